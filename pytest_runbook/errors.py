@@ -1,0 +1,161 @@
+"""Every way a runbook can go wrong, each knowing its place and how to mend it.
+
+One shape for all of them: what happened, where (file:line, block), and a hint. Errors of libraries are translated into these once,
+at the edge where they appear, with ``from``. The ``kind`` of an error is what reports show and count.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from .text import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, as it is shown to people: ``runbooks/deploy.atrb:42``.
+
+    path: as shown, relative to pytest's rootdir where that is possible.
+    line: 1-based; None where only the file is known.
+    """
+
+    path: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def at(self, line: int | None) -> Place:
+        """The same file at another line."""
+        return replace(self, line=line)
+
+    def below(self, lines: int) -> Place:
+        """The place that many lines further down; the same place where no line is known."""
+        return self if self.line is None else replace(self, line=self.line + lines)
+
+
+class RunbookError(Exception):
+    """What went wrong, where, and how to mend it.
+
+    message: one line, with the value seen and the values allowed.
+    place: the line to look at; None until somebody who knows it says so with `located`.
+    block: how the block is called in reports: ``block "Count users" (postgres)``.
+    hint: what to do about it, one line.
+    """
+
+    kind: ClassVar[str] = "block"
+
+    def __init__(
+        self, message: str, *, place: Place | None = None, block: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.block = block
+        self.hint = hint
+
+    def located(self, place: Place | None = None, block: str | None = None) -> Self:
+        """The same error with what it did not know yet of its place."""
+        located = copy.copy(self)
+        located.place = self.place or place
+        located.block = self.block or block
+        located.__cause__ = self.__cause__
+        return located
+
+    def __str__(self) -> str:
+        parts = [str(part) for part in (self.place, self.block, self.message) if part is not None]
+        hint = "" if self.hint is None else f"\n  hint: {self.hint}"
+        return ": ".join(parts) + hint
+
+
+class FileError(RunbookError):
+    """The file says something that can't be read or does not make sense. Retrying can't help."""
+
+    kind = "file"
+
+
+class UnreadableFile(FileError):
+    """A file with one or more faults: nothing of it runs.
+
+    errors: every fault that was found, in the order of the file.
+    """
+
+    def __init__(self, errors: Sequence[FileError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+class TemplateError(FileError):
+    """A template or an expression that can't be parsed or evaluated.
+
+    line: 1-based line within the text, None where the engine does not say.
+    name: the dotted name that was undefined (``var.base``), where that is the fault.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        name: str | None = None,
+        place: Place | None = None,
+        block: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, place=place, block=block, hint=hint)
+        self.line = line
+        self.name = name
+
+
+class ContextError(FileError):
+    """A context block (var, env, directory, host ...) that can't be evaluated."""
+
+
+class BlockFailed(RunbookError):
+    """The block was tried and its work failed: an exit code, a server's refusal, a missing interpreter."""
+
+
+class AssertionsFailed(RunbookError):
+    """The block did its work and something its author asserts does not hold."""
+
+    kind = "assertion"
+
+
+class TimedOut(RunbookError):
+    """A deadline passed: the block's, the runbook's, or pytest's."""
+
+    kind = "timeout"
+
+
+class Unreachable(RunbookError):
+    """The other side could not be reached: refused, no route, name not found, authentication."""
+
+    kind = "unreachable"
+
+
+class Refused(RunbookError):
+    """Not permitted to run here; nothing was touched."""
+
+    kind = "refused"
+
+
+class Cancelled(RunbookError):
+    """Somebody ended it: Ctrl-C, SIGTERM, -x, an embedding program."""
+
+    kind = "cancelled"
+
+
+class InternalError(RunbookError):
+    """A fault of this program, not of the runbook."""
+
+    kind = "internal"
+
+
+def unknown(what: str, value: str, known: Sequence[str]) -> tuple[str, str]:
+    """The message and the hint for a name that is none of the known ones, with the nearest of them."""
+    near = nearest(value, known)
+    listed = ", ".join(known)
+    return f'unknown {what} "{value}"', f"did you mean {near}?" if near else f"known: {listed}"

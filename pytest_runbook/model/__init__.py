@@ -1,0 +1,1 @@
+"""What the file says: runbooks, checks, the loaders that read them, line numbers."""

@@ -1,0 +1,204 @@
+"""What a runbook file says, frozen, with the line of everything.
+
+Both forms - Atuin documents and the plain form - become this one model, and checks files are merged into it, so that nothing
+above this floor knows which file a word came from; a `Place` says it to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from ..errors import Place
+
+EMPTY: Mapping[str, object] = MappingProxyType({})
+
+
+class Form(StrEnum):
+    """How the file is written. Plain runbooks are strict, Atuin documents carry what another program put into them."""
+
+    ATUIN = "atuin"
+    PLAIN = "plain"
+
+
+class OnFailure(StrEnum):
+    """What a failed block does to the blocks below it."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node of the flattened document, prose included: what ``doc`` shows to templates.
+
+    props: as the file has them, values untouched.
+    content: the raw rich-text content: a list of inline items, a text, a mapping, or None.
+    """
+
+    id: str
+    type: str
+    props: Mapping[str, object] = EMPTY
+    content: object = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """An expression of the author's (assert, when, capture ...) and where it stands. Without braces."""
+
+    source: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """A variable that a block sets from its output, typed."""
+
+    name: str
+    expression: Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A name with a value from the file: a text is a template, everything else is kept as it is."""
+
+    name: str
+    value: object
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSource:
+    """Where a secret comes from. Read once, when it is first needed.
+
+    env: the name of an environment variable.
+    """
+
+    name: str
+    env: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Deadlines in seconds; None: the run's default.
+
+    total: for the whole runbook without its clean-ups. block: for each block that has none of its own.
+    finally_: for all clean-ups together.
+    """
+
+    total: float | None = None
+    block: float | None = None
+    finally_: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockScope:
+    """What holds for one block alone: the keys env, vars, directory, host and stdin beside its type."""
+
+    env: tuple[Given, ...] = ()
+    vars: tuple[Given, ...] = ()
+    directory: Given | None = None
+    host: Given | None = None
+    stdin: Given | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRules:
+    """The common keys of a block: what must hold, how long it may take, when it runs.
+
+    assertions: all are evaluated; expressions over output, var, env, doc, block, host, fixture.
+    expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
+    timeout: seconds; None: the runbook's or the run's default.
+    when: the block is skipped unless this is true.
+    skip: the reason why it is skipped; None: it is not.
+    is_cleanup: runs at the end, whatever happened before (``finally``).
+    if_started: names or ids of blocks of which one must have been started, or the clean-up is skipped; empty: always runs.
+    template: False sends the block's texts as they stand.
+    sensitive: the block's output and what is captured from it are secrets.
+    """
+
+    assertions: tuple[Condition, ...] = ()
+    expect_error: Condition | None = None
+    captures: tuple[Capture, ...] = ()
+    timeout: float | None = None
+    when: Condition | None = None
+    skip: str | None = None
+    on_failure: OnFailure | None = None
+    is_cleanup: bool = False
+    if_started: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    fixtures: tuple[str, ...] = ()
+    sensitive: bool = False
+    template: bool = True
+    scope: BlockScope = field(default_factory=BlockScope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSpec:
+    """One block of a type that the catalog knows.
+
+    id: unique within its runbook.
+    type: the canonical name of its type.
+    name: as written, "" where it has none.
+    props: by the format's names, every prop of the type present, defaults filled in.
+    place: the line where the block begins.
+    lines: 1-based lines of the values of props and keys: ``code`` (first line of the text itself), ``assert``.
+    node: its index in `Runbook.nodes`.
+    checks_place: where its checks file speaks of it, if one does.
+    """
+
+    id: str
+    type: str
+    name: str
+    props: Mapping[str, object]
+    rules: BlockRules
+    place: Place
+    lines: Mapping[str, int] = field(default_factory=dict)
+    node: int
+    checks_place: Place | None = None
+
+    @property
+    def label(self) -> str:
+        """How errors and reports call it: ``block "Count users" (postgres)``."""
+        return f'block "{self.name}" ({self.type})' if self.name else f"block {self.id} ({self.type})"
+
+    def place_of(self, key: str) -> Place:
+        """The line of a prop or key; the block's own where that is not known."""
+        return self.place.at(self.lines.get(key, self.place.line))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runbook:
+    """One runbook file, read in full.
+
+    path: absolute. place: the file as it is shown to people.
+    nodes: all nodes, flattened, prose included, in document order.
+    blocks: the nodes of known types, in document order; clean-ups of a ``finally`` section come last.
+    answers: what a person would be asked, by name, id or type#n.
+    notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
+    checks: where its checks file is, if it has one.
+    """
+
+    path: Path
+    place: Place
+    form: Form
+    id: str
+    name: str
+    nodes: tuple[Node, ...]
+    blocks: tuple[BlockSpec, ...]
+    vars: tuple[Given, ...] = ()
+    env: tuple[Given, ...] = ()
+    checks_vars: tuple[Given, ...] = ()
+    secrets: tuple[SecretSource, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    on_failure: OnFailure = OnFailure.STOP
+    tags: tuple[str, ...] = ()
+    fixtures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    checks: Place | None = None

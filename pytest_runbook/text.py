@@ -1,0 +1,63 @@
+"""Small things about text that every floor needs: the nearest name, safe and bounded excerpts, durations."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+DURATION_HINT = "a number with a unit: 500ms, 90s, 2m, 1h"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# C0 and C1 controls, lone surrogates and the two non-characters that XML forbids; tab and newline are text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def nearest(value: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like the value, None if none is near."""
+    by_folded = {name.casefold().replace("-", "_"): name for name in known}
+    matches = difflib.get_close_matches(value.casefold().replace("-", "_"), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def duration_seconds(text: str) -> float:
+    """The seconds of a duration such as 500ms, 90s, 2m, 1h or 1h30m.
+
+    :raises ValueError: if the text is no positive duration.
+    """
+    parts = _DURATION.findall(text.strip())
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise ValueError(f'"{text}" is not a duration')
+    seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError(f'"{text}" is not a positive duration')
+    return seconds
+
+
+def show_seconds(seconds: float) -> str:
+    """A duration for people: ``84 ms``, ``5.0 s``, ``2 m 05 s``, ``1 h 02 m``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02d} s" if rest else f"{minutes} m"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} m" if minutes else f"{hours} h"
+
+
+def escape_controls(text: str) -> str:
+    r"""The text with control characters as ``\x1b``: safe on a terminal and in XML. Newlines and tabs stay."""
+    return _CONTROL.sub(
+        lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
+    )
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text on one line, its middle left out where it is longer than limit characters."""
+    line = " ".join(text.split())
+    if len(line) <= limit:
+        return line
+    head = (limit - 3) * 2 // 3
+    return f"{line[:head]}...{line[len(line) - (limit - 3 - head) :]}"
