@@ -1,7 +1,7 @@
 """Every way a runbook can go wrong, each knowing its place and how to mend it.
 
-One shape for all of them: what happened, where (file:line, block), and a hint. Errors of libraries are translated into these once,
-at the edge where they appear, with ``from``. The ``kind`` of an error is what reports show and count.
+One shape for all of them: what happened, where (file:line, block), and a hint. Errors of libraries are translated into
+these once, at the edge where they appear, with ``from``. The ``kind`` of an error is what reports show and count.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a runbook file says, frozen, with the line of everything.
 
-Both forms - Atuin documents and the plain form - become this one model, and checks files are merged into it, so that nothing
-above this floor knows which file a word came from; a `Place` says it to people.
+Both forms - Atuin documents and the plain form - become this one model, and checks files are merged into it, so that
+nothing above this floor knows which file a word came from; a `Place` says it to people.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class BlockRules:
     when: the block is skipped unless this is true.
     skip: the reason why it is skipped; None: it is not.
     is_cleanup: runs at the end, whatever happened before (``finally``).
-    if_started: names or ids of blocks of which one must have been started, or the clean-up is skipped; empty: always runs.
+    if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
     template: False sends the block's texts as they stand.
     sensitive: the block's output and what is captured from it are secrets.
     """
