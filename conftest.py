@@ -1,4 +1,4 @@
-"""What the whole suite shares. Where CI is set nothing may be skipped: what a test lacks there is a fault of the set-up."""
+"""What the whole suite shares. Where CI is set nothing is skipped: what a test lacks there is a fault of the set-up."""
 
 from __future__ import annotations
 
