@@ -1,1 +1,6 @@
 """What the file says: runbooks, checks, the loaders that read them, line numbers."""
+
+from .block_types import BLOCK_TYPES, PROSE_TYPES, default_catalog
+from .loading import load_runbook
+
+__all__ = ["BLOCK_TYPES", "PROSE_TYPES", "default_catalog", "load_runbook"]

@@ -6,7 +6,7 @@ The registry of the blocks' floor pairs each type with the behaviour that runs i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ class PropType(StrEnum):
     TEXT = "text"
     BOOLEAN = "boolean"
     NUMBER = "number"
+    WHOLE = "whole number"
     MAPPING = "mapping"
     LIST = "list"
     ANY = "any"
@@ -27,20 +28,32 @@ class Prop:
     """One prop of a block type.
 
     name: as the runbook format writes it (``outputVariable``); ``output_variable`` is understood, too.
+    also: further types that it may have.
     default: the value where the file has none, or null.
-    required: a file without it can't be read.
+    plain_default: the default of the plain form where that is another one.
+    required: an Atuin document without it can't be read.
+    plain_required: a plain runbook without it can't be read.
     choices: the allowed values of a text prop; empty: any.
+    limits: the lowest and the highest value of a whole number.
     templated: its text is a template, so that faults in it are found at collection.
+    aliases: further names that the plain form has for it.
     plain_only: no prop of the Atuin format; unknown there.
+    app_only: matters to the desktop app alone; unknown in the plain form.
     """
 
     name: str
     type: PropType = PropType.TEXT
+    also: tuple[PropType, ...] = ()
     default: object = None
+    plain_default: object = None
     required: bool = False
+    plain_required: bool = False
     choices: tuple[str, ...] = ()
+    limits: tuple[int, int] | None = None
     templated: bool = False
+    aliases: tuple[str, ...] = ()
     plain_only: bool = False
+    app_only: bool = False
     help: str = ""
 
     @property
@@ -57,7 +70,9 @@ class BlockType:
     name: canonical, as Atuin documents write it (``script``, ``host-select``).
     aliases: other names for it in any form (``terminal`` for ``run``).
     plain_names: the keys that name it in the plain form; the first is the one to recommend. Empty: not writable there.
-    main: the prop that a bare text value stands for in the plain form.
+    main: the prop that a bare value stands for in the plain form.
+    main_pattern: a regular expression that splits a bare text into several props, by its named groups.
+    implied: what giving the main prop implies for other props in the plain form, unless they are written.
     is_item: True if running it is a test item; False for a context block and for those that only show something.
     is_context: True if it tells something to the blocks below it.
     """
@@ -66,10 +81,21 @@ class BlockType:
     aliases: tuple[str, ...] = ()
     plain_names: tuple[str, ...] = ()
     main: str | None = None
+    main_pattern: str | None = None
+    implied: tuple[tuple[str, object], ...] = ()
     props: tuple[Prop, ...] = ()
     is_item: bool = True
     is_context: bool = False
     help: str = ""
+    atuin_props: Mapping[str, Prop] = field(init=False, repr=False, compare=False)
+    plain_props: Mapping[str, Prop] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay out the props by every spelling, once: loaders ask for each key of each block."""
+        atuin = {name: prop for prop in self.props if not prop.plain_only for name in prop.spellings}
+        plain = {name: prop for prop in self.props if not prop.app_only for name in (*prop.spellings, *prop.aliases)}
+        object.__setattr__(self, "atuin_props", atuin)
+        object.__setattr__(self, "plain_props", plain)
 
     def prop(self, spelling: str) -> Prop | None:
         """The prop of that spelling, None if this type has none such."""

@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 
 from ..errors import Place
-
-EMPTY: Mapping[str, object] = MappingProxyType({})
 
 
 class Form(StrEnum):
@@ -41,7 +38,7 @@ class Node:
 
     id: str
     type: str
-    props: Mapping[str, object] = EMPTY
+    props: Mapping[str, object] = field(default_factory=dict)
     content: object = None
     place: Place
 

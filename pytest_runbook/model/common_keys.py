@@ -1,0 +1,83 @@
+"""The keys that every block may have, in plain runbooks and in checks files alike, read into `BlockRules`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .catalog import BlockType
+from .runbook import BlockRules, BlockScope
+from .section import Reader, Section
+
+# key -> the field of BlockRules that it fills, and who reads it
+RULES: Mapping[str, tuple[str, Reader]] = {
+    "assert": ("assertions", Section.conditions),
+    "expect_error": ("expect_error", Section.regex),
+    "capture": ("captures", Section.captures),
+    "timeout": ("timeout", Section.duration),
+    "when": ("when", Section.condition),
+    "skip": ("skip", Section.skip),
+    "on_failure": ("on_failure", Section.on_failure),
+    "finally": ("is_cleanup", Section.boolean),
+    "if_started": ("if_started", Section.names),
+    "tags": ("tags", Section.tags),
+    "fixtures": ("fixtures", Section.fixtures),
+    "sensitive": ("sensitive", Section.boolean),
+    "template": ("template", Section.boolean),
+}
+SCOPE: Mapping[str, Reader] = {
+    "env": Section.given_env,
+    "vars": Section.given_vars,
+    "directory": Section.given_text,
+    "host": Section.given_text,
+    "stdin": Section.given_text,
+}
+BLOCK_LATER = frozenset(
+    {"warn", "expect", "retry", "until", "xfail", "for_each", "effects", "code", "needs", "matrix", "hosts", "require"}
+)
+FILE_LATER = frozenset(
+    {
+        "matrix", "hosts", "require", "requires", "connections", "environments", "runbook", "defaults",
+        "for_each", "retry", "effects", "code",
+    }
+)  # fmt: skip
+_CONTEXT_RULES = frozenset({"sensitive", "template"})
+_NO_RULES = BlockRules()
+
+
+def block_rules(section: Section, block_type: BlockType, keys: list[str], *, in_finally: bool = False) -> BlockRules:
+    """What the common keys among these say.
+
+    keys: those of the section that are in `RULES` or, for plain runbooks, in `SCOPE`.
+    in_finally: the block stands in the runbook's ``finally`` section.
+    """
+    fields: dict[str, object] = {"is_cleanup": True} if in_finally else {}
+    scope: dict[str, object] = {}
+    for key in keys:
+        if not block_type.is_item and key not in _CONTEXT_RULES:
+            section.fault(
+                key,
+                f"{key} means nothing for a block that does not run",
+                f"{block_type.name} only sets what holds below it",
+            )
+        elif key in RULES:
+            name, read = RULES[key]
+            value = read(section, key)
+            if value is not None:
+                fields[name] = value
+        else:
+            scope[key] = SCOPE[key](section, key)
+    if scope:
+        fields["scope"] = BlockScope(**scope)  # type: ignore[arg-type]  # each reader gives what its field holds
+    if not fields:
+        return _NO_RULES
+    if "if_started" in fields and not fields.get("is_cleanup"):
+        section.fault("if_started", "if_started is for clean-ups", "add: finally: true")
+    return BlockRules(**fields)  # type: ignore[arg-type]  # each reader gives what its field holds
+
+
+def unknown_block_key(section: Section, key: str, known: list[str]) -> None:
+    """Note a key that no block of this kind has."""
+    if key in BLOCK_LATER:
+        section.fault(key, f"`{key}` is not supported yet")
+    else:
+        section.unknown_key(key, known)

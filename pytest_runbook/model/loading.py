@@ -1,0 +1,47 @@
+"""From a path to a `Runbook`: whichever form the file has, with the checks file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import Place
+from .atuin_form import UnknownBlocks, read_atuin
+from .block_types import default_catalog
+from .catalog import BlockCatalog
+from .plain_form import read_plain
+from .runbook import Form, Runbook
+from .source import read_source
+from .tree import LocatedDict
+
+
+def load_runbook(
+    path: Path,
+    *,
+    shown: str | None = None,
+    catalog: BlockCatalog | None = None,
+    unknown_blocks: UnknownBlocks = "error",
+) -> Runbook:
+    """The runbook of a file, with its checks.
+
+    shown: how the path is shown to people; the path itself where that is None.
+    catalog: the block types; those of this package where that is None.
+    unknown_blocks: what becomes of blocks in Atuin documents whose type nobody knows: the file can't be read, or they
+        are skipped, saying so.
+
+    :raises UnreadableFile: with every fault that was found.
+    """
+    place = Place(shown or str(path))
+    catalog = catalog or default_catalog()
+    source, tree = read_source(path, place)
+    if form_of(path, tree) is Form.PLAIN:
+        return read_plain(path.absolute(), source, tree, catalog)
+    return read_atuin(path.absolute(), source, tree, catalog, unknown_blocks)
+
+
+def form_of(path: Path, tree: object) -> Form:
+    """The form of a file: by its name; by what is in it where the name does not say."""
+    if path.suffix == ".atrb":
+        return Form.ATUIN
+    if ".runbook." in path.name:
+        return Form.PLAIN
+    return Form.PLAIN if isinstance(tree, LocatedDict) and "content" not in tree else Form.ATUIN

@@ -1,0 +1,322 @@
+"""Runbooks that people write: blocks with one type key each, and the keys of the file around them. Strict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .catalog import BlockCatalog, BlockType
+from .common_keys import FILE_LATER, RULES, SCOPE, block_rules, unknown_block_key
+from .props import checked, plain_defaults
+from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
+from .section import Reader, Section, describe, near, show
+from .source import Source
+from .tree import LocatedDict, LocatedList
+
+# Type keys that hold names with values, one block for each, and the type of those blocks.
+EXPANDED: Mapping[str, str] = {"vars": "var", "env": "env"}
+BLOCK_KEYS = ("name", "id", *RULES, *SCOPE)
+_VERSION = 1
+
+
+def _version(section: Section, key: str) -> None:
+    if section.values[key] != _VERSION or isinstance(section.values[key], bool):
+        section.wrong(key, str(_VERSION))
+
+
+FILE_KEYS: Mapping[str, Reader] = {
+    "version": _version,
+    "name": Section.text,
+    "vars": Section.given_vars,
+    "env": Section.given_env,
+    "secrets": Section.secrets,
+    "timeout": Section.timeouts,
+    "on_failure": Section.on_failure,
+    "tags": Section.tags,
+    "fixtures": Section.fixtures,
+    "answers": Section.answers,
+}
+_SECTIONS = ("blocks", "finally")
+_FIELDS = {"timeout": "timeouts"}
+
+
+def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
+    """The runbook that a plain file describes.
+
+    :raises UnreadableFile: with every fault of the file.
+    """
+    if not isinstance(tree, LocatedDict):
+        source.fault(f"a runbook must be a mapping with blocks, not {describe(tree)}", line=1)
+        source.raise_faults()
+        raise AssertionError("a fault was raised above")
+    section = Section(tree, source)
+    fields = file_fields(section, FILE_KEYS, _SECTIONS)
+    blocks = _BlockReader(source, catalog)
+    if "blocks" not in tree:
+        source.fault("no blocks", line=tree.line, hint="a runbook lists what it does: blocks: [{script: echo hello}]")
+    for key in _SECTIONS:
+        if key in tree:
+            blocks.read(section, key)
+    blocks.check_if_started()
+    source.raise_faults()
+    fields.setdefault("name", re.sub(r"(\.runbook)?\.\w+$", "", path.name))
+    return Runbook(
+        path=path,
+        place=source.place,
+        form=Form.PLAIN,
+        id=source.place.path,
+        nodes=tuple(blocks.nodes),
+        blocks=tuple(blocks.specs),
+        **fields,  # type: ignore[arg-type]  # each reader gives what its field holds
+    )
+
+
+def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple[str, ...]) -> dict[str, object]:
+    """What the keys of a file say, by the fields of `Runbook`; a fault for each key that is none."""
+    fields: dict[str, object] = {}
+    for key in section.values:
+        if key in readers:
+            value = readers[key](section, key)
+            if value is not None:
+                fields[_FIELDS.get(key, key)] = value
+        elif key in FILE_LATER:
+            section.fault(key, f"`{key}` is not supported yet")
+        elif key not in sections:
+            section.unknown_key(key, (*readers, *sections))
+    return fields
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block that is being read: its section, its type and what is known of it so far."""
+
+    section: Section
+    type: BlockType
+    id: str
+    name: str
+    props: dict[str, object]
+    rules: BlockRules
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+class _BlockReader:
+    """Reads lists of blocks into nodes and specs."""
+
+    def __init__(self, source: Source, catalog: BlockCatalog) -> None:
+        self.nodes: list[Node] = []
+        self.specs: list[BlockSpec] = []
+        self._source = source
+        self._catalog = catalog
+        self._id_lines: dict[str, int] = {}
+        self._defaults: dict[str, dict[str, object]] = {}
+
+    def read(self, section: Section, key: str) -> None:
+        """Read the blocks of the file's key: ``blocks`` or ``finally``."""
+        items = section.values[key]
+        if not isinstance(items, LocatedList):
+            section.wrong(key, "a list of blocks")
+            return
+        prefix = "" if key == "blocks" else key
+        for number, (item, mark) in enumerate(zip(items, items.marks, strict=True), 1):
+            self._read_block(item, mark.value, f"{prefix}#{number}", in_finally=key == "finally")
+
+    def _read_block(self, item: object, line: int, position: str, *, in_finally: bool) -> None:
+        if not isinstance(item, LocatedDict):
+            message = f"a block must be a mapping that names its type, not {describe(item)}"
+            self._source.fault(message, line=line, block=f"block {position}", hint="for example: - script: echo hello")
+            return
+        section = Section(item, self._source, _label(item, position))
+        key = self._type_key(section)
+        if key is None:
+            return
+        block_type = self._catalog.plain(key)
+        assert block_type is not None
+        section.label = f"{section.label} ({block_type.name})"
+        rules = self._rules(section, key, block_type, in_finally=in_finally)
+        name = section.text("name") if "name" in item else ""
+        block_id = (section.written("id") if "id" in item else None) or position
+        block = _Block(section, block_type, block_id, name or "", {}, rules)
+        block.lines = {entry: mark.value for entry, mark in item.marks.items()}
+        if key in EXPANDED:
+            self._add_each(block, key)
+        else:
+            self._read_props(block, key)
+            self._add(block)
+
+    def _type_key(self, section: Section) -> str | None:
+        """The key that names the block's type; a fault unless there is exactly one."""
+        named = [key for key in section.values if self._catalog.plain(key)]
+        found = [key for key in named if key not in SCOPE] or named
+        if len(found) == 1:
+            return found[0]
+        if found:
+            message = f"names {len(found)} block types: {', '.join(found)}"
+            section.fault(found[1], message, "one block does one thing: write two blocks")
+        else:
+            self._no_type(section)
+        return None
+
+    def _no_type(self, section: Section) -> None:
+        known = [*self._catalog.plain_names, *BLOCK_KEYS]
+        strange = [key for key in section.values if key not in BLOCK_KEYS]
+        for key in strange:
+            unknown_block_key(section, key, known)
+        if not strange:
+            hint = f"one of: {', '.join(self._catalog.plain_names)}"
+            self._source.fault("names no block type", line=section.values.line, block=section.label, hint=hint)
+
+    def _rules(self, section: Section, type_key: str, block_type: BlockType, *, in_finally: bool) -> BlockRules:
+        keys = []
+        for key in section.values:
+            if key in (type_key, "name", "id"):
+                continue
+            if key in RULES or key in SCOPE:
+                keys.append(key)
+            elif key in block_type.plain_props:
+                hint = f"write {type_key}: {{{block_type.main or 'prop'}: ..., {key}: ...}}"
+                section.fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
+            else:
+                unknown_block_key(section, key, [*BLOCK_KEYS, *block_type.plain_props])
+        return block_rules(section, block_type, keys, in_finally=in_finally)
+
+    def _read_props(self, block: _Block, key: str) -> None:
+        value = block.section.values[key]
+        if isinstance(value, LocatedDict):
+            self._read_mapping(block, key, Section(value, block.section.source, block.section.label))
+        elif value is not None:
+            self._read_main(block, key)
+        elif block.type.main and not any(prop.plain_required for prop in block.type.props):
+            block.section.fault(key, f"{key} has no value", f"{key}: {{}} takes its defaults")
+        self._settle_name(block)
+        self._check_required(block, key)
+
+    def _read_main(self, block: _Block, key: str) -> None:
+        """The bare value of the type's key, as the type's main prop or split into several."""
+        main = block.type.plain_props.get(block.type.main or "")
+        if main is None:
+            block.section.wrong(key, "a mapping of props")
+            return
+        value = checked(block.section, key, main)
+        if not isinstance(value, str):
+            return
+        if main.templated:
+            block.section.check_uncut(key, value, block.section.values.line_of(key))
+        match = re.fullmatch(block.type.main_pattern, value, re.DOTALL) if block.type.main_pattern else None
+        found = {main.name: value} if match is None else match.groupdict()
+        for name, text in found.items():
+            if text is not None:
+                block.props[name] = text
+                block.lines[name] = block.section.values.line_of(key)
+        self._imply(block)
+
+    def _read_mapping(self, block: _Block, key: str, inner: Section) -> None:
+        for spelling in inner.values:
+            prop = block.type.plain_props.get(spelling)
+            if prop is None:
+                hint = "several variables: vars: {NAME: value}" if key == "var" else None
+                if hint:
+                    inner.fault(spelling, f'unknown prop "{show(spelling)}"', hint)
+                else:
+                    inner.unknown_key(spelling, block.type.plain_props)
+            elif prop.name in block.props:
+                inner.fault(spelling, f"{prop.name} is there twice")
+            elif inner.values[spelling] is None and prop.type != "any":
+                inner.fault(spelling, f"{spelling} has no value", "leave it out to take its default")
+            else:
+                self._read_prop(block, inner, spelling)
+        self._imply(block)
+
+    def _read_prop(self, block: _Block, inner: Section, spelling: str) -> None:
+        prop = block.type.plain_props[spelling]
+        value = checked(inner, spelling, prop)
+        block.props[prop.name] = value
+        block.lines[prop.name] = inner.values.line_of(spelling)
+        if prop.templated and isinstance(value, str):
+            inner.check_uncut(spelling, value, block.lines[prop.name])
+
+    def _imply(self, block: _Block) -> None:
+        if block.type.main in block.props:
+            for name, value in block.type.implied:
+                block.props.setdefault(name, value)
+
+    def _settle_name(self, block: _Block) -> None:
+        """The name beside the type and the prop of that name are one."""
+        inside = block.props.get("name")
+        if block.name and inside:
+            block.section.fault("name", "name is there twice: beside the type and among its props")
+        elif block.name and "name" in block.type.plain_props:
+            block.props["name"] = block.name
+        elif isinstance(inside, str):
+            block.name = inside
+
+    def _check_required(self, block: _Block, key: str) -> None:
+        for prop in block.type.props:
+            if prop.plain_required and prop.name not in block.props:
+                block.section.fault(key, f"{key} needs {prop.name}", prop.help or None)
+            elif prop.plain_required and block.props[prop.name] == "":
+                block.section.fault(key, f"{prop.name} is empty")
+
+    def _add_each(self, block: _Block, key: str) -> None:
+        """One block for each name of ``vars`` or ``env``."""
+        read = Section.given_vars if key == "vars" else Section.given_env
+        for given in read(block.section, key):
+            line = given.place.line or block.section.values.line
+            props = {"name": given.name, "value": given.value}
+            lines = {"name": line, "value": line}
+            self._add(
+                _Block(
+                    block.section,
+                    self._catalog[EXPANDED[key]],
+                    f"{block.id}.{given.name}",
+                    given.name,
+                    props,
+                    block.rules,
+                    lines,
+                ),
+                line,
+            )
+
+    def _add(self, block: _Block, line: int | None = None) -> None:
+        place = self._source.place.at(line or block.section.values.line)
+        first = self._id_lines.setdefault(block.id, place.line or 0)
+        if first != place.line:
+            hint = "ids tell blocks apart: change one"
+            block.section.fault("id", f'id "{show(block.id)}" is that of line {first}, too', hint)
+        spec = BlockSpec(
+            id=block.id,
+            type=block.type.name,
+            name=block.name,
+            props={**self._defaults_of(block.type), **block.props},
+            rules=block.rules,
+            place=place,
+            lines=block.lines,
+            node=len(self.nodes),
+        )
+        self.nodes.append(Node(id=block.id, type=block.type.name, props=block.props, place=place))
+        self.specs.append(spec)
+
+    def _defaults_of(self, block_type: BlockType) -> dict[str, object]:
+        if block_type.name not in self._defaults:
+            self._defaults[block_type.name] = plain_defaults(block_type)
+        return self._defaults[block_type.name]
+
+    def check_if_started(self) -> None:
+        """Note clean-ups that hang on blocks which are not there."""
+        check_if_started(self.specs, self._source)
+
+
+def check_if_started(specs: list[BlockSpec], source: Source) -> None:
+    """Note clean-ups that hang on blocks which are not there."""
+    known = {word for spec in specs for word in (spec.id, spec.name) if word}
+    for spec in specs:
+        for name in spec.rules.if_started:
+            if name not in known:
+                message = f'if_started: no block is called "{show(name)}"'
+                source.fault(message, line=spec.lines.get("if_started"), block=spec.label, hint=near(name, known))
+
+
+def _label(item: LocatedDict, position: str) -> str:
+    name = item.get("name")
+    return f'block "{show(name)}"' if isinstance(name, str) and name.strip() else f"block {position}"

@@ -1,0 +1,110 @@
+"""A file as text, its value with lines, and the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import FileError, Place, UnreadableFile
+from .json_tree import parse_json
+from .tree import SyntaxFault
+from .yaml_traps import explain, line_as_quoted
+from .yaml_tree import parse_yaml
+
+SIZE_LIMIT = 50_000_000
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(slots=True)
+class Source:
+    """One file: how it is shown, its text, its faults so far.
+
+    Faults are collected, so that all of a file's are told at once; `raise_faults` ends the reading.
+    """
+
+    place: Place
+    is_json: bool = False
+    text: str = ""
+    faults: list[FileError] = field(default_factory=list)
+    _lines: list[str] = field(default_factory=list)
+
+    def fault(
+        self, message: str, *, line: int | None = None, block: str | None = None, hint: str | None = None
+    ) -> None:
+        """Note what is wrong; the reading goes on."""
+        self.faults.append(FileError(message, place=self.place.at(line), block=block, hint=hint))
+
+    def raise_faults(self) -> None:
+        """
+        :raises UnreadableFile: if any fault was found.
+        """
+        if self.faults:
+            raise UnreadableFile(sorted(self.faults, key=lambda fault: (fault.place and fault.place.line) or 0))
+
+    def line(self, number: int) -> str:
+        """The text of a 1-based line, "" where the file has no such line."""
+        if not self._lines:
+            self._lines = self.text.splitlines()
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+    def quoted(self, line: int) -> str | None:
+        """That line with its value in quotes, None where that makes no sense."""
+        return None if self.is_json else line_as_quoted(self.line(line))
+
+
+def read_source(path: Path, place: Place) -> tuple[Source, object]:
+    """The file's source and its value.
+
+    :raises UnreadableFile: if it can't be opened, decoded or parsed.
+    """
+    source = Source(place, is_json=path.suffix.lower() == ".json")
+    with _only_faults(source):
+        source.text = _decoded(_content(path))
+        return source, _parsed(source)
+    raise AssertionError("a fault was raised above")
+
+
+@contextmanager
+def _only_faults(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except SyntaxFault as fault:
+        source.fault(fault.message, line=fault.line, hint=fault.hint)
+        raise UnreadableFile(source.faults) from fault
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise SyntaxFault("is a folder, not a file")
+        size = path.stat().st_size
+        if size > SIZE_LIMIT:
+            raise SyntaxFault(f"too large for a runbook: {size:,} bytes; at most {SIZE_LIMIT:,} are read")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise SyntaxFault(f"can't be read: {reason or error}") from error
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith(_UTF_16):
+        raise SyntaxFault("encoded as UTF-16", 1, "save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SyntaxFault(f"byte 0x{content[error.start]:02x} is not UTF-8", line, "save the file as UTF-8") from error
+    if not text.strip():
+        raise SyntaxFault("the file is empty")
+    return text
+
+
+def _parsed(source: Source) -> object:
+    if source.is_json:
+        return parse_json(source.text)
+    try:
+        return parse_yaml(source.text)
+    except SyntaxFault as fault:
+        raise explain(fault, source.text) from fault

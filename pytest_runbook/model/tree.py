@@ -1,0 +1,78 @@
+"""Parsed YAML and JSON alike: plain values in containers that know the line of everything in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+DEPTH_LIMIT = 100
+
+
+class Mark(NamedTuple):
+    """Where an entry of a container is.
+
+    key: the line of the key, or of the list item. value: the line where the value itself begins; for a text in block
+    style, the first line of that text. written: a scalar that is no text as it was written (``1.10``); else None.
+    """
+
+    key: int
+    value: int
+    written: str | None
+
+
+class LocatedDict(dict[str, object]):
+    """A mapping that knows its lines. Keys are text, as in JSON."""
+
+    __slots__ = ("line", "marks")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.marks: dict[str, Mark] = {}
+
+    def line_of(self, key: str) -> int:
+        """The line of a key's value; where the mapping begins if it has no such key."""
+        mark = self.marks.get(key)
+        return self.line if mark is None else mark.value
+
+    def key_line(self, key: str) -> int:
+        """The line of a key; where the mapping begins if it has no such key."""
+        mark = self.marks.get(key)
+        return self.line if mark is None else mark.key
+
+
+class LocatedList(list[object]):
+    """A list that knows its lines."""
+
+    __slots__ = ("line", "marks")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.marks: list[Mark] = []
+
+
+class SyntaxFault(Exception):
+    """What keeps a text from being parsed: a message, the line (None: the file as a whole) and a hint."""
+
+    def __init__(self, message: str, line: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.hint = hint
+
+
+def plain(value: object) -> object:
+    """The value in ordinary dicts and lists, as it is handed out."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def too_deep(line: int) -> SyntaxFault:
+    return SyntaxFault(f"nested more than {DEPTH_LIMIT} deep", line)
+
+
+def twice(key: str, first: int, again: int) -> SyntaxFault:
+    return SyntaxFault(f'key "{key}" is there twice: in line {first} and again here', again, "keep one of them")

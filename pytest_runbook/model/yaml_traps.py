@@ -1,0 +1,90 @@
+"""Where YAML itself bites people who write runbooks, and how the line should read.
+
+A suggestion is made only where it was tried: with the line quoted, the parser gets further.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .tree import SyntaxFault
+from .yaml_tree import parse_yaml
+
+_ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S.*?)[ ]*")
+_TAB = re.compile(r" *\t")
+_CLOSED_QUOTES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
+
+
+def quote(text: str) -> str:
+    """The text as a YAML scalar in quotes, the kind that needs the least escaping."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return "'" + text.replace("'", "''") + "'"
+
+
+def line_as_quoted(line: str) -> str | None:
+    """The entry of that line with its whole value in quotes, without indentation; None if it has no value to quote."""
+    split = _split(line)
+    return None if split is None else f"{split[0].strip()} {quote(split[1])}".strip()
+
+
+def explain(fault: SyntaxFault, text: str) -> SyntaxFault:
+    """The fault, said in the words of the mistake behind it, where that can be told."""
+    lines = text.splitlines()
+    if fault.line is None:
+        return fault
+    for number in _suspects(fault.line, lines):
+        if trap := _trap(lines, number, fault):
+            return trap
+    return fault
+
+
+def _suspects(line: int, lines: list[str]) -> list[int]:
+    """The line of the fault and the nearest one above it that says something."""
+    above = (number for number in range(min(line - 1, len(lines)), 0, -1) if lines[number - 1].strip())
+    return [number for number in (line, next(above, 0)) if 0 < number <= len(lines)]
+
+
+def _trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | None:
+    line = lines[number - 1]
+    if _TAB.match(line):
+        return SyntaxFault("a tab in the indentation, which YAML does not allow", number, "indent with spaces")
+    split = _split(line)
+    if split is None:
+        return None
+    lead, value = split
+    reason = _reason(value)
+    if reason is None or not _mends(lines, number, lead + quote(value), fault):
+        return None
+    return SyntaxFault(f"not valid YAML: {reason}", number, f"quote the whole value: {lead.strip()} {quote(value)}")
+
+
+def _split(line: str) -> tuple[str, str] | None:
+    match = _ENTRY.fullmatch(line)
+    return None if match is None else (match["lead"], match["value"])
+
+
+def _reason(value: str) -> str | None:
+    """What in a value makes YAML stumble."""
+    if value[0] in "\"'":
+        closed = _CLOSED_QUOTES.match(value)
+        return "more text after a text in quotes" if closed and closed.end() < len(value) else None
+    if value.startswith("{{"):
+        return "an unquoted value that begins with {{ is a mapping to YAML"
+    if value[0] in "@`%*&!|>{[":
+        return f"an unquoted value can't begin with {value[0]}"
+    if ": " in value or value.endswith(":"):
+        return 'an unquoted value with ": " in it is a mapping to YAML'
+    return None
+
+
+def _mends(lines: list[str], number: int, mended: str, fault: SyntaxFault) -> bool:
+    """True if the parser gets beyond the line, and beyond the fault, once the line reads as mended."""
+    following = [*lines[: number - 1], mended, *lines[number:]]
+    try:
+        parse_yaml("\n".join(following))
+    except SyntaxFault as next_fault:
+        return next_fault.line is None or next_fault.line > max(number, fault.line or 0)
+    return True
