@@ -1,0 +1,47 @@
+"""The benchmarks' own ground: a time that is told was really taken."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measure import Sample, pytest_process, ratio, take_turns
+
+
+def test_contenders_alternate_and_the_first_round_does_not_count() -> None:
+    turns: list[str] = []
+
+    def contender(name: str) -> Sample:
+        turns.append(name)
+        return Sample(seconds=len(turns))
+
+    taken = take_turns(2, {name: partial(contender, name) for name in "ab"})
+
+    assert "".join(turns) == "abbaab"
+    assert [sample.seconds for sample in taken["a"].samples] == [4, 5]
+
+
+def test_session_that_fails_is_an_error_and_no_time(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(): assert False")
+
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        pytest_process(tmp_path)()
+
+    assert b"1 failed" in caught.value.output
+
+
+def test_session_tells_its_time_and_memory(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(): pass")
+
+    sample = pytest_process(tmp_path)()
+
+    assert sample.seconds > 0
+    assert sample.peak_bytes > 10_000_000
+
+
+@pytest.mark.parametrize(("ours", "is_met"), [(1.0, True), (1.25, True), (1.26, False)])
+def test_target_is_met_up_to_its_limit(ours: float, is_met: bool) -> None:
+    assert ratio("claim", ours, 1.0, at_most=1.25).is_met is is_met
