@@ -1,0 +1,226 @@
+"""How a program is told to run a text: ``bash`` and ``echo hi`` become ``bash -c 'echo hi'``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import MappingProxyType
+
+from ..errors import BlockFailed
+
+# Linux takes at most 128 KiB in one argument, the final NUL included.
+ARGUMENT_LIMIT = 128 << 10
+_NO_MAPPING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Language:
+    """One family of interpreters.
+
+    flag: the letter of the option that takes the code.
+    valued: the letters of options that take the rest of their word as a value, so that ``-rset`` holds no ``-e``.
+    from_file: runs a file as if it were the code, for code too long for an argument; None: the file as an argument.
+    """
+
+    flag: str
+    valued: str = ""
+    from_file: str | None = None
+
+
+_SHELL = _Language(flag="c", valued="oO", from_file=". {shell}")
+_FISH = _Language(flag="c", valued="CdDfo", from_file="source {shell}")
+_PYTHON = _Language(
+    flag="c", valued="WXQm", from_file="exec(compile(open({python}, encoding='utf-8').read(), '<string>', 'exec'))"
+)
+_LANGUAGES = {
+    **dict.fromkeys(("bash", "sh", "zsh", "dash", "ash", "ksh", "mksh"), _SHELL),
+    "fish": _FISH,
+    "python": _PYTHON,
+    "ruby": _Language(flag="e", valued="CEFIKTWrx"),
+    "node": _Language(flag="e", valued="rC"),
+    "nodejs": _Language(flag="e", valued="rC"),
+    "perl": _Language(flag="e", valued="CDFIMVmx0ild"),
+    "lua": _Language(flag="e", valued="l"),
+    "php": _Language(flag="r", valued="cdz"),
+}
+_LOGIN_SHELLS = ("bash", "zsh", "sh", "fish")
+_ENV_OPTIONS_WITH_VALUE = ("-u", "--unset", "-C", "--chdir", "-P")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A command that runs code.
+
+    words: the command without the code and without the option for it.
+    program_at: the index of the interpreter itself, behind ``env`` and what belongs to it.
+    """
+
+    words: tuple[str, ...]
+    program_at: int = 0
+
+    @classmethod
+    def parse(
+        cls, text: str, *, shell_options: str = "", login: bool = False, interpreters: Mapping[str, str] = _NO_MAPPING
+    ) -> Interpreter:
+        """The interpreter that a runbook names: a program, or a command line with quotes as in a shell.
+
+        shell_options: for shells, put right behind the program, such as ``-eo pipefail``.
+        login: shells become login shells.
+        interpreters: others to take in place of some, by name or path.
+        :raises BlockFailed: if the text names no program or its quotes are not closed.
+        """
+        found = cls._of_words(_words(interpreters.get(text.strip(), text)), text)
+        found = found._replaced(interpreters)
+        if shell_options and found.language in (_SHELL, _FISH):
+            found = found._with_options(shlex.split(shell_options))
+        if login and found.name in _LOGIN_SHELLS and not found._has_letter("l") and "--login" not in found.options:
+            found = found._with_options(["-l"])
+        return found
+
+    @property
+    def program(self) -> str:
+        """The interpreter itself: ``python3`` in ``/usr/bin/env python3 -u``."""
+        return self.words[self.program_at]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return self.words[self.program_at + 1 :]
+
+    @property
+    def name(self) -> str:
+        """The family's name: ``python`` for ``/usr/bin/python3.11``."""
+        base = PurePath(self.program).name
+        return "python" if base.startswith("python") else re.sub(r"[-.\d]+$", "", base)
+
+    @property
+    def language(self) -> _Language | None:
+        return _LANGUAGES.get(self.name)
+
+    def argv(self, code: str) -> list[str]:
+        """The command that runs the code as one argument."""
+        return [*self.words, *self._flag(), code]
+
+    def argv_for_file(self, path: Path) -> list[str]:
+        """The command that runs the code in a file, ``$0``, ``sys.argv`` and ``sys.path`` as they are with `argv`."""
+        if self.language is None or self.language.from_file is None:
+            return [*self.words, str(path)]
+        return self.argv(self.language.from_file.format(shell=shlex.quote(str(path)), python=repr(str(path))))
+
+    def _flag(self) -> list[str]:
+        letter = self.language.flag if self.language else None
+        return [] if letter is None or self._has_letter(letter) else [f"-{letter}"]
+
+    def _has_letter(self, letter: str) -> bool:
+        valued = self.language.valued if self.language else ""
+        return any(letter in _letters(word, valued) for word in self.options)
+
+    def _with_options(self, options: Sequence[str]) -> Interpreter:
+        after = self.program_at + 1
+        return Interpreter((*self.words[:after], *options, *self.words[after:]), self.program_at)
+
+    def _replaced(self, interpreters: Mapping[str, str]) -> Interpreter:
+        other = interpreters.get(self.program) or interpreters.get(PurePath(self.program).name)
+        if other is None:
+            return self
+        before, after = self.words[: self.program_at], self.options
+        return Interpreter((*before, *_words(other), *after), self.program_at)
+
+    @classmethod
+    def _of_words(cls, words: Sequence[str], text: str) -> Interpreter:
+        if words and PurePath(words[0]).name == "env":
+            words = _unfold_env(words)
+            program_at = next(_programs_of_env(words), len(words))
+        else:
+            program_at = 0
+        if program_at >= len(words):
+            raise BlockFailed(f'interpreter "{text}" names no program', hint="such as bash, sh -e or python3 -u")
+        return cls(tuple(words), program_at)
+
+
+def interpreter_argv(
+    interpreter: str,
+    code: str,
+    *,
+    plain: bool = False,
+    shell_options: str = "",
+    login: bool = False,
+    interpreters: Mapping[str, str] = _NO_MAPPING,
+) -> list[str]:
+    """The command that runs the code; see `script_interpreter`."""
+    return script_interpreter(
+        interpreter, plain=plain, shell_options=shell_options, login=login, interpreters=interpreters
+    ).argv(code)
+
+
+def script_interpreter(
+    interpreter: str,
+    *,
+    plain: bool = False,
+    shell_options: str = "",
+    login: bool = False,
+    interpreters: Mapping[str, str] = _NO_MAPPING,
+) -> Interpreter:
+    """The interpreter of a script block: ``bash -eo pipefail`` in a plain runbook that names none.
+
+    :raises BlockFailed: if it names no program.
+    """
+    if plain and not interpreter.strip():
+        interpreter, shell_options = "bash", shell_options or "-eo pipefail"
+    return Interpreter.parse(interpreter, shell_options=shell_options, login=login, interpreters=interpreters)
+
+
+def find_program(program: str, *, cwd: Path, path: str | None) -> str | None:
+    """Where a child process in that folder finds the program; None: nowhere.
+
+    path: the child's PATH; None: it has none, and gets the system's default.
+    """
+    if "/" in program:
+        return shutil.which(cwd / program)
+    folders = (os.defpath if path is None else path).split(os.pathsep)
+    return shutil.which(program, path=os.pathsep.join(str(cwd / folder) for folder in folders))
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise BlockFailed(
+            f'interpreter "{text}" can\'t be read: {error}', hint="close the quotes; write it as in a shell"
+        ) from error
+
+
+def _letters(word: str, valued: str) -> str:
+    """The letters of a word of short options, without a value that hangs on the last of them."""
+    if not word.startswith("-") or word.startswith("--"):
+        return ""
+    match = re.match(f"[^{valued}]*[{valued}]?" if valued else ".*", word[1:])
+    return match[0] if match else ""
+
+
+def _unfold_env(words: Sequence[str]) -> list[str]:
+    """The words of an env command with the text of ``-S`` split, as env does it itself."""
+    for index, word in enumerate(words[1:], start=1):
+        if word in ("-S", "--split-string"):
+            return [*words[:index], *_words(" ".join(words[index + 1 : index + 2])), *words[index + 2 :]]
+        for prefix in ("-S", "--split-string="):
+            if word.startswith(prefix):
+                return [*words[:index], *_words(word.removeprefix(prefix)), *words[index + 1 :]]
+        if not word.startswith("-"):
+            break
+    return list(words)
+
+
+def _programs_of_env(words: Sequence[str]) -> Iterator[int]:
+    """Where, after options and assignments, env's program stands."""
+    rest = iter(range(1, len(words)))
+    for index in rest:
+        word = words[index]
+        if word in _ENV_OPTIONS_WITH_VALUE:
+            next(rest, None)
+        elif not word.startswith("-") and "=" not in word:
+            yield index

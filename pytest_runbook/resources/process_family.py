@@ -1,0 +1,210 @@
+"""A process and all that came of it: how to find it, and how to end it.
+
+A family is what a child that we started has started in turn. Some of it leaves the group (``setsid``), some its parent
+(a double fork), some both, with a new environment. So every family has marks in its environment and a session of its
+own, and, where the system can do that, its orphans become our children (see `ProcessKeeper`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import anyio
+
+from .process_table import ProcessInfo, all_processes, descendants, environment_of, now
+from .subreaper import Subreaper
+
+RUN_VARIABLE = "RUNBOOK_RUN_ID"
+EXECUTION_VARIABLE = "RUNBOOK_EXECUTION_ID"
+_KILL_TIMEOUT = 1.0  # for what the kernel itself does not let go: a process in a hung system call
+_CLOCK_TICK = 0.01
+_POLL = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Whose a process is, in the environment of all that comes of it."""
+
+    run_id: str
+    execution_id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {RUN_VARIABLE: self.run_id, EXECUTION_VARIABLE: self.execution_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grace:
+    """How long a family may take to end itself, in seconds: after an interrupt, after a termination. Then it is killed.
+
+    0 leaves a step out.
+    """
+
+    interrupt: float = 2.0
+    terminate: float = 2.0
+
+    @property
+    def total(self) -> float:
+        """The longest that ending anything takes."""
+        return self.interrupt + self.terminate + _KILL_TIMEOUT
+
+    @property
+    def steps(self) -> Iterator[tuple[signal.Signals, float]]:
+        """Each signal with the time it has to work."""
+        if self.interrupt:
+            yield signal.SIGINT, self.interrupt
+        if self.terminate:
+            yield signal.SIGTERM, self.terminate
+        yield signal.SIGKILL, _KILL_TIMEOUT
+
+
+DEFAULT_GRACE = Grace()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ProcessFamily:
+    """A child that we start, leader of its own session and group.
+
+    pid: None until it is started.
+    since, until: when it lived, on the clock of `process_table.now`.
+    """
+
+    mark: Mark
+    pid: int | None = None
+    since: float = field(default_factory=now)
+    until: float = math.inf
+
+    def note_end(self) -> None:
+        """Say that the child itself has ended and its exit status is taken."""
+        self.until = now()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.until < math.inf
+
+    def may_have_borne(self, process: ProcessInfo) -> bool:
+        """True if the process was born while our child lived."""
+        return self.since - _CLOCK_TICK <= process.born <= self.until
+
+
+class FamilyRegister:
+    """The families that we know, and who belongs to them.
+
+    subreaper: kept open while there is a family, so that its orphans become our children; None: only marks find them.
+    """
+
+    def __init__(self, subreaper: Subreaper | None = None) -> None:
+        self._subreaper = subreaper
+        self._families: list[ProcessFamily] = []
+
+    def add(self, mark: Mark) -> ProcessFamily:
+        """Take a child into account that is about to be started, in a new session, with the mark in its environment.
+
+        The starter sets its pid, and notes its end.
+        """
+        if self._subreaper is not None:
+            self._subreaper.open()
+        family = ProcessFamily(mark=mark)
+        self._families.append(family)
+        return family
+
+    def forget(self, families: Collection[ProcessFamily]) -> None:
+        """Strike families that nothing is left of."""
+        self._families = [family for family in self._families if family not in families]
+        if self._subreaper is not None and not self._families:
+            self._subreaper.close()
+
+    def of_run(self, run_id: str) -> list[ProcessFamily]:
+        return [family for family in self._families if family.mark.run_id == run_id]
+
+    def __iter__(self) -> Iterator[ProcessFamily]:
+        return iter(self._families)
+
+    def living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
+        """What lives of these families."""
+        candidates = descendants(os.getpid()) if self._is_adopting else all_processes()
+        members = {process.pid for process in candidates if self._is_member(process, families)}
+        while children := {process.pid for process in candidates if process.parent in members} - members:
+            members |= children
+        return [process for process in candidates if process.pid in members and not process.is_zombie]
+
+    async def end(self, families: Collection[ProcessFamily], grace: Grace) -> list[ProcessInfo]:
+        """Interrupt, terminate, kill; each step is over as soon as nothing lives. Gives what could not be ended."""
+        seen: set[int] = set()
+        try:
+            for number, seconds in grace.steps:
+                with anyio.move_on_after(seconds):
+                    told: set[int] = set()
+                    while living := self.living(families):
+                        seen.update(process.pid for process in living)
+                        told |= send(number, living, told)
+                        await anyio.sleep(_POLL)
+                    return []
+            return self.living(families)
+        finally:
+            self._reap(seen)
+
+    def reap_orphans(self) -> None:
+        """Take the exit statuses that nobody else will ask for.
+
+        A child of our own is in our session or leads one: any other in our care is an orphan.
+        """
+        ours = os.getsid(0)
+        children = (process for process in descendants(os.getpid()) if process.parent == os.getpid())
+        self._reap(child.pid for child in children if child.is_zombie and child.session not in (ours, child.pid))
+
+    @property
+    def _is_adopting(self) -> bool:
+        return self._subreaper is not None and self._subreaper.is_open
+
+    def _reap(self, pids: Iterable[int]) -> None:
+        for pid in set(pids).difference(family.pid for family in self._families if not family.has_ended):
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+    def _is_member(self, process: ProcessInfo, families: Collection[ProcessFamily]) -> bool:
+        """True if it belongs to one of the families by itself, whatever its parent."""
+        if process.session == os.getsid(0):
+            return False  # nothing that came of a family gets back into our session
+        if any(process.session == family.pid for family in families):
+            return True
+        environment = environment_of(process.pid)
+        if EXECUTION_VARIABLE in environment:
+            return any(family.mark.environment.items() <= environment.items() for family in families)
+        return self._is_stray(process, environment, families)
+
+    def _is_stray(
+        self, process: ProcessInfo, environment: Mapping[str, str], families: Collection[ProcessFamily]
+    ) -> bool:
+        """True if a child of ours without marks can only be an orphan of these families.
+
+        The program around us starts processes, too: while no child of ours runs, or with the environment that we have.
+        """
+        if process.is_zombie or process.parent != os.getpid() or _is_ours(environment):
+            return False
+        claims = [family for family in self._families if family.may_have_borne(process)]
+        return bool(claims) and all(family in families for family in claims)
+
+
+def send(number: signal.Signals, processes: Iterable[ProcessInfo], told: Collection[int] = ()) -> set[int]:
+    """Send a signal to the groups of these processes that were not told yet, and wake what was stopped.
+
+    A whole group is told in one step, so that nothing in it forks out of reach. Gives the groups.
+    """
+    groups = {process.group for process in processes} - {os.getpgrp()}
+    for group in groups if number == signal.SIGKILL else groups.difference(told):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+            os.killpg(group, signal.SIGCONT)
+    return groups
+
+
+def _is_ours(environment: Mapping[str, str]) -> bool:
+    """True if most of our own environment is in it: nobody has cleared it on the way."""
+    return 2 * len(environment.items() & os.environ.items()) > len(os.environ)

@@ -1,0 +1,35 @@
+"""Linux's way to be told of orphans: a child whose parent has died becomes ours, not init's."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
+
+
+class Subreaper:
+    """Makes the orphans among our descendants our children, on Linux."""
+
+    def __init__(self) -> None:
+        self._is_ours = False
+
+    @property
+    def is_open(self) -> bool:
+        value = ctypes.c_int()
+        return _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value)) and value.value == 1
+
+    def open(self) -> None:
+        if not self._is_ours and not self.is_open:
+            self._is_ours = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+    def close(self) -> None:
+        """Leave things as they were found."""
+        if self._is_ours:
+            _prctl(_PR_SET_CHILD_SUBREAPER, 0)
+            self._is_ours = False
+
+
+def _prctl(option: int, argument: object) -> bool:
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(option, argument, 0, 0, 0) == 0)
