@@ -259,9 +259,14 @@ _DIRECTORY = BlockType(
     main="path",
     is_item=False,
     is_context=True,
-    props=(Prop(name="path", required=True, plain_required=True, templated=True),),
+    props=(
+        Prop(
+            name="path", required=True, plain_required=True, may_be_empty=True, templated=True,
+            help="relative to the one before; empty: back to where the runbook began",
+        ),
+    ),
     help="the working directory from here on",
-)
+)  # fmt: skip
 
 _LOCAL_DIRECTORY = BlockType(
     name="local-directory",

@@ -33,6 +33,7 @@ class Prop:
     plain_default: the default of the plain form where that is another one.
     required: an Atuin document without it can't be read.
     plain_required: a plain runbook without it can't be read.
+    may_be_empty: "" says something, although the plain form requires the prop.
     choices: the allowed values of a text prop; empty: any.
     limits: the lowest and the highest value of a whole number.
     templated: its text is a template, so that faults in it are found at collection.
@@ -48,6 +49,7 @@ class Prop:
     plain_default: object = None
     required: bool = False
     plain_required: bool = False
+    may_be_empty: bool = False
     choices: tuple[str, ...] = ()
     limits: tuple[int, int] | None = None
     templated: bool = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .catalog import BlockType
 from .runbook import BlockRules, BlockScope
-from .section import Reader, Section
+from .section import Reader, Section, near, show
 
 # key -> the field of BlockRules that it fills, and who reads it
 RULES: Mapping[str, tuple[str, Reader]] = {
@@ -44,21 +44,21 @@ _CONTEXT_RULES = frozenset({"sensitive", "template"})
 _NO_RULES = BlockRules()
 
 
-def block_rules(section: Section, block_type: BlockType, keys: list[str], *, in_finally: bool = False) -> BlockRules:
+def block_rules(
+    section: Section, block_type: BlockType | None, keys: list[str], *, in_finally: bool = False
+) -> BlockRules:
     """What the common keys among these say.
 
+    block_type: None for a type that nobody knows.
     keys: those of the section that are in `RULES` or, for plain runbooks, in `SCOPE`.
     in_finally: the block stands in the runbook's ``finally`` section.
     """
     fields: dict[str, object] = {"is_cleanup": True} if in_finally else {}
     scope: dict[str, object] = {}
     for key in keys:
-        if not block_type.is_item and key not in _CONTEXT_RULES:
-            section.fault(
-                key,
-                f"{key} means nothing for a block that does not run",
-                f"{block_type.name} only sets what holds below it",
-            )
+        if block_type and not block_type.is_item and key not in _CONTEXT_RULES:
+            hint = "they only set what holds below them"
+            section.fault(key, f"{key} means nothing here: {block_type.name} blocks do not run", hint)
         elif key in RULES:
             name, read = RULES[key]
             value = read(section, key)
@@ -70,12 +70,19 @@ def block_rules(section: Section, block_type: BlockType, keys: list[str], *, in_
         fields["scope"] = BlockScope(**scope)  # type: ignore[arg-type]  # each reader gives what its field holds
     if not fields:
         return _NO_RULES
-    if "if_started" in fields and not fields.get("is_cleanup"):
+    if fields.get("if_started") and not fields.get("is_cleanup"):
         section.fault("if_started", "if_started is for clean-ups", "add: finally: true")
     return BlockRules(**fields)  # type: ignore[arg-type]  # each reader gives what its field holds
 
 
-def unknown_block_key(section: Section, key: str, known: list[str]) -> None:
+def check_if_started(section: Section, rules: BlockRules, known: Collection[str]) -> None:
+    """Note a clean-up that hangs on a block which is not there. known: names and ids of the runbook's blocks."""
+    for name in rules.if_started:
+        if name not in known:
+            section.fault("if_started", f'no block is called "{show(name)}"', near(name, known))
+
+
+def unknown_block_key(section: Section, key: str, known: Iterable[str]) -> None:
     """Note a key that no block of this kind has."""
     if key in BLOCK_LATER:
         section.fault(key, f"`{key}` is not supported yet")

@@ -8,6 +8,7 @@ from ..errors import Place
 from .atuin_form import UnknownBlocks, read_atuin
 from .block_types import default_catalog
 from .catalog import BlockCatalog
+from .checks import refuse_checks, with_checks
 from .plain_form import read_plain
 from .runbook import Form, Runbook
 from .source import read_source
@@ -34,8 +35,9 @@ def load_runbook(
     catalog = catalog or default_catalog()
     source, tree = read_source(path, place)
     if form_of(path, tree) is Form.PLAIN:
+        refuse_checks(path, source)
         return read_plain(path.absolute(), source, tree, catalog)
-    return read_atuin(path.absolute(), source, tree, catalog, unknown_blocks)
+    return with_checks(read_atuin(path.absolute(), source, tree, catalog, unknown_blocks), path, catalog)
 
 
 def form_of(path: Path, tree: object) -> Form:

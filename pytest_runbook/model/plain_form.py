@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .catalog import BlockCatalog, BlockType
-from .common_keys import FILE_LATER, RULES, SCOPE, block_rules, unknown_block_key
+from .common_keys import FILE_LATER, RULES, SCOPE, block_rules, check_if_started, unknown_block_key
 from .props import checked, plain_defaults
 from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
-from .section import Reader, Section, describe, near, show
+from .section import Reader, Section, describe, show
 from .source import Source
 from .tree import LocatedDict, LocatedList
 
@@ -21,13 +21,13 @@ BLOCK_KEYS = ("name", "id", *RULES, *SCOPE)
 _VERSION = 1
 
 
-def _version(section: Section, key: str) -> None:
+def check_version(section: Section, key: str) -> None:
     if section.values[key] != _VERSION or isinstance(section.values[key], bool):
         section.wrong(key, str(_VERSION))
 
 
 FILE_KEYS: Mapping[str, Reader] = {
-    "version": _version,
+    "version": check_version,
     "name": Section.text,
     "vars": Section.given_vars,
     "env": Section.given_env,
@@ -110,6 +110,7 @@ class _BlockReader:
         self._source = source
         self._catalog = catalog
         self._id_lines: dict[str, int] = {}
+        self._cleanups: list[tuple[Section, BlockRules]] = []
         self._defaults: dict[str, dict[str, object]] = {}
 
     def read(self, section: Section, key: str) -> None:
@@ -179,7 +180,10 @@ class _BlockReader:
                 section.fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
             else:
                 unknown_block_key(section, key, [*BLOCK_KEYS, *block_type.plain_props])
-        return block_rules(section, block_type, keys, in_finally=in_finally)
+        rules = block_rules(section, block_type, keys, in_finally=in_finally)
+        if rules.if_started:
+            self._cleanups.append((section, rules))
+        return rules
 
     def _read_props(self, block: _Block, key: str) -> None:
         value = block.section.values[key]
@@ -200,6 +204,7 @@ class _BlockReader:
             return
         value = checked(block.section, key, main)
         if not isinstance(value, str):
+            block.props[main.name] = value
             return
         if main.templated:
             block.section.check_uncut(key, value, block.section.values.line_of(key))
@@ -255,7 +260,7 @@ class _BlockReader:
         for prop in block.type.props:
             if prop.plain_required and prop.name not in block.props:
                 block.section.fault(key, f"{key} needs {prop.name}", prop.help or None)
-            elif prop.plain_required and block.props[prop.name] == "":
+            elif prop.plain_required and not prop.may_be_empty and block.props[prop.name] == "":
                 block.section.fault(key, f"{prop.name} is empty")
 
     def _add_each(self, block: _Block, key: str) -> None:
@@ -304,17 +309,9 @@ class _BlockReader:
 
     def check_if_started(self) -> None:
         """Note clean-ups that hang on blocks which are not there."""
-        check_if_started(self.specs, self._source)
-
-
-def check_if_started(specs: list[BlockSpec], source: Source) -> None:
-    """Note clean-ups that hang on blocks which are not there."""
-    known = {word for spec in specs for word in (spec.id, spec.name) if word}
-    for spec in specs:
-        for name in spec.rules.if_started:
-            if name not in known:
-                message = f'if_started: no block is called "{show(name)}"'
-                source.fault(message, line=spec.lines.get("if_started"), block=spec.label, hint=near(name, known))
+        known = {word for spec in self.specs for word in (spec.id, spec.name) if word}
+        for section, rules in self._cleanups:
+            check_if_started(section, rules, known)
 
 
 def _label(item: LocatedDict, position: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ..errors import unknown
 from ..text import DURATION_HINT, duration_seconds, escape_controls, nearest, shorten
 from .runbook import Capture, Condition, Given, OnFailure, SecretSource, Timeouts
 from .source import Source
 from .tree import LocatedDict, LocatedList, plain
+from .yaml_traps import is_cut_by_comment
 
 _VARIABLE = re.compile(r"\w+")
 _TAG = re.compile(r"[\w.+/-]+")
@@ -163,15 +165,9 @@ class Section:
 
     def check_uncut(self, key: str, text: str, line: int) -> None:
         """Note a fault if YAML took the end of the value for a comment: `` #`` with a quote or bracket still open."""
-        if self.source.is_json or not _is_open(text):
-            return
-        line_text = self.source.line(line)
-        _, found, rest = line_text.partition(text)
-        if found and re.match(r"[ \t]+#", rest):
-            hint = self.quoting_hint(line)
-            self.source.fault(
-                f"{key} is cut short: to YAML a comment begins at #", line=line, block=self.label, hint=hint
-            )
+        if not self.source.is_json and is_cut_by_comment(text, self.source.line(line)):
+            message = f"{key} is cut short: to YAML a comment begins at #"
+            self.source.fault(message, line=line, block=self.label, hint=self.quoting_hint(line))
 
     def regex(self, key: str) -> Condition | None:
         text = self.text(key)
@@ -298,29 +294,13 @@ class Section:
         return Timeouts(**{_TIMEOUTS[name]: value for name, value in seconds.items()})
 
 
+_NEAR_LIMIT = 500
 _TIMEOUTS = {"total": "total", "block": "block", "finally": "finally_"}
-_PAIRS = {")": "(", "]": "[", "}": "{"}
-
-
-def _is_open(text: str) -> bool:
-    """True if the text ends within a quote or a bracket."""
-    quote = ""
-    brackets: list[str] = []
-    for sign in text:
-        if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "\"'":
-            quote = sign
-        elif sign in "([{":
-            brackets.append(sign)
-        elif sign in _PAIRS and brackets and brackets[-1] == _PAIRS[sign]:
-            brackets.pop()
-    return bool(quote or brackets)
 
 
 def near(value: str, known: Iterable[str]) -> str | None:
     """The hint for a name that is not there: the nearest of those that are."""
-    found = nearest(value, known)
+    found = nearest(value[:_NEAR_LIMIT], [name for name in islice(known, _NEAR_LIMIT) if len(name) <= _NEAR_LIMIT])
     return None if found is None else f'did you mean "{show(found)}"?'
 
 

@@ -62,7 +62,10 @@ def read_source(path: Path, place: Place) -> tuple[Source, object]:
     source = Source(place, is_json=path.suffix.lower() == ".json")
     with _only_faults(source):
         source.text = _decoded(_content(path))
-        return source, _parsed(source)
+        tree = _parsed(source)
+        if tree is None:
+            raise SyntaxFault("the file is empty")
+        return source, tree
     raise AssertionError("a fault was raised above")
 
 

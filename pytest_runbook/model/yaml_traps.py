@@ -10,8 +10,11 @@ import re
 from .tree import SyntaxFault
 from .yaml_tree import parse_yaml
 
-_ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S.*?)[ ]*")
+_ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S.*)")
+_LONGEST = 1000
 _TAB = re.compile(r" *\t")
+_COMMENT = re.compile(r"[ \t]+#")
+_PAIRS = {")": "(", "]": "[", "}": "{"}
 _CLOSED_QUOTES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
 
 
@@ -55,24 +58,26 @@ def _trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | No
     if split is None:
         return None
     lead, value = split
-    reason = _reason(value)
+    reason = _reason(value, is_parsers=fault.message.startswith("not valid YAML"))
     if reason is None or not _mends(lines, number, lead + quote(value), fault):
         return None
-    return SyntaxFault(f"not valid YAML: {reason}", number, f"quote the whole value: {lead.strip()} {quote(value)}")
+    return SyntaxFault(f"not valid YAML: {reason}", number, f"quote the whole value: {line_as_quoted(line)}")
 
 
 def _split(line: str) -> tuple[str, str] | None:
-    match = _ENTRY.fullmatch(line)
+    match = _ENTRY.fullmatch(line.rstrip()) if len(line) <= _LONGEST else None
     return None if match is None else (match["lead"], match["value"])
 
 
-def _reason(value: str) -> str | None:
-    """What in a value makes YAML stumble."""
+def _reason(value: str, *, is_parsers: bool) -> str | None:
+    """What in a value makes YAML stumble. is_parsers: the fault is the parser's, not one of ours with its own hint."""
+    if value.startswith("{{"):
+        return "an unquoted value that begins with {{ is a mapping to YAML"
+    if not is_parsers or _is_open(value):
+        return None
     if value[0] in "\"'":
         closed = _CLOSED_QUOTES.match(value)
         return "more text after a text in quotes" if closed and closed.end() < len(value) else None
-    if value.startswith("{{"):
-        return "an unquoted value that begins with {{ is a mapping to YAML"
     if value[0] in "@`%*&!|>{[":
         return f"an unquoted value can't begin with {value[0]}"
     if ": " in value or value.endswith(":"):
@@ -88,3 +93,25 @@ def _mends(lines: list[str], number: int, mended: str, fault: SyntaxFault) -> bo
     except SyntaxFault as next_fault:
         return next_fault.line is None or next_fault.line > max(number, fault.line or 0)
     return True
+
+
+def is_cut_by_comment(value: str, line: str) -> bool:
+    """True if YAML took the end of a value for a comment: a quote or a bracket is still open where `` #`` begins."""
+    _, found, rest = line.partition(value) if value else ("", "", "")
+    return bool(found and _COMMENT.match(rest) and _is_open(value))
+
+
+def _is_open(text: str) -> bool:
+    """True if the text ends within a quote or a bracket."""
+    quote = ""
+    brackets: list[str] = []
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "([{":
+            brackets.append(sign)
+        elif sign in _PAIRS and brackets and brackets[-1] == _PAIRS[sign]:
+            brackets.pop()
+    return bool(quote or brackets)

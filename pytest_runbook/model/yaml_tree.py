@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from .tree import DEPTH_LIMIT, LocatedDict, LocatedList, Mark, SyntaxFault, too_deep, twice
+from .yaml_errors import translated
 
 EXPANDED_LIMIT = 100_000
 
@@ -74,8 +75,7 @@ def parse_yaml(text: str) -> object:
     try:
         return _Composer(text).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise SyntaxFault(_sentence(error), None if mark is None else mark.line + 1) from error
+        raise translated(error) from error
     except yaml.YAMLError as error:
         raise SyntaxFault(f"not valid YAML: {error}") from error
 
@@ -85,11 +85,6 @@ def _control_character(text: str, position: int) -> SyntaxFault:
     line = text.count("\n", 0, position) + 1
     hint = f'in double quotes it can be written: "\\x{code:02x}"' if code < 256 else None
     return SyntaxFault(f"control character U+{code:04X}, which YAML does not allow", line, hint)
-
-
-def _sentence(error: yaml.MarkedYAMLError) -> str:
-    parts = [part for part in (error.context, error.problem) if part]
-    return f"not valid YAML: {', '.join(parts)}"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,190 @@
+"""JSON Schemas of plain runbooks and of checks files, for editors, made from the tables that the loaders read by.
+
+``python -m pytest_runbook.model.schema`` writes those of the types that come with this package next to this module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from .block_types import default_catalog
+from .catalog import BlockCatalog, BlockType, Prop, PropType
+from .checks import CHECKS_KEYS, ENTRY_KEYS
+from .common_keys import RULES, SCOPE
+from .plain_form import EXPANDED, FILE_KEYS, check_version
+from .runbook import OnFailure
+from .section import Reader, Section
+
+Schema: TypeAlias = dict[str, object]
+
+RUNBOOK_FILE = Path(__file__).with_name("runbook.schema.json")
+CHECKS_FILE = Path(__file__).with_name("checks.schema.json")
+
+_DRAFT = "http://json-schema.org/draft-07/schema#"
+_TEXT: Schema = {"type": "string", "pattern": r"\S"}
+_TEXTS: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_SCALAR: Schema = {"type": ["string", "number", "boolean"]}
+_DURATION: Schema = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$"}
+_NAMES = r"^\w+$"
+_DURATIONS: Schema = {
+    "type": "object",
+    "properties": {"total": _DURATION, "block": _DURATION, "finally": _DURATION},
+    "additionalProperties": False,
+}
+_SECRET: Schema = {
+    "type": "object",
+    "properties": {"env": {"type": "string"}},
+    "required": ["env"],
+    "additionalProperties": False,
+}
+
+# What each reader of a key takes.
+_READERS: Mapping[Reader, Schema] = {
+    check_version: {"const": 1},
+    Section.text: _TEXT,
+    Section.condition: _TEXT,
+    Section.given_text: _TEXT,
+    Section.regex: {**_TEXT, "format": "regex"},
+    Section.conditions: _TEXTS,
+    Section.names: _TEXTS,
+    Section.tags: _TEXTS,
+    Section.fixtures: _TEXTS,
+    Section.boolean: {"type": "boolean"},
+    Section.duration: _DURATION,
+    Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
+    Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
+    Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
+    Section.captures: {"anyOf": [{"type": "string", "pattern": _NAMES}, {"type": "object", "additionalProperties": _TEXT}]},
+    Section.given_vars: {"type": "object", "propertyNames": {"pattern": _NAMES}},
+    Section.given_env: {"type": "object", "additionalProperties": _SCALAR},
+    Section.answers: {"type": "object", "additionalProperties": _SCALAR},
+    Section.secrets: {"type": "object", "propertyNames": {"pattern": _NAMES}, "additionalProperties": _SECRET},
+}  # fmt: skip
+_PROP_TYPES: Mapping[PropType, Schema] = {
+    PropType.TEXT: {"type": "string"},
+    PropType.BOOLEAN: {"type": "boolean"},
+    PropType.NUMBER: {"type": "number"},
+    PropType.WHOLE: {"type": "integer"},
+    PropType.MAPPING: {"type": "object"},
+    PropType.LIST: {"type": "array"},
+    PropType.ANY: {},
+}
+_HELP: Mapping[str, str] = {
+    "name": "how reports call it",
+    "id": "tells the block apart when its name changes",
+    "assert": "what must hold of the output: one expression or a list",
+    "expect_error": "a regular expression: the block passes by failing with an error that it matches",
+    "capture": "a variable for output.value, or names with expressions",
+    "timeout": "how long it may take: 500ms, 90s, 2m, 1h",
+    "when": "an expression: the block is skipped unless it is true",
+    "skip": "true, or the reason why it is skipped",
+    "on_failure": "what a failure does to the blocks below: stop or continue",
+    "finally": "clean-up: runs at the end, whatever happened before",
+    "if_started": "a clean-up runs only if one of these blocks was started",
+    "tags": "pytest markers",
+    "fixtures": "pytest fixtures that it reads as fixture.NAME",
+    "sensitive": "its output is secret",
+    "template": "false: its texts are sent as they stand",
+    "env": "environment variables",
+    "vars": "variables",
+    "directory": "the working directory",
+    "host": "the host that scripts run on",
+    "stdin": "standard input",
+    "secrets": "where secrets come from",
+    "answers": "what a person would be asked",
+    "blocks": "what is done, in order",
+}
+
+
+def plain_schema(catalog: BlockCatalog) -> Schema:
+    """The JSON Schema of plain runbooks with the block types of a catalog."""
+    blocks: Schema = {"type": "array", "items": {"$ref": "#/definitions/block"}}
+    keys = {key: _described(key, _READERS[reader]) for key, reader in FILE_KEYS.items()}
+    return {
+        "$schema": _DRAFT,
+        "title": "Runbook",
+        **_strict({**keys, "blocks": _described("blocks", blocks), "finally": _described("finally", blocks)}),
+        "required": ["blocks"],
+        "definitions": {"block": _block(catalog)},
+    }
+
+
+def checks_schema() -> Schema:
+    """The JSON Schema of checks files."""
+    keys = {key: _described(key, _READERS[reader]) for key, reader in CHECKS_KEYS.items()}
+    entry = _strict({key: _described(key, _SCALAR if key == "id" else _rule(key)) for key in ENTRY_KEYS})
+    return {
+        "$schema": _DRAFT,
+        "title": "Checks of a runbook",
+        **_strict({**keys, "blocks": {"type": "object", "additionalProperties": entry}}),
+    }
+
+
+def _block(catalog: BlockCatalog) -> Schema:
+    common: dict[str, Schema] = {"name": _TEXT, "id": _SCALAR}
+    common |= {key: _rule(key) for key in RULES}
+    common |= {key: _READERS[reader] for key, reader in SCOPE.items()}
+    properties = {key: _described(key, schema) for key, schema in common.items()}
+    for key in catalog.plain_names:
+        if key not in EXPANDED:
+            block_type = catalog.plain(key)
+            assert block_type is not None
+            properties[key] = _type_value(block_type)
+    return {**_strict(properties), "anyOf": _one_type(catalog.plain_names)}
+
+
+def _one_type(names: Iterable[str]) -> list[Schema]:
+    """Exactly one key names the type; keys that can also stand beside a type count where there is no other."""
+    required: dict[str, Schema] = {name: {"required": [name]} for name in names}
+    working = [schema for name, schema in required.items() if name not in SCOPE]
+    context = [schema for name, schema in required.items() if name in SCOPE]
+    return [{"oneOf": working}, {"not": {"anyOf": working}, "oneOf": context}]
+
+
+def _type_value(block_type: BlockType) -> Schema:
+    props = {spelling: _prop(prop) for spelling, prop in block_type.plain_props.items()}
+    mapping: Schema = _strict(props)
+    required = [prop.name for prop in block_type.props if prop.plain_required and prop.name != "name"]
+    if required and not block_type.implied and all(len(_spellings(block_type, name)) == 1 for name in required):
+        mapping["required"] = required
+    main = block_type.plain_props.get(block_type.main or "")
+    return {"description": block_type.help, "anyOf": [_prop(main), mapping] if main else [mapping]}
+
+
+def _spellings(block_type: BlockType, name: str) -> list[str]:
+    return [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
+
+
+def _prop(prop: Prop) -> Schema:
+    kinds = [dict(_PROP_TYPES[kind]) for kind in (prop.type, *prop.also)]
+    schema: Schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    if prop.choices:
+        schema["enum"] = list(prop.choices)
+    if prop.limits:
+        schema["minimum"], schema["maximum"] = prop.limits
+    return {"description": prop.help, **schema} if prop.help else schema
+
+
+def _rule(key: str) -> Schema:
+    return _READERS[RULES[key][1]]
+
+
+def _described(key: str, schema: Schema) -> Schema:
+    return {"description": _HELP[key], **schema} if key in _HELP else schema
+
+
+def _strict(properties: Mapping[str, object]) -> Schema:
+    return {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def as_text(schema: Schema) -> str:
+    """The schema as it is shipped."""
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    RUNBOOK_FILE.write_text(as_text(plain_schema(default_catalog())), encoding="utf-8")
+    CHECKS_FILE.write_text(as_text(checks_schema()), encoding="utf-8")
