@@ -1,0 +1,27 @@
+"""Templates and expressions: text and names to text, a condition and names to true or false.
+
+Both are written in Jinja2's syntax and behave as the runbook format has it, save that nothing undefined passes in
+silence.
+"""
+
+from .expression import Comparison, Explanation, Expression, Operand
+from .problems import EXPRESSION_ROOTS, TEMPLATE_ROOTS, Problem, template_problems
+from .renderer import render
+from .syntax import is_template
+from .values import Undefined, show, to_text
+
+__all__ = [
+    "EXPRESSION_ROOTS",
+    "TEMPLATE_ROOTS",
+    "Comparison",
+    "Explanation",
+    "Expression",
+    "Operand",
+    "Problem",
+    "Undefined",
+    "is_template",
+    "render",
+    "show",
+    "template_problems",
+    "to_text",
+]

@@ -1,0 +1,464 @@
+"""Walks the syntax tree of an expression and says what it is worth.
+
+There is no Python behind an expression that could be reached: keys and public attributes are looked up, and what can be
+called is in our own tables. Work is counted, so that nothing runs for ever.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from functools import reduce
+from types import MappingProxyType
+from typing import cast
+
+from jinja2 import nodes
+
+from ..errors import RunbookError, TemplateError, unknown
+from .arithmetic import OPERATORS, concat, negate
+from .filters import FILTERS, RULED_FILTERS, whole
+from .lookup import NOWHERE, attribute, cut, find, look_up_path, missing
+from .methods import METHODS
+from .predicates import PREDICATES
+from .rules import LENIENT, Rules
+from .source import source_of
+from .values import Kind, Undefined, bounded_items, described, elements, kind_of, to_text
+
+NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, reason="its condition is false")
+"""What the missing else of ``x if c`` is worth: nothing in a template, an error in an expression."""
+MAX_STEPS = 5_000_000
+"""The work that one text or expression may do: a step for every node, every 8 items and every 256 characters."""
+EVALUATED_FILTERS = frozenset({"d", "default", "map", "reject", "rejectattr", "select", "selectattr"})
+EVALUATED_TESTS = frozenset({"defined", "undefined", "filter", "test"})
+FILTER_NAMES = frozenset({*FILTERS, *RULED_FILTERS, *EVALUATED_FILTERS})
+TEST_NAMES = frozenset({*PREDICATES, *EVALUATED_TESTS})
+_INSTEAD_OF_FUNCTIONS = {"len": "length", "str": "string", "sorted": "sort"}
+_INSTEAD_OF_FILTERS = {
+    "b64encode": "encode it in the program that uses it",
+    "center": "pad it in the program that prints it",
+    "filesizeformat": "divide: x / 1024",
+    "forceescape": "| escape",
+    "format": "join texts with ~",
+    "random": "a runbook does the same on every run",
+    "truncate": "cut it: x[:20]",
+    "wordcount": "| split | length",
+}
+_MAY_BE_NONE = frozenset({"default", "d", "tojson", "string", "pprint"})
+
+Scope = MutableMapping[str, object]
+
+
+class TemplateFunction(ABC):
+    """Something of the template's own that it may call: a macro, a recursive loop."""
+
+    methods: Mapping[str, Callable[..., object]] = MappingProxyType({})
+
+    @abstractmethod
+    def call(self, args: list[object], kwargs: dict[str, object]) -> object: ...
+
+
+class Namespace(dict[str, object]):
+    """What ``namespace()`` gives: a mapping whose keys ``{% set ns.key = ... %}`` may change."""
+
+
+def range_(start: object, stop: object = None, step: object = 1) -> list[int]:
+    if stop is None:
+        start, stop = 0, start
+    if step == 0:
+        raise TemplateError("a range can't have a step of 0")
+    numbers = range(whole(start, "start"), whole(stop, "stop"), whole(step, "step"))
+    bounded_items(len(numbers))
+    return list(numbers)
+
+
+def dict_(mapping: object = MappingProxyType({}), **pairs: object) -> dict[str, object]:
+    return {**_mapping(mapping), **pairs}
+
+
+def namespace(mapping: object = MappingProxyType({}), **pairs: object) -> Namespace:
+    return Namespace({**_mapping(mapping), **pairs})
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise TemplateError(f"{described(value)} is no mapping")
+    return dict(value)
+
+
+FUNCTIONS: Mapping[str, Callable[..., object]] = MappingProxyType(
+    {"dict": dict_, "namespace": namespace, "range": range_}
+)
+
+
+class Evaluator:
+    """Evaluates expressions over some names, by some rules.
+
+    seen: the value of every node that was evaluated, by the node's identity; None does not keep them.
+    """
+
+    def __init__(self, names: Mapping[str, object], rules: Rules, seen: dict[int, object] | None = None) -> None:
+        self.scope: Scope = ChainMap({}, cast(Scope, names))
+        self.line = 1
+        self._rules = rules
+        self._seen = seen
+        self._steps = 0
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Makes whatever goes wrong within one of our errors that knows its line."""
+        try:
+            yield
+        except TemplateError as error:
+            error.line = error.line or self.line
+            raise
+        except RunbookError:
+            raise
+        except RecursionError as error:
+            raise TemplateError("nested too deeply: does it call itself without end?", line=self.line) from error
+        except Exception as error:
+            raise TemplateError(f"it can't be evaluated: {error}", line=self.line) from error
+
+    def value(self, node: nodes.Node) -> object:
+        """What the expression is worth.
+
+        :raises TemplateError: if that is undefined.
+        """
+        return self._defined(self.maybe(node))
+
+    def maybe(self, node: nodes.Node) -> object:
+        """What the expression is worth, perhaps `Undefined`."""
+        self.spend(1)
+        self.line = node.lineno
+        result = _EXPRESSIONS[type(node)](self, node)
+        if self._seen is not None:
+            self._seen[id(node)] = result
+        return result
+
+    def truth(self, node: nodes.Node) -> bool:
+        return self._rules.truth(self.value(node))
+
+    def spend(self, steps: int) -> None:
+        """Counts work that is done.
+
+        :raises TemplateError: if it is more than a text or an expression may do.
+        """
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise TemplateError(f"it takes more than {MAX_STEPS:,} steps", hint="fewer or shorter loops")
+
+    def filtered(self, value: object, node: nodes.Filter) -> object:
+        """The value through a filter, perhaps `Undefined`."""
+        args, kwargs = self._arguments(node)
+        return self._filter_with(node.name, self._defined(value), args, kwargs)
+
+    def _defined(self, value: object) -> object:
+        if isinstance(value, Undefined):
+            if value is NO_ELSE and not self._rules.strict:
+                return ""
+            raise value.error()
+        return value
+
+    # Names and literals
+
+    def _name(self, node: nodes.Name) -> object:
+        try:
+            return self.scope[node.name]
+        except KeyError:
+            return Undefined(node.name, node.name, self.scope, is_replaceable=not self._rules.strict)
+
+    def _const(self, node: nodes.Const) -> object:
+        return node.value
+
+    def _data(self, node: nodes.TemplateData) -> str:
+        return node.data
+
+    def _list(self, node: nodes.List | nodes.Tuple) -> list[object]:
+        return [self.value(item) for item in node.items]
+
+    def _dict(self, node: nodes.Dict) -> dict[object, object]:
+        return {self._key(pair.key): self.value(pair.value) for pair in node.items}
+
+    def _key(self, node: nodes.Node) -> object:
+        key = self.value(node)
+        if kind_of(key) in (Kind.LIST, Kind.MAPPING):
+            raise TemplateError(f"{described(key)} can't be a key")
+        return key
+
+    # Hops
+
+    def _getattr(self, node: nodes.Getattr) -> object:
+        return self._hop(node, node.node, node.attr)
+
+    def _getitem(self, node: nodes.Getitem) -> object:
+        if isinstance(node.arg, nodes.Slice):
+            bounds = (
+                None if part is None else self.value(part) for part in (node.arg.start, node.arg.stop, node.arg.step)
+            )
+            return cut(self.value(node.node), *bounds)
+        return self._hop(node, node.node, self.value(node.arg))
+
+    def _hop(self, node: nodes.Expr, parent: nodes.Expr, key: object) -> object:
+        value = self.maybe(parent)
+        found = NOWHERE if isinstance(value, Undefined) else find(value, key)
+        return missing(value, key, source_of(node), source_of(parent)) if found is NOWHERE else found
+
+    # Operators
+
+    def _and(self, node: nodes.And) -> object:
+        left = self.value(node.left)
+        return self.value(node.right) if self._rules.truth(left) else left
+
+    def _or(self, node: nodes.Or) -> object:
+        left = self.value(node.left)
+        return left if self._rules.truth(left) else self.value(node.right)
+
+    def _not(self, node: nodes.Not) -> bool:
+        return not self.truth(node.node)
+
+    def _conditional(self, node: nodes.CondExpr) -> object:
+        if self.truth(node.test):
+            return self.maybe(node.expr1)
+        return NO_ELSE if node.expr2 is None else self.maybe(node.expr2)
+
+    def _compare(self, node: nodes.Compare) -> bool:
+        left_node, left = node.expr, self.value(node.expr)
+        for operand in node.ops:
+            right = self.value(operand.expr)
+            if self._rules.strict and operand.op in ("ne", "notin"):
+                _must_not_be_none((left_node, left), (operand.expr, right))
+            if not self._holds(operand.op, left, right):
+                return False
+            left_node, left = operand.expr, right
+        return True
+
+    def _holds(self, op: str, left: object, right: object) -> bool:
+        self.spend(_size(left) + _size(right))
+        match op:
+            case "eq" | "ne":
+                return self._rules.equal(left, right) is (op == "eq")
+            case "in" | "notin":
+                return self._rules.contains(right, left) is (op == "in")
+        return self._rules.ordered(op, left, right)
+
+    def _binary(self, node: nodes.BinExpr) -> object:
+        return self._sized(OPERATORS[node.operator](self.value(node.left), self.value(node.right)))
+
+    def _concat(self, node: nodes.Concat) -> object:
+        return self._sized(reduce(concat, map(self.value, node.nodes)))
+
+    def _negative(self, node: nodes.Neg) -> object:
+        return negate(self.value(node.node))
+
+    def _positive(self, node: nodes.Pos) -> object:
+        return negate(negate(self.value(node.node)))
+
+    def _sized(self, value: object) -> object:
+        self.spend(_size(value))
+        return value
+
+    # Filters, tests, calls
+
+    def _filter(self, node: nodes.Filter) -> object:
+        if node.name in ("default", "d"):
+            return self._default(node)
+        return self.filtered(self.value(_operand(node)), node)
+
+    def _default(self, node: nodes.Filter) -> object:
+        value = self._replaceable(_operand(node))
+        if isinstance(value, Undefined):
+            return self.maybe(node.args[0]) if node.args else ""
+        args, kwargs = self._arguments(node)
+        replaces_false = args[1:] == [True] or kwargs.get("boolean") is True or kwargs.get("lax") is True
+        return args[0] if replaces_false and not LENIENT.truth(value) else value
+
+    def _replaceable(self, node: nodes.Expr) -> object:
+        """The value or, where `default`, `defined` and `undefined` may look at that, `Undefined`."""
+        value = self.maybe(node)
+        if isinstance(value, Undefined) and self._rules.strict and not value.is_replaceable:
+            raise value.error()
+        return value
+
+    def _filter_with(self, name: str, value: object, args: list[object], kwargs: dict[str, object]) -> object:
+        self.spend(_size(value))
+        if value is None and self._rules.strict and name not in _MAY_BE_NONE:
+            raise TemplateError(
+                f"none goes into the filter {name}", hint="say what none stands for: | default(0, true)"
+            )
+        if name in _ITEM_FILTERS:
+            return _called(name, _ITEM_FILTERS[name], self, value, *args, **kwargs)
+        if name in RULED_FILTERS:
+            return _called(name, RULED_FILTERS[name], self._rules, value, *args, **kwargs)
+        if name in FILTERS:
+            return self._sized(_called(name, FILTERS[name], value, *args, **kwargs))
+        raise unknown_filter(name)
+
+    def _map(self, value: object, *args: object, **kwargs: object) -> list[object]:
+        if "attribute" in kwargs:
+            return [attribute(item, **_renamed(kwargs)) for item in self._each(value)]
+        name, *rest = args
+        return [self._defined(self._filter_with(to_text(name), item, rest, kwargs)) for item in self._each(value)]
+
+    def _select(self, value: object, *args: object) -> list[object]:
+        return [item for item in self._each(value) if self._passes(item, args)]
+
+    def _reject(self, value: object, *args: object) -> list[object]:
+        return [item for item in self._each(value) if not self._passes(item, args)]
+
+    def _select_attribute(self, value: object, path: object, *args: object) -> list[object]:
+        return [item for item in self._each(value) if self._passes(look_up_path(item, path), args)]
+
+    def _reject_attribute(self, value: object, path: object, *args: object) -> list[object]:
+        return [item for item in self._each(value) if not self._passes(look_up_path(item, path), args)]
+
+    def _each(self, value: object) -> Iterator[object]:
+        for item in elements(value):
+            self.spend(1)
+            yield item
+
+    def _passes(self, value: object, test: tuple[object, ...]) -> bool:
+        if not test:
+            return self._rules.truth(self._defined(value))
+        return self._test_with(to_text(test[0]), value, list(test[1:]), {})
+
+    def _test(self, node: nodes.Test) -> bool:
+        value = self._replaceable(node.node) if node.name in ("defined", "undefined") else self.value(node.node)
+        return self._test_with(node.name, value, *self._arguments(node))
+
+    def _test_with(self, name: str, value: object, args: list[object], kwargs: dict[str, object]) -> bool:
+        match name:
+            case "defined" | "undefined":
+                return isinstance(value, Undefined) is (name == "undefined")
+            case "filter" | "test":
+                return to_text(self._defined(value)) in (FILTER_NAMES if name == "filter" else TEST_NAMES)
+        if name not in PREDICATES:
+            raise unknown_name("test", name, TEST_NAMES)
+        return bool(_called(name, PREDICATES[name], self._rules, self._defined(value), *args, **kwargs))
+
+    def _call(self, node: nodes.Call) -> object:
+        args, kwargs = self._arguments(node)
+        match node.node:
+            case nodes.Name(name=name):
+                return self._call_name(name, args, kwargs)
+            case nodes.Getattr(node=receiver, attr=name):
+                return self._sized(self._call_method(self.value(receiver), name, args, kwargs))
+        raise TemplateError(f"{source_of(node.node)} can't be called")
+
+    def _call_name(self, name: str, args: list[object], kwargs: dict[str, object]) -> object:
+        function = self.scope.get(name)
+        if isinstance(function, TemplateFunction):
+            return function.call(args, kwargs)
+        if function is not None or name not in FUNCTIONS:
+            raise unknown_function(name)
+        return _called(name, FUNCTIONS[name], *args, **kwargs)
+
+    def _call_method(self, value: object, name: str, args: list[object], kwargs: dict[str, object]) -> object:
+        is_ours = isinstance(value, TemplateFunction)
+        methods = value.methods if isinstance(value, TemplateFunction) else METHODS.get(kind_of(value), {})
+        if name not in methods or (isinstance(value, Mapping) and name in value):
+            raise TemplateError(f"{described(value)} has no method {name}", hint=_known_methods(methods))
+        return _called(name, methods[name], *(() if is_ours else (value,)), *args, **kwargs)
+
+    def _arguments(self, node: nodes.Filter | nodes.Test | nodes.Call) -> tuple[list[object], dict[str, object]]:
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise TemplateError("arguments can't be unpacked with * or **")
+        named: list[nodes.Keyword] = node.kwargs  # type: ignore[assignment]  # the parser makes keywords of all of them
+        return [self.value(arg) for arg in node.args], {pair.key: self.value(pair.value) for pair in named}
+
+
+def unknown_name(what: str, name: str, known: Collection[str]) -> TemplateError:
+    message, hint = unknown(what, name, sorted(known))
+    return TemplateError(message, hint=hint)
+
+
+def unknown_filter(name: str) -> TemplateError:
+    error = unknown_name("filter", name, FILTER_NAMES)
+    return TemplateError(error.message, hint=_INSTEAD_OF_FILTERS.get(name, error.hint))
+
+
+def unknown_function(name: str) -> TemplateError:
+    filter_name = _INSTEAD_OF_FUNCTIONS.get(name, name)
+    if filter_name in FILTER_NAMES:
+        return TemplateError(f'unknown function "{name}"', hint=f"it is a filter: x | {filter_name}")
+    return unknown_name("function", name, FUNCTIONS)
+
+
+def _called(name: str, function: Callable[..., object], *args: object, **kwargs: object) -> object:
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        raise TemplateError(f"{name} can't take these arguments", hint=_known_arguments(function)) from error
+
+
+def _known_arguments(function: Callable[..., object]) -> str | None:
+    names = [name for name in inspect.signature(function).parameters if name not in ("self", "rules", "value")]
+    return f"it takes {', '.join(names)}" if names else "it takes none"
+
+
+def _known_methods(methods: Mapping[str, object]) -> str | None:
+    return f"known: {', '.join(methods)}" if methods else None
+
+
+def _renamed(kwargs: Mapping[str, object]) -> dict[str, object]:
+    return {"path" if key == "attribute" else key: value for key, value in kwargs.items()}
+
+
+def _must_not_be_none(*sides: tuple[nodes.Expr, object]) -> None:
+    """None differs from everything, so that says something only where none itself is written out."""
+    if any(isinstance(node, nodes.Const) and node.value is None for node, _ in sides):
+        return
+    for node, value in sides:
+        if value is None:
+            message = f"{source_of(node)} is none, which differs from everything"
+            raise TemplateError(message, hint="ask for that first: x is not none and ...")
+
+
+def _operand(node: nodes.Filter) -> nodes.Expr:
+    """What goes into a filter; only the filter of a ``{% filter %}`` section has none."""
+    assert node.node is not None
+    return node.node
+
+
+def _size(value: object) -> int:
+    """The steps that work on the whole value counts as."""
+    match kind_of(value):
+        case Kind.TEXT:
+            return len(value) >> 8  # type: ignore[arg-type]  # text
+        case Kind.LIST | Kind.MAPPING:
+            return len(value) >> 3  # type: ignore[arg-type]  # both have a length
+    return 0
+
+
+_ITEM_FILTERS: Mapping[str, Callable[..., object]] = {
+    "map": Evaluator._map,
+    "reject": Evaluator._reject,
+    "rejectattr": Evaluator._reject_attribute,
+    "select": Evaluator._select,
+    "selectattr": Evaluator._select_attribute,
+}
+_EXPRESSIONS: Mapping[type[nodes.Node], Callable[..., object]] = {
+    nodes.Name: Evaluator._name,
+    nodes.Const: Evaluator._const,
+    nodes.TemplateData: Evaluator._data,
+    nodes.List: Evaluator._list,
+    nodes.Tuple: Evaluator._list,
+    nodes.Dict: Evaluator._dict,
+    nodes.Getattr: Evaluator._getattr,
+    nodes.Getitem: Evaluator._getitem,
+    nodes.And: Evaluator._and,
+    nodes.Or: Evaluator._or,
+    nodes.Not: Evaluator._not,
+    nodes.CondExpr: Evaluator._conditional,
+    nodes.Compare: Evaluator._compare,
+    nodes.Concat: Evaluator._concat,
+    nodes.Neg: Evaluator._negative,
+    nodes.Pos: Evaluator._positive,
+    nodes.Filter: Evaluator._filter,
+    nodes.Test: Evaluator._test,
+    nodes.Call: Evaluator._call,
+    **dict.fromkeys(
+        (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow), Evaluator._binary
+    ),
+}

@@ -1,0 +1,216 @@
+"""The tests of the runbook format (``x is even``), and three of ours: ``match``, ``search`` and ``containing``.
+
+Each takes the rules of comparing, the value, and the test's arguments. ``defined``, ``undefined``, ``filter`` and
+``test`` belong to the evaluator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from ..errors import TemplateError
+from .rules import Rules
+from .values import Kind, SafeText, described, elements, kind_of, to_text
+
+_MAX_SEARCHED = 1024 * 1024
+_LOOPED_OVER = (Kind.LIST, Kind.MAPPING, Kind.TEXT, Kind.NONE)
+
+Predicate = Callable[..., bool]
+
+
+def _of_kind(*kinds: Kind) -> Predicate:
+    return lambda rules, value: kind_of(value) in kinds
+
+
+def _ordered(order: str) -> Predicate:
+    return lambda rules, value, other: rules.ordered(order, value, other)
+
+
+def equal(rules: Rules, value: object, other: object) -> bool:
+    return rules.equal(value, other)
+
+
+def unequal(rules: Rules, value: object, other: object) -> bool:
+    return not rules.equal(value, other)
+
+
+def within(rules: Rules, value: object, container: object) -> bool:
+    return rules.contains(container, value)
+
+
+def same(rules: Rules, value: object, other: object) -> bool:
+    return rules.equal(value, other) and type(value) is type(other)
+
+
+def is_true(rules: Rules, value: object) -> bool:
+    return _same_boolean(rules, value, True)
+
+
+def is_false(rules: Rules, value: object) -> bool:
+    return _same_boolean(rules, value, False)
+
+
+def _same_boolean(rules: Rules, value: object, wanted: bool) -> bool:
+    return value is wanted if not rules.strict else rules.equal(value, wanted)
+
+
+def even(rules: Rules, value: object) -> bool:
+    return _divisible(rules, value, 2)
+
+
+def odd(rules: Rules, value: object) -> bool:
+    return not _divisible(rules, value, 2) if _is_whole(rules, value) else False
+
+
+def divisible(rules: Rules, value: object, divisor: object) -> bool:
+    return _divisible(rules, value, divisor)
+
+
+def _divisible(rules: Rules, value: object, divisor: object) -> bool:
+    if not _is_whole(rules, value) or not _is_whole(rules, divisor):
+        return False
+    return bool(divisor) and value % divisor == 0  # type: ignore[operator]  # whole numbers
+
+
+def _is_whole(rules: Rules, value: object) -> bool:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if rules.strict and not is_whole:
+        raise TemplateError(f"{described(value)} is no whole number", hint="| int")
+    return is_whole
+
+
+def starts(rules: Rules, value: object, start: object) -> bool:
+    return _text_of(rules, value).startswith(_part_of(rules, start))
+
+
+def ends(rules: Rules, value: object, end: object) -> bool:
+    return _text_of(rules, value).endswith(_part_of(rules, end))
+
+
+def _part_of(rules: Rules, value: object) -> str:
+    part = _text_of(rules, value)
+    if rules.strict and not part:
+        raise TemplateError("every text starts and ends with an empty text")
+    return part
+
+
+def _text_of(rules: Rules, value: object) -> str:
+    return _must_be_text(value) if rules.strict else to_text(value)
+
+
+def lower(rules: Rules, value: object) -> bool:
+    return all(char.islower() for char in _must_be_text(value))
+
+
+def upper(rules: Rules, value: object) -> bool:
+    return all(char.isupper() for char in _must_be_text(value))
+
+
+def match(rules: Rules, value: object, pattern: object) -> bool:
+    """Whether the regular expression fits at the start of the text."""
+    return compiled(pattern).match(_searched(value)) is not None
+
+
+def search(rules: Rules, value: object, pattern: object) -> bool:
+    """Whether the regular expression fits anywhere in the text."""
+    return compiled(pattern).search(_searched(value)) is not None
+
+
+def compiled(pattern: object) -> re.Pattern[str]:
+    """:raises TemplateError: if it is no regular expression."""
+    try:
+        return _compiled(_must_be_text(pattern))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise TemplateError(f"{described(pattern)} is no regular expression: {error}") from error
+
+
+_compiled = lru_cache(maxsize=256)(re.compile)
+
+
+def _searched(value: object) -> str:
+    text = _must_be_text(value)
+    if len(text) > _MAX_SEARCHED:
+        raise TemplateError(f"the text is longer than the {_MAX_SEARCHED:,} characters that are searched")
+    return text
+
+
+def _must_be_text(value: object) -> str:
+    if kind_of(value) is not Kind.TEXT:
+        raise TemplateError(f"{described(value)} is no text", hint="make it text: | string")
+    return to_text(value)
+
+
+def containing(rules: Rules, value: object, wanted: object) -> bool:
+    """Whether a text has that part, a list those items, a mapping those keys with those values."""
+    if wanted in ("", [], (), {}):
+        raise TemplateError("there is nothing to look for", hint="| length == 0 asks for an empty list or mapping")
+    match kind_of(value), kind_of(wanted):
+        case (Kind.MAPPING, Kind.MAPPING):
+            return _covers(rules, value, wanted)
+        case (Kind.LIST, Kind.LIST):
+            return all(_has_item(rules, value, item) for item in elements(wanted))
+        case (Kind.LIST, Kind.MAPPING):
+            return _has_item(rules, value, wanted)
+    return rules.contains(value, wanted)
+
+
+def _has_item(rules: Rules, value: object, wanted: object) -> bool:
+    if kind_of(wanted) is not Kind.MAPPING:
+        return rules.contains(value, wanted)
+    return any(kind_of(item) is Kind.MAPPING and _covers(rules, item, wanted) for item in elements(value))
+
+
+def _covers(rules: Rules, value: object, wanted: object) -> bool:
+    if not isinstance(value, Mapping) or not isinstance(wanted, Mapping):
+        return rules.equal(value, wanted)
+    return all(key in value and _covers(rules, value[key], item) for key, item in wanted.items())
+
+
+PREDICATES: Mapping[str, Predicate] = MappingProxyType(
+    {
+        "!=": unequal,
+        "<": _ordered("lt"),
+        "<=": _ordered("lteq"),
+        "==": equal,
+        ">": _ordered("gt"),
+        ">=": _ordered("gteq"),
+        "boolean": _of_kind(Kind.BOOLEAN),
+        "containing": containing,
+        "divisibleby": divisible,
+        "endingwith": ends,
+        "eq": equal,
+        "equalto": equal,
+        "escaped": lambda rules, value: isinstance(value, SafeText),
+        "even": even,
+        "false": is_false,
+        "float": lambda rules, value: isinstance(value, float),
+        "ge": _ordered("gteq"),
+        "greaterthan": _ordered("gt"),
+        "gt": _ordered("gt"),
+        "in": within,
+        "int": lambda rules, value: isinstance(value, int) and not isinstance(value, bool),
+        "integer": lambda rules, value: isinstance(value, int) and not isinstance(value, bool),
+        "iterable": _of_kind(*_LOOPED_OVER),
+        "le": _ordered("lteq"),
+        "lessthan": _ordered("lt"),
+        "lower": lower,
+        "lt": _ordered("lt"),
+        "mapping": _of_kind(Kind.MAPPING),
+        "match": match,
+        "ne": unequal,
+        "none": _of_kind(Kind.NONE),
+        "number": _of_kind(Kind.NUMBER),
+        "odd": odd,
+        "safe": lambda rules, value: isinstance(value, SafeText),
+        "sameas": same,
+        "search": search,
+        "sequence": _of_kind(Kind.LIST),
+        "startingwith": starts,
+        "string": _of_kind(Kind.TEXT),
+        "true": is_true,
+        "upper": upper,
+    }
+)

@@ -1,0 +1,127 @@
+"""Jinja2's parser, set up for the runbook format: text to syntax tree. Nothing of Jinja2 beyond it is used.
+
+Comments do not exist: bash's ``${#array[@]}`` opens none.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.parser import Parser
+
+from ..errors import TemplateError
+
+_NO_COMMENT = ("\ue000no comment\ue001", "\ue001no comment\ue000")
+# Jinja2 would change carriage returns into newlines: they pass it as another character that it takes for white space.
+_STAND_INS = "\x1f\x1e\x1d\x1c"
+# GitHub Actions; Go: {{.Name}}, {{$x}}, {{/* note */}}, {{end}}, {{json .}}, {{printf "%s" .Name}}
+_FOREIGN = re.compile(r"\$\{\{|\{\{-?\s*(?:[.$/]|(?:end|else)\b)|\{\{[^}]*[\s(|](?:[.$]\w|\.\s*(?:-?\}\}|\|))")
+FOREIGN_HINT = "meant for another program? template: false on the block, or {% raw %}...{% endraw %} around it"
+_DOUBLE_SIGNS = (
+    ("&&", "write and for &&"),
+    ("||", "write or for ||"),
+    ("===", "compare with =="),
+)
+_WORDINGS = (
+    ("'end of print statement'", "'}}'"),
+    ("'end of statement block'", "'%}'"),
+    ("expected token ", "expected "),
+    ("end of template", "end of the text"),
+    ("Jinja was looking for the following tags:", "Expected"),
+)
+
+
+def is_template(text: str) -> bool:
+    """Whether the text is rendered at all; every other text stands for itself."""
+    return "{{" in text or "{%" in text
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(  # noqa: S701  # it renders nothing: only its lexer and parser are used
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        comment_start_string=_NO_COMMENT[0],
+        comment_end_string=_NO_COMMENT[1],
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+    )
+
+
+@lru_cache(maxsize=1024)
+def parse_template(text: str) -> nodes.Template:
+    """The syntax tree of a template, one trailing newline left out.
+
+    :raises TemplateError: if it is no valid template.
+    """
+    body = text.removesuffix("\n").removesuffix("\r") if text.endswith("\r\n") else text.removesuffix("\n")
+    stand_in = next((char for char in _STAND_INS if char not in text), "\x1f")
+    tree = _parsed(body.replace("%}\r\n", "%}\n").replace("\r", stand_in), "template")
+    assert isinstance(tree, nodes.Template)
+    if "\r" in body:
+        _put_back(tree, stand_in)
+    return tree
+
+
+@lru_cache(maxsize=1024)
+def parse_expression(source: str) -> nodes.Expr:
+    """The syntax tree of an expression without braces.
+
+    :raises TemplateError: if it is no valid expression.
+    """
+    tree = _parsed(source, "expression")
+    assert isinstance(tree, nodes.Expr)
+    return tree
+
+
+def _parsed(text: str, what: str) -> nodes.Node:
+    try:
+        if what == "template":
+            return Parser(_environment(), text).parse()
+        return _whole_expression(Parser(_environment(), text, state="variable"))
+    except TemplateSyntaxError as error:
+        hint = foreign_hint(text, error.lineno) if what == "template" else _expression_hint(text)
+        raise TemplateError(f"no valid {what}: {_plain(error.message)}", line=error.lineno, hint=hint) from error
+    except RecursionError as error:
+        raise TemplateError(f"the {what} is nested too deeply") from error
+    except ValueError as error:
+        raise TemplateError(f"no valid {what}: a number in it is too long") from error
+
+
+def _whole_expression(parser: Parser) -> nodes.Expr:
+    if parser.stream.eos:
+        raise TemplateSyntaxError("it is empty", 1)
+    expression = parser.parse_expression()
+    if not parser.stream.eos:
+        raise TemplateSyntaxError(f"unexpected {parser.stream.current.value!r}", parser.stream.current.lineno)
+    return expression
+
+
+def _put_back(tree: nodes.Node, stand_in: str) -> None:
+    for data in tree.find_all(nodes.TemplateData):
+        data.data = data.data.replace(stand_in, "\r")
+    for const in tree.find_all(nodes.Const):
+        if isinstance(const.value, str):
+            const.value = const.value.replace(stand_in, "\r")
+
+
+def foreign_hint(text: str, line: int) -> str | None:
+    """What to do if that line of the text looks like a template for another program: Go, Helm, GitHub Actions."""
+    return FOREIGN_HINT if _FOREIGN.search(text.split("\n")[line - 1]) else None
+
+
+def _expression_hint(text: str) -> str | None:
+    if is_template(text):
+        return "an expression has no braces: write it without {{ and }}"
+    if re.search(r"(?<![=!<>])=(?!=)", text):
+        return "compare with =="
+    return next((hint for sign, hint in _DOUBLE_SIGNS if sign in text), None)
+
+
+def _plain(message: str | None) -> str:
+    """Jinja2's sentence in the words of somebody who writes runbooks."""
+    text = (message or "").rstrip(".")
+    for theirs, ours in _WORDINGS:
+        text = text.replace(theirs, ours)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,330 @@
+"""Values as templates see them: their kinds, how they print, and how much of them there may be.
+
+Printing follows the runbook format: ``none``, ``true``, ``1.0``, ``["a", 1]``, never Python's own spelling.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import islice
+from types import NoneType
+
+from ..errors import TemplateError
+from ..text import nearest, shorten
+
+MAX_TEXT = 16 * 1024 * 1024
+"""The longest text, in characters, that a template may make."""
+MAX_ITEMS = 100_000
+"""The longest list that a template may make out of nothing: by ``range`` or by multiplying."""
+_SHOWN_KEYS = 12
+
+
+class Kind(StrEnum):
+    """What a value is to a template. The text is what messages call it."""
+
+    NONE = "none"
+    BOOLEAN = "a boolean"
+    NUMBER = "a number"
+    TEXT = "text"
+    LIST = "a list"
+    MAPPING = "a mapping"
+    OBJECT = "an object"
+
+
+_EXACT_KINDS = {
+    NoneType: Kind.NONE,
+    bool: Kind.BOOLEAN,
+    int: Kind.NUMBER,
+    float: Kind.NUMBER,
+    Decimal: Kind.NUMBER,
+    str: Kind.TEXT,
+    list: Kind.LIST,
+    tuple: Kind.LIST,
+    dict: Kind.MAPPING,
+}
+_ABSTRACT_KINDS: tuple[tuple[tuple[type, ...], Kind], ...] = (
+    ((str,), Kind.TEXT),
+    ((int, float, Decimal), Kind.NUMBER),
+    ((Mapping,), Kind.MAPPING),
+    ((bytes, bytearray, memoryview), Kind.OBJECT),
+    ((Sequence, Set, ValuesView), Kind.LIST),
+)
+
+
+def kind_of(value: object) -> Kind:
+    return _EXACT_KINDS.get(type(value)) or _abstract_kind(value)
+
+
+def _abstract_kind(value: object) -> Kind:
+    return next((kind for types, kind in _ABSTRACT_KINDS if isinstance(value, types)), Kind.OBJECT)
+
+
+class SafeText(str):
+    """Text that an ``{% autoescape %}`` section leaves as it is."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A value that is not there, and what is known about why.
+
+    name: as the author wrote it: ``var.base``, ``doc.named['x']``.
+    key: the last hop of the name, looked for in ``parent``, which is called ``parent_name``.
+    is_replaceable: `default` may stand in for it in an expression: only a key or an index was missing, at the last hop.
+    reason: why it is not there, where no key was looked for.
+    """
+
+    name: str
+    key: object = None
+    parent: object = None
+    parent_name: str = ""
+    is_replaceable: bool = True
+    reason: str | None = None
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+    def beyond(self) -> Undefined:
+        """What a further hop from here gives: still this name is the one that is missing."""
+        return Undefined(self.name, self.key, self.parent, self.parent_name, False, self.reason)
+
+    def error(self) -> TemplateError:
+        if self.reason is not None:
+            return TemplateError(f"{self.name} is undefined: {self.reason}", name=self.name, hint="| default(...)")
+        return TemplateError(f"{self.name} is undefined", name=self.name, hint=self._hint())
+
+    def _hint(self) -> str:
+        match kind_of(self.parent):
+            case Kind.MAPPING:
+                return _known_keys(str(self.key), self.parent, self.parent_name)
+            case Kind.LIST:
+                return f"{self.parent_name} is a list of {length(self.parent)}"
+            case Kind.TEXT:
+                return f"{self.parent_name} is text, which has no keys; | fromjson parses JSON"
+            case kind:
+                return f"{self.parent_name} is {kind}, which has no {self.key}"
+
+
+def _known_keys(key: str, parent: object, parent_name: str) -> str:
+    assert isinstance(parent, Mapping)
+    keys = [str(known) for known in islice(parent, 1000)]
+    near = nearest(key, keys)
+    listed = ", ".join(keys[:_SHOWN_KEYS]) or "nothing"
+    more = f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else ""
+    has = f"{parent_name} has {listed}{more}" if parent_name else f"known: {listed}{more}"
+    return f"did you mean {near}? {has}" if near else has
+
+
+def show(value: object) -> str:
+    """A value for a message, at most 60 characters of it."""
+    return shorten("".join(islice(_debug(value), 100)), 60)
+
+
+def described(value: object) -> str:
+    """The kind and the value, for a message: ``text "12"``."""
+    kind = kind_of(value)
+    return str(kind) if kind in (Kind.NONE, Kind.OBJECT) else f"{kind.removeprefix('a ')} {show(value)}"
+
+
+def bounded(size: int) -> int:
+    """The size of a text that is about to be made.
+
+    :raises TemplateError: if that is more than a template may make.
+    """
+    if size > MAX_TEXT:
+        raise TemplateError(f"the text gets longer than {MAX_TEXT:,} characters")
+    return size
+
+
+def bounded_items(count: int) -> int:
+    """The number of items of a list that is about to be made.
+
+    :raises TemplateError: if that is more than a template may make.
+    """
+    if count > MAX_ITEMS:
+        raise TemplateError(f"the list gets longer than {MAX_ITEMS:,} items")
+    return count
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """The pieces as one text, of bounded length."""
+    kept: list[str] = []
+    size = 0
+    for piece in pieces:
+        size = bounded(size + len(piece))
+        kept.append(piece)
+    return "".join(kept)
+
+
+def length(value: object) -> int:
+    """The number of characters, items or keys."""
+    if kind_of(value) in (Kind.TEXT, Kind.LIST, Kind.MAPPING):
+        return len(value)  # type: ignore[arg-type]  # these kinds have a length
+    raise TemplateError(f"{described(value)} has no length")
+
+
+def elements(value: object) -> Sequence[object]:
+    """What a loop over the value gives: items, keys or characters; nothing for none."""
+    match kind_of(value):
+        case Kind.LIST:
+            return value if isinstance(value, list | tuple) else _listed(value)
+        case Kind.MAPPING | Kind.TEXT:
+            return _listed(value)
+        case Kind.NONE:
+            return ()
+    raise TemplateError(f"{described(value)} can't be looped over")
+
+
+def _listed(value: object) -> list[object]:
+    assert isinstance(value, Iterable)
+    return list(value)
+
+
+def to_text(value: object) -> str:
+    """The value as it prints."""
+    match kind_of(value):
+        case Kind.TEXT:
+            return value if isinstance(value, SafeText) else str.__str__(value)
+        case Kind.LIST | Kind.MAPPING:
+            return joined(_debug(value))
+        case Kind.NUMBER:
+            return _number(value)
+        case Kind.OBJECT:
+            return str(value)
+    return _WORDS[value]
+
+
+_WORDS: Mapping[object, str] = {None: "none", True: "true", False: "false"}
+
+
+def _number(value: object) -> str:
+    """The digits of a number, never with an exponent."""
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        exact = Decimal(float.__repr__(value))
+        if not exact.is_finite():
+            return "NaN" if exact.is_nan() else float.__repr__(value)
+        digits = format(exact, "f")
+        return digits if "." in digits else f"{digits}.0"
+    return format(value, "f")
+
+
+def float_literal(value: float) -> str:
+    """A float inside lists and JSON: large and small ones with an exponent, ``1e20``."""
+    return float.__repr__(value).replace("e+0", "e").replace("e-0", "e-").replace("e+", "e").replace("nan", "NaN")
+
+
+def _debug(value: object) -> Iterator[str]:
+    """The pieces of a value as it prints inside of lists and mappings."""
+    match kind_of(value):
+        case Kind.TEXT:
+            yield quoted(to_text(value))
+        case Kind.LIST:
+            yield from _separated("[", ([item] for item in elements(value)), "]")
+        case Kind.MAPPING:
+            yield from _separated("{", value.items(), "}")  # type: ignore[attr-defined]  # a mapping
+        case _:
+            yield float_literal(value) if isinstance(value, float) else to_text(value)
+
+
+def _separated(opening: str, entries: Iterable[Iterable[object]], closing: str) -> Iterator[str]:
+    yield opening
+    for number, entry in enumerate(entries):
+        yield ", " if number else ""
+        for part, value in enumerate(entry):
+            yield ": " if part else ""
+            yield from _debug(value)
+    yield closing
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+
+def quoted(text: str) -> str:
+    """A text inside of lists and mappings: in double quotes, what can't be printed escaped."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return '"' + "".join(_ESCAPES.get(char) or _printable(char) for char in text) + '"'
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else f"\\u{{{ord(char):x}}}"
+
+
+def pretty(value: object, indent: str = "") -> Iterator[str]:
+    """The pieces of a value over several lines, as the filter ``pprint`` shows it."""
+    inner = f"{indent}    "
+    match kind_of(value):
+        case Kind.LIST if length(value):
+            yield "[\n"
+            for item in elements(value):
+                yield inner
+                yield from pretty(item, inner)
+                yield ",\n"
+            yield f"{indent}]"
+        case Kind.MAPPING if length(value):
+            yield "{\n"
+            for key, item in value.items():  # type: ignore[attr-defined]  # a mapping
+                yield inner
+                yield from _debug(key)
+                yield ": "
+                yield from pretty(item, inner)
+                yield ",\n"
+            yield f"{indent}}}"
+        case _:
+            yield from _debug(value)
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """The value as JSON, fit for HTML: ``<``, ``>``, ``&`` and ``'`` as escapes, other characters as they are."""
+    text = joined(_json(value, indent, 0))
+    for char in "<>&'":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _json(value: object, indent: int | None, depth: int) -> Iterator[str]:
+    match kind_of(value):
+        case Kind.TEXT:
+            yield json.dumps(to_text(value), ensure_ascii=False)
+        case Kind.LIST:
+            entries: Iterable[tuple[str, object]] = (("", item) for item in elements(value))
+            yield from _json_entries("[]", entries, indent, depth)
+        case Kind.MAPPING:
+            colon = ":" if indent is None else ": "
+            pairs = ((json.dumps(to_text(key), ensure_ascii=False) + colon, item) for key, item in value.items())  # type: ignore[attr-defined]  # a mapping
+            yield from _json_entries("{}", pairs, indent, depth)
+        case Kind.NONE:
+            yield "null"
+        case Kind.OBJECT:
+            raise TemplateError(f"{type(value).__name__} has no JSON form", hint="| string")
+        case _:
+            yield _json_number(value)
+
+
+def _json_number(value: object) -> str:
+    if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
+        return "null"
+    return float_literal(value) if isinstance(value, float) else to_text(value)
+
+
+def _json_entries(
+    brackets: str, entries: Iterable[tuple[str, object]], indent: int | None, depth: int
+) -> Iterator[str]:
+    is_empty = True
+    yield brackets[0]
+    for label, item in entries:
+        yield ("" if is_empty else ",") + _line_break(indent, depth + 1) + label
+        is_empty = False
+        yield from _json(item, indent, depth + 1)
+    yield ("" if is_empty else _line_break(indent, depth)) + brackets[1]
+
+
+def _line_break(indent: int | None, depth: int) -> str:
+    return "" if indent is None else "\n" + " " * bounded(indent * depth)
