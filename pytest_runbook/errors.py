@@ -44,18 +44,26 @@ class RunbookError(Exception):
     place: the line to look at; None until somebody who knows it says so with `located`.
     block: how the block is called in reports: ``block "Count users" (postgres)``.
     hint: what to do about it, one line.
+    said: what the program or the server said itself, as far as the message leaves it out.
     """
 
     kind: ClassVar[str] = "block"
 
     def __init__(
-        self, message: str, *, place: Place | None = None, block: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        place: Place | None = None,
+        block: str | None = None,
+        hint: str | None = None,
+        said: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.place = place
         self.block = block
         self.hint = hint
+        self.said = said
 
     def located(self, place: Place | None = None, block: str | None = None) -> Self:
         """The same error with what it did not know yet of its place."""

@@ -1,0 +1,1 @@
+"""One kind of block per file: what it tells the blocks below, and its work."""

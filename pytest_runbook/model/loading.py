@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import Place
+from ..errors import Place, UnreadableFile
 from .atuin_form import UnknownBlocks, read_atuin
 from .block_types import default_catalog
 from .catalog import BlockCatalog
@@ -47,3 +47,28 @@ def form_of(path: Path, tree: object) -> Form:
     if ".runbook." in path.name:
         return Form.PLAIN
     return Form.PLAIN if isinstance(tree, LocatedDict) and "content" not in tree else Form.ATUIN
+
+
+def load_values(path: Path, *, shown: str | None = None) -> dict[str, object]:
+    """Names and their values, typed, of a YAML or JSON file.
+
+    :raises UnreadableFile: if the file can't be read or holds no mapping.
+    """
+    place = Place(shown or str(path))
+    source, tree = read_source(path, place)
+    if not isinstance(tree, LocatedDict):
+        source.fault("the file holds no mapping", line=1, hint="write NAME: value, one a line")
+    source.raise_faults()
+    assert isinstance(tree, LocatedDict)
+    return {str(name): value for name, value in tree.items()}
+
+
+def looks_like_runbook(path: Path) -> bool:
+    """True unless the file can be read and is clearly something else than a runbook."""
+    try:
+        _, tree = read_source(path, Place(str(path)))
+    except UnreadableFile:
+        return True
+    if isinstance(tree, LocatedDict):
+        return bool({"blocks", "content"} & tree.keys())
+    return isinstance(tree, list) and all(isinstance(node, LocatedDict) and "type" in node for node in tree)

@@ -1,1 +1,182 @@
-"""The only floor that knows pytest."""
+"""The only floor that knows pytest, and its door: options, markers, fixtures, and the hook that finds runbooks.
+
+This module is imported in everybody's pytest. It imports nothing but pytest and the standard library; the rest of the
+plugin comes when there is a runbook to collect or a fixture of ours to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..blocks.registry import BlockPlugin
+    from ..context.resolver import ResolvedContext
+    from ..document.document import Document
+    from ..document.runtime import Runtime
+    from .python_tests import RunbookCaller
+    from .session import RunbookSession
+
+DEFAULT_FILES = ("*.atrb", "*.runbook.yaml", "*.runbook.yml", "*.runbook.json")
+CHECKS_FILES = (".checks.yaml", ".checks.yml")
+SUFFIXES = (".atrb", ".yaml", ".yml", ".json")
+SESSION_PLUGIN = "runbook-session"
+
+
+class RunbookHooks:
+    """Hooks that other plugins and conftest files may implement."""
+
+    @pytest.hookspec()
+    def pytest_runbook_block_types(self) -> Sequence[BlockPlugin]:
+        """Block types to add: `BlockPlugin` pairs of a `BlockType` and the `BlockBehavior` class that runs it."""
+        raise NotImplementedError
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(RunbookHooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("runbook", "runbooks")
+    add, ini = group.addoption, parser.addini
+    add("--runbook-var", action="append", default=[], metavar="NAME=VALUE", help="give runbooks a variable")
+    ini("runbook_vars", type="linelist", default=[], help="variables for runbooks, NAME=VALUE, one a line")
+    add("--runbook-vars-file", action="append", default=[], metavar="FILE", help="variables from a YAML or JSON file")
+    ini("runbook_vars_files", type="paths", default=[], help="variables from YAML or JSON files")
+    add("--runbook-env-file", action="append", default=[], metavar="FILE", help="environment from a .env file")
+    ini("runbook_env_files", type="paths", default=[], help="environment from .env files")
+    add("--runbook-answer", action="append", default=[], metavar="NAME=VALUE", help="answer a block that asks")
+    ini("runbook_answers", type="linelist", default=[], help="answers for blocks that ask, NAME=VALUE, one a line")
+    add("--runbook-timeout", metavar="DURATION", help="deadline of a block that has none of its own (10m)")
+    ini("runbook_timeout", default="10m", help="deadline of a block that has none of its own")
+    add("--runbook-cleanup-timeout", metavar="DURATION", help="deadline of all clean-ups of a runbook together (5m)")
+    ini("runbook_cleanup_timeout", default="5m", help="deadline of all clean-ups of a runbook together")
+    add("--runbook-shutdown", metavar="DURATION", help="time for everything after Ctrl-C, clean-ups included (7s)")
+    ini("runbook_shutdown", default="7s", help="time for everything after Ctrl-C or SIGTERM, clean-ups included")
+    add("--runbook-cwd", choices=["auto", "file", "rootdir", "invocation"], help="where programs run by default")
+    ini("runbook_cwd", default="auto", help="where programs run by default: auto, file, rootdir or invocation")
+    add("--runbook-interpreter", action="append", default=[], metavar="A=B", help="use interpreter B in place of A")
+    ini("runbook_interpreters", type="linelist", default=[], help="interpreters to replace: A = B, one a line")
+    add("--runbook-login-shell", choices=["never", "once", "each"], help="give scripts a login shell's environment")
+    ini("runbook_login_shell", default="never", help="give scripts a login shell's environment: never, once or each")
+    add("--runbook-unknown-blocks", choices=["error", "skip"], help="what becomes of block types nobody knows")
+    ini("runbook_unknown_blocks", default="error", help="what becomes of block types nobody knows: error or skip")
+    add("--runbook-errors", choices=["item", "collect"], help="a file that can't be read: a failed item, or pytest's")
+    ini("runbook_errors", default="item", help="a file that can't be read fails as an item, or as a collect error")
+    add("--runbook-store", choices=["auto", "yes", "no"], help="keep what blocks left in pytest's cache")
+    ini("runbook_store", default="auto", help="keep what blocks left in pytest's cache: auto (not in CI), yes or no")
+    ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")
+    ini("runbook_paths", type="paths", default=[], help="where runbooks are when pytest is given no path")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "runbook: a block of a runbook")
+    paths = config.getini("runbook_paths")
+    if paths and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        named = [Path(argument) for argument in config.args]
+        config.args += [str(path) for path in paths if not any(path.is_relative_to(other) for other in named)]
+    if config.getoption("dist", "no") != "no":
+        runbook_session(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix not in SUFFIXES:
+        return None
+    config = parent.config
+    is_named = _is_named(file_path, config)
+    is_ours = is_named or file_path.name.endswith(CHECKS_FILES) or _matches(file_path, config)
+    if not is_ours:
+        return None
+    session = runbook_session(config)
+    if not is_named and not _may_run(file_path, config):
+        session.passed_over.add(file_path)
+        return None
+    return session.collector(file_path, parent, is_named=is_named)
+
+
+def runbook_session(config: pytest.Config) -> RunbookSession:
+    """The part of the plugin that knows about runbooks, imported and registered when it is first needed."""
+    session: Any = config.pluginmanager.get_plugin(SESSION_PLUGIN)
+    if session is None:
+        from .session import RunbookSession
+
+        session = RunbookSession(config)
+        config.pluginmanager.register(session, SESSION_PLUGIN)
+    assert session is not None
+    return session  # type: ignore[no-any-return]  # registered under a name of ours
+
+
+def _is_named(path: Path, config: pytest.Config) -> bool:
+    """True if the file itself is an argument of the command line."""
+    named = (str(argument).split("::")[0] for argument in config.args)
+    return any((config.invocation_params.dir / name) == path for name in named)
+
+
+def _matches(path: Path, config: pytest.Config) -> bool:
+    return any(path.match(pattern) for pattern in config.getini("runbook_files"))
+
+
+def _may_run(path: Path, config: pytest.Config) -> bool:
+    """True if somebody said where runbooks are: on the command line, in testpaths, or in runbook_paths."""
+    if config.args_source is not pytest.Config.ArgsSource.INVOCATION_DIR:
+        return True
+    return any(path.is_relative_to(folder) for folder in config.getini("runbook_paths"))
+
+
+@pytest.fixture(scope="session")
+def runbook_runtime(pytestconfig: pytest.Config) -> Iterator[Runtime]:
+    """The open runtime of all runbooks: event loop, processes, stores. Used in its own thread alone."""
+    engine = runbook_session(pytestconfig).engine
+    with engine:
+        yield engine.runtime
+
+
+@pytest.fixture(scope="session")
+def runbook_vars() -> Mapping[str, object]:
+    """Variables for the runbooks below a conftest.py that overrides this."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def runbook_env() -> Mapping[str, str]:
+    """Environment for the runbooks below a conftest.py that overrides this."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def runbook_answers() -> Mapping[str, str]:
+    """Answers for the runbooks below a conftest.py that overrides this, by name, id or type#n."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def runbook_document(
+    request: pytest.FixtureRequest,
+    runbook_runtime: Runtime,
+    runbook_vars: Mapping[str, object],
+    runbook_env: Mapping[str, str],
+    runbook_answers: Mapping[str, str],
+) -> Iterator[Document]:
+    """This runbook file's document."""
+    session = runbook_session(request.config)
+    with session.opened(request.node, runbook_vars, runbook_env, runbook_answers) as document:
+        yield document
+
+
+@pytest.fixture
+def runbook_context(request: pytest.FixtureRequest, runbook_document: Document) -> ResolvedContext:
+    """What the block sees: the fold of all blocks above it."""
+    return runbook_session(request.config).resolved_context(request.node, runbook_document)
+
+
+@pytest.fixture(scope="session")
+def runbook(pytestconfig: pytest.Config, runbook_runtime: Runtime) -> RunbookCaller:
+    """Runs whole runbooks from Python tests: ``runbook.run("deploy.atrb", vars={...})["Build"].output.exit_code``."""
+    from .python_tests import RunbookCaller
+
+    return RunbookCaller(runbook_session(pytestconfig))

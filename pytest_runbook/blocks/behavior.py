@@ -1,0 +1,70 @@
+"""What a block type does. One class a type; the registry pairs it with the type's data."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..context.block_context import BlockContext
+from ..context.local_values import LocalValues
+from ..context.resolver import ContextResolver
+from ..context.values import ContextValue, Source
+from ..errors import ContextError, TemplateError
+from ..execution.context import ExecutionContext, WorkResult
+from ..model.runbook import BlockSpec
+
+
+class BlockBehavior:
+    """A block type at work on one block.
+
+    uses_host: True if its work happens on the host that a block above chose.
+
+    A type overrides `passive_context`, if it tells something to the blocks below, and `execute`, if it does work. One
+    instance serves one block; it keeps no state between executions.
+    """
+
+    uses_host: ClassVar[bool] = False
+
+    def __init__(self, spec: BlockSpec, label: str) -> None:
+        self.spec = spec
+        self.label = label
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext | None:
+        """What the block tells the blocks below without being run; None for nothing.
+
+        :raises ContextError: if that can't be evaluated: the block below it fails with this.
+        """
+        return None
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        """Do the work.
+
+        :raises RunbookError: if it fails in a way that leaves no output.
+        """
+        return WorkResult()
+
+    @property
+    def source(self) -> Source:
+        """This block as the source of a value."""
+        return Source(self.label, self.spec.place)
+
+    def resolved(self, resolver: ContextResolver, prop: str) -> ContextValue:
+        """A prop's value, rendered if it is text.
+
+        :raises ContextError: if it can't be.
+        """
+        value = self.spec.props.get(prop)
+        if value is None:
+            value = ""
+        if not self.spec.rules.template:
+            return ContextValue(value, self.source)
+        try:
+            return resolver.resolve_value(value, self.source)
+        except TemplateError as error:
+            place = self.spec.place_of(prop)
+            raise ContextError(
+                error.message, place=place.below((error.line or 1) - 1), block=self.spec.label, hint=error.hint
+            ) from error
+
+    def fault(self, message: str, prop: str, hint: str | None = None) -> ContextError:
+        """An error about one of the block's props."""
+        return ContextError(message, place=self.spec.place_of(prop), block=self.spec.label, hint=hint)

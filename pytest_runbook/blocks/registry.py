@@ -1,0 +1,64 @@
+"""Which behaviour runs which block type; each is imported when a runbook first needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+
+from ..model.block_types import BLOCK_TYPES
+from ..model.catalog import BlockCatalog, BlockType
+from .behavior import BlockBehavior
+
+BUILT_IN = {
+    "script": "script.Script",
+    "var": "variables.Var",
+    "local-var": "variables.LocalVar",
+    "editor": "variables.Editor",
+    "env": "surroundings.Env",
+    "directory": "surroundings.Directory",
+    "local-directory": "surroundings.LocalDirectory",
+    "host-select": "surroundings.HostSelect",
+    "ssh-connect": "surroundings.SshConnect",
+    "var_display": "displays.VarDisplay",
+    "markdown_render": "displays.MarkdownRender",
+}
+"""Module and class below this package, by the type's name. Types that are missing here are yet to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlugin:
+    """A block type from outside: what files say of it, and the class that runs it."""
+
+    block_type: BlockType
+    behavior: type[BlockBehavior]
+
+
+class BlockRegistry:
+    """The block types of one run.
+
+    catalog: what the loaders must know of them.
+    """
+
+    def __init__(self, plugins: Iterable[BlockPlugin] = ()) -> None:
+        self.catalog = BlockCatalog.of(BLOCK_TYPES)
+        self._behaviors: dict[str, type[BlockBehavior]] = {}
+        for plugin in plugins:
+            self.add(plugin)
+
+    def add(self, plugin: BlockPlugin) -> None:
+        """Make a type known.
+
+        :raises ValueError: if one of its names is taken.
+        """
+        self.catalog.add(plugin.block_type)
+        self._behaviors[plugin.block_type.name] = plugin.behavior
+
+    def behavior(self, type_name: str) -> type[BlockBehavior] | None:
+        """The class that runs the type; None if there is none yet."""
+        if type_name not in self._behaviors:
+            if type_name not in BUILT_IN:
+                return None
+            module, _, name = BUILT_IN[type_name].rpartition(".")
+            self._behaviors[type_name] = getattr(import_module(f"{__package__}.{module}"), name)
+        return self._behaviors[type_name]

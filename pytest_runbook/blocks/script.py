@@ -1,0 +1,155 @@
+"""Script: a text that an interpreter runs on this machine."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import ClassVar
+
+from ..context.output import Output
+from ..errors import BlockFailed
+from ..execution.context import ExecutionContext, WorkResult
+from ..execution.result import Section
+from ..resources.captured_output import CapturedOutput, Stream
+from ..resources.interpreters import ARGUMENT_LIMIT, Interpreter
+from ..resources.process_family import Mark
+from ..resources.processes import ProcessOutcome, run_process
+from ..text import shorten, show_seconds
+from .behavior import BlockBehavior
+
+LARGEST_EXCERPT = 16 * 1024
+LAST_WORDS_LINES = 15
+
+
+class Script(BlockBehavior):
+    """Runs its code, gives exit code and output, and sets the variables that the program wrote."""
+
+    uses_host: ClassVar[bool] = True
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        variable = context.render("outputVariable").strip()
+        code = context.render("code")
+        interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
+        output = CapturedOutput()
+        context.findings.where = _where(context, interpreter)
+        context.findings.did = shorten(code, 80) or "an empty script"
+        context.findings.output = lambda: _sections(output)
+        outcome, variables = await self._run(context, interpreter, code, output)
+        self._tell(context, outcome)
+        if variable:
+            variables[variable] = output.stdout.rstrip("\n")
+        return WorkResult(
+            output=_output(outcome),
+            variables=variables,
+            requirement="output.exit_code == 0",
+            failure=_failure(outcome),
+        )
+
+    async def _run(
+        self, context: ExecutionContext, interpreter: Interpreter, code: str, output: CapturedOutput
+    ) -> tuple[ProcessOutcome, dict[str, object]]:
+        resources = context.resources
+        stdin = self.spec.rules.scope.stdin
+        text = None if stdin is None else context.render_text(str(stdin.value), "stdin").encode()
+        with resources.output_variables() as file:
+            outcome = await run_process(
+                _argv(interpreter, code, resources.folder, context.handle.id),
+                cwd=Path(context.resolver.cwd),
+                env={**await resources.base_environment(), **context.resolver.program_env(), **file.environment},
+                stdin=text,
+                output=output,
+                on_output=_passing_on(context),
+                grace=resources.grace,
+                keeper=resources.processes,
+                mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            )
+            return outcome, dict(file.read()) if outcome.exit_code == 0 else {}
+
+    def _tell(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
+        findings = context.findings
+        findings.exit_code = outcome.exit_code
+        findings.did = f"{findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
+
+
+def _argv(interpreter: Interpreter, code: str, folder: Path, name: str) -> list[str]:
+    """The command; code that is too long for an argument goes through a file, which goes with the run."""
+    if len(code.encode()) < ARGUMENT_LIMIT:
+        return interpreter.argv(code)
+    path = folder / f"{name}.code"
+    path.write_text(code, encoding="utf-8")
+    return interpreter.argv_for_file(path)
+
+
+def _passing_on(context: ExecutionContext):  # type: ignore[no-untyped-def]  # the listener's type is run_process's
+    def listen(stream: Stream, data: bytes) -> None:
+        if stream is Stream.STDOUT:
+            context.send_output(stdout=data)
+        else:
+            context.send_output(stderr=data)
+
+    return listen
+
+
+def _output(outcome: ProcessOutcome) -> Output:
+    captured = outcome.output
+
+    def text(stream: Stream | None) -> str | None:
+        if captured.size() == 0:
+            return None
+        return captured.combined if stream is None else (captured.stdout, captured.stderr)[stream]
+
+    fields = {
+        "exit_code": outcome.exit_code,
+        "stdout": lambda: text(Stream.STDOUT),
+        "stderr": lambda: text(Stream.STDERR),
+        "combined": lambda: text(None),
+        "signal": outcome.signal,
+        "seconds": outcome.seconds,
+    }
+    return Output(fields, lambda: _one_line(captured.stdout))
+
+
+def _one_line(stdout: str) -> str:
+    text = stdout.rstrip("\n")
+    if not text:
+        raise ValueError("the script printed nothing; use output.stdout")
+    lines = text.count("\n") + 1
+    if lines > 1:
+        raise ValueError(f"the script printed {lines} lines, not one; use output.stdout, or output.stdout | lines")
+    return text
+
+
+def _failure(outcome: ProcessOutcome) -> BlockFailed | None:
+    if outcome.exit_code == 0:
+        return None
+    return BlockFailed(_ending(outcome), hint=_hint(outcome), said=outcome.output.tail(Stream.STDERR))
+
+
+def _ending(outcome: ProcessOutcome) -> str:
+    if outcome.signal is not None:
+        return f"ended by {outcome.signal} ({signal.strsignal(signal.Signals[outcome.signal])})"
+    return f"exit code {outcome.exit_code}"
+
+
+def _hint(outcome: ProcessOutcome) -> str | None:
+    return {126: "the command was found but can't be run", 127: "a command was not found: look at PATH"}.get(
+        outcome.exit_code or 0
+    )
+
+
+def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
+    resolver = context.resolver
+    whose = f" <- {resolver.cwd_source}" if resolver.cwd_source is not None else ""
+    return f"{resolver.host}, cwd {resolver.cwd}{whose}, {' '.join(interpreter.words)}"
+
+
+def _sections(output: CapturedOutput) -> list[Section]:
+    named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
+    return [Section(name, _excerpt(output, stream)) for name, stream in named if output.size(stream)]
+
+
+def _excerpt(output: CapturedOutput, stream: Stream) -> str:
+    """The end of what came, with a word on how much is left out."""
+    size = output.size(stream)
+    text = output.tail(stream, limit=LARGEST_EXCERPT)
+    return text if size <= LARGEST_EXCERPT else f"[the last {LARGEST_EXCERPT // 1024} KiB of {size} bytes]\n{text}"

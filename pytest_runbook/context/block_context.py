@@ -1,0 +1,51 @@
+"""Typed storage of what one block says: at most one item of a type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar, cast
+
+from .items import ContextItem
+
+ItemT = TypeVar("ItemT", bound=ContextItem)
+
+
+class BlockContext:
+    """What one block tells the blocks below it. The key of an item is its type.
+
+    >>> context = BlockContext(DocumentVar("name", value))
+    >>> context.get(DocumentVar).name
+    'name'
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, *items: ContextItem) -> None:
+        self._items: dict[type, ContextItem] = {type(item): item for item in items}
+
+    def insert(self, item: ContextItem) -> None:
+        """Store an item; one of the same type is replaced."""
+        self._items[type(item)] = item
+
+    def get(self, kind: type[ItemT]) -> ItemT | None:
+        return cast("ItemT | None", self._items.get(kind))
+
+    def remove(self, kind: type[ContextItem]) -> None:
+        self._items.pop(kind, None)
+
+    def copy(self) -> BlockContext:
+        return BlockContext(*self)
+
+    def __iter__(self) -> Iterator[ContextItem]:
+        return iter(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BlockContext) and self._items == other._items
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, like a dict
+
+    def __repr__(self) -> str:
+        return f"BlockContext({', '.join(map(repr, self))})"

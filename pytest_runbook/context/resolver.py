@@ -1,0 +1,226 @@
+"""The fold over all blocks above: what a block sees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from pyrsistent import PMap, pmap
+
+from ..templates import is_template, render
+from .block_context import BlockContext
+from .items import (
+    DocumentCwd,
+    DocumentEnvVar,
+    DocumentEnvVars,
+    DocumentSshConfig,
+    DocumentSshHost,
+    DocumentVar,
+    DocumentVars,
+)
+from .paths import resolve_directory
+from .values import ContextValue, Namespace, Reads, Source
+
+Values = Mapping[str, ContextValue]
+NOTHING: Values = MappingProxyType({})
+LOCAL = "local"
+
+
+class ProcessEnvironment(Mapping[str, ContextValue]):
+    """The environment that this process was started with, as values that know where they come from."""
+
+    source = Source("the environment")
+
+    def __getitem__(self, name: str) -> ContextValue:
+        return ContextValue(os.environ[name], self.source)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # as os.environ has it
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedContext:
+    """What a block sees, as plain data.
+
+    variables_sources: who set each variable. env_vars: those of env blocks, without the process's own.
+    ssh_host: None where programs run on this machine.
+    """
+
+    variables: Mapping[str, object]
+    variables_sources: Mapping[str, str]
+    cwd: str
+    env_vars: Mapping[str, str]
+    ssh_host: str | None
+
+    def to_json(self) -> dict[str, object]:
+        """By the names that the reference uses on its wire."""
+        return {
+            "variables": dict(self.variables),
+            "variablesSources": dict(self.variables_sources),
+            "cwd": self.cwd,
+            "envVars": dict(self.env_vars),
+            "sshHost": self.ssh_host,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextResolver:
+    """Variables, environment, directory and host as they stand above one block. Immutable: `fold` gives the next one.
+
+    vars, env: persistent maps, so that a snapshot costs nothing and the next one shares all but what changed.
+    fixed: variables given by option, matrix or checks file: what a block declares does not replace them, what a program
+    put out does.
+    given_env: environment given from outside (fixture, env file); below it comes the process's own.
+    cwd_source: who set the directory; None for the default one.
+    secrets: read when somebody asks for one.
+    roots: further root objects of templates: doc, workspace, runbook, fixture, host, block.
+    seen: dotted names that were read so far, by any resolver of the run.
+    """
+
+    default_cwd: str
+    cwd: str
+    cwd_source: Source | None = None
+    vars: PMap[str, ContextValue] = field(default_factory=pmap)
+    fixed: Values = field(default_factory=dict)
+    env: PMap[str, ContextValue] = field(default_factory=pmap)
+    given_env: Values = field(default_factory=dict)
+    process_env: Values = field(default_factory=ProcessEnvironment)
+    secrets: Values = field(default_factory=dict)
+    ssh_host: ContextValue | None = None
+    ssh_config: DocumentSshConfig | None = None
+    roots: Mapping[str, object] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set, compare=False)
+
+    @classmethod
+    def start(
+        cls,
+        cwd: str,
+        *,
+        vars: Values = NOTHING,
+        fixed: Values = NOTHING,
+        given_env: Values = NOTHING,
+        secrets: Values = NOTHING,
+        seen: set[str] | None = None,
+    ) -> ContextResolver:
+        """What the first block sees. vars: the weakest; fixed ones win over them and over what blocks declare."""
+        return cls(
+            default_cwd=cwd,
+            cwd=cwd,
+            vars=pmap({**vars, **fixed}),
+            fixed=fixed,
+            given_env=given_env,
+            secrets=secrets,
+            seen=set() if seen is None else seen,
+        )
+
+    def fold(self, context: BlockContext) -> ContextResolver:
+        """What a block sees below one that says this."""
+        if not len(context):
+            return self
+        env = self._folded_env(context)
+        cwd, cwd_source = self._folded_cwd(context, env)
+        host = context.get(DocumentSshHost)
+        return replace(
+            self,
+            vars=self._folded_vars(context),
+            env=env,
+            cwd=cwd,
+            cwd_source=cwd_source,
+            ssh_host=self.ssh_host if host is None else host.host,
+            ssh_config=context.get(DocumentSshConfig) or (self.ssh_config if host is None else None),
+        )
+
+    def with_roots(self, **roots: object) -> ContextResolver:
+        """The same with further root objects of templates."""
+        return replace(self, roots={**self.roots, **roots})
+
+    def resolve_template(self, text: str) -> str:
+        """The text rendered.
+
+        :raises TemplateError: if it can't be; nothing is ever used as it stands.
+        """
+        return self.resolve(text, Reads())
+
+    def resolve(self, text: str, reads: Reads) -> str:
+        """The same, noting in `reads` which values went into it."""
+        if not is_template(text):
+            return text
+        try:
+            return render(text, self.names(reads))
+        finally:
+            self.seen.update(reads.values)
+
+    def resolve_value(self, value: object, source: Source) -> ContextValue:
+        """A value out of a file, rendered if it is text; what was rendered from a secret is one."""
+        if not isinstance(value, str):
+            return ContextValue(value, source)
+        reads = Reads()
+        text = self.resolve(value, reads)
+        return ContextValue(text, source, sensitive=reads.sensitive)
+
+    def names(self, reads: Reads) -> dict[str, object]:
+        """The root objects of templates and expressions."""
+        return {
+            "var": Namespace("var", reads, self.vars),
+            "env": Namespace("env", reads, self.env, self.given_env, self.process_env),
+            "secret": Namespace("secret", reads, self.secrets),
+            "host": self.host,
+            **self.roots,
+        }
+
+    @property
+    def host(self) -> str:
+        """Where programs run: ``local`` or the host's name as written."""
+        return LOCAL if self.ssh_host is None else str(self.ssh_host.value)
+
+    def program_env(self) -> dict[str, str]:
+        """The environment for a program on this machine: the process's own, the given one, then env blocks."""
+        layers = (self.given_env, self.env)
+        return {**os.environ, **{name: str(value.value) for layer in layers for name, value in layer.items()}}
+
+    def block_env(self) -> dict[str, str]:
+        """What env blocks set, alone."""
+        return {name: str(value.value) for name, value in self.env.items()}
+
+    def snapshot(self) -> ResolvedContext:
+        """All of it as plain data; sensitive values as they are."""
+        return ResolvedContext(
+            variables={name: value.value for name, value in self.vars.items()},
+            variables_sources={name: str(value.source) for name, value in self.vars.items()},
+            cwd=self.cwd,
+            env_vars=self.block_env(),
+            ssh_host=None if self.ssh_host is None else str(self.ssh_host.value),
+        )
+
+    def _folded_vars(self, context: BlockContext) -> PMap[str, ContextValue]:
+        folded = self.vars
+        declared = context.get(DocumentVar)
+        if declared is not None and declared.name not in self.fixed:
+            folded = folded.set(declared.name, declared.value)
+        left = context.get(DocumentVars)
+        for item in left.values if left is not None else ():
+            folded = folded.set(item.name, item.value)
+        return folded
+
+    def _folded_env(self, context: BlockContext) -> PMap[str, ContextValue]:
+        folded = self.env
+        declared = context.get(DocumentEnvVar)
+        left = context.get(DocumentEnvVars)
+        for item in (*((declared,) if declared else ()), *(left.values if left else ())):
+            folded = folded.set(item.name, item.value)
+        return folded
+
+    def _folded_cwd(self, context: BlockContext, env: PMap[str, ContextValue]) -> tuple[str, Source | None]:
+        item = context.get(DocumentCwd)
+        if item is None:
+            return self.cwd, self.cwd_source
+        path = str(item.path.value)
+        if not path.strip():
+            return self.default_cwd, None
+        texts = {name: str(value.value) for name, value in env.items()} if "$" in path else {}
+        return resolve_directory(path, self.cwd, texts), item.path.source

@@ -1,0 +1,118 @@
+"""Where active contexts outlive a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .json_form import dumps
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContext:
+    """The active context of one block as it is kept.
+
+    items: as `context_to_json` gives them.
+    stamp: says for which definition of the block, host and variables it holds.
+    """
+
+    items: list[dict[str, Any]]
+    stamp: str
+
+
+class ContextStorage(Protocol):
+    """Keeps active contexts by document and block."""
+
+    def save(self, document_id: str, block_id: str, context: StoredContext) -> None: ...
+
+    def load(self, document_id: str, block_id: str) -> StoredContext | None: ...
+
+    def delete(self, document_id: str, block_id: str) -> None: ...
+
+    def delete_for_document(self, document_id: str) -> None: ...
+
+
+class MemoryStorage:
+    """Keeps them as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[str, str], StoredContext] = {}
+
+    def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
+        self._contexts[document_id, block_id] = context
+
+    def load(self, document_id: str, block_id: str) -> StoredContext | None:
+        return self._contexts.get((document_id, block_id))
+
+    def delete(self, document_id: str, block_id: str) -> None:
+        self._contexts.pop((document_id, block_id), None)
+
+    def delete_for_document(self, document_id: str) -> None:
+        for key in [key for key in self._contexts if key[0] == document_id]:
+            del self._contexts[key]
+
+
+class FileStorage:
+    """One file a block, of mode 0600, below a folder; written whole or not at all.
+
+    A file that can't be read back counts as absent, whatever it holds.
+
+    :raises OSError: from `save`, if the file can't be written (a full disk, a read-only folder).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: set[Path] = set()
+
+    def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
+        path = self._path(document_id, block_id)
+        self._make(path.parent)
+        data = dumps({"stamp": context.stamp, "items": context.items})
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+                file.write(data)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def load(self, document_id: str, block_id: str) -> StoredContext | None:
+        try:
+            data = json.loads(self._path(document_id, block_id).read_text(encoding="utf-8"))
+            return StoredContext(items=list(data["items"]), stamp=str(data["stamp"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def delete(self, document_id: str, block_id: str) -> None:
+        self._path(document_id, block_id).unlink(missing_ok=True)
+
+    def delete_for_document(self, document_id: str) -> None:
+        shutil.rmtree(self._folder / _file_name(document_id), ignore_errors=True)
+        self._made.clear()
+
+    def _path(self, document_id: str, block_id: str) -> Path:
+        return self._folder / _file_name(document_id) / f"{_file_name(block_id)}.json"
+
+    def _make(self, folder: Path) -> None:
+        if folder not in self._made:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._made.add(folder)
+
+
+def stamp_of(parts: Mapping[str, object]) -> str:
+    """A digest of what a stored context depends on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _file_name(identifier: str) -> str:
+    """A name that any file system takes, different for different ids."""
+    readable = "".join(character if character.isalnum() else "-" for character in identifier)[:40]
+    return f"{readable}-{hashlib.sha256(identifier.encode(errors='replace')).hexdigest()[:12]}"

@@ -1,0 +1,54 @@
+"""What is wrong with a runbook's templates and expressions, found without touching anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import FileError, Place
+from ..model.catalog import BlockCatalog
+from ..model.runbook import BlockSpec, Condition, Given, Runbook
+from ..templates import Expression, Problem, is_template, template_problems
+
+
+def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
+    """Every fault in the file's templates and expressions, in the order of the file."""
+    found = [*_given_problems((*runbook.vars, *runbook.env, *runbook.checks_vars), None)]
+    for spec in runbook.blocks:
+        found += _block_problems(spec, catalog)
+    return tuple(found)
+
+
+def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileError]:
+    if spec.rules.template and spec.type in catalog:
+        for prop in catalog[spec.type].props:
+            if prop.templated:
+                yield from _text_problems(spec.props.get(prop.name), spec.place_of(prop.name), spec.label)
+        scope = spec.rules.scope
+        alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
+        yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label)
+    for condition in _conditions(spec):
+        for problem in Expression(condition.source).problems():
+            yield _error(problem, condition.place, spec.label)
+
+
+def _conditions(spec: BlockSpec) -> Iterator[Condition]:
+    rules = spec.rules
+    yield from rules.assertions
+    yield from (capture.expression for capture in rules.captures)
+    if rules.when is not None:
+        yield rules.when
+
+
+def _given_problems(values: tuple[Given, ...], block: str | None) -> Iterator[FileError]:
+    for given in values:
+        yield from _text_problems(given.value, given.place, block)
+
+
+def _text_problems(text: object, place: Place, block: str | None) -> Iterator[FileError]:
+    if isinstance(text, str) and is_template(text):
+        for problem in template_problems(text):
+            yield _error(problem, place, block)
+
+
+def _error(problem: Problem, place: Place, block: str | None) -> FileError:
+    return FileError(problem.message, place=place.below(problem.line - 1), block=block, hint=problem.hint)

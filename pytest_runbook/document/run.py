@@ -1,0 +1,258 @@
+"""The flow of one run: which block runs, which is skipped and why, what is cleaned up.
+
+Items of a test run, `run_all`, sub-runbooks and the `runbook` fixture all ask this one class.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..context.values import Reads
+from ..errors import ContextError, RunbookError, TemplateError, TimedOut
+from ..execution.assertions import Judge
+from ..execution.lifecycle import Limit
+from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
+from ..messages.events import Event, EventKind
+from ..model.runbook import BlockSpec, OnFailure
+from ..text import show_seconds
+from .document import Document, not_supported
+
+if TYPE_CHECKING:
+    from ..resources.process_keeper import Leftover
+    from .runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The decision not to run a block, and why."""
+
+    reason: str
+    fate: str = "was skipped"
+
+
+class RunbookRun:
+    """One run of one document, block by block.
+
+    results: what came of each block so far, by id, in the order in which they ended.
+    """
+
+    def __init__(self, document: Document, runtime: Runtime) -> None:
+        self.document = document
+        self.results: dict[str, BlockResult] = {}
+        self._runtime = runtime
+        self._stopped_by: BlockResult | None = None
+        self._cancelled: str | None = None
+        self._error_owner: BlockResult | None = None
+        self._started_at: float | None = None
+        self._cleanup_started_at: float | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """True once a block was tried."""
+        return self._started_at is not None
+
+    async def step(
+        self, block_id: str, *, upper_limit: Limit | None = None, fixtures: Mapping[str, object] | None = None
+    ) -> BlockResult:
+        """Run one block, if it is to run; give what came of it.
+
+        upper_limit: a deadline of somebody else's, which holds if it is shorter than the block's own.
+        :raises KeyError: if the document has no such block.
+        """
+        self.document.set_fixtures(fixtures or {})
+        spec = self.document.spec(block_id)
+        try:
+            skip = self._decide(spec)
+            result = self._skipped(spec, skip) if skip else await self._tried(spec, upper_limit)
+        except RunbookError as error:
+            result = self._failed(spec, error)
+        self._note(spec, result)
+        return result
+
+    async def run_all(self) -> tuple[BlockResult, ...]:
+        """Run every block in order, clean-ups last, and end what they left behind."""
+        try:
+            for spec in self.document.items:
+                await self.step(spec.id)
+        finally:
+            await self.finish()
+        return tuple(self.results.values())
+
+    def cancel(self, reason: str) -> None:
+        """End what runs; of what has not run yet, only clean-ups will."""
+        self._cancelled = self._cancelled or reason
+        self.document.cancel(reason=reason)
+
+    async def finish(self) -> Sequence[Leftover]:
+        """End the processes that blocks left in the background; gives which they were."""
+        if self.is_started:
+            self._emit(self._last_event())
+        return await self._runtime.resources.end_leftovers(self.document.run_id)
+
+    def _decide(self, spec: BlockSpec) -> Skip | None:
+        """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
+
+        :raises RunbookError: if it can't be decided; the block fails with this.
+        """
+        if spec.rules.skip is not None:
+            return Skip(spec.rules.skip)
+        behavior = self.document.behavior(spec.id)
+        if behavior is None:
+            return Skip(not_supported(spec.type))
+        return self._stopped(spec) or self._context_fault(spec) or self._remote(spec) or self._condition(spec)
+
+    def _stopped(self, spec: BlockSpec) -> Skip | None:
+        if spec.rules.is_cleanup:
+            return self._cleanup_not_needed(spec)
+        if self._cancelled is not None:
+            return Skip(self._cancelled)
+        if self._stopped_by is not None:
+            return Skip(f"{_called(self._stopped_by)} failed: {self._stopped_by.place}")
+        return None
+
+    def _cleanup_not_needed(self, spec: BlockSpec) -> Skip | None:
+        wanted = spec.rules.if_started
+        if not wanted:
+            return None
+        started = {
+            key
+            for result in self.results.values()
+            if result.outcome is not Outcome.SKIPPED
+            for key in (result.block_id, result.name)
+        }
+        return None if started & set(wanted) else Skip(f"{', '.join(wanted)} was not started")
+
+    def _context_fault(self, spec: BlockSpec) -> Skip | None:
+        """A context above that can't be evaluated fails the first block that would stand on it."""
+        error = self.document.context_error_above(spec.id)
+        if error is None:
+            return None
+        if self._error_owner is None:
+            raise error
+        return Skip(f"{error.block or 'the context above'} can't be evaluated: {error.place}")
+
+    def _remote(self, spec: BlockSpec) -> Skip | None:
+        behavior = self.document.behavior(spec.id)
+        resolver = self.document.resolver_above(spec.id)
+        if behavior is not None and behavior.uses_host and resolver.ssh_host is not None:
+            return Skip(f"it runs on {resolver.host}, and hosts over SSH are not supported yet")
+        return None
+
+    def _condition(self, spec: BlockSpec) -> Skip | None:
+        condition = spec.rules.when
+        if condition is None:
+            return None
+        runtime = self._runtime
+        names = self.document.resolver_above(spec.id).names(Reads())
+        trace = Judge(names, runtime.redactor, runtime.settings.difference).trace(condition)
+        if trace.verdict is Verdict.ERROR:
+            message = f"when: {trace.source}: {trace.message}"
+            raise TemplateError(message, place=condition.place, block=spec.label, hint=trace.hint)
+        return None if trace.verdict is Verdict.PASSED else Skip(f"when: {trace.source}{_with_values(trace)}")
+
+    async def _tried(self, spec: BlockSpec, upper_limit: Limit | None) -> BlockResult:
+        if not self.is_started:
+            self._started_at = time.monotonic()
+            self._emit(EventKind.RUNBOOK_STARTED)
+            self._emit(EventKind.SERIAL_EXECUTION_STARTED)
+        limit = self._limit(spec, upper_limit)
+        handle = self.document.start_execution(spec.id, limit)
+        result = await handle.wait()
+        if result.outcome is Outcome.PASSED:
+            self._save(spec)
+        return result
+
+    def _limit(self, spec: BlockSpec, upper_limit: Limit | None) -> Limit:
+        """The first deadline of all that hold for a block.
+
+        :raises TimedOut: if it has passed already.
+        """
+        limits = [self._runtime.block_limit(self.document.runbook, spec), self._whole_limit(spec)]
+        limit = min((limit for limit in (*limits, upper_limit) if limit is not None), key=lambda limit: limit.seconds)
+        if limit.seconds <= 0:
+            raise TimedOut(f"no time is left for it ({limit.name})", place=spec.place, block=spec.label)
+        return limit
+
+    def _whole_limit(self, spec: BlockSpec) -> Limit | None:
+        """What is left of the runbook's own limit, or of that of its clean-ups."""
+        timeouts, now = self.document.runbook.timeouts, time.monotonic()
+        if spec.rules.is_cleanup:
+            if self._cleanup_started_at is None:
+                self._cleanup_started_at = now
+            seconds = timeouts.finally_ or self._runtime.settings.cleanup_timeout
+            name = f"the clean-ups' limit {show_seconds(seconds)}"
+            left = seconds - (now - self._cleanup_started_at)
+            return self._runtime.shutdown_limit() or Limit(left, name)
+        if timeouts.total is None or self._started_at is None:
+            return None
+        left = timeouts.total - (now - self._started_at)
+        return Limit(left, f"the runbook's limit {show_seconds(timeouts.total)}")
+
+    def _note(self, spec: BlockSpec, result: BlockResult) -> None:
+        self.results[spec.id] = result
+        if result.outcome is Outcome.PASSED:
+            self.document.fates[spec.id] = "ran without setting it"
+            return
+        self.document.fates[spec.id] = "failed" if result.outcome is Outcome.FAILED else "was skipped"
+        if result.outcome is Outcome.FAILED and not spec.rules.is_cleanup:
+            on_failure = spec.rules.on_failure or self.document.runbook.on_failure
+            if on_failure is OnFailure.STOP and self._stopped_by is None:
+                self._stopped_by = result
+
+    def _save(self, spec: BlockSpec) -> None:
+        try:
+            self.document.save_context(spec.id)
+        except OSError as error:
+            self._runtime.note(f"what blocks left could not be kept: {error}")
+
+    def _skipped(self, spec: BlockSpec, skip: Skip) -> BlockResult:
+        return self._result(spec, Outcome.SKIPPED, message=self._runtime.redactor.redact(skip.reason))
+
+    def _failed(self, spec: BlockSpec, error: RunbookError) -> BlockResult:
+        """A block that failed before it could be started."""
+        located, redact = error.located(spec.place, spec.label), self._runtime.redactor.redact
+        result = self._result(
+            spec,
+            Outcome.FAILED,
+            kind=error.kind,
+            message=redact(error.message),
+            hint=error.hint and redact(error.hint),
+            error_place=str(located.place),
+        )
+        if isinstance(error, ContextError):
+            self._error_owner = self._error_owner or result
+        return result
+
+    def _result(self, spec: BlockSpec, outcome: Outcome, **known: object) -> BlockResult:
+        return BlockResult(
+            block_id=spec.id,
+            name=spec.name,
+            type=spec.type,
+            number=self.document.number(spec),
+            place=str(spec.place),
+            checks_place=None if spec.checks_place is None else str(spec.checks_place),
+            outcome=outcome,
+            **known,  # type: ignore[arg-type]  # the callers give fields of BlockResult
+        )
+
+    def _last_event(self) -> EventKind:
+        if self._cancelled is not None:
+            return EventKind.SERIAL_EXECUTION_CANCELLED
+        failed = any(result.outcome is Outcome.FAILED for result in self.results.values())
+        self._emit(EventKind.RUNBOOK_FAILED if failed else EventKind.RUNBOOK_COMPLETED)
+        return EventKind.SERIAL_EXECUTION_FAILED if failed else EventKind.SERIAL_EXECUTION_COMPLETED
+
+    def _emit(self, kind: EventKind) -> None:
+        self._runtime.events.emit(Event(kind, {"runbookId": self.document.runbook.id, "runId": self.document.run_id}))
+
+
+def _called(result: BlockResult) -> str:
+    return f'block {result.number} "{result.name}"' if result.name else f"block {result.number} ({result.type})"
+
+
+def _with_values(trace: AssertionTrace) -> str:
+    values = ", ".join(f"{operand.source} is {operand.value}" for operand in trace.operands)
+    return f" ({values})" if values else " is false"

@@ -1,0 +1,141 @@
+"""What is open for a whole run: resources, stores, the bus; and the task group in which blocks run."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from ..blocks.registry import BlockRegistry
+from ..context.storage import ContextStorage, MemoryStorage
+from ..errors import UnreadableFile
+from ..execution.lifecycle import Limit
+from ..masking import Redactor
+from ..messages.channel import ClientMessageChannel, Silence
+from ..messages.events import EventBus
+from ..model.atuin_form import UnknownBlocks
+from ..model.loading import load_runbook
+from ..model.runbook import BlockSpec, Runbook
+from ..resources.process_family import Grace
+from ..resources.resources import Resources
+from ..text import show_seconds
+from .document import Document, Inputs
+from .problems import problems_of
+from .settings import Settings
+
+AT_ONCE = Grace(interrupt=0.0, terminate=0.0)
+SHORT = Grace(interrupt=1.0, terminate=1.0)
+
+
+class Runtime:
+    """Owns documents and everything they share.
+
+    events: what happened, for those who watch. redactor: the one place that knows the secrets.
+    notes: what went wrong without harming a block, one line each, for the end of the run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: BlockRegistry,
+        storage: ContextStorage,
+        redactor: Redactor,
+        resources: Resources,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.storage = storage
+        self.redactor = redactor
+        self.resources = resources
+        self.events = EventBus()
+        self.notes: dict[str, None] = {}
+        self._tasks = tasks
+        self._shutdown_at: float | None = None
+
+    def open_document(
+        self, runbook: Runbook | Path | str, inputs: Inputs | None = None, channel: ClientMessageChannel | None = None
+    ) -> Document:
+        """Open a runbook, given as read or by its path.
+
+        :raises UnreadableFile: if the file can't be read, or its templates and expressions make no sense.
+        """
+        if not isinstance(runbook, Runbook):
+            runbook = read_runbook(Path(runbook), self.registry)
+        return Document(runbook, self, str(uuid.uuid4()), inputs or Inputs(), channel or Silence())
+
+    def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
+        """Run something in the runtime's task group."""
+        self._tasks.start_soon(function, *arguments)
+
+    def block_limit(self, runbook: Runbook, spec: BlockSpec) -> Limit:
+        """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
+        seconds = spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout
+        return Limit(seconds, f"limit {show_seconds(seconds)}")
+
+    def shut_down(self) -> None:
+        """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
+        if self._shutdown_at is None:
+            self._shutdown_at = time.monotonic() + self.settings.shutdown
+            self.resources.hurry(SHORT)
+
+    def shut_down_at_once(self) -> None:
+        """Nothing gets time to end any more."""
+        self._shutdown_at = time.monotonic()
+        self.resources.hurry(AT_ONCE)
+
+    def shutdown_limit(self) -> Limit | None:
+        """What is left of the time for shutting down; None as long as nobody wants to."""
+        if self._shutdown_at is None:
+            return None
+        left = self._shutdown_at - time.monotonic() - self.resources.grace.total
+        return Limit(max(left, 0.0), f"shutting down within {show_seconds(self.settings.shutdown)}")
+
+    def note(self, text: str) -> None:
+        """Keep something for the end of the run; the same text once."""
+        self.notes[self.redactor.redact(text)] = None
+
+
+def read_runbook(
+    path: Path, registry: BlockRegistry, *, shown: str | None = None, unknown_blocks: UnknownBlocks = "error"
+) -> Runbook:
+    """The runbook of a file, its templates and expressions looked through.
+
+    :raises UnreadableFile: with every fault that was found.
+    """
+    runbook = load_runbook(path, shown=shown, catalog=registry.catalog, unknown_blocks=unknown_blocks)
+    problems = problems_of(runbook, registry.catalog)
+    if problems:
+        raise UnreadableFile(problems)
+    return runbook
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings | None = None,
+    *,
+    registry: BlockRegistry | None = None,
+    storage: ContextStorage | None = None,
+    redactor: Redactor | None = None,
+) -> AsyncIterator[Runtime]:
+    """Open what runs runbooks; on leaving, what still runs is cancelled and everything is closed.
+
+    Must be left in the task that entered it.
+    """
+    settings = settings or Settings()
+    resources = Resources(interpreters=settings.interpreters, login_shell=settings.login_shell)
+    async with resources, anyio.create_task_group() as tasks:
+        runtime = Runtime(
+            settings, registry or BlockRegistry(), storage or MemoryStorage(), redactor or Redactor(), resources, tasks
+        )
+        try:
+            yield runtime
+        finally:
+            runtime.shut_down()
+            tasks.cancel_scope.cancel()

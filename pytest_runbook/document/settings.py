@@ -1,0 +1,39 @@
+"""What somebody may set for a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..execution.assertions import Difference
+from ..resources.login_environment import LoginShell
+from .workspace import DefaultDirectory
+
+
+def no_difference(operator: str, left: object, right: object) -> Sequence[str]:
+    """Values are told apart by their texts alone."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How runbooks run.
+
+    root: the folder that paths are shown relative to; invocation: where the run was started.
+    block_timeout: seconds for a block that has no limit of its own. cleanup_timeout: for all clean-ups of a runbook.
+    shutdown: seconds that everything, clean-ups included, may take after an interruption.
+    interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
+    login_shell: never, once or each.
+    difference: shows where two values of an equality differ.
+    """
+
+    root: Path = field(default_factory=Path.cwd)
+    invocation: Path = field(default_factory=Path.cwd)
+    block_timeout: float = 600.0
+    cleanup_timeout: float = 300.0
+    shutdown: float = 7.0
+    default_directory: DefaultDirectory = DefaultDirectory.AUTO
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    login_shell: LoginShell = LoginShell.NEVER
+    difference: Difference = no_difference

@@ -1,0 +1,42 @@
+"""Where a runbook's programs run unless a block says otherwise."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.runbook import Form, Runbook
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+MARKER = "atuin.toml"
+
+
+class DefaultDirectory(StrEnum):
+    """auto: a plain runbook's own folder, an Atuin document's workspace or else the root of the run."""
+
+    AUTO = "auto"
+    FILE = "file"
+    ROOTDIR = "rootdir"
+    INVOCATION = "invocation"
+
+
+def workspace_root(path: Path) -> Path | None:
+    """The nearest folder upwards that holds ``atuin.toml``."""
+    return next((folder for folder in path.parents if (folder / MARKER).is_file()), None)
+
+
+def default_directory(runbook: Runbook, settings: Settings) -> Path:
+    match settings.default_directory:
+        case DefaultDirectory.FILE:
+            return runbook.path.parent
+        case DefaultDirectory.ROOTDIR:
+            return settings.root
+        case DefaultDirectory.INVOCATION:
+            return settings.invocation
+        case DefaultDirectory.AUTO:
+            if runbook.form is Form.PLAIN:
+                return runbook.path.parent
+            return workspace_root(runbook.path) or settings.root

@@ -1,0 +1,131 @@
+"""What must hold of a block's output: evaluated all, each with the values that decided it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..context.json_form import plain_data
+from ..errors import RunbookError
+from ..masking import MASK, Redactor
+from ..model.runbook import Condition
+from ..templates import Explanation, Expression
+from .result import AssertionTrace, Operand, Verdict
+
+LONGEST_VALUE = 1000
+MOST_DIFFERENCE_LINES = 40
+
+Difference = Callable[[str, object, object], Sequence[str]]
+"""Lines that show where two values differ: operator, left, right."""
+
+
+class Judge:
+    """Evaluates conditions over the names that a block's author may use.
+
+    hide_values: for a block whose output is secret.
+    """
+
+    def __init__(
+        self, names: Mapping[str, object], redactor: Redactor, difference: Difference, *, hide_values: bool = False
+    ) -> None:
+        self._names = names
+        self._redactor = redactor
+        self._difference = difference
+        self._hide_values = hide_values
+
+    def judge(self, conditions: Iterable[Condition]) -> tuple[AssertionTrace, ...]:
+        return tuple(self.trace(condition) for condition in conditions)
+
+    def trace(self, condition: Condition) -> AssertionTrace:
+        """How one condition came out."""
+        explanation = Expression(condition.source).explain(self._names)
+        if explanation.error is not None:
+            return self.error_trace(condition, explanation.error)
+        if explanation.holds:
+            return AssertionTrace(
+                source=condition.source,
+                verdict=Verdict.PASSED,
+                place=str(condition.place),
+                operands=self._operands(explanation),
+            )
+        return self._failed(condition, explanation)
+
+    def value(self, condition: Condition) -> object:
+        """The value of an expression, typed.
+
+        :raises TemplateError: if it can't be evaluated.
+        """
+        return Expression(condition.source).evaluate(self._names)
+
+    def error_trace(self, condition: Condition, error: RunbookError, what: str = "") -> AssertionTrace:
+        """An assertion that could not be evaluated."""
+        return AssertionTrace(
+            source=what + condition.source,
+            verdict=Verdict.ERROR,
+            place=str(condition.place),
+            message=self._redactor.redact(error.message),
+            hint=error.hint and self._redactor.redact(error.hint),
+        )
+
+    def _failed(self, condition: Condition, explanation: Explanation) -> AssertionTrace:
+        comparison = explanation.comparison
+        expected = actual = None
+        difference: Sequence[str] = ()
+        if comparison is not None:
+            actual = self._show(comparison.left)
+            if comparison.op == "==":
+                expected = self._show(comparison.right)
+                difference = self._differing(comparison.left, comparison.right)
+        return AssertionTrace(
+            source=condition.source,
+            verdict=Verdict.FAILED,
+            place=str(condition.place),
+            expected=expected,
+            actual=actual,
+            operands=self._operands(explanation),
+            difference=tuple(difference),
+        )
+
+    def _operands(self, explanation: Explanation) -> tuple[Operand, ...]:
+        return tuple(Operand(operand.source, self._show(operand.value)) for operand in explanation.operands)
+
+    def _differing(self, left: object, right: object) -> Sequence[str]:
+        """Where two values differ, unless one look at both shows it."""
+        if self._hide_values or not _is_big(left, right):
+            return ()
+        lines = self._difference("==", plain_data(left), plain_data(right))
+        return [self._redactor.redact(line) for line in lines[:MOST_DIFFERENCE_LINES]]
+
+    def _show(self, value: object) -> str:
+        return MASK if self._hide_values else self._redactor.redact(show_value(value))
+
+
+def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
+    """A value for people, as Python writes it, its middle left out where it is long."""
+    text = str(value) if isinstance(value, Decimal) else repr(_bounded(value, longest))
+    if len(text) <= longest:
+        return text
+    half = (longest - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def mentions(conditions: Iterable[Condition], requirement: str) -> bool:
+    """True if the author speaks of the field himself that a requirement such as ``output.status < 400`` is about."""
+    field = requirement.split()[0].removeprefix("output.")
+    pattern = re.compile(rf"\boutput\s*(?:\.\s*{field}\b|\[\s*['\"]{field}['\"]\s*\])")
+    return any(pattern.search(condition.source) for condition in conditions)
+
+
+def _bounded(value: object, longest: int) -> Any:
+    if isinstance(value, str) and len(value) > 2 * longest:
+        return value[:longest] + value[-longest:]
+    return value if isinstance(value, str | int | float | None) else plain_data(value)
+
+
+def _is_big(left: object, right: object) -> bool:
+    structured = (Mapping, list, tuple)
+    if isinstance(left, structured) and isinstance(right, structured):
+        return True
+    return isinstance(left, str) and isinstance(right, str) and ("\n" in left + right or len(left) + len(right) > 100)

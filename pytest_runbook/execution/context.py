@@ -1,0 +1,228 @@
+"""What a running block gets: what it sees, and whom it can tell something."""
+
+from __future__ import annotations
+
+import codecs
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..context.block_context import BlockContext
+from ..context.items import BlockExecutionOutput
+from ..context.resolver import ContextResolver
+from ..context.values import Reads
+from ..errors import BlockFailed, RunbookError, TemplateError
+from ..masking import Redactor, StreamRedactor
+from ..messages.channel import ClientMessageChannel, Silence
+from ..messages.client import (
+    BlockOutput,
+    BlockStateChanged,
+    ClientPrompt,
+    InputKind,
+    Lifecycle,
+    PromptAnswer,
+    PromptOption,
+)
+from ..messages.events import Event, EventBus, EventKind
+from ..model.runbook import BlockSpec
+from ..resources.resources import Resources
+from .handle import ExecutionHandle
+from .result import Section
+
+ContextChange = Callable[[BlockContext], None]
+
+
+class ContextStore(Protocol):
+    """Keeps the contexts of all blocks; a `Document` is one."""
+
+    def update_active_context(self, block_id: str, change: ContextChange) -> None: ...
+
+    def update_passive_context(self, block_id: str, change: ContextChange) -> None: ...
+
+    def clear_active_context(self, block_id: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a block tells of its work for reports, as soon as it knows it.
+
+    did: what it did, in a line. where: host, directory, program. exit_code: of the program it ran.
+    output: makes the pieces of output to show; called when the block has ended, however it ended.
+    """
+
+    did: str | None = None
+    where: str | None = None
+    exit_code: int | None = None
+    output: Callable[[], Sequence[Section]] = tuple
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkResult:
+    """What a block's work gave.
+
+    output: the keys of ``output``; None where the block has none.
+    variables: set once the block succeeded, in their order.
+    requirement: the assertion that every block of the type has (``output.exit_code == 0``), None if it has none.
+    failure: says that it does not hold, unless the author wrote an assertion about the same field.
+    """
+
+    output: Mapping[str, object] | None = None
+    variables: Mapping[str, object] = field(default_factory=dict)
+    requirement: str | None = None
+    failure: RunbookError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionContext:
+    """Everything that a running block may use.
+
+    resolver: what the block sees; a snapshot that later changes do not touch.
+    reads: which values it looked up so far.
+    """
+
+    spec: BlockSpec
+    run_id: str
+    resolver: ContextResolver
+    handle: ExecutionHandle
+    store: ContextStore
+    resources: Resources
+    redactor: Redactor
+    channel: ClientMessageChannel
+    events: EventBus
+    reads: Reads = field(default_factory=Reads)
+    findings: Findings = field(default_factory=Findings)
+    _texts: dict[str, _TextStream] = field(default_factory=dict)
+
+    def render(self, prop: str) -> str:
+        """A text prop, rendered; "" where the file has none.
+
+        :raises TemplateError: if it can't be rendered; it knows its line.
+        """
+        value = self.spec.props.get(prop)
+        return self.render_text(value, prop) if isinstance(value, str) else ""
+
+    def render_text(self, text: str, key: str) -> str:
+        """A text that stands at `key` of the block, rendered, unless the block says `template: false`."""
+        if not self.spec.rules.template:
+            return text
+        try:
+            return self.resolver.resolve(text, self.reads)
+        except TemplateError as error:
+            place = self.spec.place_of(key)
+            raise error.located(place.below((error.line or 1) - 1), self.spec.label) from None
+
+    def require(self, prop: str) -> str:
+        """A text prop that must not be empty, rendered.
+
+        :raises BlockFailed: if it is.
+        """
+        text = self.render(prop)
+        if not text.strip():
+            raise BlockFailed(f"`{prop}` is empty", place=self.spec.place_of(prop), hint=f"give the block its {prop}")
+        return text
+
+    def block_started(self) -> None:
+        self._announce(Lifecycle.STARTED, self.handle.id, EventKind.BLOCK_STARTED, {})
+
+    def block_finished(self, exit_code: int | None = None, *, success: bool = True) -> None:
+        self._announce(Lifecycle.FINISHED, exit_code, EventKind.BLOCK_FINISHED, {"success": success})
+
+    def block_failed(self, message: str) -> None:
+        message = self.redactor.redact(message)
+        self._announce(Lifecycle.ERROR, message, EventKind.BLOCK_FAILED, {"error": message})
+
+    def block_cancelled(self) -> None:
+        self._announce(Lifecycle.CANCELLED, None, EventKind.BLOCK_CANCELLED, {})
+
+    def update_active_context(self, change: ContextChange) -> None:
+        """Change what this execution leaves to the blocks below; they see it at once."""
+        self.store.update_active_context(self.spec.id, change)
+
+    def update_passive_context(self, change: ContextChange) -> None:
+        """Change what the block declares, until its document changes."""
+        self.store.update_passive_context(self.spec.id, change)
+
+    def clear_active_context(self) -> None:
+        self.store.clear_active_context(self.spec.id)
+
+    def set_output(self, output: Mapping[str, object]) -> None:
+        """Leave the block's ``output``."""
+        item = BlockExecutionOutput(output, sensitive=self.spec.rules.sensitive)
+        self.update_active_context(lambda context: context.insert(item))
+
+    def send_output(self, stdout: bytes = b"", stderr: bytes = b"", data: Mapping[str, object] | None = None) -> None:
+        """Pass on what the block gives as it arrives: text masked, characters split over chunks put together."""
+        if isinstance(self.channel, Silence):
+            return
+        for name, chunk in (("stdout", stdout), ("stderr", stderr)):
+            if chunk and (text := self._text(name).feed(chunk)):
+                self._send_text(name, text)
+        if data is not None:
+            self.channel.send(BlockOutput(block_id=self.spec.id, data=self._masked(data)))
+
+    def finish_output(self) -> None:
+        """Pass on what was held back of texts that ended."""
+        for name, stream in self._texts.items():
+            if text := stream.finish():
+                self._send_text(name, text)
+        self._texts.clear()
+
+    def set_state(self, state: Mapping[str, object]) -> None:
+        """Show something of the block itself."""
+        self.channel.send(BlockStateChanged(self.spec.id, self._masked(state)))
+
+    def emit_event(self, kind: EventKind, data: Mapping[str, object]) -> None:
+        """Tell everybody who watches the run."""
+        self.events.emit(Event(kind, self._masked({"blockId": self.spec.id, "runbookId": self.run_id, **data})))
+
+    async def prompt_client(
+        self,
+        title: str,
+        prompt: str,
+        *,
+        input: InputKind | None = None,
+        choices: Sequence[PromptOption] = (),
+        buttons: Sequence[PromptOption] = (),
+    ) -> PromptAnswer:
+        """Ask the client's person something and wait for the answer, which may take for ever: deadlines are outside."""
+        prompt_id = str(uuid.uuid4())
+        question = ClientPrompt(
+            block_id=self.spec.id,
+            prompt_id=prompt_id,
+            title=self.redactor.redact(title),
+            prompt=self.redactor.redact(prompt),
+            input=input,
+            choices=tuple(choices),
+            buttons=tuple(buttons),
+        )
+        return await self.handle.ask(question, self.channel.send)
+
+    def _announce(self, lifecycle: Lifecycle, detail: object, kind: EventKind, data: Mapping[str, object]) -> None:
+        self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail))
+        self.emit_event(kind, data)
+
+    def _masked(self, data: Mapping[str, object]) -> dict[str, object]:
+        return {key: self.redactor.redact_data(value) for key, value in data.items()}
+
+    def _text(self, name: str) -> _TextStream:
+        return self._texts.setdefault(name, _TextStream(self.redactor.stream()))
+
+    def _send_text(self, name: str, text: str) -> None:
+        stdout, stderr = (text, None) if name == "stdout" else (None, text)
+        self.channel.send(BlockOutput(block_id=self.spec.id, stdout=stdout, stderr=stderr))
+
+
+class _TextStream:
+    """Bytes that arrive in chunks to masked text."""
+
+    def __init__(self, masked: StreamRedactor) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._masked = masked
+
+    def feed(self, chunk: bytes) -> str:
+        return self._masked.feed(self._decoder.decode(chunk))
+
+    def finish(self) -> str:
+        return self._masked.feed(self._decoder.decode(b"", final=True)) + self._masked.finish()

@@ -1,0 +1,92 @@
+"""One execution of one block, as those see it who started it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..errors import Cancelled
+from ..messages.client import ClientPrompt, PromptAnswer
+from ..messages.status import ExecutionStatus
+
+if TYPE_CHECKING:
+    from .result import BlockResult
+
+
+class ExecutionHandle:
+    """A running or settled execution. Made inside the event loop, and used there.
+
+    id: unique to this execution.
+    """
+
+    def __init__(self, block_id: str) -> None:
+        self.id = str(uuid.uuid4())
+        self.block_id = block_id
+        self.scope = anyio.CancelScope()
+        self._status = ExecutionStatus()
+        self._result: BlockResult | None = None
+        self._settled = anyio.Event()
+        self._cancelled: Cancelled | None = None
+        self._prompts: dict[str, tuple[anyio.Event, list[PromptAnswer]]] = {}
+
+    @property
+    def status(self) -> ExecutionStatus:
+        return self._status
+
+    @property
+    def result(self) -> BlockResult | None:
+        """What came of it, None while it runs."""
+        return self._result
+
+    @property
+    def cancellation(self) -> Cancelled | None:
+        """Why it is to end, None if nobody asked for that."""
+        return self._cancelled
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Ask the block to end; the first reason counts. Nothing happens once it is settled."""
+        if self._status.is_settled or self._cancelled is not None:
+            return
+        self._cancelled = Cancelled(reason)
+        self.scope.cancel()
+
+    async def wait(self) -> BlockResult:
+        """Wait until it is settled. Cancelling the wait leaves the execution alone."""
+        await self._settled.wait()
+        assert self._result is not None
+        return self._result
+
+    def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
+        """Answer a question that the block asked.
+
+        :raises KeyError: if it asked none of this id.
+        """
+        answered, answers = self._prompts[prompt_id]
+        answers.append(answer)
+        answered.set()
+
+    async def ask(self, question: ClientPrompt, send: Callable[[ClientPrompt], None]) -> PromptAnswer:
+        """Send a question and wait for its answer; for `ExecutionContext.prompt_client`."""
+        answered, answers = self._prompts[question.prompt_id] = (anyio.Event(), [])
+        try:
+            send(question)
+            await answered.wait()
+            return answers[0]
+        finally:
+            del self._prompts[question.prompt_id]
+
+    def settle(self, status: ExecutionStatus, result: BlockResult) -> None:
+        """Make it final, once; for the lifecycle.
+
+        :raises RuntimeError: if it is final already.
+        """
+        if self._status.is_settled:
+            raise RuntimeError(f"execution {self.id} is settled already: {self._status}")
+        self._status, self._result = status, result
+        self._settled.set()
+
+    def __repr__(self) -> str:
+        return f"<ExecutionHandle {self.block_id} {self._status}>"

@@ -1,0 +1,108 @@
+"""What came of a block: the one thing that every report is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """passed, failed: the block was tried. skipped: it was not."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Verdict(StrEnum):
+    """What came of an assertion. error: it could not be evaluated, which never counts as true."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A sub-value that decided an assertion: its source text, and the value as text."""
+
+    source: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionTrace:
+    """One assertion and how it came out. Texts are masked and bounded.
+
+    place: ``file:line``, None for one that every block of the type has.
+    expected, actual: for a comparison that failed. difference: lines that show where two values differ.
+    """
+
+    source: str
+    verdict: Verdict
+    place: str | None = None
+    expected: str | None = None
+    actual: str | None = None
+    operands: tuple[Operand, ...] = ()
+    message: str | None = None
+    hint: str | None = None
+    difference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """A value that the block read, and who set it. The value is masked and bounded."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A piece of output for reports, bounded and masked."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockResult:
+    """What came of one block, in plain data.
+
+    number: 1-based position among the runbook's items. place: ``file:line``; checks_place: that of its checks file.
+    kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
+    message: why it failed or was skipped; a first line that stands alone.
+    seconds: the block's own time. did: what it did, in a line. where: host, directory, program.
+    exit_code: for blocks that run a program.
+    """
+
+    block_id: str
+    name: str
+    type: str
+    number: int
+    place: str
+    outcome: Outcome
+    checks_place: str | None = None
+    kind: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    error_place: str | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    assertions: tuple[AssertionTrace, ...] = ()
+    did: str | None = None
+    where: str | None = None
+    host: str = "local"
+    exit_code: int | None = None
+    sections: tuple[Section, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f'"{self.name}"' if self.name else f"({self.type})"
+
+    def to_json(self) -> dict[str, object]:
+        return dataclasses.asdict(self)

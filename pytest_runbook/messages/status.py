@@ -1,0 +1,32 @@
+"""The states of an execution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import RunbookError
+
+
+class State(StrEnum):
+    """running: not settled yet. The others are final."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionStatus:
+    """Where an execution stands; error is there when it failed or was cancelled."""
+
+    state: State = State.RUNNING
+    error: RunbookError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state is not State.RUNNING
+
+    def __str__(self) -> str:
+        return self.state if self.error is None else f"{self.state}: {self.error.message}"

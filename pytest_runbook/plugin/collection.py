@@ -1,0 +1,214 @@
+"""Files become modules, blocks become items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..document.document import items_of
+from ..errors import FileError, UnreadableFile
+from ..execution.result import BlockResult, Outcome
+from ..text import escape_controls
+from .failure import FailurePicture, picture_of_file
+
+if TYPE_CHECKING:
+    from ..document.run import RunbookRun
+    from ..model.runbook import BlockSpec, Runbook
+    from .session import RunbookSession
+
+LONGEST_NAME = 160
+UNREADABLE = "(unreadable)"
+# pytest gives these a meaning of its own: a tag of that name would not only be a tag.
+RESERVED_TAGS = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
+
+
+class BlockFault(Exception):
+    """A block's failure on its way to the report."""
+
+    def __init__(self, result: BlockResult) -> None:
+        super().__init__(result.message)
+        self.result = result
+
+
+class RunbookModule(pytest.Module):
+    """A runbook file; its blocks are its items.
+
+    book: what the file says, once it was collected. run: the flow of its run, while its document is open.
+    fault: what is wrong with the file, where that was found before it was read.
+    """
+
+    obj = None  # there is no Python module behind it
+    books: RunbookSession
+    book: Runbook | None = None
+    run: RunbookRun | None = None
+    fault: FileError | None = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        try:
+            book = self._read()
+        except UnreadableFile as error:
+            yield from self._unreadable(error)
+            return
+        self.book = book
+        self.books.note_book(book)
+        for tag in book.tags:
+            self.add_marker(tag)
+        specs = items_of(book, self.books.registry.catalog)
+        for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
+            yield BlockItem.of(self, name, spec, index)
+
+    def _read(self) -> Runbook:
+        if self.fault is not None:
+            raise UnreadableFile([self.fault])
+        book = self.books.read(self.path)
+        _check_tags(book)
+        return book
+
+    def _unreadable(self, error: UnreadableFile) -> Iterator[pytest.Item]:
+        if self.books.fails_collection:
+            raise self.CollectError(str(error)) from None
+        item = UnreadableItem.from_parent(self, name=UNREADABLE, callobj=_unreadable)
+        item.error = error
+        item.add_marker("runbook")
+        yield item
+
+
+class BlockItem(pytest.Function):
+    """One block that does work.
+
+    spec: what the file says of it. index: its 0-based place among its runbook's items. result: None until it was tried.
+    """
+
+    spec: BlockSpec
+    index: int
+    result: BlockResult | None = None
+
+    @classmethod
+    def of(cls, module: RunbookModule, name: str, spec: BlockSpec, index: int) -> BlockItem:
+        assert module.book is not None
+        fixtures = (*module.book.fixtures, *spec.rules.fixtures)
+        item: BlockItem = cls.from_parent(module, name=name, callobj=_function_with(fixtures))
+        item.spec, item.index = spec, index
+        for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
+            item.add_marker(marker)
+        if module.books.reruns_are_on:
+            item.add_marker(pytest.mark.flaky(reruns=0))
+        if spec.name:
+            item.extra_keyword_matches.add(spec.name)
+        return item
+
+    @property
+    def module_node(self) -> RunbookModule:
+        assert isinstance(self.parent, RunbookModule)
+        return self.parent
+
+    def setup(self) -> None:
+        try:
+            super().setup()
+        except pytest.FixtureLookupError as error:
+            message = f'fixture "{error.argname}" is not known here: {self.spec.place}: {self.spec.label}'
+            hint = "define it in a conftest.py of this folder or above, or take it out of `fixtures`"
+            raise pytest.UsageError(f"{message}\n  hint: {hint}") from None
+
+    def runtest(self) -> None:
+        __tracebackhide__ = True
+        self.result = result = self.module_node.books.step(self)
+        if result.outcome is Outcome.SKIPPED:
+            pytest.skip(result.message or "")
+        if result.outcome is Outcome.FAILED:
+            raise BlockFault(result)
+
+    def fixture_values(self) -> dict[str, object]:
+        """The values of the fixtures that the block or its runbook names."""
+        book = self.module_node.book
+        names = (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
+        return {name: self.funcargs[name] for name in names}
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, BlockFault):
+            return self.module_node.books.failure_picture(self, excinfo.value.result)
+        if isinstance(excinfo.value, pytest.UsageError):
+            return FailurePicture(str(excinfo.value), str(excinfo.value).splitlines()[0], self.spec.place)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.path, (self.spec.place.line or 1) - 1, self.name
+
+
+class UnreadableItem(pytest.Function):
+    """The one item of a file that can't be read: it fails, saying why."""
+
+    error: UnreadableFile
+
+    def runtest(self) -> None:
+        raise self.error
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if excinfo.value is self.error:
+            return picture_of_file(self.error)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        place = self.error.errors[0].place
+        return self.path, ((place.line if place else None) or 1) - 1, self.name
+
+
+def node_names(specs: Iterable[BlockSpec]) -> list[str]:
+    """A name for each block that pytest can select, unique in its runbook: ``Check (2)``, ``script 3``."""
+    names: list[str] = []
+    taken: set[str] = set()
+    ordinals: Counter[str] = Counter()
+    for spec in specs:
+        ordinals[spec.type] += 1
+        base = node_name(spec.name) or f"{spec.type} {ordinals[spec.type]}"
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            name = f"{base} ({number})"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def node_name(name: str) -> str:
+    """A block's name without what means something else in a node id."""
+    shown = escape_controls(" ".join(name.split())).replace("[", "(").replace("]", ")")
+    while "::" in shown:
+        shown = shown.replace("::", ":")
+    return shown[:LONGEST_NAME].strip()
+
+
+def type_marker(block_type: str) -> str:
+    """``runbook_script``, ``runbook_kubernetes_get``."""
+    return f"runbook_{block_type.replace('-', '_')}"
+
+
+def _check_tags(book: Runbook) -> None:
+    tagged = [(tag, book.place, None) for tag in book.tags]
+    tagged += [(tag, spec.place_of("tags"), spec.label) for spec in book.blocks for tag in spec.rules.tags]
+    faults = [
+        FileError(f'tag "{tag}" means something else to pytest', place=place, block=label, hint="choose another name")
+        for tag, place, label in tagged
+        if tag in RESERVED_TAGS or tag.startswith("_")
+    ]
+    if faults:
+        raise UnreadableFile(faults)
+
+
+@lru_cache(maxsize=256)
+def _function_with(fixtures: tuple[str, ...]) -> Callable[..., None]:
+    """The function that pytest reads the wanted fixtures from. It is never called."""
+
+    def block(runbook_document: object) -> None:
+        raise NotImplementedError
+
+    return pytest.mark.usefixtures(*fixtures)(block) if fixtures else block
+
+
+def _unreadable() -> None:
+    """Stands for a file that can't be read. It is never called."""
+    raise NotImplementedError

@@ -1,0 +1,186 @@
+"""What a failure looks like: everything a tired person needs, and nothing twice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Place, UnreadableFile
+from ..execution.result import AssertionTrace, BlockResult, Outcome, Section, Verdict
+from ..text import escape_controls, shorten, show_seconds
+
+if TYPE_CHECKING:
+    from ..model.runbook import BlockSpec, Runbook
+
+LABEL_WIDTH = 9
+SHOWN_LINES = 15
+SHOWN_CHARACTERS = 3000
+LONGEST_NOTE = 400
+BEFORE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What pytest puts into the one-line summary: where, and the message."""
+
+    path: str
+    lineno: int
+    message: str
+
+
+class FailurePicture:
+    """A failure's text, as pytest's reports hold it.
+
+    reprcrash: read by pytest's short summary and by JUnit.
+    """
+
+    def __init__(self, text: str, summary: str, place: Place | None) -> None:
+        self.text = escape_controls(text)
+        path, line = (place.path, place.line) if place else ("", None)
+        self.reprcrash = Crash(path, line or 0, escape_controls(summary))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, writer: Any) -> None:
+        """Write it to pytest's terminal, what was expected and came in red."""
+        for line in self.text.splitlines():
+            is_loud = line.lstrip().startswith(("| expected", "| actual", "kind ", "| error"))
+            writer.line(line, red=is_loud)
+
+
+def picture_of_file(error: UnreadableFile) -> FailurePicture:
+    """The picture of a file that can't be read: its faults."""
+    first = error.errors[0]
+    more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+    return FailurePicture(str(error), f"{first.message}{more}", first.place)
+
+
+def picture_of_block(
+    result: BlockResult,
+    *,
+    node_id: str,
+    book: Runbook,
+    spec: BlockSpec,
+    total: int,
+    before: Sequence[BlockResult],
+    command: str,
+) -> FailurePicture:
+    """The picture of a block that failed.
+
+    total: how many items its runbook has. before: the results of the run so far, the block's own not among them.
+    command: how to run it again.
+    """
+    where = result.checks_place or result.place
+    values = (_row("context", f"{value.name} = {value.value}  <- {value.source}") for value in result.provenance)
+    rows = [
+        f"{node_id}{where:>{max(1, 100 - len(node_id))}}",
+        *_row("kind", result.kind or ""),
+        *_reason(result),
+        *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
+        *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
+        *_row("block", _block_line(result, total)),
+        *_row("where", result.where or ""),
+        *(line for section in result.sections for line in _section(section)),
+        *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
+        *(line for row in values for line in row),
+        *(line for note in result.notes for line in _row("note", note)),
+        *_row("notes", _prose_above(book, spec)),
+        *_row("again", command),
+    ]
+    return FailurePicture("\n".join(rows), f"{result.kind}: {result.message}", _place(result))
+
+
+def again(path: str) -> str:
+    """The command that runs a file again."""
+    return f"pytest {shlex.quote(path)}"
+
+
+def _reason(result: BlockResult) -> Iterator[str]:
+    """Why it failed; the assertions say it themselves."""
+    if result.kind != "assertion" or not any(trace.verdict is not Verdict.PASSED for trace in result.assertions):
+        yield from _row("error", result.message or "")
+    if result.error_place not in (None, result.place):
+        yield from _row("at", result.error_place or "")
+    if result.hint:
+        yield from _row("hint", result.hint)
+
+
+def _assertion(trace: AssertionTrace) -> Iterator[str]:
+    line = trace.place.rpartition(":")[2] if trace.place else ""
+    yield f"  {line:>4} | {trace.source}"
+    if trace.message is not None:
+        yield f"       |     error    {trace.message}"
+    if trace.hint is not None:
+        yield f"       |     hint     {trace.hint}"
+    if trace.expected is not None:
+        yield f"       |     expected {trace.expected}"
+    if trace.actual is not None:
+        yield f"       |     actual   {trace.actual}"
+    else:
+        yield from (f"       |     {operand.source} is {operand.value}" for operand in trace.operands)
+    yield from (f"       |     {row}" for row in trace.difference)
+
+
+def _block_line(result: BlockResult, total: int) -> str:
+    name = f'{result.type} "{result.name}"' if result.name else result.type
+    did = f"      {result.did}" if result.did else ""
+    timing = "" if result.did and " in " in result.did else f"      after {show_seconds(result.seconds)}"
+    return f"{name}, {ordinal(result.number)} of {total}{did}{timing if result.seconds else ''}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def _section(section: Section) -> Iterator[str]:
+    text = section.text.rstrip("\n")
+    lines = text[-SHOWN_CHARACTERS:].splitlines()[-SHOWN_LINES:]
+    cut = len(text.splitlines()) > len(lines) or len(text) > SHOWN_CHARACTERS
+    yield from _row(section.title, ("... " if cut else "") + lines[0] if lines else "(empty)")
+    yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in lines[1:])
+
+
+def is_cut(section: Section) -> bool:
+    """True if the picture shows only the end of a section."""
+    text = section.text.rstrip("\n")
+    return len(text) > SHOWN_CHARACTERS or len(text.splitlines()) > SHOWN_LINES
+
+
+def _brief(result: BlockResult) -> str:
+    said = {Outcome.PASSED: f"ok {show_seconds(result.seconds)}", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
+    return f"{result.number} {shorten(result.name or result.type, 40)} {said[result.outcome]}"
+
+
+def _prose_above(book: Runbook, spec: BlockSpec) -> str:
+    """What the author wrote right above the block."""
+    from ..document.doc_view import node_text
+
+    known = {block.node for block in book.blocks}
+    for index in range(spec.node - 1, -1, -1):
+        if index in known:
+            break
+        text = " ".join(node_text(book.nodes[index]).split())
+        if text:
+            return f'"{shorten(text, LONGEST_NOTE)}"  <- the {book.nodes[index].type} above this block'
+    return ""
+
+
+def _row(label: str, text: str) -> Iterator[str]:
+    if text:
+        first, *rest = text.splitlines() or [""]
+        yield f"  {label:<{LABEL_WIDTH}}{first}"
+        yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in rest)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " | ".join(texts)
+
+
+def _place(result: BlockResult) -> Place:
+    path, _, line = result.place.rpartition(":")
+    return Place(path, int(line)) if line.isdigit() else Place(result.place)

@@ -1,0 +1,27 @@
+"""The order of items: whatever shuffles a session, a runbook's blocks stay together and in their order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from .collection import BlockItem
+
+
+def in_document_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Each runbook's items where its first one stands, in document order; all others where they are."""
+    blocks: defaultdict[pytest.Collector, list[BlockItem]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, BlockItem):
+            blocks[item.module_node].append(item)
+    return list(_merged(items, blocks))
+
+
+def _merged(items: Sequence[pytest.Item], blocks: dict[pytest.Collector, list[BlockItem]]) -> Iterator[pytest.Item]:
+    for item in items:
+        if not isinstance(item, BlockItem):
+            yield item
+        elif item.module_node in blocks:
+            yield from sorted(blocks.pop(item.module_node), key=lambda block: block.index)

@@ -1,0 +1,98 @@
+"""Runbooks called from Python tests: the `runbook` fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from ..context.json_form import plain_data
+from ..execution.result import BlockResult, Outcome
+
+if TYPE_CHECKING:
+    from .session import RunbookSession
+
+
+@dataclass(frozen=True, slots=True)
+class CalledBlock:
+    """A block of a runbook that a test called.
+
+    output: the keys of ``output`` as attributes; None if the block left none.
+    """
+
+    result: BlockResult
+    output: SimpleNamespace | None
+
+    @property
+    def passed(self) -> bool:
+        return self.result.outcome is Outcome.PASSED
+
+
+class CalledRunbook(Mapping[str, CalledBlock]):
+    """What came of a runbook, by the names of its blocks."""
+
+    def __init__(self, blocks: Mapping[str, CalledBlock], variables: Mapping[str, object]) -> None:
+        self._blocks = blocks
+        self.variables = variables
+
+    def __getitem__(self, name: str) -> CalledBlock:
+        return self._blocks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    @property
+    def passed(self) -> bool:
+        """True if no block failed, and at least one was tried."""
+        outcomes = {block.result.outcome for block in self._blocks.values()}
+        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}: {block.result.message or block.result.outcome}" for name, block in self.items())
+        return f"<CalledRunbook {told}>"
+
+
+class RunbookCaller:
+    """Runs whole runbooks."""
+
+    def __init__(self, session: RunbookSession) -> None:
+        self._session = session
+
+    def run(
+        self,
+        path: str | Path,
+        *,
+        vars: Mapping[str, object] | None = None,
+        env: Mapping[str, str] | None = None,
+        answers: Mapping[str, str] | None = None,
+    ) -> CalledRunbook:
+        """Run a runbook to its end, clean-ups included.
+
+        path: relative to pytest's rootdir. vars, env, answers: as the fixtures of these names give them.
+        :raises UnreadableFile: if the file can't be read.
+        """
+        __tracebackhide__ = True
+        engine = self._session.engine
+        book = self._session.read(self._session.config.rootpath / path)
+        document, run = engine.call(self._session.open, book, vars or {}, env or {}, answers or {})
+        results = engine.run(run.run_all, cancel=run.cancel)
+        if engine.interrupted_by is not None:
+            raise KeyboardInterrupt
+        return engine.call(_called, document, results)
+
+
+def _called(document: object, results: tuple[BlockResult, ...]) -> CalledRunbook:
+    from ..document.document import Document
+
+    assert isinstance(document, Document)
+    blocks = {}
+    for result in results:
+        fields = document.output(result.block_id)
+        output = None if fields is None else SimpleNamespace(**{name: plain_data(fields[name]) for name in fields})
+        blocks[result.name or f"{result.type} {result.number}"] = CalledBlock(result, output)
+    return CalledRunbook(blocks, document.final_variables())

@@ -1,0 +1,81 @@
+"""What stays open between blocks, in one place; opened and closed by the runtime."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .interpreters import Interpreter
+from .login_environment import LoginShell, login_environment
+from .output_variables import OutputVariablesFile
+from .process_family import DEFAULT_GRACE, Grace
+from .process_keeper import Leftover, ProcessKeeper
+
+
+class Resources:
+    """Everything that blocks share in a run.
+
+    processes: knows every program that a block started.
+    grace: how long a program may take to end itself, from now on.
+    interpreters: interpreters to use in place of others.
+    """
+
+    def __init__(self, *, interpreters: Mapping[str, str], login_shell: LoginShell) -> None:
+        self.processes = ProcessKeeper()
+        self.grace = DEFAULT_GRACE
+        self._interpreters = interpreters
+        self._login_shell = login_shell
+        self._folder: Path | None = None
+        self._login_environment: Mapping[str, str] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.processes.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        try:
+            await self.processes.__aexit__(kind, error, at)
+        finally:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def interpreter(self, text: str) -> Interpreter:
+        """The interpreter that a block names, as this run has it.
+
+        :raises BlockFailed: if the text names none.
+        """
+        login = self._login_shell is LoginShell.EACH
+        return Interpreter.parse(text, interpreters=self._interpreters, login=login)
+
+    async def base_environment(self) -> Mapping[str, str]:
+        """What programs get besides what the runbook says, on top of the process's own environment."""
+        if self._login_shell is not LoginShell.ONCE:
+            return {}
+        if self._login_environment is None:
+            self._login_environment = await login_environment(self.processes)
+        return self._login_environment
+
+    def output_variables(self) -> OutputVariablesFile:
+        """A fresh file for one program's output variables."""
+        return OutputVariablesFile(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this run, for nobody else's eyes; gone at its end."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
+        return self._folder
+
+    async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
+        """End what a run left in the background."""
+        return await self.processes.end_leftovers(run_id, self.grace)
+
+    def hurry(self, grace: Grace) -> None:
+        """Give programs this long to end, from now on."""
+        self.grace = grace
