@@ -134,7 +134,8 @@ class _Checks:
         if spec.checks_place is not None:
             entries.fault(key, f'"{show(key)}" is the block that line {spec.checks_place.line} speaks of already')
         rules = block_rules(section, self._catalog.atuin(spec.type), self._keys(section))
-        check_if_started(section, rules, self._called)
+        if rules.is_cleanup:
+            check_if_started(section, rules, self._called)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
         self.specs[index] = replace(spec, rules=rules, checks_place=self._source.place.at(line))
 

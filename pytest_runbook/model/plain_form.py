@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .catalog import BlockCatalog, BlockType
+from .catalog import BlockCatalog, BlockType, Prop
 from .common_keys import FILE_LATER, RULES, SCOPE, block_rules, check_if_started, unknown_block_key
 from .props import checked, plain_defaults
 from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
@@ -55,7 +55,9 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
     fields = file_fields(section, FILE_KEYS, _SECTIONS)
     blocks = _BlockReader(source, catalog)
     if "blocks" not in tree:
-        source.fault("no blocks", line=tree.line, hint="a runbook lists what it does: blocks: [{script: echo hello}]")
+        is_atuin = "content" in tree
+        hint = "an Atuin document is named NAME.atrb" if is_atuin else "for example: blocks: [{script: echo hello}]"
+        source.fault("no blocks", line=tree.line, hint=hint)
     for key in _SECTIONS:
         if key in tree:
             blocks.read(section, key)
@@ -181,7 +183,7 @@ class _BlockReader:
             else:
                 unknown_block_key(section, key, [*BLOCK_KEYS, *block_type.plain_props])
         rules = block_rules(section, block_type, keys, in_finally=in_finally)
-        if rules.if_started:
+        if rules.if_started and rules.is_cleanup:
             self._cleanups.append((section, rules))
         return rules
 
@@ -189,19 +191,18 @@ class _BlockReader:
         value = block.section.values[key]
         if isinstance(value, LocatedDict):
             self._read_mapping(block, key, Section(value, block.section.source, block.section.label))
+        elif value is not None and block.type.main is None:
+            block.section.wrong(key, "a mapping of props")
+            return
         elif value is not None:
-            self._read_main(block, key)
+            self._read_main(block, key, block.type.plain_props[block.type.main or ""])
         elif block.type.main and not any(prop.plain_required for prop in block.type.props):
             block.section.fault(key, f"{key} has no value", f"{key}: {{}} takes its defaults")
         self._settle_name(block)
         self._check_required(block, key)
 
-    def _read_main(self, block: _Block, key: str) -> None:
+    def _read_main(self, block: _Block, key: str, main: Prop) -> None:
         """The bare value of the type's key, as the type's main prop or split into several."""
-        main = block.type.plain_props.get(block.type.main or "")
-        if main is None:
-            block.section.wrong(key, "a mapping of props")
-            return
         value = checked(block.section, key, main)
         if not isinstance(value, str):
             block.props[main.name] = value

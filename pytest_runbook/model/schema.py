@@ -28,7 +28,7 @@ _TEXT: Schema = {"type": "string", "pattern": r"\S"}
 _TEXTS: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 _DURATION: Schema = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$"}
-_NAMES = r"^\w+$"
+_NAME: Schema = {"type": "string", "pattern": r"^\w+$"}
 _DURATIONS: Schema = {
     "type": "object",
     "properties": {"total": _DURATION, "block": _DURATION, "finally": _DURATION},
@@ -57,11 +57,11 @@ _READERS: Mapping[Reader, Schema] = {
     Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
     Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
     Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
-    Section.captures: {"anyOf": [{"type": "string", "pattern": _NAMES}, {"type": "object", "additionalProperties": _TEXT}]},
-    Section.given_vars: {"type": "object", "propertyNames": {"pattern": _NAMES}},
+    Section.captures: {"anyOf": [_NAME, {"type": "object", "propertyNames": _NAME, "additionalProperties": _TEXT}]},
+    Section.given_vars: {"type": "object", "propertyNames": _NAME},
     Section.given_env: {"type": "object", "additionalProperties": _SCALAR},
     Section.answers: {"type": "object", "additionalProperties": _SCALAR},
-    Section.secrets: {"type": "object", "propertyNames": {"pattern": _NAMES}, "additionalProperties": _SECRET},
+    Section.secrets: {"type": "object", "propertyNames": _NAME, "additionalProperties": _SECRET},
 }  # fmt: skip
 _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.TEXT: {"type": "string"},
@@ -147,15 +147,15 @@ def _one_type(names: Iterable[str]) -> list[Schema]:
 def _type_value(block_type: BlockType) -> Schema:
     props = {spelling: _prop(prop) for spelling, prop in block_type.plain_props.items()}
     mapping: Schema = _strict(props)
-    required = [prop.name for prop in block_type.props if prop.plain_required and prop.name != "name"]
-    if required and not block_type.implied and all(len(_spellings(block_type, name)) == 1 for name in required):
+    if required := [prop.name for prop in block_type.props if prop.plain_required and _is_named_here_alone(prop)]:
         mapping["required"] = required
     main = block_type.plain_props.get(block_type.main or "")
     return {"description": block_type.help, "anyOf": [_prop(main), mapping] if main else [mapping]}
 
 
-def _spellings(block_type: BlockType, name: str) -> list[str]:
-    return [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
+def _is_named_here_alone(prop: Prop) -> bool:
+    """True unless the prop can be given in another way: under another spelling, or as the block's own name."""
+    return prop.name != "name" and len(prop.spellings) == 1 and not prop.aliases
 
 
 def _prop(prop: Prop) -> Schema:

@@ -34,7 +34,7 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
         (
             r"expected ':'",
-            "a line that is neither a key with a value nor an entry of a list",
+            "line {opened} is neither a key with a value nor an entry of a list",
             "a key ends with a colon; a text of several lines is written as a block: key: |",
         ),
         (
