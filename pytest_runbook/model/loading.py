@@ -12,7 +12,7 @@ from .checks import refuse_checks, with_checks
 from .plain_form import read_plain
 from .runbook import Form, Runbook
 from .source import read_source
-from .tree import LocatedDict
+from .tree import LocatedDict, plain
 
 
 def load_runbook(
@@ -60,7 +60,7 @@ def load_values(path: Path, *, shown: str | None = None) -> dict[str, object]:
         source.fault("the file holds no mapping", line=1, hint="write NAME: value, one a line")
     source.raise_faults()
     assert isinstance(tree, LocatedDict)
-    return {str(name): value for name, value in tree.items()}
+    return {name: plain(value) for name, value in tree.items()}
 
 
 def looks_like_runbook(path: Path) -> bool:

@@ -1,0 +1,304 @@
+"""Checks files: each entry finds its block, or says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_runbook.errors import Place, UnreadableFile
+from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
+from pytest_runbook.model.common_keys import BLOCK_LATER, FILE_LATER, SCOPE
+from pytest_runbook.model.runbook import (
+    BlockRules,
+    BlockSpec,
+    Capture,
+    Condition,
+    Given,
+    OnFailure,
+    Runbook,
+    SecretSource,
+    Timeouts,
+)
+
+RUNBOOK = """\
+id: book
+content:
+- {id: a, type: script, props: {name: Build, code: make}}
+- {id: b1, type: http, props: {name: HTTP, url: http://a}}
+- {id: b2, type: http, props: {name: HTTP, url: http://b}}
+- {id: c, type: var, props: {name: base, value: x}}
+- {id: d, type: pause}
+"""
+
+Merge = Callable[..., Runbook]
+
+
+@pytest.fixture
+def merge(tmp_path: Path) -> Merge:
+    """The runbook of these tests with a checks file of that text."""
+
+    def merged(checks: str, name: str = "pay.checks.yaml", **options: object) -> Runbook:
+        (tmp_path / "pay.atrb").write_text(RUNBOOK)
+        (tmp_path / name).write_text(checks)
+        return load_runbook(tmp_path / "pay.atrb", shown="books/pay.atrb", **options)  # type: ignore[arg-type]  # passed on
+
+    return merged
+
+
+@pytest.fixture
+def faults(merge: Merge) -> Callable[[str], list[str]]:
+    """What is wrong with a checks file of that text."""
+
+    def faults_of(checks: str) -> list[str]:
+        with pytest.raises(UnreadableFile) as caught:
+            merge(checks)
+        return [str(error) for error in caught.value.errors]
+
+    return faults_of
+
+
+def at(line: int) -> Place:
+    return Place("books/pay.checks.yaml", line)
+
+
+def named(runbook: Runbook, block_id: str) -> BlockSpec:
+    return next(spec for spec in runbook.blocks if spec.id == block_id)
+
+
+def test_keys_of_the_file(merge: Merge) -> None:
+    runbook = merge("""\
+vars: {env: staging}
+env: {PORT: 8080}
+answers: {"pause#1": continue}
+timeout: {block: 2m}
+secrets: {TOKEN: {env: T}}
+fixtures: [pg]
+tags: [smoke]
+on_failure: continue
+""")
+
+    assert runbook.checks == Place("books/pay.checks.yaml")
+    assert (runbook.vars, runbook.checks_vars) == ((), (Given(name="env", value="staging", place=at(1)),))
+    assert runbook.env == (Given(name="PORT", value="8080", place=at(2)),)
+    assert runbook.answers == {"pause#1": "continue"}
+    assert runbook.timeouts == Timeouts(block=120.0)
+    assert runbook.secrets == (SecretSource(name="TOKEN", env="T", place=at(5)),)
+    assert (runbook.fixtures, runbook.tags, runbook.on_failure) == (("pg",), ("smoke",), OnFailure.CONTINUE)
+
+
+def test_an_entry_rules_its_block(merge: Merge) -> None:
+    spec = named(
+        merge("""\
+blocks:
+  Build:
+    assert:
+      - output.n == 1
+    capture: n
+    timeout: 2m
+    when: var.x
+    on_failure: continue
+    finally: true
+    if_started: HTTP
+    expect_error: refused
+    template: false
+    sensitive: true
+    tags: slow
+    fixtures: pg
+"""),
+        "a",
+    )
+
+    assert spec.rules == BlockRules(
+        assertions=(Condition(source="output.n == 1", place=at(4)),),
+        captures=(Capture(name="n", expression=Condition(source="output.value", place=at(5))),),
+        timeout=120.0,
+        when=Condition(source="var.x", place=at(7)),
+        on_failure=OnFailure.CONTINUE,
+        is_cleanup=True,
+        if_started=("HTTP",),
+        expect_error=Condition(source="refused", place=at(11)),
+        template=False,
+        sensitive=True,
+        tags=("slow",),
+        fixtures=("pg",),
+    )
+    assert (spec.place, spec.checks_place) == (Place("books/pay.atrb", 3), at(2))
+
+
+def test_blocks_without_an_entry_stay_as_they_are(merge: Merge) -> None:
+    spec = named(merge("blocks: {Build: {skip: true}}"), "d")
+
+    assert (spec.rules, spec.checks_place) == (BlockRules(), None)
+
+
+@pytest.mark.parametrize("name", ["pay.checks.yaml", "pay.checks.yml"])
+def test_both_endings(merge: Merge, name: str) -> None:
+    assert named(merge("blocks: {Build: {skip: later}}", name), "a").rules.skip == "later"
+
+
+@pytest.mark.parametrize("key", ["b2", '"HTTP#2": {id: b2, skip: x}\n  Build', "HTTP: {id: b2, skip: x}\n  Build"])
+def test_a_block_is_found_by_its_id(merge: Merge, key: str) -> None:
+    runbook = merge(f"blocks:\n  {key}: {{skip: x}}\n")
+
+    assert named(runbook, "b2").rules.skip == "x"
+    assert runbook.notes == ()
+
+
+def test_an_id_wins_over_a_name_that_no_longer_fits(merge: Merge) -> None:
+    runbook = merge("blocks:\n  Compile: {id: a, skip: x}\n")
+
+    assert named(runbook, "a").rules.skip == "x"
+    assert runbook.notes == ('books/pay.checks.yaml:2: block "Compile" is renamed: it is called "Build" now',)
+
+
+def test_a_context_block_can_be_sensitive(merge: Merge) -> None:
+    assert named(merge("blocks: {base: {sensitive: true}}"), "c").rules.sensitive
+
+
+def test_a_block_of_unknown_type_stays_skipped(tmp_path: Path) -> None:
+    (tmp_path / "pay.json").write_text('[{"id": "a", "type": "magic"}]')
+    (tmp_path / "pay.checks.yaml").write_text("blocks: {a: {assert: output.x}}")
+
+    spec = load_runbook(tmp_path / "pay.json", unknown_blocks="skip").blocks[0]
+
+    assert (spec.rules.skip, len(spec.rules.assertions)) == ('unknown block type "magic"', 1)
+
+
+FAULTS = [
+    ("[]", 1, "a checks file must be a mapping, not a list", None),
+    ("blocks: []", 1, "blocks must be a mapping, not a list", None),
+    (
+        "name: x",
+        1,
+        'unknown key "name"',
+        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, blocks",
+    ),
+    ("answer: {}", 1, 'unknown key "answer"', "did you mean answers?"),
+    ("blocks:\n  Build: x", 2, 'Build must be a mapping of keys such as assert, not the text "x"', None),
+    ("blocks:\n  Build:", 2, "Build must be a mapping of keys such as assert, not nothing", None),
+    ("blocks:\n  Buidl: {skip: true}", 2, 'no block is called "Buidl"', 'did you mean "Build"?'),
+    ("blocks:\n  Zzz: {skip: true}", 2, 'no block is called "Zzz"', "its blocks: Build, HTTP, base, a, b1"),
+    (
+        "blocks:\n  HTTP: {skip: true}",
+        2,
+        '2 blocks are called "HTTP": books/pay.atrb:4, books/pay.atrb:5',
+        'say which: "HTTP#2": {id: b2}',
+    ),
+    (
+        "blocks:\n  HTTP#1: {skip: true}",
+        2,
+        '"HTTP#1" needs an id: numbers change when blocks are added',
+        '"HTTP#1": {id: b1}',
+    ),
+    ("blocks:\n  HTTP#3: {skip: true}", 2, 'no block is called "HTTP#3"', 'did you mean "HTTP"?'),
+    ("blocks:\n  Build: {id: x9, skip: true}", 2, 'block "Build": no block has the id "x9"', None),
+    ("blocks:\n  Build: {skip: true}\n  a: {skip: true}", 3, '"a" is the block that line 2 speaks of already', None),
+    ("blocks:\n  Build: {asert: x}", 2, 'block "Build": unknown key "asert"', "did you mean assert?"),
+    ("blocks:\n  Build: {if_started: x, finally: true}", 2, 'block "Build": no block is called "x"', None),
+    (
+        "blocks:\n  Build: {timeout: 5}",
+        2,
+        'block "Build": timeout must be a duration, not the number 5',
+        "a number with a unit: 500ms, 90s, 2m, 1h",
+    ),
+    (
+        "blocks:\n  base: {assert: x}",
+        2,
+        'block "base": assert means nothing here: var blocks do not run',
+        "they only set what holds below them",
+    ),
+    (
+        'blocks:\n  Build:\n    assert: "a" in x',
+        3,
+        "not valid YAML: more text after a text in quotes",
+        """quote the whole value: assert: '"a" in x'""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "said", "hint"), FAULTS, ids=[row[0][-40:] for row in FAULTS])
+def test_faults(faults: Callable[[str], list[str]], text: str, line: int, said: str, hint: str | None) -> None:
+    assert faults(text) == [f"books/pay.checks.yaml:{line}: {said}" + (f"\n  hint: {hint}" if hint else "")]
+
+
+@pytest.mark.parametrize("key", sorted(FILE_LATER))
+def test_keys_of_the_file_that_come_later(faults: Callable[[str], list[str]], key: str) -> None:
+    assert faults(f"{key}: x\n") == [f"books/pay.checks.yaml:1: `{key}` is not supported yet"]
+
+
+@pytest.mark.parametrize("key", sorted(BLOCK_LATER))
+def test_keys_of_a_block_that_come_later(faults: Callable[[str], list[str]], key: str) -> None:
+    told = faults(f"blocks:\n  Build:\n    {key}: x\n")
+
+    assert told == [f'books/pay.checks.yaml:3: block "Build": `{key}` is not supported yet']
+
+
+@pytest.mark.parametrize("key", sorted(SCOPE))
+def test_surroundings_of_a_block_come_later(faults: Callable[[str], list[str]], key: str) -> None:
+    told = faults(f"blocks:\n  Build:\n    {key}: x\n")
+
+    assert told == [f'books/pay.checks.yaml:3: block "Build": `{key}` is not supported yet in a checks file']
+
+
+def test_two_checks_files(merge: Merge, tmp_path: Path) -> None:
+    (tmp_path / "pay.checks.yml").write_text("{}")
+
+    with pytest.raises(
+        UnreadableFile, match=r"pay.checks.yaml: pay.checks.yml is there, too\n  hint: keep one of them"
+    ):
+        merge("{}")
+
+
+@pytest.mark.parametrize("name", ["pay.checks.yaml", "pay.checks.yml", "pay.runbook.checks.yaml"])
+def test_a_plain_runbook_holds_its_own_checks(tmp_path: Path, name: str) -> None:
+    (tmp_path / "pay.runbook.yaml").write_text("blocks: []")
+    (tmp_path / name).write_text("{}")
+
+    with pytest.raises(UnreadableFile) as caught:
+        load_runbook(tmp_path / "pay.runbook.yaml", shown="books/pay.runbook.yaml")
+
+    assert str(caught.value) == (
+        f"books/{name}: checks files are for runbooks that another program owns\n"
+        "  hint: write its keys into pay.runbook.yaml itself"
+    )
+
+
+def test_checks_of_another_runbook_of_that_name_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "pay.runbook.yaml").write_text("blocks: []")
+    (tmp_path / "pay.atrb").write_text("content: []")
+    (tmp_path / "pay.checks.yaml").write_text("{}")
+
+    assert load_runbook(tmp_path / "pay.runbook.yaml").checks is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.checks.yaml", True),
+        ("a.checks.yml", True),
+        ("checks.yaml", False),
+        ("a.checks.json", False),
+        ("a.atrb", False),
+    ],
+)
+def test_checks_files_are_told_by_their_name(name: str, expected: bool) -> None:
+    assert is_checks_file(Path(name)) is expected
+
+
+@pytest.mark.parametrize("owner", ["pay.atrb", "pay.json", "pay.runbook.yaml"])
+def test_checks_with_their_runbook_are_no_orphans(tmp_path: Path, owner: str) -> None:
+    (tmp_path / owner).touch()
+
+    assert orphan_checks(tmp_path / "pay.checks.yaml") is None
+
+
+def test_checks_without_a_runbook(tmp_path: Path) -> None:
+    (tmp_path / "payments.atrb").touch()
+    fault = orphan_checks(tmp_path / "payment.checks.yml", shown="books/payment.checks.yml")
+
+    assert str(fault) == (
+        "books/payment.checks.yml: checks for a runbook that is not there: payment.atrb or payment.json\n"
+        '  hint: did you mean "payments.atrb"?'
+    )
