@@ -34,6 +34,15 @@ def duration_seconds(text: str) -> float:
     return seconds
 
 
+def is_duration(text: str) -> bool:
+    """True for what `duration_seconds` reads."""
+    try:
+        duration_seconds(text)
+    except ValueError:
+        return False
+    return True
+
+
 def show_seconds(seconds: float) -> str:
     """A duration for people: ``84 ms``, ``5.0 s``, ``2 m 05 s``, ``1 h 02 m``."""
     if seconds < 1:

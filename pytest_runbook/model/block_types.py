@@ -10,6 +10,7 @@ from .catalog import BlockCatalog, BlockType, Prop, PropType
 _STRICT_BASH = "bash -eo pipefail -c"
 _PORTS = (0, 65_535)
 _CELLS = (1, 65_535)
+_BODY_BYTES = (1, 4 * 1024**3)
 
 # What the desktop app keeps in many blocks for its own use.
 _DEPENDENCY = Prop(name="dependency", default="{}", app_only=True)
@@ -91,6 +92,40 @@ _TERMINAL = BlockType(
     help="type commands into a terminal",
 )
 
+_HTTP_CONNECTION = (
+    Prop(
+        name="auth", type=PropType.MAPPING, templated=True, plain_only=True,
+        help="user and password, or a bearer token",
+    ),
+    Prop(name="verify", type=PropType.BOOLEAN, default=True, plain_only=True, help="false: any certificate will do"),
+    Prop(name="ca", templated=True, plain_only=True, help="a file of the certificates to trust (PEM)"),
+    Prop(name="cert", templated=True, plain_only=True, help="a file with the client's certificate (PEM)"),
+    Prop(name="key", templated=True, plain_only=True, help="the file of its key, where that is another one"),
+    Prop(name="keyPassword", templated=True, plain_only=True, help="the key's password"),
+    Prop(name="connectTimeout", type=PropType.DURATION, default="10s", plain_only=True, help="until connected"),
+)  # fmt: skip
+
+_HTTP_PLAIN = (
+    Prop(name="query", type=PropType.MAPPING, templated=True, plain_only=True, help="parameters to add to the url"),
+    Prop(name="json", type=PropType.ANY, templated=True, plain_only=True, help="a body, sent as JSON"),
+    Prop(name="form", type=PropType.MAPPING, templated=True, plain_only=True, help="fields of a form, as the body"),
+    Prop(
+        name="files", type=PropType.MAPPING, templated=True, plain_only=True,
+        help="files to upload, by the name of their field: a path, or a mapping of path, name and type",
+    ),
+    Prop(name="bodyFile", templated=True, plain_only=True, help="a file whose bytes are the body"),
+    *_HTTP_CONNECTION,
+    Prop(name="redirects", type=PropType.BOOLEAN, default=True, plain_only=True, help="false: not followed"),
+    Prop(
+        name="readTimeout", type=PropType.DURATION, plain_only=True,
+        help="how long the server may be silent; 30s unless the block has a timeout",
+    ),
+    Prop(
+        name="maxBody", type=PropType.WHOLE, default=64 * 1024 * 1024, limits=_BODY_BYTES, plain_only=True,
+        help="the most bytes that the answer's body may have",
+    ),
+)  # fmt: skip
+
 _HTTP = BlockType(
     name="http",
     plain_names=("http",),
@@ -105,12 +140,18 @@ _HTTP = BlockType(
             help="names and values, or the same as a text of JSON",
         ),
         Prop(name="body", default="", templated=True),
-        Prop(name="json", type=PropType.ANY, templated=True, plain_only=True, help="a body, sent as JSON"),
+        *_HTTP_PLAIN,
         _DEPENDENCY,
         _COLLAPSED,
     ),
     help="send an HTTP request",
 )  # fmt: skip
+
+_PROMETHEUS_PLAIN = (
+    Prop(name="headers", type=PropType.MAPPING, templated=True, plain_only=True, help="headers of the request"),
+    *_HTTP_CONNECTION,
+    Prop(name="readTimeout", type=PropType.DURATION, default="30s", plain_only=True, help="until the server answers"),
+)
 
 _PROMETHEUS = BlockType(
     name="prometheus",
@@ -121,6 +162,7 @@ _PROMETHEUS = BlockType(
         Prop(name="query", default="", plain_required=True, templated=True, help="PromQL"),
         Prop(name="endpoint", default="http://localhost:9090", templated=True),
         Prop(name="period", default="5m", help="how far back a range goes, or: instant"),
+        *_PROMETHEUS_PLAIN,
         _AUTO_REFRESH,
         _DEPENDENCY,
         _COLLAPSED,

@@ -20,6 +20,7 @@ class PropType(StrEnum):
     WHOLE = "whole number"
     MAPPING = "mapping"
     LIST = "list"
+    DURATION = "duration"
     ANY = "any"
 
 

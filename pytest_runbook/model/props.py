@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from ..text import DURATION_HINT, is_duration
 from .catalog import BlockType, Prop, PropType
 from .section import Section
 from .tree import plain
@@ -18,6 +19,7 @@ _FITS: Mapping[PropType, Callable[[object], bool]] = {
     PropType.WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool),
     PropType.MAPPING: lambda value: isinstance(value, dict),
     PropType.LIST: lambda value: isinstance(value, list),
+    PropType.DURATION: lambda value: isinstance(value, str) and is_duration(value),
     PropType.ANY: lambda value: True,
 }
 _WORDS: Mapping[PropType, str] = {
@@ -27,6 +29,7 @@ _WORDS: Mapping[PropType, str] = {
     PropType.WHOLE: "a whole number",
     PropType.MAPPING: "a mapping",
     PropType.LIST: "a list",
+    PropType.DURATION: f"a duration, {DURATION_HINT}",
 }
 
 

@@ -70,6 +70,7 @@ _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.WHOLE: {"type": "integer"},
     PropType.MAPPING: {"type": "object"},
     PropType.LIST: {"type": "array"},
+    PropType.DURATION: _DURATION,
     PropType.ANY: {},
 }
 _HELP: Mapping[str, str] = {

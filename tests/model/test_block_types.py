@@ -67,7 +67,7 @@ def test_what_is_implied_is_a_prop(block_type: BlockType) -> None:
 @each_type
 def test_templated_props_can_hold_text(block_type: BlockType) -> None:
     for prop in block_type.props:
-        assert not prop.templated or {prop.type, *prop.also} & {PropType.TEXT, PropType.ANY}
+        assert not prop.templated or {prop.type, *prop.also} & {PropType.TEXT, PropType.MAPPING, PropType.ANY}
 
 
 def test_snake_case_is_understood() -> None:
