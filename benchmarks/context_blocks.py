@@ -16,10 +16,7 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
         (folder / f"context_{size}.runbook.yaml").write_text(runbook(size))
     taken = take_turns(
         ROUNDS,
-        {
-            f"{size:,} context blocks": pytest_process(folder, "-p", "runbook", f"context_{size}.runbook.yaml")
-            for size in (1, *SIZES)
-        },
+        {f"{size:,} context blocks": pytest_process(folder, f"context_{size}.runbook.yaml") for size in (1, *SIZES)},
     )
     least, *medians = (series.median for series in taken.values())
     each = [(median - least) / size for size, median in zip(SIZES, medians, strict=True)]

@@ -20,8 +20,8 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
     taken = take_turns(
         ROUNDS,
         {
-            "a script block that prints 1 GB": pytest_process(folder, "-p", "runbook", "large.runbook.yaml"),
-            "one that prints nothing": pytest_process(folder, "-p", "runbook", "silent.runbook.yaml"),
+            "a script block that prints 1 GB": pytest_process(folder, "large.runbook.yaml"),
+            "one that prints nothing": pytest_process(folder, "silent.runbook.yaml"),
             "the same pipe to nowhere": in_process(read_to_nowhere),
         },
     )

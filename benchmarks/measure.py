@@ -17,12 +17,13 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a contender.
+    """One run of a contender; the last two are those of the process and all that it waited for, 0 where it was none.
 
-    peak_bytes: the largest resident set among the process and those that it waited for; 0 where it was no process.
+    peak_bytes: the largest resident set among them.
     """
 
     seconds: float
+    processor_seconds: float = 0.0
     peak_bytes: int = 0
 
 
@@ -36,6 +37,11 @@ class Series:
     def median(self) -> float:
         """In seconds."""
         return statistics.median(sample.seconds for sample in self.samples)
+
+    @property
+    def processor_median(self) -> float:
+        """In seconds: steadier than the time on the wall, where nothing is waited for."""
+        return statistics.median(sample.processor_seconds for sample in self.samples)
 
     @property
     def peak_megabytes(self) -> float:
@@ -80,13 +86,16 @@ def ratio(claim: str, ours: float, theirs: float, at_most: float | None = None) 
     return Verdict(claim, f"{found:.2f}", None if at_most is None else found <= at_most)
 
 
-def pytest_process(folder: Path, *arguments: str) -> Callable[[], Sample]:
-    """A pytest of its own in that folder, with no plugin but those that the arguments name.
+def pytest_process(folder: Path, *arguments: str, plugins: str = "pytest_runbook.plugin") -> Callable[[], Sample]:
+    """A pytest of its own in that folder.
+
+    plugins: modules with a comma between them; no other plugins are loaded.
 
     :raises subprocess.CalledProcessError: when it is run and does not pass; its output is in the error.
     """
     argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
-    return lambda: _process(argv, folder, {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": plugins}
+    return lambda: _process(argv, folder, env)
 
 
 def in_process(work: Callable[[], object]) -> Callable[[], Sample]:
@@ -110,4 +119,4 @@ def _process(argv: Sequence[str], folder: Path, env: dict[str, str]) -> Sample:
         if process.returncode != 0:
             output.seek(0)
             raise subprocess.CalledProcessError(process.returncode, argv, output.read())
-    return Sample(seconds, usage.ru_maxrss * RSS_UNIT)
+    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT)

@@ -22,8 +22,8 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
     taken = take_turns(
         ROUNDS,
         {
-            "script blocks": pytest_process(folder, "-p", "runbook", "many.runbook.yaml"),
-            "empty tests": pytest_process(folder, "test_many.py"),
+            "script blocks": pytest_process(folder, "many.runbook.yaml"),
+            "empty tests": pytest_process(folder, "test_many.py", plugins=""),
             "anyio.run_process": in_process(lambda: anyio.run(run_with_anyio)),
             "subprocess.run": in_process(run_with_subprocess),
         },

@@ -28,7 +28,7 @@ def test_session_that_fails_is_an_error_and_no_time(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): assert False")
 
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        pytest_process(tmp_path)()
+        pytest_process(tmp_path, plugins="")()
 
     assert b"1 failed" in caught.value.output
 
@@ -36,9 +36,10 @@ def test_session_that_fails_is_an_error_and_no_time(tmp_path: Path) -> None:
 def test_session_tells_its_time_and_memory(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): pass")
 
-    sample = pytest_process(tmp_path)()
+    sample = pytest_process(tmp_path, plugins="")()
 
     assert sample.seconds > 0
+    assert sample.processor_seconds > 0
     assert sample.peak_bytes > 10_000_000
 
 
