@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from .text import nearest
@@ -30,11 +30,11 @@ class Place:
 
     def at(self, line: int | None) -> Place:
         """The same file at another line."""
-        return replace(self, line=line)
+        return Place(self.path, line)
 
     def below(self, lines: int) -> Place:
         """The place that many lines further down; the same place where no line is known."""
-        return self if self.line is None else replace(self, line=self.line + lines)
+        return self if self.line is None else Place(self.path, self.line + lines)
 
 
 class RunbookError(Exception):
@@ -122,8 +122,16 @@ class ContextError(FileError):
     """A context block (var, env, directory, host ...) that can't be evaluated."""
 
 
-class BlockFailed(RunbookError):
-    """The block was tried and its work failed: an exit code, a server's refusal, a missing interpreter."""
+class BlockExecutionError(RunbookError):
+    """The block was tried and did not come to a good end: failed, timed out, unreachable, cancelled."""
+
+
+class BlockFailed(BlockExecutionError):
+    """Its work failed: an exit code, a server's refusal, a missing interpreter."""
+
+
+class NotSerializable(BlockFailed):
+    """The server answered, and its answer can't be made into plain data."""
 
 
 class AssertionsFailed(RunbookError):
@@ -132,25 +140,35 @@ class AssertionsFailed(RunbookError):
     kind = "assertion"
 
 
-class TimedOut(RunbookError):
+class TimedOut(BlockExecutionError):
     """A deadline passed: the block's, the runbook's, or pytest's."""
 
     kind = "timeout"
 
 
-class Unreachable(RunbookError):
+class Unreachable(BlockExecutionError):
     """The other side could not be reached: refused, no route, name not found, authentication."""
 
     kind = "unreachable"
 
 
-class Refused(RunbookError):
-    """Not permitted to run here; nothing was touched."""
+class NotTried(RunbookError):
+    """Nothing was touched: the block counts as skipped."""
+
+
+class UnreachableBefore(NotTried):
+    """An earlier block could not reach what this one needs, and owns the error."""
+
+    kind = "unreachable"
+
+
+class Refused(NotTried):
+    """Not permitted to run here."""
 
     kind = "refused"
 
 
-class Cancelled(RunbookError):
+class Cancelled(BlockExecutionError):
     """Somebody ended it: Ctrl-C, SIGTERM, -x, an embedding program."""
 
     kind = "cancelled"

@@ -28,6 +28,13 @@ class OnFailure(StrEnum):
     CONTINUE = "continue"
 
 
+class Effects(StrEnum):
+    """What the author says that a block does to the world."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One node of the flattened document, prose included: what ``doc`` shows to templates.
@@ -115,6 +122,7 @@ class BlockRules:
     skip: the reason why it is skipped; None: it is not.
     is_cleanup: runs at the end, whatever happened before (``finally``).
     if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
+    effects: what the block does to the world; None: its author does not say.
     template: False sends the block's texts as they stand.
     sensitive: the block's output and what is captured from it are secrets.
     """
@@ -130,6 +138,7 @@ class BlockRules:
     if_started: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
+    effects: Effects | None = None
     sensitive: bool = False
     template: bool = True
     scope: BlockScope = field(default_factory=BlockScope)
@@ -176,6 +185,7 @@ class Runbook:
     path: absolute. place: the file as it is shown to people.
     nodes: all nodes, flattened, prose included, in document order.
     blocks: the nodes of known types, in document order; clean-ups of a ``finally`` section come last.
+    effects: READ: nothing in it may change anything.
     answers: what a person would be asked, by name, id or type#n.
     notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
     checks: where its checks file is, if it has one.
@@ -195,6 +205,7 @@ class Runbook:
     answers: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
     on_failure: OnFailure = OnFailure.STOP
+    effects: Effects | None = None
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from .source import Source
 from .tree import LocatedDict, LocatedList, plain
 from .yaml_traps import is_cut_by_comment
 
+_SHOWN = 60
 _VARIABLE = re.compile(r"\w+")
 _TAG = re.compile(r"[\w.+/-]+")
 _ENV_NAME = re.compile(r"[^=\x00]+")
@@ -21,7 +22,9 @@ _ENV_NAME = re.compile(r"[^=\x00]+")
 
 def show(text: str) -> str:
     """A name or value for an error: one line, bounded, without control characters."""
-    return escape_controls(shorten(text, 60))
+    if len(text) <= _SHOWN and text.isprintable():
+        return text
+    return escape_controls(shorten(text, _SHOWN))
 
 
 def describe(value: object) -> str:
@@ -165,7 +168,7 @@ class Section:
 
     def check_uncut(self, key: str, text: str, line: int) -> None:
         """Note a fault if YAML took the end of the value for a comment: `` #`` with a quote or bracket still open."""
-        if not self.source.is_json and is_cut_by_comment(text, self.source.line(line)):
+        if self.source.has_comments and is_cut_by_comment(text, self.source.line(line)):
             message = f"{key} is cut short: to YAML a comment begins at #"
             self.source.fault(message, line=line, block=self.label, hint=self.quoting_hint(line))
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import FileError, Place, UnreadableFile
+from ..text import escape_controls
 from .json_tree import parse_json
-from .tree import SyntaxFault
+from .tree import SyntaxFault, split_lines
 from .yaml_traps import explain, line_as_quoted
 from .yaml_tree import parse_yaml
 
 SIZE_LIMIT = 50_000_000
+_COMMENT = re.compile(r"[ \t]#")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -29,12 +32,14 @@ class Source:
     text: str = ""
     faults: list[FileError] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
+    _has_comments: bool | None = None
 
     def fault(
         self, message: str, *, line: int | None = None, block: str | None = None, hint: str | None = None
     ) -> None:
         """Note what is wrong; the reading goes on."""
-        self.faults.append(FileError(message, place=self.place.at(line), block=block, hint=hint))
+        told = None if hint is None else _one_line(hint)
+        self.faults.append(FileError(_one_line(message), place=self.place.at(line), block=block, hint=told))
 
     def raise_faults(self) -> None:
         """
@@ -43,15 +48,27 @@ class Source:
         if self.faults:
             raise UnreadableFile(sorted(self.faults, key=lambda fault: (fault.place and fault.place.line) or 0))
 
+    @property
+    def has_comments(self) -> bool:
+        """True if YAML may have taken the end of a value for a comment."""
+        if self._has_comments is None:
+            self._has_comments = not self.is_json and _COMMENT.search(self.text) is not None
+        return self._has_comments
+
     def line(self, number: int) -> str:
         """The text of a 1-based line, "" where the file has no such line."""
         if not self._lines:
-            self._lines = self.text.splitlines()
+            self._lines = split_lines(self.text)
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
     def quoted(self, line: int) -> str | None:
         """That line with its value in quotes, None where that makes no sense."""
         return None if self.is_json else line_as_quoted(self.line(line))
+
+
+def _one_line(text: str) -> str:
+    """A sentence with pieces of the file in it, safe to print."""
+    return escape_controls(text).replace("\n", "\\n")
 
 
 def read_source(path: Path, place: Place) -> tuple[Source, object]:

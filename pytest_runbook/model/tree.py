@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 DEPTH_LIMIT = 100
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class Mark(NamedTuple):
@@ -59,6 +61,11 @@ class SyntaxFault(Exception):
         self.message = message
         self.line = line
         self.hint = hint
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a file, as editors count them."""
+    return _LINE_BREAK.split(text)
 
 
 def plain(value: object) -> object:

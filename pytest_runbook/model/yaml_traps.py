@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .tree import SyntaxFault
+from .tree import SyntaxFault, split_lines
 from .yaml_tree import parse_yaml
 
 _ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S.*)")
@@ -35,7 +35,7 @@ def line_as_quoted(line: str) -> str | None:
 
 def explain(fault: SyntaxFault, text: str) -> SyntaxFault:
     """The fault, said in the words of the mistake behind it, where that can be told."""
-    lines = text.splitlines()
+    lines = split_lines(text)
     if fault.line is None:
         return fault
     for number in _suspects(fault.line, lines):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import yaml
@@ -22,7 +23,11 @@ EXPANDED_LIMIT = 100_000
 Event: TypeAlias = Any
 
 _LOADER: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SCALAR, _ALIAS = yaml.ScalarEvent, yaml.AliasEvent
+_MAPPING_END, _LIST_END = yaml.MappingEndEvent, yaml.SequenceEndEvent
 _NO_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MORE_BREAKS = re.compile("[\x85\u2028\u2029]")
+_PARSER_BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _CONSTANTS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -31,7 +36,7 @@ _CONSTANTS: dict[str, object] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-_NUMBER_STARTS = frozenset("-+.0123456789")
+_TYPED_STARTS = frozenset("-+.0123456789~nNtTfF")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,999})")
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"([-+]?)0(?:x([0-9a-fA-F]{1,1000})|o([0-7]{1,1000})|b([01]{1,1000}))")
@@ -43,9 +48,11 @@ def resolve(text: str) -> object:
 
     What YAML 1.1 took for something else (yes, on, 007, 1_000, 12:30, 2024-01-31, <<) is text.
     """
+    if text and text[0] not in _TYPED_STARTS:
+        return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    return _number(text) if text[0] in _NUMBER_STARTS else text
+    return _number(text)
 
 
 def _number(text: str) -> object:
@@ -72,10 +79,14 @@ def parse_yaml(text: str) -> object:
     """
     if match := _NO_YAML.search(text):
         raise _control_character(text, match.start())
+    lines = _true_lines(text)
     try:
-        return _Composer(text).document()
+        return _Composer(text, lines).document()
     except yaml.MarkedYAMLError as error:
-        raise translated(error) from error
+        fault = translated(error)
+        if lines is not None and fault.line is not None:
+            fault.line = _line_in(lines, fault.line - 1)
+        raise fault from error
     except yaml.YAMLError as error:
         raise SyntaxFault(f"not valid YAML: {error}") from error
 
@@ -85,6 +96,31 @@ def _control_character(text: str, position: int) -> SyntaxFault:
     line = text.count("\n", 0, position) + 1
     hint = f'in double quotes it can be written: "\\x{code:02x}"' if code < 256 else None
     return SyntaxFault(f"control character U+{code:04X}, which YAML does not allow", line, hint)
+
+
+def _true_lines(text: str) -> list[int] | None:
+    """The line for people by the line of the parser, to which three more characters are line breaks; None: the same."""
+    if not _MORE_BREAKS.search(text):
+        return None
+    lines = [1]
+    for match in _PARSER_BREAKS.finditer(text):
+        lines.append(lines[-1] if _MORE_BREAKS.match(match[0]) else lines[-1] + 1)
+    return lines
+
+
+def _line_in(lines: list[int], index: int) -> int:
+    return lines[min(index, len(lines) - 1)]
+
+
+def _relined(following: Callable[[], Event], lines: list[int]) -> Callable[[], Event]:
+    """The parser's events with the lines that people see."""
+
+    def event_with_line() -> Event:
+        event = following()
+        event.start_mark = SimpleNamespace(line=_line_in(lines, event.start_mark.line) - 1)
+        return event
+
+    return event_with_line
 
 
 @dataclass(slots=True)
@@ -100,9 +136,9 @@ class _Anchored:
 class _Composer:
     """Makes one value of the parser's events."""
 
-    def __init__(self, text: str) -> None:
-        loader = _LOADER(text)
-        self._next: Callable[[], Event] = loader.get_event
+    def __init__(self, text: str, lines: list[int] | None) -> None:
+        following: Callable[[], Event] = _LOADER(text).get_event
+        self._next = following if lines is None else _relined(following, lines)
         self._anchors: dict[str, _Anchored] = {}
         self._nodes = 0
         self._expanded = 0
@@ -123,9 +159,9 @@ class _Composer:
 
     def _value(self, event: Event, depth: int) -> object:
         kind = type(event)
-        if kind is yaml.ScalarEvent:
+        if kind is _SCALAR:
             return self._scalar(event)[0]
-        if kind is yaml.AliasEvent:
+        if kind is _ALIAS:
             return self._alias(event, depth).value
         line = event.start_mark.line + 1
         if depth >= DEPTH_LIMIT:
@@ -143,7 +179,7 @@ class _Composer:
         mapping = LocatedDict(line)
         marks = mapping.marks
         following = self._next
-        while type(event := following()) is not yaml.MappingEndEvent:
+        while type(event := following()) is not _MAPPING_END:
             key_line = event.start_mark.line + 1
             key = self._key(event, key_line)
             if key in mapping:
@@ -153,7 +189,7 @@ class _Composer:
 
     def _list(self, line: int, depth: int) -> LocatedList:
         items = LocatedList(line)
-        while type(event := self._next()) is not yaml.SequenceEndEvent:
+        while type(event := self._next()) is not _LIST_END:
             value, mark = self._entry(event, event.start_mark.line + 1, depth)
             items.append(value)
             items.marks.append(mark)
@@ -161,16 +197,16 @@ class _Composer:
 
     def _entry(self, event: Event, key_line: int, depth: int) -> tuple[object, Mark]:
         line = event.start_mark.line + 1
-        if type(event) is yaml.ScalarEvent:
+        if type(event) is _SCALAR:
             value, written = self._scalar(event)
             return value, Mark(key_line, line + 1 if event.style in ("|", ">") else line, written)
-        if type(event) is yaml.AliasEvent:
+        if type(event) is _ALIAS:
             anchored = self._alias(event, depth)
             return anchored.value, Mark(key_line, line, anchored.written)
         return self._value(event, depth), Mark(key_line, line, None)
 
     def _key(self, event: Event, line: int) -> str:
-        if type(event) is not yaml.ScalarEvent:
+        if type(event) is not _SCALAR:
             raise SyntaxFault("a key must be text", line, "quote it if braces or brackets are part of a text")
         self._scalar(event)
         text: str = event.value

@@ -109,6 +109,22 @@ def test_lines_end_as_they_like(separator: str) -> None:
     assert (tree["b"], tree.line_of("c")) == ("x\ny\n", 5)
 
 
+def test_lines_are_counted_as_editors_do() -> None:
+    tree = parse_yaml("a: 'x\u2028\x85y'\nb: 1\nc:\n- d\n")
+
+    assert isinstance(tree, LocatedDict)
+    assert isinstance(tree["c"], LocatedList)
+    assert (tree.line_of("b"), tree["c"].marks[0].value) == (2, 4)
+
+
+@pytest.mark.parametrize(("text", "line"), [("a: 'x\u2028y'\n b: 1\n", 2), ("\x85(", 1)])
+def test_faults_are_at_lines_as_editors_count_them(text: str, line: int) -> None:
+    with pytest.raises(SyntaxFault) as caught:
+        parse_yaml(text)
+
+    assert caught.value.line == line
+
+
 def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
