@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from ..errors import BlockFailed
 MEMORY_LIMIT = 1 << 20
 EXCERPT_LIMIT = 1 << 16
 _PIECE = 1 << 20
+_RESERVE = 1 << 26
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -42,7 +44,8 @@ class CapturedOutput:
 
     def __init__(self, *, memory_limit: int = MEMORY_LIMIT) -> None:
         self._memory_limit = memory_limit
-        self._memory = bytearray()
+        self._memory = bytearray()  # holds what came last, up to _filled; never shrinks
+        self._filled = 0
         self._spool: _Spool | None = None
         self._segments = array("Q")  # length << 1 | stream: 8 bytes each, however many there are
         self._sizes = [0, 0]
@@ -53,11 +56,10 @@ class CapturedOutput:
 
         :raises BlockFailed: if the temporary file can't take it.
         """
-        if self._spool is None and len(self._memory) + len(data) > self._memory_limit:
-            self._spool = _Spool()
-            self._spool.append(self._memory)
-            self._memory = bytearray()
-        (self._memory.extend if self._spool is None else self._spool.append)(data)
+        if self._filled + len(data) > self._memory_limit:
+            self._move_to_file()
+        self._memory[self._filled : self._filled + len(data)] = data
+        self._filled += len(data)
         self._note_segment(stream, len(data))
         self._texts.clear()
 
@@ -128,8 +130,19 @@ class CapturedOutput:
         else:
             self._segments.append(length << 1 | stream)
 
+    def _move_to_file(self) -> None:
+        if self._spool is None:
+            self._spool = _Spool()
+        self._spool.append(memoryview(self._memory)[: self._filled])
+        self._filled = 0
+
     def _read(self, start: int, end: int) -> bytes:
-        return bytes(self._memory[start:end]) if self._spool is None else self._spool.read(start, end)
+        """The bytes from start to end; what came first is in the file, what came last in memory."""
+        if self._spool is None:
+            return bytes(self._memory[start:end])
+        moved = self._spool.size
+        in_file = self._spool.read(start, max(start, min(end, moved)))
+        return in_file + self._memory[max(start - moved, 0) : max(end - moved, 0)]
 
     def _text(self, stream: Stream | None) -> str:
         if stream not in self._texts:
@@ -177,12 +190,16 @@ class _Spool:
             raise _no_room(error) from error
         Path(name).unlink()
         self.close = weakref.finalize(self, os.close, self._file)
+        self.size = 0
+        self._reserved = 0
 
-    def append(self, data: bytes | bytearray) -> None:
-        rest = memoryview(data)
+    def append(self, data: memoryview) -> None:
+        self._reserve(self.size + len(data))
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            while data:
+                written = os.pwrite(self._file, data, self.size)
+                self.size += written
+                data = data[written:]
         except OSError as error:
             raise _no_room(error) from error
 
@@ -190,6 +207,13 @@ class _Spool:
         if not self.close.alive:
             raise ValueError("this output was closed")
         return os.pread(self._file, end - start, start)
+
+    def _reserve(self, size: int) -> None:
+        """Have room made well ahead: writing into it takes a third of the time."""
+        if size > self._reserved and hasattr(os, "posix_fallocate"):
+            self._reserved = size + _RESERVE
+            with suppress(OSError):  # the write itself says if there is none
+                os.posix_fallocate(self._file, self.size, self._reserved - self.size)
 
 
 def _no_room(error: OSError) -> BlockFailed:
@@ -201,7 +225,7 @@ def _no_room(error: OSError) -> BlockFailed:
 
 def _first_lines(text: str, lines: int) -> str:
     parts = text.split("\n", lines)
-    return text if len(parts) <= lines else "\n".join(parts[:lines]) + "\n"
+    return text if len(parts) <= lines else "".join(f"{line}\n" for line in parts[:lines])
 
 
 def _last_lines(text: str, lines: int) -> str:

@@ -180,7 +180,7 @@ def find_program(program: str, *, cwd: Path, path: str | None) -> str | None:
     path: the child's PATH; None: it has none, and gets the system's default.
     """
     if "/" in program:
-        return shutil.which(cwd / program)
+        return shutil.which(str(cwd / program))
     folders = (os.defpath if path is None else path).split(os.pathsep)
     return shutil.which(program, path=os.pathsep.join(str(cwd / folder) for folder in folders))
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import anyio
 
-from .process_table import ProcessInfo, all_processes, descendants, environment_of, now
+from .process_table import ProcessInfo, all_processes, descendants, environment_of, ignores, now
 from .subreaper import Subreaper
 
 RUN_VARIABLE = "RUNBOOK_RUN_ID"
@@ -135,7 +135,10 @@ class FamilyRegister:
         return [process for process in candidates if process.pid in members and not process.is_zombie]
 
     async def end(self, families: Collection[ProcessFamily], grace: Grace) -> list[ProcessInfo]:
-        """Interrupt, terminate, kill; each step is over as soon as nothing lives. Gives what could not be ended."""
+        """Interrupt, terminate, kill; a step is over once all have ended, or those left ignore it.
+
+        Gives what could not be ended.
+        """
         seen: set[int] = set()
         try:
             for number, seconds in grace.steps:
@@ -144,8 +147,11 @@ class FamilyRegister:
                     while living := self.living(families):
                         seen.update(process.pid for process in living)
                         told |= send(number, living, told)
+                        if all(ignores(process.pid, number) for process in living):
+                            break
                         await anyio.sleep(_POLL)
-                    return []
+                    else:
+                        return []
             return self.living(families)
         finally:
             self._reap(seen)

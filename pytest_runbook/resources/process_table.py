@@ -74,6 +74,16 @@ def environment_of(pid: int) -> Mapping[str, str]:
     return {name: value for name, equals, value in entries if equals}
 
 
+def ignores(pid: int, number: int) -> bool:
+    """True if the process is known to ignore that signal, as the background jobs of a script ignore an interrupt."""
+    try:
+        lines = (_PROC / f"{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    masks = (int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
+    return bool(next(masks, 0) >> (number - 1) & 1)
+
+
 def command_of(pid: int) -> str:
     """The command line for people, shortened; the name where there is none to be seen."""
     import psutil  # not for every run: only where something was left behind

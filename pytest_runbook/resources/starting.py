@@ -155,7 +155,10 @@ def _refusal(error: OSError, program: str, cwd: Path, path: str | None) -> tuple
 def _missing(program: str, cwd: Path, path: str | None) -> tuple[str, str]:
     if "/" not in program:
         folders = os.defpath if path is None else path
-        return f'no program "{program}" on PATH ({folders})', "install it, or map it: runbook_interpreters = zsh = bash"
+        return (
+            f'no program "{program}" on PATH ({folders})',
+            f"install it, or name another for it: runbook_interpreters = {program} = bash",
+        )
     if (cwd / program).exists():
         return f"{cwd / program} is not executable", f"chmod +x {cwd / program}"
     return f"no program {cwd / program}", "install it, or name it without its folder to look for it on PATH"
