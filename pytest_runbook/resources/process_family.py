@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import anyio
 
-from .process_table import ProcessInfo, all_processes, descendants, environment_of, ignores, now
+from .process_table import ProcessInfo, all_processes, children, descendants, environment_of, ignores, now
 from .subreaper import Subreaper
 
 RUN_VARIABLE = "RUNBOOK_RUN_ID"
@@ -71,18 +71,18 @@ DEFAULT_GRACE = Grace()
 class ProcessFamily:
     """A child that we start, leader of its own session and group.
 
-    pid: None until it is started.
-    since, until: when it lived, on the clock of `process_table.now`.
+    sessions: its own, and those that what came of it leads or may come to lead.
+    since, until: when the child lived, on the clock of `process_table.now`.
     """
 
     mark: Mark
-    pid: int | None = None
+    sessions: set[int] = field(default_factory=set)
     since: float = field(default_factory=now)
     until: float = math.inf
 
-    def note_end(self) -> None:
-        """Say that the child itself has ended and its exit status is taken."""
-        self.until = now()
+    def note_start(self, pid: int) -> None:
+        """Say which process it is."""
+        self.sessions.add(pid)
 
     @property
     def has_ended(self) -> bool:
@@ -106,13 +106,23 @@ class FamilyRegister:
     def add(self, mark: Mark) -> ProcessFamily:
         """Take a child into account that is about to be started, in a new session, with the mark in its environment.
 
-        The starter sets its pid, and notes its end.
+        The starter notes its start and its end.
         """
         if self._subreaper is not None:
             self._subreaper.open()
         family = ProcessFamily(mark=mark)
         self._families.append(family)
         return family
+
+    def note_end(self, family: ProcessFamily) -> None:
+        """Say that the child itself has ended and its exit status is taken.
+
+        A daemon in the making is an orphan by now: it forks once more, within a session that it leads or will lead.
+        """
+        family.until = now()
+        if self._is_adopting:
+            members = [process for process in children(os.getpid()) if self._is_member(process, [family])]
+            family.sessions.update(number for process in members for number in (process.session, process.pid))
 
     def forget(self, families: Collection[ProcessFamily]) -> None:
         """Strike families that nothing is left of."""
@@ -130,8 +140,8 @@ class FamilyRegister:
         """What lives of these families."""
         candidates = descendants(os.getpid()) if self._is_adopting else all_processes()
         members = {process.pid for process in candidates if self._is_member(process, families)}
-        while children := {process.pid for process in candidates if process.parent in members} - members:
-            members |= children
+        while more := {process.pid for process in candidates if process.parent in members} - members:
+            members |= more
         return [process for process in candidates if process.pid in members and not process.is_zombie]
 
     async def end(self, families: Collection[ProcessFamily], grace: Grace) -> list[ProcessInfo]:
@@ -156,21 +166,24 @@ class FamilyRegister:
         finally:
             self._reap(seen)
 
-    def reap_orphans(self) -> None:
-        """Take the exit statuses that nobody else will ask for.
+    def reap_orphans(self, families: Collection[ProcessFamily]) -> None:
+        """Take the exit statuses of orphans, that nobody else will ask for.
 
-        A child of our own is in our session or leads one: any other in our care is an orphan.
+        A child of our own is in our session or leads one. Any other in our care is an orphan, and so is one that leads
+        a session of these families.
         """
         ours = os.getsid(0)
-        children = (process for process in descendants(os.getpid()) if process.parent == os.getpid())
-        self._reap(child.pid for child in children if child.is_zombie and child.session not in (ours, child.pid))
+        for child in children(os.getpid()) if self._is_adopting else ():
+            known = any(child.session in family.sessions for family in families)
+            if child.is_zombie and (known or child.session not in (ours, child.pid)):
+                self._reap([child.pid])
 
     @property
     def _is_adopting(self) -> bool:
         return self._subreaper is not None and self._subreaper.is_open
 
     def _reap(self, pids: Iterable[int]) -> None:
-        for pid in set(pids).difference(family.pid for family in self._families if not family.has_ended):
+        for pid in set(pids).difference(*(family.sessions for family in self._families if not family.has_ended)):
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
@@ -178,7 +191,7 @@ class FamilyRegister:
         """True if it belongs to one of the families by itself, whatever its parent."""
         if process.session == os.getsid(0):
             return False  # nothing that came of a family gets back into our session
-        if any(process.session == family.pid for family in families):
+        if any(process.session in family.sessions for family in families):
             return True
         environment = environment_of(process.pid)
         if EXECUTION_VARIABLE in environment:

@@ -78,7 +78,7 @@ class ProcessKeeper:
             living = self.families.living(families)
             leftovers = {process.pid: (command_of(process.pid), now() - process.born) for process in living}
             surviving = {process.pid for process in await self.families.end(families, grace)}
-        self.families.reap_orphans()
+        self.families.reap_orphans(families)
         self.families.forget(families)
         return [
             Leftover(pid=pid, command=command, seconds=seconds, was_ended=pid not in surviving)

@@ -52,6 +52,11 @@ def all_processes() -> list[ProcessInfo]:
     return _known(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
+def children(pid: int) -> list[ProcessInfo]:
+    """The children of a process that its first thread started, and the orphans that came to it."""
+    return _known(_children_of_thread(pid, pid))
+
+
 def descendants(pid: int) -> list[ProcessInfo]:
     """The children of a process, and theirs; parents come first."""
     if (_PROC / f"{pid}/task/{pid}/children").exists():
@@ -112,15 +117,18 @@ def _known(pids: Iterable[int]) -> list[ProcessInfo]:
 def _children_file(pid: int) -> Iterator[int]:
     """The pids that the kernel lists as children of each thread of a process."""
     try:
-        threads = list((_PROC / f"{pid}/task").iterdir())
+        threads = [int(path.name) for path in (_PROC / f"{pid}/task").iterdir()]
     except OSError:
         return
     for thread in threads:
-        try:
-            text = (thread / "children").read_text()
-        except OSError:
-            continue
-        yield from map(int, text.split())
+        yield from _children_of_thread(pid, thread)
+
+
+def _children_of_thread(pid: int, thread: int) -> list[int]:
+    try:
+        return [int(child) for child in (_PROC / f"{pid}/task/{thread}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _read_stat(pid: int) -> ProcessInfo | None:

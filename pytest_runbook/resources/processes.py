@@ -78,7 +78,7 @@ async def run_process(
     family = families.add(mark)
     try:
         with _Child(argv, cwd, {**env, **mark.environment}, stdin, _listener(output, on_output)) as child:
-            family.pid = child.pid
+            family.note_start(child.pid)
             try:
                 await child.run()
             except BaseException:
@@ -87,7 +87,7 @@ async def run_process(
             holds_pipe = child.leave(keeper)
             return child.outcome(output, holds_pipe=holds_pipe)
     finally:
-        family.note_end()
+        families.note_end(family)
 
 
 def _listener(output: CapturedOutput, on_output: OutputListener | None) -> OutputListener:

@@ -183,7 +183,6 @@ def test_full_disk_is_told_with_the_folder() -> None:
 def test_folder_that_takes_no_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     output = CapturedOutput(memory_limit=0)
-    output.append(OUT, b"x")
 
     with pytest.raises(BlockFailed, match="gone: No such file or directory"):
-        output.append(OUT, b"y")
+        output.append(OUT, b"x")
