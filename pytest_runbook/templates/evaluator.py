@@ -29,8 +29,8 @@ from .values import Kind, Undefined, bounded_items, described, elements, kind_of
 
 NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, reason="its condition is false")
 """What the missing else of ``x if c`` is worth: nothing in a template, an error in an expression."""
-MAX_STEPS = 5_000_000
-"""The work that one text or expression may do: a step for every node, every 8 items and every 256 characters."""
+MAX_STEPS = 3_000_000
+"""The work that one text or expression may do: a step for every node, every 2 items and every 256 characters."""
 EVALUATED_FILTERS = frozenset({"d", "default", "map", "reject", "rejectattr", "select", "selectattr"})
 EVALUATED_TESTS = frozenset({"defined", "undefined", "filter", "test"})
 FILTER_NAMES = frozenset({*FILTERS, *RULED_FILTERS, *EVALUATED_FILTERS})
@@ -427,7 +427,7 @@ def _size(value: object) -> int:
         case Kind.TEXT:
             return len(value) >> 8  # type: ignore[arg-type]  # text
         case Kind.LIST | Kind.MAPPING:
-            return len(value) >> 3  # type: ignore[arg-type]  # both have a length
+            return len(value) >> 1  # type: ignore[arg-type]  # both have a length
     return 0
 
 

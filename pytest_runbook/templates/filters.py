@@ -34,7 +34,8 @@ from .values import (
     to_text,
 )
 
-_HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", "'": "&#x27;", "/": "&#x2f;"}
+_HTML = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", "'": "&#x27;", "/": "&#x2f;"})
+_ALL_WHOLE = 2.0**52  # floats from here on have no fraction
 _NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
@@ -117,7 +118,7 @@ def _percent(value: object) -> str:
 
 def escape(value: object) -> SafeText:
     text = to_text(value)
-    return text if isinstance(text, SafeText) else SafeText(joined(_HTML.get(char, char) for char in text))
+    return text if isinstance(text, SafeText) else SafeText(text.translate(_HTML))
 
 
 def join(value: object, joiner: object = "") -> str:
@@ -200,6 +201,8 @@ def round_number(value: object, precision: object = 0) -> object:
     if isinstance(number, Decimal):
         return number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
     scaled = number * 10.0**places
+    if abs(scaled) >= _ALL_WHOLE:
+        return number
     return float(Decimal(scaled).quantize(Decimal(1), rounding=ROUND_HALF_UP)) / 10.0**places
 
 
@@ -221,7 +224,7 @@ def slice_evenly(value: object, count: object, fill: object = None) -> list[list
     for number in range(parts):
         start = number * size + min(number, longer)
         part = list(items[start : start + size + (number < longer)])
-        slices.append(part + [fill] * (fill is not None and bool(longer) and number >= longer))
+        slices.append(part + [fill] * (fill is not None and number >= longer))
     return slices
 
 

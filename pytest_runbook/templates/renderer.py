@@ -11,25 +11,27 @@ from ..errors import TemplateError
 from .evaluator import Evaluator, Namespace, Scope, TemplateFunction
 from .filters import escape
 from .rules import LENIENT
+from .source import source_of
 from .syntax import is_template, parse_template
 from .values import SafeText, Undefined, bounded, described, elements, to_text
 
 _ALONE = "a runbook's template stands alone: no include, import or extends"
 
 
-def render(text: str, names: Mapping[str, object]) -> str:
+def render(text: str, names: Mapping[str, object], *, forbid_empty: bool = False) -> str:
     """The text with its templates replaced by what they are worth; a text without any as it stands.
 
     Rendered once: what a value holds is never looked at as a template again.
 
     names: the values by their root names (``var``, ``env``, ``doc`` ...).
+    forbid_empty: a ``{{ }}`` that prints nothing is an error, for texts in which a gap would change what they mean.
 
     :raises TemplateError: if it is no valid template, uses something undefined, or does too much.
     """
     if not is_template(text):
         return text
     tree = parse_template(text)
-    renderer = Renderer(names)
+    renderer = Renderer(names, forbid_empty=forbid_empty)
     with renderer.guarded():
         return renderer.captured(tree.body)
 
@@ -45,8 +47,9 @@ class _Continue(Exception):
 class Renderer(Evaluator):
     """Runs statements over some names and collects what they print."""
 
-    def __init__(self, names: Mapping[str, object]) -> None:
+    def __init__(self, names: Mapping[str, object], *, forbid_empty: bool) -> None:
         super().__init__(names, LENIENT)
+        self._forbids_empty = forbid_empty
         self._printed: list[str] = []
         self._length = 0
         self._escapes = False
@@ -120,7 +123,10 @@ class Renderer(Evaluator):
                 self._print(part.data)
             else:
                 value = self.value(part)
-                self._print(escape(value) if self._escapes else to_text(value))
+                text = escape(value) if self._escapes else to_text(value)
+                if self._forbids_empty and not text.strip():
+                    raise TemplateError(f"{source_of(part)} is empty", name=source_of(part))
+                self._print(text)
 
     def _if(self, node: nodes.If) -> None:
         branches = (node, *node.elif_)
@@ -136,6 +142,7 @@ class Renderer(Evaluator):
             return
         loop = Loop(self, node, items, depth)
         for loop.index0, item in enumerate(items):
+            self.spend(4)
             with self.scoped():
                 self.scope["loop"] = loop
                 self.assign(node.target, item)

@@ -11,7 +11,6 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cmp_to_key
 from typing import Any
 
 from ..errors import TemplateError
@@ -80,7 +79,7 @@ class Rules:
             case (Kind.OBJECT, Kind.OBJECT):
                 return _compare_objects(compare, left, right)
             case _ if _RANKS[kinds[0]] == _RANKS[kinds[1]]:
-                return kinds[0] is not Kind.NONE and compare(*self._operands(left, right))
+                return compare(0, 0) if left is None else compare(*self._operands(left, right))
         return compare(_RANKS[kinds[0]], _RANKS[kinds[1]])
 
     def contains(self, container: object, value: object) -> bool:
@@ -190,12 +189,21 @@ class Rules:
 
 LENIENT = Rules(strict=False)
 STRICT = Rules(strict=True)
-_RANKED: Callable[[object], Any] = cmp_to_key(lambda left, right: -LENIENT.ordered("lt", left, right))
 
 
-def ranked(value: object) -> Any:
+def ranked(value: object) -> tuple[Any, ...]:
     """A sort key: the order that the format gives to all values, of whatever kind."""
-    return _RANKED(value)
+    kind = kind_of(value)
+    match kind:
+        case Kind.NONE:
+            return (_RANKS[kind],)
+        case Kind.LIST:
+            return (_RANKS[kind], [ranked(item) for item in elements(value)])
+        case Kind.MAPPING:
+            return (_RANKS[kind], [ranked(pair) for pair in _pairs(value)])
+        case Kind.OBJECT:
+            return (_RANKS[kind], to_text(value))
+    return (_RANKS[kind], value)
 
 
 def _mismatch(left: object, right: object) -> TemplateError:

@@ -18,6 +18,8 @@ from ..text import nearest, shorten
 
 MAX_TEXT = 16 * 1024 * 1024
 """The longest text, in characters, that a template may make."""
+MAX_PIECES = 1_000_000
+"""The most brackets, commas and scalars that printing a list or mapping may take."""
 MAX_ITEMS = 100_000
 """The longest list that a template may make out of nothing: by ``range`` or by multiplying."""
 _SHOWN_KEYS = 12
@@ -152,12 +154,17 @@ def bounded_items(count: int) -> int:
 
 
 def joined(pieces: Iterable[str]) -> str:
-    """The pieces as one text, of bounded length."""
+    """The pieces as one text.
+
+    :raises TemplateError: if they are too many, or their text is too long.
+    """
     kept: list[str] = []
     size = 0
     for piece in pieces:
         size = bounded(size + len(piece))
         kept.append(piece)
+        if len(kept) > MAX_PIECES:
+            raise TemplateError("a value of too many parts is printed")
     return "".join(kept)
 
 
