@@ -17,7 +17,7 @@ MASK = "***"
 SHORTEST_MASKABLE = 4
 
 # user:password@ in any URI; the user and the rest stay readable.
-_URI_PASSWORD = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\"<>]*):(?P<secret>[^\s/'\"<>]+?)(?=@)")
+_URI_PASSWORD = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@'\"<>]*):(?P<secret>[^\s/'\"<>]+)(?=@)")
 _HEADER = re.compile(
     r"(?P<head>\b(?:proxy-)?authorization\b['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|token|digest|negotiate)\s+)?)"
     r"(?P<secret>[^\s'\",;]+)",
@@ -50,13 +50,12 @@ class Redactor:
             if forms <= self._forms:
                 return
             self._forms |= forms
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = None
 
     def redact(self, text: str) -> str:
         """The text without its secrets."""
-        if self._pattern is not None:
-            text = self._pattern.sub(MASK, text)
+        if self._forms:
+            text = self._compiled().sub(MASK, text)
         if "://" in text:
             text = _URI_PASSWORD.sub(_mask_secret, text)
         if _may_hold_header(text):
@@ -80,6 +79,13 @@ class Redactor:
     def stream(self) -> StreamRedactor:
         """A redactor for text that arrives in pieces."""
         return StreamRedactor(self)
+
+    def _compiled(self) -> re.Pattern[str]:
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._forms, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            return self._pattern
 
     def undecided(self, text: str) -> int:
         """How many characters at the end may be the beginning of a secret that goes on in the next chunk."""
@@ -135,8 +141,10 @@ def _base64_forms(secret: bytes) -> Iterator[str]:
 
 def _overlap(text: str, secret: str) -> int:
     """The length of the longest end of the text with which the secret begins, without all of it."""
-    longest = min(len(text), len(secret) - 1)
-    return next((size for size in range(longest, 0, -1) if secret.startswith(text[-size:])), 0)
+    start = text.find(secret[0], max(0, len(text) - len(secret) + 1))
+    while start >= 0 and not secret.startswith(text[start:]):
+        start = text.find(secret[0], start + 1)
+    return len(text) - start if start >= 0 else 0
 
 
 def _may_hold_header(text: str) -> bool:

@@ -56,6 +56,11 @@ def show_seconds(seconds: float) -> str:
     return f"{hours} h {minutes:02d} m" if minutes else f"{hours} h"
 
 
+def show_limit(seconds: float) -> str:
+    """A duration that somebody chose: ``5 s``, where one that was measured is ``5.0 s``."""
+    return show_seconds(seconds).replace(".0 s", " s")
+
+
 def escape_controls(text: str) -> str:
     r"""The text with control characters as ``\x1b``: safe on a terminal and in XML. Newlines and tabs stay."""
     return _CONTROL.sub(

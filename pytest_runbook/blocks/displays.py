@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..errors import TemplateError
+from ..execution.context import ExecutionContext, WorkResult
 from .behavior import BlockBehavior
 
 
@@ -11,3 +13,11 @@ class VarDisplay(BlockBehavior):
 
 class MarkdownRender(BlockBehavior):
     """Shows a variable's text as Markdown to a person who looks at the document."""
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        try:
+            name = context.render("variableName")
+        except TemplateError:  # nothing to show is shown as nothing
+            name = ""
+        context.set_state({"resolved_variable_name": name})
+        return WorkResult()

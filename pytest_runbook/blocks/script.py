@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..context.output import Output
-from ..errors import BlockFailed
+from ..errors import BlockFailed, Place
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..resources.captured_output import CapturedOutput, Stream
-from ..resources.interpreters import ARGUMENT_LIMIT, Interpreter
+from ..resources.interpreters import Interpreter
+from ..resources.output_variables import OutputVariablesFile
 from ..resources.process_family import Mark
-from ..resources.processes import ProcessOutcome, run_process
+from ..resources.processes import OutputListener, ProcessOutcome, run_process
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
 
@@ -29,13 +30,14 @@ class Script(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()
         code = context.render("code")
+        _encoded(code, self.spec.place_of("code"))
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         output = CapturedOutput()
+        stdin = _stdin(context)
         context.findings.where = _where(context, interpreter)
         context.findings.did = shorten(code, 80) or "an empty script"
         context.findings.output = lambda: _sections(output)
-        outcome, variables = await self._run(context, interpreter, code, output)
-        self._tell(context, outcome)
+        outcome, variables = await self._run(context, interpreter, code, stdin, output)
         if variable:
             variables[variable] = output.stdout.rstrip("\n")
         return WorkResult(
@@ -46,24 +48,28 @@ class Script(BlockBehavior):
         )
 
     async def _run(
-        self, context: ExecutionContext, interpreter: Interpreter, code: str, output: CapturedOutput
+        self,
+        context: ExecutionContext,
+        interpreter: Interpreter,
+        code: str,
+        stdin: bytes | None,
+        output: CapturedOutput,
     ) -> tuple[ProcessOutcome, dict[str, object]]:
         resources = context.resources
-        stdin = self.spec.rules.scope.stdin
-        text = None if stdin is None else context.render_text(str(stdin.value), "stdin").encode()
-        with resources.output_variables() as file:
+        with resources.output_variables() as file, interpreter.command(code, resources.folder) as argv:
             outcome = await run_process(
-                _argv(interpreter, code, resources.folder, context.handle.id),
+                argv,
                 cwd=Path(context.resolver.cwd),
                 env={**await resources.base_environment(), **context.resolver.program_env(), **file.environment},
-                stdin=text,
+                stdin=stdin,
                 output=output,
                 on_output=_passing_on(context),
                 grace=resources.grace,
                 keeper=resources.processes,
                 mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             )
-            return outcome, dict(file.read()) if outcome.exit_code == 0 else {}
+            self._tell(context, outcome)
+            return outcome, _variables(file, context, outcome)
 
     def _tell(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
         findings = context.findings
@@ -71,16 +77,33 @@ class Script(BlockBehavior):
         findings.did = f"{findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
 
 
-def _argv(interpreter: Interpreter, code: str, folder: Path, name: str) -> list[str]:
-    """The command; code that is too long for an argument goes through a file, which goes with the run."""
-    if len(code.encode()) < ARGUMENT_LIMIT:
-        return interpreter.argv(code)
-    path = folder / f"{name}.code"
-    path.write_text(code, encoding="utf-8")
-    return interpreter.argv_for_file(path)
+def _stdin(context: ExecutionContext) -> bytes | None:
+    given = context.spec.rules.scope.stdin
+    if given is None:
+        return None
+    return _encoded(context.render_text(str(given.value), "stdin"), given.place)
 
 
-def _passing_on(context: ExecutionContext):  # type: ignore[no-untyped-def]  # the listener's type is run_process's
+def _encoded(text: str, place: Place) -> bytes:
+    """The text as a program gets it; bytes that came in as no UTF-8 go out as they came."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise BlockFailed(f"{text[error.start]!r} is half a character, and no UTF-8", place=place) from error
+
+
+def _variables(file: OutputVariablesFile, context: ExecutionContext, outcome: ProcessOutcome) -> dict[str, object]:
+    """The variables that the program wrote; that they can't be read is no news where the program failed itself."""
+    try:
+        return dict(file.read())
+    except BlockFailed as error:
+        if outcome.exit_code == 0:
+            raise
+        context.findings.notes.append(error.message)
+        return {}
+
+
+def _passing_on(context: ExecutionContext) -> OutputListener:
     def listen(stream: Stream, data: bytes) -> None:
         if stream is Stream.STDOUT:
             context.send_output(stdout=data)

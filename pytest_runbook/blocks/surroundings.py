@@ -9,8 +9,6 @@ from ..context.resolver import ContextResolver
 from ..context.values import ContextValue, Source
 from .behavior import BlockBehavior
 
-LOCAL_HOSTS = ("", "local", "localhost")
-
 
 class Env(BlockBehavior):
     """An environment variable for the programs below, ``env.NAME`` in templates."""
@@ -48,11 +46,7 @@ class HostSelect(BlockBehavior):
     """The host on which the programs below run; ``local`` is this machine, without any settings of a connection."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
-        host = self.resolved(resolver, "host")
-        name = str(host.value).strip()
-        if name in LOCAL_HOSTS:
-            return BlockContext(DocumentSshHost(None))
-        return BlockContext(DocumentSshHost(ContextValue(name, host.source, host.sensitive)))
+        return BlockContext(DocumentSshHost.of(self.resolved(resolver, "host")))
 
 
 class SshConnect(BlockBehavior):

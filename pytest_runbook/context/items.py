@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from .values import ContextValue
 
+LOCAL_HOSTS = ("", "local", "localhost")
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentVar:
@@ -57,6 +59,13 @@ class DocumentSshHost:
     """The host on which programs below run: ``[user@]host[:port]``; None means this machine again."""
 
     host: ContextValue | None
+
+    @classmethod
+    def of(cls, written: ContextValue) -> DocumentSshHost:
+        """What a host's name means: ``local`` and its kin are this machine, every other keeps its case."""
+        name = str(written.value).strip()
+        local = name.casefold() in LOCAL_HOSTS
+        return cls(None if local else ContextValue(name, written.source, written.sensitive))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Block contexts as JSON and back: what `ContextStorage` keeps.
 
-Values that are sensitive are left out; so are those that JSON can't hold.
+What comes back is what was there, types included: values that are sensitive, too long, or nothing that JSON can hold
+are left out.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -26,11 +28,12 @@ from .items import (
 from .values import ContextValue, Source
 
 Json = dict[str, Any]
-LARGEST_TEXT = 64 * 1024
+LARGEST_VALUE = 64 * 1024
+"""Characters of its JSON, for one value or one field of an output."""
 
 
 def context_to_json(context: BlockContext) -> list[Json]:
-    """One mapping an item, its ``kind`` first; sensitive values are left out."""
+    """One mapping an item, its ``kind`` first."""
     return [written for item in context if (written := _item_to_json(item)) is not None]
 
 
@@ -41,17 +44,15 @@ def context_from_json(items: Sequence[Mapping[str, Any]]) -> BlockContext:
     """
     try:
         return BlockContext(*(_READ[item["kind"]](item) for item in items if item["kind"] in _READ))
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"no stored context: {error!r}") from error
 
 
 def plain_data(value: object) -> object:
-    """The value in JSON's types: lazy mappings and lists read, Decimals as their digits, long texts cut."""
+    """The value in JSON's types: lazy mappings and lists read, Decimals as their digits."""
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | int() | float() | str():
             return value
-        case str():
-            return value if len(value) <= LARGEST_TEXT else value[:LARGEST_TEXT]
         case Decimal():
             return str(value)
         case Mapping():
@@ -79,11 +80,11 @@ def _item_to_json(item: ContextItem) -> Json | None:
             config = {"userHost": item.user_host, "user": item.user, "hostname": item.hostname, "port": item.port}
             return {"kind": "DocumentSshConfig", **config}
         case BlockExecutionOutput():
-            return None if item.sensitive else {"kind": "BlockExecutionOutput", "fields": plain_data(item.fields)}
+            return None if item.sensitive else {"kind": "BlockExecutionOutput", "fields": _fields(item.fields)}
 
 
 def _named(kind: str, item: DocumentVar | DocumentEnvVar) -> Json | None:
-    if item.value.sensitive:
+    if item.value.sensitive or not _fits(item.value.value):
         return None
     return {"kind": kind, "name": item.name, **_value_to_json(item.value)}
 
@@ -91,13 +92,40 @@ def _named(kind: str, item: DocumentVar | DocumentEnvVar) -> Json | None:
 def _value_to_json(value: ContextValue) -> Json:
     place = value.source.place
     source = {"label": value.source.label} | ({"path": place.path, "line": place.line} if place else {})
-    return {"value": plain_data(value.value), "source": source}
+    key = "decimal" if isinstance(value.value, Decimal) else "value"
+    return {key: plain_data(value.value), "source": source}
 
 
 def _value_from_json(data: Mapping[str, Any]) -> ContextValue:
     source = data["source"]
     place = Place(source["path"], source["line"]) if "path" in source else None
-    return ContextValue(data["value"], Source(source["label"], place))
+    value = Decimal(data["decimal"]) if "decimal" in data else data["value"]
+    return ContextValue(value, Source(source["label"], place))
+
+
+def _fields(fields: Mapping[str, object]) -> Json:
+    """The fields of an output that can be kept."""
+    plain = {name: plain_data(fields[name]) for name in fields}
+    return {name: value for name, value in plain.items() if _fits(value)}
+
+
+def _fits(value: object) -> bool:
+    """True if the value comes back from JSON as it is, and is not too long."""
+    return isinstance(value, Decimal) or (_is_json(value) and len(json.dumps(value)) <= LARGEST_VALUE)
+
+
+def _is_json(value: object) -> bool:
+    match value:
+        case None | bool() | int() | str():
+            return True
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(isinstance(key, str) and _is_json(element) for key, element in value.items())
+        case list():
+            return all(map(_is_json, value))
+        case _:
+            return False
 
 
 def _var_from_json(data: Mapping[str, Any]) -> DocumentVar:
@@ -122,8 +150,3 @@ _READ: dict[str, Callable[[Mapping[str, Any]], ContextItem]] = {
     "DocumentSshConfig": _ssh_config_from_json,
     "BlockExecutionOutput": lambda data: BlockExecutionOutput(dict(data["fields"])),
 }
-
-
-def dumps(data: object) -> str:
-    """JSON text of plain data, keys in their order."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

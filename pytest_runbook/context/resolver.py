@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from types import MappingProxyType
 
 from pyrsistent import PMap, pmap
@@ -36,7 +37,7 @@ class ProcessEnvironment(Mapping[str, ContextValue]):
     def __getitem__(self, name: str) -> ContextValue:
         return ContextValue(os.environ[name], self.source)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # as os.environ has it
+    def __iter__(self) -> Iterator[str]:
         return iter(os.environ)
 
     def __len__(self) -> int:
@@ -77,8 +78,8 @@ class ContextResolver:
     put out does.
     given_env: environment given from outside (fixture, env file); below it comes the process's own.
     cwd_source: who set the directory; None for the default one.
-    secrets: read when somebody asks for one.
-    roots: further root objects of templates: doc, workspace, runbook, fixture, host, block.
+    secrets: read when somebody asks for one. fixtures: what templates read as ``fixture.NAME``.
+    roots: further root objects of templates: doc, workspace, runbook, block.
     seen: dotted names that were read so far, by any resolver of the run.
     """
 
@@ -91,6 +92,7 @@ class ContextResolver:
     given_env: Values = field(default_factory=dict)
     process_env: Values = field(default_factory=ProcessEnvironment)
     secrets: Values = field(default_factory=dict)
+    fixtures: Values = field(default_factory=dict)
     ssh_host: ContextValue | None = None
     ssh_config: DocumentSshConfig | None = None
     roots: Mapping[str, object] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class ContextResolver:
         fixed: Values = NOTHING,
         given_env: Values = NOTHING,
         secrets: Values = NOTHING,
+        fixtures: Values = NOTHING,
         seen: set[str] | None = None,
     ) -> ContextResolver:
         """What the first block sees. vars: the weakest; fixed ones win over them and over what blocks declare."""
@@ -115,6 +118,7 @@ class ContextResolver:
             fixed=fixed,
             given_env=given_env,
             secrets=secrets,
+            fixtures=fixtures,
             seen=set() if seen is None else seen,
         )
 
@@ -135,9 +139,9 @@ class ContextResolver:
             ssh_config=context.get(DocumentSshConfig) or (self.ssh_config if host is None else None),
         )
 
-    def with_roots(self, **roots: object) -> ContextResolver:
-        """The same with further root objects of templates."""
-        return replace(self, roots={**self.roots, **roots})
+    def with_roots(self, roots: Mapping[str, object], fixtures: Values) -> ContextResolver:
+        """The same with other root objects of templates."""
+        return replace(self, roots=roots, fixtures=fixtures)
 
     def resolve_template(self, text: str) -> str:
         """The text rendered.
@@ -146,12 +150,15 @@ class ContextResolver:
         """
         return self.resolve(text, Reads())
 
-    def resolve(self, text: str, reads: Reads) -> str:
-        """The same, noting in `reads` which values went into it."""
+    def resolve(self, text: str, reads: Reads, *, forbid_empty: bool = False) -> str:
+        """The same, noting in `reads` which values went into it.
+
+        forbid_empty: a ``{{ }}`` that prints nothing is an error.
+        """
         if not is_template(text):
             return text
         try:
-            return render(text, self.names(reads))
+            return render(text, self.names(reads), forbid_empty=forbid_empty)
         finally:
             self.seen.update(reads.values)
 
@@ -169,6 +176,7 @@ class ContextResolver:
             "var": Namespace("var", reads, self.vars),
             "env": Namespace("env", reads, self.env, self.given_env, self.process_env),
             "secret": Namespace("secret", reads, self.secrets),
+            "fixture": Namespace("fixture", reads, self.fixtures),
             "host": self.host,
             **self.roots,
         }
@@ -187,14 +195,14 @@ class ContextResolver:
         """What env blocks set, alone."""
         return {name: str(value.value) for name, value in self.env.items()}
 
-    def snapshot(self) -> ResolvedContext:
-        """All of it as plain data; sensitive values as they are."""
+    def snapshot(self, shown: Callable[[ContextValue], object] = attrgetter("value")) -> ResolvedContext:
+        """All of it as plain data. shown: gives what is to be seen of a value."""
         return ResolvedContext(
-            variables={name: value.value for name, value in self.vars.items()},
+            variables={name: shown(value) for name, value in self.vars.items()},
             variables_sources={name: str(value.source) for name, value in self.vars.items()},
             cwd=self.cwd,
-            env_vars=self.block_env(),
-            ssh_host=None if self.ssh_host is None else str(self.ssh_host.value),
+            env_vars={name: str(shown(value)) for name, value in self.env.items()},
+            ssh_host=None if self.ssh_host is None else str(shown(self.ssh_host)),
         )
 
     def _folded_vars(self, context: BlockContext) -> PMap[str, ContextValue]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from .json_form import dumps
-
 
 @dataclass(frozen=True, slots=True)
 class StoredContext:
@@ -74,10 +72,10 @@ class FileStorage:
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
         path = self._path(document_id, block_id)
         self._make(path.parent)
-        data = dumps({"stamp": context.stamp, "items": context.items})
+        data = json.dumps({"stamp": context.stamp, "items": context.items}, separators=(",", ":"))
         descriptor, temporary = tempfile.mkstemp(dir=path.parent)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(data)
             Path(temporary).replace(path)
         except BaseException:
@@ -86,7 +84,7 @@ class FileStorage:
 
     def load(self, document_id: str, block_id: str) -> StoredContext | None:
         try:
-            data = json.loads(self._path(document_id, block_id).read_text(encoding="utf-8"))
+            data = json.loads(self._path(document_id, block_id).read_text(encoding="ascii"))
             return StoredContext(items=list(data["items"]), stamp=str(data["stamp"]))
         except (OSError, ValueError, LookupError, TypeError):
             return None

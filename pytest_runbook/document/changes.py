@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from ..model.runbook import BlockSpec, Runbook
+
+ABOVE_ALL = -1
+"""The index of what stands above the first block: the runbook's own variables and environment."""
 
 
 def first_change(old: Runbook, new: Runbook) -> int | None:
     """The index of the first block whose context may differ in the new document; None if none does.
 
-    Prose counts as well: templates read it through ``doc``, so that an edit of prose begins at the first block.
+    Places count, because values say where they come from. Templates see every node through ``doc``, prose included, so
+    that an edit of any node touches the first block that reads it.
     """
-    if old.nodes != new.nodes and _prose(old) != _prose(new):
-        return 0
-    return _first_difference([_definition(spec) for spec in old.blocks], [_definition(spec) for spec in new.blocks])
+    if _head(old) != _head(new):
+        return ABOVE_ALL
+    touched = [] if old.nodes == new.nodes else list(blocks_reading("doc", new))[:1]
+    different = _first_difference(old.blocks, new.blocks)
+    return min((*touched, different) if different is not None else touched, default=None)
 
 
-def _first_difference(old: Sequence[object], new: Sequence[object]) -> int | None:
+def blocks_reading(root: str, runbook: Runbook) -> Iterator[int]:
+    """The indexes of blocks whose text may read a root object of templates."""
+    word = re.compile(rf"\b{root}\b")
+    for index, spec in enumerate(runbook.blocks):
+        if any(isinstance(text, str) and word.search(text) for text in spec.props.values()):
+            yield index
+
+
+def head_reads(root: str, runbook: Runbook) -> bool:
+    """True if the runbook's own variables or environment may read a root object of templates."""
+    given = (*runbook.vars, *runbook.env, *runbook.checks_vars)
+    return any(isinstance(item.value, str) and re.search(rf"\b{root}\b", item.value) for item in given)
+
+
+def _head(runbook: Runbook) -> object:
+    """What a runbook says as a whole, as far as contexts depend on it."""
+    return (
+        runbook.id,
+        runbook.name,
+        runbook.path,
+        runbook.form,
+        runbook.vars,
+        runbook.env,
+        runbook.checks_vars,
+        runbook.secrets,
+        runbook.answers,
+    )
+
+
+def _first_difference(old: Sequence[BlockSpec], new: Sequence[BlockSpec]) -> int | None:
     for index, (before, after) in enumerate(zip(old, new, strict=False)):
         if before != after:
             return index
     return None if len(old) == len(new) else min(len(old), len(new))
-
-
-def _definition(spec: BlockSpec) -> object:
-    """What a block says, apart from where it stands in the file."""
-    return (spec.id, spec.type, spec.name, spec.props, spec.rules, spec.node)
-
-
-def _prose(runbook: Runbook) -> list[object]:
-    known = {spec.node for spec in runbook.blocks}
-    return [
-        (node.id, node.type, node.props, node.content) for index, node in enumerate(runbook.nodes) if index not in known
-    ]

@@ -7,10 +7,13 @@ runs sees the snapshot that it was started with.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ..blocks.behavior import BlockBehavior
 from ..context.block_context import BlockContext
@@ -23,28 +26,28 @@ from ..context.items import (
 )
 from ..context.json_form import context_from_json, context_to_json
 from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
-from ..context.resolver import LOCAL, NOTHING, ContextResolver, ResolvedContext, Values
+from ..context.resolver import NOTHING, ContextResolver, ResolvedContext, Values
 from ..context.secrets import Secrets
-from ..context.storage import StoredContext, stamp_of
+from ..context.storage import StoredContext
 from ..context.values import ContextValue, Source
-from ..errors import ContextError, TemplateError
+from ..errors import ContextError, Refused, RunbookError, TemplateError
 from ..execution.context import ContextChange, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import BlockRunner, Limit
+from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Given, Runbook
-from .changes import first_change
-from .doc_view import DocView, nodes_by_name
+from ..model.runbook import BlockSpec, Effects, Given, Runbook
+from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
+from .doc_view import DocView, Outputs, nodes_by_name
+from .stored import stamp, without_secrets
 from .workspace import default_directory, workspace_root
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-
-ABOVE_ALL = -1
-"""Where an error in the file's own variables stands: above its first block."""
+ErrorT = TypeVar("ErrorT", bound=RunbookError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,12 @@ class Document:
         self._running: dict[str, ExecutionHandle] = {}
         self._told: dict[str, ResolvedContext] = {}
         self._seen: set[str] = set()
+        self._fixtures = {name: _fixture_value(name, value) for name, value in inputs.fixtures.items()}
         self._stations: list[Station] = []
         self._above: list[ContextResolver] = []
         self._errors: dict[int, ContextError] = {}
-        self._load(runbook, {})
+        self._looking_down: set[int] = set()
+        self._load(runbook, ABOVE_ALL)
 
     # What blocks see
 
@@ -143,8 +148,10 @@ class Document:
         return None if item is None else item.fields
 
     def label(self, spec: BlockSpec) -> str:
-        """How people call a block: ``block 3 "Build"``."""
-        number = self._index[spec.id] + 1
+        """How people call a block: ``block 3 "Build"``, counted as in reports; one that does no work has no number."""
+        number = self.number(spec)
+        if not number:
+            return f'{spec.type} block "{spec.name}"' if spec.name else f"{spec.type} block"
         return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({spec.type})"
 
     def final_variables(self) -> dict[str, object]:
@@ -152,8 +159,8 @@ class Document:
         return {name: value.value for name, value in self._fold_to(len(self._stations)).vars.items()}
 
     def number(self, spec: BlockSpec) -> int:
-        """A block's 1-based position among the items of a run."""
-        return self._numbers[spec.id]
+        """A block's 1-based position among the items of a run; 0 for one that does no work."""
+        return self._numbers.get(spec.id, 0)
 
     # What changes it
 
@@ -163,18 +170,20 @@ class Document:
         What blocks left stays with them, as long as they are there; a block that runs goes on as it was started.
         """
         changed = first_change(self.runbook, runbook)
-        kept = {station.spec.id: station.active for station in self._stations}
-        self._load(runbook, kept)
-        for block_id in kept.keys() - self._index.keys():
-            self._runtime.storage.delete(runbook.id, block_id)
-        if changed is not None:
-            self._tell_contexts()
-        return changed
+        before = self.runbook.id, set(self._index)
+        self._load(runbook, len(runbook.blocks) if changed is None else changed)
+        for block_id in before[1] - self._index.keys():
+            self._told.pop(block_id, None)
+            self._delete_stored(before[0], block_id)
+        if changed is None:
+            return None
+        self._tell_contexts(changed)
+        return max(changed, 0)
 
     def rebuild_contexts(self, start: int = 0) -> None:
         """Evaluate the contexts again, from a block's index on."""
         self._forget_from(start)
-        self._tell_contexts()
+        self._tell_contexts(start)
 
     def update_active_context(self, block_id: str, change: ContextChange) -> None:
         """Change what a block left; the blocks below see it at once. Nothing happens if the block is gone."""
@@ -187,61 +196,79 @@ class Document:
         if station.active.get(BlockExecutionOutput) is not before:
             self._channel.send(BlockExecutionOutputChanged(block_id))
         self._learn_secrets(station.active)
-        self.rebuild_contexts(index)
+        self._refold(index)
 
     def update_passive_context(self, block_id: str, change: ContextChange) -> None:
-        """Change what a block declares, until something above it changes."""
-        index = self._index[block_id]
+        """Change what a block declares, until something above it changes. Nothing happens if the block is gone."""
+        index = self._index.get(block_id)
+        if index is None:
+            return
         self._fold_to(index + 1)
         station = self._stations[index]
         change(station.passive)
-        self._above[index + 1 :] = [self._above[index].fold(station.passive).fold(station.active)]
-        self._tell_contexts()
+        self._learn_secrets(station.passive)
+        self._refold(index)
 
     def clear_active_context(self, block_id: str) -> None:
         """Take away what a block left, stored or not."""
         index = self._index.get(block_id)
-        if index is None or not len(self._stations[index].active):
+        if index is None:
             return
-        self._stations[index].active = BlockContext()
-        self._runtime.storage.delete(self.runbook.id, block_id)
-        self._channel.send(BlockExecutionOutputChanged(block_id))
-        self.rebuild_contexts(index)
+        self._delete_stored(self.runbook.id, block_id)
+        if len(self._stations[index].active):
+            self._stations[index].active = BlockContext()
+            self._channel.send(BlockExecutionOutputChanged(block_id))
+            self._refold(index)
 
     def reset(self) -> None:
         """Take away what any block left, outputs included."""
         for station in self._stations:
-            station.active = BlockContext()
+            if len(station.active):
+                station.active = BlockContext()
+                self._channel.send(BlockExecutionOutputChanged(station.spec.id))
         self.fates.clear()
         self._runtime.storage.delete_for_document(self.runbook.id)
         self.rebuild_contexts()
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
         """Give templates further fixture values."""
-        if fixtures:
-            self._inputs = replace(self._inputs, fixtures={**self._inputs.fixtures, **fixtures})
+        known = self._fixtures
+        new = {name: value for name, value in fixtures.items() if name not in known or known[name].value is not value}
+        if not new:
+            return
+        self._fixtures = {**known, **{name: _fixture_value(name, value) for name, value in new.items()}}
+        if self._first_reading_fixtures is not None:
+            self.rebuild_contexts(self._first_reading_fixtures)
 
     # What is kept
 
     def save_context(self, block_id: str) -> None:
-        """Store what a block left. :raises OSError: if it can't be written."""
+        """Store what a block left, without secrets: variables that hold one are left out, outputs are masked.
+
+        :raises OSError: if it can't be written.
+        """
         station = self._stations[self._index[block_id]]
-        items = context_to_json(station.active)
+        items = context_to_json(without_secrets(station.active, self._runtime.redactor))
         if items:
             masked = self._runtime.redactor.redact_data(items)
             assert isinstance(masked, list)
-            self._runtime.storage.save(self.runbook.id, block_id, StoredContext(masked, self._stamp(station)))
+            stored = StoredContext(masked, stamp(station.spec, self._fold_to(self._index[block_id])))
+            self._runtime.storage.save(self.runbook.id, block_id, stored)
 
     def load_contexts(self) -> int:
-        """Take what an earlier run left to blocks that are the same and see the same; gives to how many."""
+        """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
+
+        Stored contexts that make no sense count as absent.
+        """
         loaded = 0
-        for station in self._stations:
+        for index, station in enumerate(self._stations):
             stored = self._runtime.storage.load(self.runbook.id, station.spec.id)
-            self._fold_to(self._index[station.spec.id])
-            if stored is not None and stored.stamp == self._stamp(station):
-                station.active = context_from_json(stored.items)
-                self._forget_from(self._index[station.spec.id])
-                loaded += 1
+            if stored is not None and stored.stamp == stamp(station.spec, self._fold_to(index)):
+                with suppress(ValueError):
+                    station.active = context_from_json(stored.items)
+                    loaded += 1
+                    self._forget_from(index)
+        self._tell_contexts(0)
         return loaded
 
     # What runs
@@ -262,8 +289,8 @@ class Document:
         if error is not None:
             raise error
         runner = self._runner(station, station.behavior, limit or self._runtime.block_limit(self.runbook, station.spec))
-        handle = self._running[block_id] = runner.context.handle
         self._runtime.start(self._run, block_id, runner)
+        handle = self._running[block_id] = runner.context.handle
         return handle
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
@@ -289,18 +316,22 @@ class Document:
         context = ExecutionContext(
             spec=spec,
             run_id=self.run_id,
+            folder=self.runbook.path.parent,
+            root=runtime.settings.root,
             resolver=self.resolver_above(spec.id),
-            handle=ExecutionHandle(spec.id),
+            handle=ExecutionHandle(spec.id, limit),
             store=self,
             resources=runtime.resources,
             redactor=runtime.redactor,
             channel=self._channel,
             events=runtime.events,
+            read_only=self._is_read_only(spec),
+            is_quiet=not self.number(spec),
         )
         return BlockRunner(
             context=context,
             execute=self._work(behavior),
-            limit=limit,
+            explain=partial(self.explained, spec=spec),
             number=self.number(spec),
             label=self.label(spec),
             difference=runtime.settings.difference,
@@ -311,55 +342,78 @@ class Document:
 
         async def work(context: ExecutionContext) -> WorkResult:
             try:
-                context.resolver = self._in_scope(context.spec, context.resolver)
+                context.resolver = self.in_scope(context.spec, context.resolver)
+                if behavior.uses_host and context.resolver.ssh_host is not None:
+                    raise Refused(no_remote_hosts(context.resolver.host))
+                _refuse_writes(behavior, context)
                 return await behavior.execute(context)
             except TemplateError as error:
                 raise self.explained(error, context.spec) from error
 
         return work
 
-    def _in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
+    def _is_read_only(self, spec: BlockSpec) -> bool:
+        return self._runtime.settings.read_only or Effects.READ in (self.runbook.effects, spec.rules.effects)
+
+    def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
         """What the block sees, with the keys that stand beside its type."""
         scope, source = spec.rules.scope, Source("this block's own keys", spec.place)
+
+        def value(given: Given) -> ContextValue:
+            if not spec.rules.template:
+                return ContextValue(given.value, source)
+            return self._known(_value(resolver, given, source), given.name)
+
         for given in scope.vars:
-            resolver = resolver.fold(BlockContext(DocumentVar(given.name, _value(resolver, given, source))))
+            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given))))
         for given in scope.env:
-            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, _value(resolver, given, source))))
+            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value(given))))
         if scope.directory is not None:
-            resolver = resolver.fold(BlockContext(DocumentCwd(_value(resolver, scope.directory, source))))
+            resolver = resolver.fold(BlockContext(DocumentCwd(value(scope.directory))))
         if scope.host is not None:
-            host = _value(resolver, scope.host, source)
-            resolver = resolver.fold(BlockContext(DocumentSshHost(None if host.value == LOCAL else host)))
+            resolver = resolver.fold(BlockContext(DocumentSshHost.of(value(scope.host))))
         return resolver
 
-    def explained(self, error: TemplateError, spec: BlockSpec) -> TemplateError:
-        """The same error, saying which block could have set what is undefined."""
-        root, _, name = (error.name or "").partition(".")
+    def explained(self, error: ErrorT, spec: BlockSpec) -> ErrorT:
+        """The same error; one of an undefined variable says which block could have set it."""
+        dotted = error.name if isinstance(error, TemplateError) and error.name else ""
+        root, _, name = dotted.partition(".")
         setters = [other for other in self.runbook.blocks if _may_set(other, name)] if root == "var" and name else []
-        if not setters:
+        if not setters or spec.id not in self._index:
             return error
-        here = self._index[spec.id]
+        above = [setter for setter in setters if self._index[setter.id] < self._index[spec.id]]
+        setter = above[-1] if above else setters[0]
+        fate = self._fate(setter) if above else "stands below"
         told = error.located()
-        above = [setter for setter in setters if self._index[setter.id] < here]
-        if above:
-            fate = self.fates.get(above[-1].id, "has not run")
-            told.hint = f"{error.name} is set by {self.label(above[-1])} ({above[-1].place}), which {fate}"
-        else:
-            told.hint = f"{error.name} is set by {self.label(setters[0])} ({setters[0].place}), which stands below"
+        told.hint = f"{dotted} is set by {self.label(setter)} ({setter.place}), which {fate}"
         return told
+
+    def _fate(self, spec: BlockSpec) -> str:
+        """What became of a block that did not set its variable."""
+        if spec.type != "local-var":
+            return self.fates.get(spec.id, "has not run")
+        key = self._stations[self._index[spec.id]].local_values.key
+        return f"nobody answered: give an answer to {key}"
 
     # How contexts are folded
 
-    def _load(self, runbook: Runbook, kept: Mapping[str, BlockContext]) -> None:
+    def _load(self, runbook: Runbook, changed: int) -> None:
+        """Take a runbook; what is known of the blocks above the first changed one stays, as do active contexts."""
+        kept = {station.spec.id: station.active for station in self._stations}
+        same = self._stations[: max(changed, 0)]
         self.runbook = runbook
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
         self._index = {spec.id: index for index, spec in enumerate(runbook.blocks)}
+        self._items = items_of(runbook, self._runtime.registry.catalog)
+        self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
+        reading = iter((ABOVE_ALL,)) if head_reads("fixture", runbook) else blocks_reading("fixture", runbook)
+        self._first_reading_fixtures = next(reading, None)
         strongest, *weaker = self._inputs.answers or (NOTHING,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
-        ordinals: Counter[str] = Counter()
-        self._stations = []
-        for spec in runbook.blocks:
+        ordinals = Counter(station.spec.type for station in same)
+        self._stations = same
+        for spec in runbook.blocks[len(same) :]:
             ordinals[spec.type] += 1
             behavior = self._runtime.registry.behavior(spec.type)
             station = Station(
@@ -369,10 +423,7 @@ class Document:
                 active=kept.get(spec.id, BlockContext()),
             )
             self._stations.append(station)
-        self._items = items_of(runbook, self._runtime.registry.catalog)
-        self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
-        self._above = []
-        self._errors.clear()
+        self._forget_from(changed)
 
     def _file_answers(self) -> dict[str, ContextValue]:
         source = Source("answers", self.runbook.checks or self.runbook.place)
@@ -389,10 +440,27 @@ class Document:
         return self._above[index]
 
     def _forget_from(self, index: int) -> None:
-        """Let what lies below a block be folded again when somebody asks."""
+        """Let a block and what lies below it be evaluated again when somebody asks."""
         del self._above[index + 1 :]
         for position in [position for position in self._errors if position >= index]:
             del self._errors[position]
+        self._looking_down = {position for position in self._looking_down if position < index}
+
+    def _refold(self, index: int) -> None:
+        """Fold again what one block says; what lies below it is evaluated again when somebody asks.
+
+        So are the blocks above that read the outputs of blocks below them.
+        """
+        first = min((position for position in self._looking_down if position <= index), default=None)
+        if first is not None:
+            self.rebuild_contexts(first)
+            return
+        is_folded = index + 1 < len(self._above)
+        self._forget_from(index + 1)
+        if is_folded:
+            station = self._stations[index]
+            self._above[index + 1 :] = [self._above[index].fold(station.passive).fold(station.active)]
+        self._tell_contexts(index + 1)
 
     def _evaluate(self, position: int, above: ContextResolver) -> None:
         station = self._stations[position]
@@ -400,27 +468,40 @@ class Document:
         if station.behavior is None:
             return
         try:
-            resolver = self._with_roots(above, station)
+            resolver = self._with_roots(above, station, partial(self._output_seen_from, position))
             station.passive = station.behavior.passive_context(resolver, station.local_values) or BlockContext()
             self._learn_secrets(station.passive)
         except ContextError as error:
             self._errors[position] = self._explained_context(error, station.spec)
+        except Exception as error:
+            self._errors[position] = _context_fault(error, station.spec)
+
+    def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
+        """A block's output, for the declaration of the block at that position, which hangs on it from now on."""
+        if self._index.get(block_id, ABOVE_ALL) >= position:
+            self._looking_down.add(position)
+        return self.output(block_id)
 
     def _explained_context(self, error: ContextError, spec: BlockSpec) -> ContextError:
         if isinstance(error.__cause__, TemplateError):
             error.hint = self.explained(error.__cause__, spec).hint
         return error
 
-    def _with_roots(self, resolver: ContextResolver, station: Station) -> ContextResolver:
+    def _with_roots(
+        self, resolver: ContextResolver, station: Station, outputs: Outputs | None = None
+    ) -> ContextResolver:
         spec = station.spec
+        roots = {
+            **self._roots(),
+            "doc": DocView(self.runbook.nodes, self._by_name, spec.node, outputs or self.output),
+            "block": {"id": spec.id, "name": spec.name, "type": spec.type},
+        }
+        return resolver.with_roots(roots, self._fixtures)
+
+    def _roots(self) -> dict[str, object]:
+        """The root objects that are the same for all blocks."""
         workspace = {"workspace": {"root": str(self._workspace)}} if self._workspace else {}
-        return resolver.with_roots(
-            doc=DocView(self.runbook.nodes, self._by_name, spec.node, self.output),
-            runbook={"id": self.runbook.id, "name": self.runbook.name},
-            block={"id": spec.id, "name": spec.name, "type": spec.type},
-            fixture=self._inputs.fixtures,
-            **workspace,
-        )
+        return {"runbook": {"id": self.runbook.id, "name": self.runbook.name}, **workspace}
 
     def _first_resolver(self) -> ContextResolver:
         """What the first block sees: what is given from outside, and what the file says at its top."""
@@ -432,7 +513,7 @@ class Document:
             given_env=inputs.env,
             secrets=Secrets(self.runbook.secrets, runtime.redactor.add),
             seen=self._seen,
-        ).with_roots(runbook={"id": self.runbook.id, "name": self.runbook.name}, fixture=inputs.fixtures)
+        ).with_roots(self._roots(), self._fixtures)
         try:
             return self._with_file_values(resolver)
         except TemplateError as error:
@@ -456,24 +537,33 @@ class Document:
 
     def _learn_secrets(self, context: BlockContext) -> None:
         for item in context:
-            if isinstance(item, DocumentVar | DocumentEnvVar) and item.value.sensitive:
-                self._runtime.redactor.add(str(item.value.value), item.name)
+            if isinstance(item, DocumentVar | DocumentEnvVar):
+                self._known(item.value, item.name)
 
-    def _stamp(self, station: Station) -> str:
-        resolver = self._fold_to(self._index[station.spec.id])
-        variables = {name: str(value.value) for name, value in resolver.vars.items() if not value.sensitive}
-        parts = {"type": station.spec.type, "props": dict(station.spec.props), "host": resolver.host, "vars": variables}
-        return stamp_of(parts)
+    def _known(self, value: ContextValue, name: str) -> ContextValue:
+        """The value; the redactor knows it from now on if it is secret."""
+        if value.sensitive:
+            self._runtime.redactor.add(str(value.value), name)
+        return value
 
-    def _tell_contexts(self) -> None:
-        """Tell the client of each block that sees something else than before, if anybody listens."""
+    def _delete_stored(self, runbook_id: str, block_id: str) -> None:
+        try:
+            self._runtime.storage.delete(runbook_id, block_id)
+        except OSError as error:
+            self._runtime.note(f"what an earlier run left could not be deleted: {error}")
+
+    def _tell_contexts(self, start: int) -> None:
+        """Tell the client of each block from there on that sees something else than before, if anybody listens."""
         if isinstance(self._channel, Silence):
             return
-        for station in self._stations:
-            context = self.resolved_context(station.spec.id)
+        for station in self._stations[max(start, 0) :]:
+            context = self.resolver_above(station.spec.id).snapshot(self._shown)
             if self._told.get(station.spec.id) != context:
                 self._told[station.spec.id] = context
                 self._channel.send(BlockContextUpdate(station.spec.id, context))
+
+    def _shown(self, value: ContextValue) -> object:
+        return MASK if value.sensitive else self._runtime.redactor.redact_data(value.value)
 
 
 def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
@@ -485,6 +575,30 @@ def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
 def not_supported(block_type: str) -> str:
     """Why a block of a type that nothing runs yet does not run."""
     return f"{block_type} blocks are not supported yet"
+
+
+def no_remote_hosts(host: str) -> str:
+    """Why a block that belongs on another host does not run."""
+    return f"it runs on {host}, and hosts over SSH are not supported yet"
+
+
+def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:
+    """What a third-party block type raised in place of a `ContextError`."""
+    if isinstance(error, RunbookError):
+        return ContextError(error.message, place=error.place or spec.place, block=spec.label, hint=error.hint)
+    message = f"a fault in the block type's code: {type(error).__name__}: {error}"
+    return ContextError(message, place=spec.place, block=spec.label, hint="please report it to its author")
+
+
+def _fixture_value(name: str, value: object) -> ContextValue:
+    return ContextValue(value, Source(f'fixture "{name}"'))
+
+
+def _refuse_writes(behavior: BlockBehavior, context: ExecutionContext) -> None:
+    """:raises Refused: if the block may change something and nothing may be changed."""
+    reason = behavior.writes(context) if context.read_only else None
+    if reason is not None:
+        raise Refused(f"read-only: {reason}")
 
 
 def _value(resolver: ContextResolver, given: Given, source: Source) -> ContextValue:
@@ -500,4 +614,9 @@ def _may_set(spec: BlockSpec, variable: str) -> bool:
         return True
     if any(capture.name == variable for capture in spec.rules.captures):
         return True
-    return spec.type in ("var", "local-var", "dropdown") and spec.props.get("name") == variable
+    if spec.type in ("var", "local-var", "dropdown") and spec.props.get("name") == variable:
+        return True
+    code = spec.props.get("code")
+    if not isinstance(code, str) or "_OUTPUT_VARS" not in code:
+        return False
+    return re.search(rf"\b{re.escape(variable)}\b", code) is not None

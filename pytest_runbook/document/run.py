@@ -8,7 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+
+import anyio
 
 from ..context.values import Reads
 from ..errors import ContextError, RunbookError, TemplateError, TimedOut
@@ -17,8 +20,8 @@ from ..execution.lifecycle import Limit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure
-from ..text import show_seconds
-from .document import Document, not_supported
+from ..text import show_limit
+from .document import Document, no_remote_hosts, not_supported
 
 if TYPE_CHECKING:
     from ..resources.process_keeper import Leftover
@@ -30,7 +33,6 @@ class Skip:
     """The decision not to run a block, and why."""
 
     reason: str
-    fate: str = "was skipped"
 
 
 class RunbookRun:
@@ -45,7 +47,7 @@ class RunbookRun:
         self._runtime = runtime
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
-        self._error_owner: BlockResult | None = None
+        self._owned_faults: list[RunbookError] = []
         self._started_at: float | None = None
         self._cleanup_started_at: float | None = None
 
@@ -57,7 +59,7 @@ class RunbookRun:
     async def step(
         self, block_id: str, *, upper_limit: Limit | None = None, fixtures: Mapping[str, object] | None = None
     ) -> BlockResult:
-        """Run one block, if it is to run; give what came of it.
+        """Run one block, if it is to run; give what came of it. Cancelled, it ends the block before it returns.
 
         upper_limit: a deadline of somebody else's, which holds if it is shorter than the block's own.
         :raises KeyError: if the document has no such block.
@@ -72,19 +74,53 @@ class RunbookRun:
         self._note(spec, result)
         return result
 
+    def fail(self, block_id: str, error: RunbookError) -> BlockResult:
+        """Take a block for failed that could not even be tried; give what came of it.
+
+        :raises KeyError: if the document has no such block.
+        """
+        spec = self.document.spec(block_id)
+        result = self._failed(spec, error)
+        self._note(spec, result)
+        return result
+
+    def missed_cleanups(self) -> tuple[BlockSpec, ...]:
+        """Clean-ups of a run that was begun which have not had their turn."""
+        specs = (spec for spec in self.document.items if spec.rules.is_cleanup and spec.id not in self.results)
+        return tuple(specs) if self.is_started else ()
+
     async def run_all(self) -> tuple[BlockResult, ...]:
-        """Run every block in order, clean-ups last, and end what they left behind."""
+        """Run every block in order, clean-ups last, and end what they left behind. Cancelled, it still cleans up."""
+        waiting = list(self.document.items)
         try:
-            for spec in self.document.items:
-                await self.step(spec.id)
+            while waiting:
+                await self.step(waiting[0].id)
+                del waiting[0]
+        except anyio.get_cancelled_exc_class():
+            self.cancel("cancelled")
+            with anyio.CancelScope(shield=True):
+                for spec in waiting[1:]:
+                    await self.step(spec.id)
+            raise
         finally:
             await self.finish()
         return tuple(self.results.values())
 
     def cancel(self, reason: str) -> None:
-        """End what runs; of what has not run yet, only clean-ups will."""
-        self._cancelled = self._cancelled or reason
-        self.document.cancel(reason=reason)
+        """End what runs; of what has not run yet, only clean-ups will. The second time, clean-ups that run end as well.
+
+        A clean-up that runs when the runtime is shutting down gets the time that is left for that.
+        """
+        is_first, self._cancelled = self._cancelled is None, self._cancelled or reason
+        shutdown = self._runtime.shutdown_limit()
+        for block_id, handle in self.document.running.items():
+            if not is_first or not self._is_cleanup(block_id):
+                handle.cancel(reason)
+            elif shutdown is not None:
+                handle.hurry(shutdown)
+
+    def _is_cleanup(self, block_id: str) -> bool:
+        return any(spec.id == block_id and spec.rules.is_cleanup for spec in self.document.items)
 
     async def finish(self) -> Sequence[Leftover]:
         """End the processes that blocks left in the background; gives which they were."""
@@ -102,7 +138,7 @@ class RunbookRun:
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return Skip(not_supported(spec.type))
-        return self._stopped(spec) or self._context_fault(spec) or self._remote(spec) or self._condition(spec)
+        return self._stopped(spec) or self._context_fault(spec) or self._condition(spec) or self._remote(spec)
 
     def _stopped(self, spec: BlockSpec) -> Skip | None:
         if spec.rules.is_cleanup:
@@ -130,16 +166,18 @@ class RunbookRun:
         error = self.document.context_error_above(spec.id)
         if error is None:
             return None
-        if self._error_owner is None:
+        if not any((error.place, error.message) == (owned.place, owned.message) for owned in self._owned_faults):
             raise error
         return Skip(f"{error.block or 'the context above'} can't be evaluated: {error.place}")
 
     def _remote(self, spec: BlockSpec) -> Skip | None:
         behavior = self.document.behavior(spec.id)
+        if behavior is None or not behavior.uses_host:
+            return None
         resolver = self.document.resolver_above(spec.id)
-        if behavior is not None and behavior.uses_host and resolver.ssh_host is not None:
-            return Skip(f"it runs on {resolver.host}, and hosts over SSH are not supported yet")
-        return None
+        if spec.rules.scope.host is not None:
+            resolver = self.document.in_scope(spec, resolver)
+        return None if resolver.ssh_host is None else Skip(no_remote_hosts(resolver.host))
 
     def _condition(self, spec: BlockSpec) -> Skip | None:
         condition = spec.rules.when
@@ -147,7 +185,8 @@ class RunbookRun:
             return None
         runtime = self._runtime
         names = self.document.resolver_above(spec.id).names(Reads())
-        trace = Judge(names, runtime.redactor, runtime.settings.difference).trace(condition)
+        explain = partial(self.document.explained, spec=spec)
+        trace = Judge(names, runtime.redactor, runtime.settings.difference, explain).trace(condition)
         if trace.verdict is Verdict.ERROR:
             message = f"when: {trace.source}: {trace.message}"
             raise TemplateError(message, place=condition.place, block=spec.label, hint=trace.hint)
@@ -160,7 +199,13 @@ class RunbookRun:
             self._emit(EventKind.SERIAL_EXECUTION_STARTED)
         limit = self._limit(spec, upper_limit)
         handle = self.document.start_execution(spec.id, limit)
-        result = await handle.wait()
+        try:
+            result = await handle.wait()
+        except anyio.get_cancelled_exc_class():
+            handle.cancel()
+            with anyio.CancelScope(shield=True):
+                self._note(spec, await handle.wait())
+            raise
         if result.outcome is Outcome.PASSED:
             self._save(spec)
         return result
@@ -170,8 +215,10 @@ class RunbookRun:
 
         :raises TimedOut: if it has passed already.
         """
-        limits = [self._runtime.block_limit(self.document.runbook, spec), self._whole_limit(spec)]
-        limit = min((limit for limit in (*limits, upper_limit) if limit is not None), key=lambda limit: limit.seconds)
+        limits = [self._runtime.block_limit(self.document.runbook, spec), self._whole_limit(spec), upper_limit]
+        if spec.rules.is_cleanup:
+            limits.append(self._runtime.shutdown_limit())
+        limit = min((limit for limit in limits if limit is not None), key=lambda limit: limit.seconds)
         if limit.seconds <= 0:
             raise TimedOut(f"no time is left for it ({limit.name})", place=spec.place, block=spec.label)
         return limit
@@ -183,13 +230,12 @@ class RunbookRun:
             if self._cleanup_started_at is None:
                 self._cleanup_started_at = now
             seconds = timeouts.finally_ or self._runtime.settings.cleanup_timeout
-            name = f"the clean-ups' limit {show_seconds(seconds)}"
-            left = seconds - (now - self._cleanup_started_at)
-            return self._runtime.shutdown_limit() or Limit(left, name)
+            name = f"the clean-ups' limit {show_limit(seconds)}"
+            return Limit(seconds - (now - self._cleanup_started_at), name)
         if timeouts.total is None or self._started_at is None:
             return None
         left = timeouts.total - (now - self._started_at)
-        return Limit(left, f"the runbook's limit {show_seconds(timeouts.total)}")
+        return Limit(left, f"the runbook's limit {show_limit(timeouts.total)}")
 
     def _note(self, spec: BlockSpec, result: BlockResult) -> None:
         self.results[spec.id] = result
@@ -223,7 +269,7 @@ class RunbookRun:
             error_place=str(located.place),
         )
         if isinstance(error, ContextError):
-            self._error_owner = self._error_owner or result
+            self._owned_faults.append(error)
         return result
 
     def _result(self, spec: BlockSpec, outcome: Outcome, **known: object) -> BlockResult:

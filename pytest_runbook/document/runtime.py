@@ -17,14 +17,14 @@ from ..context.storage import ContextStorage, MemoryStorage
 from ..errors import UnreadableFile
 from ..execution.lifecycle import Limit
 from ..masking import Redactor
-from ..messages.channel import ClientMessageChannel, Silence
+from ..messages.channel import ClientMessageChannel, Guarded, Silence
 from ..messages.events import EventBus
 from ..model.atuin_form import UnknownBlocks
 from ..model.loading import load_runbook
 from ..model.runbook import BlockSpec, Runbook
 from ..resources.process_family import Grace
 from ..resources.resources import Resources
-from ..text import show_seconds
+from ..text import show_limit
 from .document import Document, Inputs
 from .problems import problems_of
 from .settings import Settings
@@ -54,7 +54,7 @@ class Runtime:
         self.storage = storage
         self.redactor = redactor
         self.resources = resources
-        self.events = EventBus()
+        self.events = EventBus(self.note)
         self.notes: dict[str, None] = {}
         self._tasks = tasks
         self._shutdown_at: float | None = None
@@ -68,7 +68,8 @@ class Runtime:
         """
         if not isinstance(runbook, Runbook):
             runbook = read_runbook(Path(runbook), self.registry)
-        return Document(runbook, self, str(uuid.uuid4()), inputs or Inputs(), channel or Silence())
+        heard = Silence() if channel is None or isinstance(channel, Silence) else Guarded(channel, self.note)
+        return Document(runbook, self, str(uuid.uuid4()), inputs or Inputs(), heard)
 
     def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
         """Run something in the runtime's task group."""
@@ -77,7 +78,7 @@ class Runtime:
     def block_limit(self, runbook: Runbook, spec: BlockSpec) -> Limit:
         """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
         seconds = spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout
-        return Limit(seconds, f"limit {show_seconds(seconds)}")
+        return Limit(seconds, f"limit {show_limit(seconds)}")
 
     def shut_down(self) -> None:
         """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
@@ -95,7 +96,7 @@ class Runtime:
         if self._shutdown_at is None:
             return None
         left = self._shutdown_at - time.monotonic() - self.resources.grace.total
-        return Limit(max(left, 0.0), f"shutting down within {show_seconds(self.settings.shutdown)}")
+        return Limit(max(left, 0.0), f"shutting down within {show_limit(self.settings.shutdown)}")
 
     def note(self, text: str) -> None:
         """Keep something for the end of the run; the same text once."""
@@ -129,6 +130,7 @@ async def open_runtime(
     Must be left in the task that entered it.
     """
     settings = settings or Settings()
+    raised: Exception | None = None
     resources = Resources(interpreters=settings.interpreters, login_shell=settings.login_shell)
     async with resources, anyio.create_task_group() as tasks:
         runtime = Runtime(
@@ -136,6 +138,10 @@ async def open_runtime(
         )
         try:
             yield runtime
+        except Exception as error:  # goes on as it is, not in the task group's ExceptionGroup
+            raised = error
         finally:
             runtime.shut_down()
             tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised

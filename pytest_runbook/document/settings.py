@@ -24,7 +24,7 @@ class Settings:
     block_timeout: seconds for a block that has no limit of its own. cleanup_timeout: for all clean-ups of a runbook.
     shutdown: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
-    login_shell: never, once or each.
+    login_shell: never, once or each. read_only: blocks that may change something are refused.
     difference: shows where two values of an equality differ.
     """
 
@@ -36,4 +36,5 @@ class Settings:
     default_directory: DefaultDirectory = DefaultDirectory.AUTO
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
+    read_only: bool = False
     difference: Difference = no_difference

@@ -20,6 +20,9 @@ MOST_DIFFERENCE_LINES = 40
 Difference = Callable[[str, object, object], Sequence[str]]
 """Lines that show where two values differ: operator, left, right."""
 
+Explain = Callable[[RunbookError], RunbookError]
+"""Gives the same error with what is known of the name that is undefined."""
+
 
 class Judge:
     """Evaluates conditions over the names that a block's author may use.
@@ -28,11 +31,18 @@ class Judge:
     """
 
     def __init__(
-        self, names: Mapping[str, object], redactor: Redactor, difference: Difference, *, hide_values: bool = False
+        self,
+        names: Mapping[str, object],
+        redactor: Redactor,
+        difference: Difference,
+        explain: Explain,
+        *,
+        hide_values: bool = False,
     ) -> None:
         self._names = names
         self._redactor = redactor
         self._difference = difference
+        self._explain = explain
         self._hide_values = hide_values
 
     def judge(self, conditions: Iterable[Condition]) -> tuple[AssertionTrace, ...]:
@@ -61,6 +71,7 @@ class Judge:
 
     def error_trace(self, condition: Condition, error: RunbookError, what: str = "") -> AssertionTrace:
         """An assertion that could not be evaluated."""
+        error = self._explain(error)
         return AssertionTrace(
             source=what + condition.source,
             verdict=Verdict.ERROR,
@@ -74,10 +85,10 @@ class Judge:
         expected = actual = None
         difference: Sequence[str] = ()
         if comparison is not None:
-            actual = self._show(comparison.left)
+            actual = self._show(comparison.actual)
             if comparison.op == "==":
-                expected = self._show(comparison.right)
-                difference = self._differing(comparison.left, comparison.right)
+                expected = self._show(comparison.expected)
+                difference = self._differing(comparison.actual, comparison.expected)
         return AssertionTrace(
             source=condition.source,
             verdict=Verdict.FAILED,
@@ -104,7 +115,10 @@ class Judge:
 
 def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value for people, as Python writes it, its middle left out where it is long."""
-    text = str(value) if isinstance(value, Decimal) else repr(_bounded(value, longest))
+    try:
+        text = str(value) if isinstance(value, Decimal) else repr(_bounded(value, longest))
+    except Exception:  # a fixture's value may be anything
+        text = f"<{type(value).__name__}>"
     if len(text) <= longest:
         return text
     half = (longest - 5) // 2

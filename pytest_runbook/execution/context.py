@@ -6,6 +6,7 @@ import codecs
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from ..context.block_context import BlockContext
@@ -79,11 +80,16 @@ class ExecutionContext:
     """Everything that a running block may use.
 
     resolver: what the block sees; a snapshot that later changes do not touch.
+    folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
     reads: which values it looked up so far.
+    read_only: nothing may be changed; what can be told to open in such a mode, is.
+    is_quiet: the block does no work that anybody would want to hear the stations of.
     """
 
     spec: BlockSpec
     run_id: str
+    folder: Path
+    root: Path
     resolver: ContextResolver
     handle: ExecutionHandle
     store: ContextStore
@@ -91,37 +97,57 @@ class ExecutionContext:
     redactor: Redactor
     channel: ClientMessageChannel
     events: EventBus
+    read_only: bool = False
+    is_quiet: bool = False
     reads: Reads = field(default_factory=Reads)
     findings: Findings = field(default_factory=Findings)
     _texts: dict[str, _TextStream] = field(default_factory=dict)
 
-    def render(self, prop: str) -> str:
+    def render(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop, rendered; "" where the file has none.
+
+        forbid_empty: a ``{{ }}`` in it that prints nothing is an error.
 
         :raises TemplateError: if it can't be rendered; it knows its line.
         """
         value = self.spec.props.get(prop)
-        return self.render_text(value, prop) if isinstance(value, str) else ""
+        return self.render_text(value, prop, forbid_empty=forbid_empty) if isinstance(value, str) else ""
 
-    def render_text(self, text: str, key: str) -> str:
+    def render_text(self, text: str, key: str, *, forbid_empty: bool = False) -> str:
         """A text that stands at `key` of the block, rendered, unless the block says `template: false`."""
         if not self.spec.rules.template:
             return text
         try:
-            return self.resolver.resolve(text, self.reads)
+            return self.resolver.resolve(text, self.reads, forbid_empty=forbid_empty)
         except TemplateError as error:
             place = self.spec.place_of(key)
             raise error.located(place.below((error.line or 1) - 1), self.spec.label) from None
 
-    def require(self, prop: str) -> str:
+    def require(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop that must not be empty, rendered.
+
+        forbid_empty: neither may any ``{{ }}`` in it.
 
         :raises BlockFailed: if it is.
         """
-        text = self.render(prop)
+        text = self.render(prop, forbid_empty=forbid_empty)
         if not text.strip():
             raise BlockFailed(f"`{prop}` is empty", place=self.spec.place_of(prop), hint=f"give the block its {prop}")
         return text
+
+    def file(self, prop: str, path: str) -> Path:
+        """A file whose content a block sends, relative to its runbook's.
+
+        :raises BlockFailed: if there is none, or it lies outside of the folders that a runbook may send from.
+        """
+        place = self.spec.place_of(prop)
+        found = (self.folder / path.strip()).resolve()
+        if not any(found.is_relative_to(folder.resolve()) for folder in (self.folder, self.root)):
+            hint = f"files that are sent lie below {self.root}"
+            raise BlockFailed(f"`{prop}` leads out of the project: {found}", place=place, hint=hint)
+        if not found.is_file():
+            raise BlockFailed(f"`{prop}`: there is no file {found}", place=place, hint=f"relative to {self.folder}")
+        return found
 
     def block_started(self) -> None:
         self._announce(Lifecycle.STARTED, self.handle.id, EventKind.BLOCK_STARTED, {})
@@ -152,9 +178,17 @@ class ExecutionContext:
         item = BlockExecutionOutput(output, sensitive=self.spec.rules.sensitive)
         self.update_active_context(lambda context: context.insert(item))
 
+    @property
+    def has_listener(self) -> bool:
+        """False if nobody hears what is sent, so that it need not be made."""
+        return not isinstance(self.channel, Silence)
+
     def send_output(self, stdout: bytes = b"", stderr: bytes = b"", data: Mapping[str, object] | None = None) -> None:
-        """Pass on what the block gives as it arrives: text masked, characters split over chunks put together."""
-        if isinstance(self.channel, Silence):
+        """Pass on what the block gives as it arrives: text masked, characters split over chunks put together.
+
+        Nothing of it is passed on where the block is marked as sensitive.
+        """
+        if not self.has_listener or self.spec.rules.sensitive:
             return
         for name, chunk in (("stdout", stdout), ("stderr", stderr)):
             if chunk and (text := self._text(name).feed(chunk)):
@@ -200,6 +234,8 @@ class ExecutionContext:
         return await self.handle.ask(question, self.channel.send)
 
     def _announce(self, lifecycle: Lifecycle, detail: object, kind: EventKind, data: Mapping[str, object]) -> None:
+        if self.is_quiet:
+            return
         self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail))
         self.emit_event(kind, data)
 

@@ -13,18 +13,20 @@ from ..messages.client import ClientPrompt, PromptAnswer
 from ..messages.status import ExecutionStatus
 
 if TYPE_CHECKING:
+    from .lifecycle import Limit
     from .result import BlockResult
 
 
 class ExecutionHandle:
     """A running or settled execution. Made inside the event loop, and used there.
 
-    id: unique to this execution.
+    id: unique to this execution. limit: how long it may take.
     """
 
-    def __init__(self, block_id: str) -> None:
+    def __init__(self, block_id: str, limit: Limit) -> None:
         self.id = str(uuid.uuid4())
         self.block_id = block_id
+        self.limit = limit
         self.scope = anyio.CancelScope()
         self._status = ExecutionStatus()
         self._result: BlockResult | None = None
@@ -47,11 +49,17 @@ class ExecutionHandle:
         return self._cancelled
 
     def cancel(self, reason: str = "cancelled") -> None:
-        """Ask the block to end; the first reason counts. Nothing happens once it is settled."""
-        if self._status.is_settled or self._cancelled is not None:
+        """Ask the block to end; the first reason counts, a deadline that passed included."""
+        if self._status.is_settled or self.scope.cancel_called:
             return
         self._cancelled = Cancelled(reason)
         self.scope.cancel()
+
+    def hurry(self, limit: Limit) -> None:
+        """Have it end sooner, if it would not anyway."""
+        deadline = anyio.current_time() + limit.seconds
+        if deadline < self.scope.deadline:
+            self.limit, self.scope.deadline = limit, deadline
 
     async def wait(self) -> BlockResult:
         """Wait until it is settled. Cancelling the wait leaves the execution alone."""

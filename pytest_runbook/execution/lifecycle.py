@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..context.block_context import BlockContext
 from ..context.items import DocumentVar, DocumentVars
-from ..context.values import ContextValue, Source
-from ..errors import AssertionsFailed, Cancelled, InternalError, RunbookError, TemplateError, TimedOut
+from ..context.values import ContextValue, Reads, Source
+from ..errors import AssertionsFailed, Cancelled, InternalError, NotTried, RunbookError, TimedOut
 from ..masking import MASK
 from ..messages.status import ExecutionStatus, State
 from ..model.runbook import Capture
 from ..text import show_seconds
-from .assertions import Difference, Judge, mentions, show_value
-from .context import ExecutionContext, WorkResult
+from .assertions import Difference, Explain, Judge, mentions, show_value
+from .context import ExecutionContext, Findings, WorkResult
 from .result import AssertionTrace, BlockResult, Outcome, Provenance, Section, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MOST_VALUES_TOLD = 20
 LONGEST_VALUE_TOLD = 200
-OWN = "this block"
+LONGEST_UNTOLD_ENDING = 0.5
+MOST_SECRET_TEXTS = 100
+SHORTEST_SECRET_LINE = 8
 
 Execute = Callable[[ExecutionContext], Awaitable[WorkResult]]
 
@@ -63,123 +62,150 @@ class BlockRunner:
 
     context: ExecutionContext
     execute: Execute
-    limit: Limit
     number: int
     label: str
     difference: Difference
+    explain: Explain
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> BlockResult:
         """Run it and settle its handle."""
-        context = self.context
-        context.clear_active_context()
-        context.block_started()
         ending = Ending(InternalError("the block ended without saying how"))
         try:
             ending = await self._until_end()
         except BaseException:
-            ending = Ending(context.handle.cancellation or Cancelled("the run was ended"))
+            ending = Ending(self.context.handle.cancellation or Cancelled("the run was ended"))
             raise
         finally:
-            result = self._result(ending)
-            self._settle(ending.error, result)
+            result = self._settle(ending)
         return result
 
     async def _until_end(self) -> Ending:
         """Work under the deadline; a deadline that passed and a cancellation become endings of their own."""
         handle = self.context.handle
+        begun = anyio.current_time()
         ending: Ending | None = None
-        with handle.scope, anyio.move_on_after(self.limit.seconds) as deadline:
+        with handle.scope as scope:
+            handle.hurry(handle.limit)
             ending = await self._attempt()
         if ending is not None:
             return ending
-        if deadline.cancelled_caught:
-            took = show_seconds(time.monotonic() - self._started)
-            return self._judged_error(TimedOut(f"timed out after {took} ({self.limit.name})"))
-        return Ending(handle.cancellation or Cancelled("cancelled"))
+        if handle.cancellation is not None:
+            return Ending(handle.cancellation)
+        return self._timed_out(scope.deadline - begun, anyio.current_time() - scope.deadline)
+
+    def _timed_out(self, seconds: float, ending_it: float) -> Ending:
+        error = TimedOut(f"timed out after {show_seconds(seconds)} ({self.context.handle.limit.name})")
+        ending = self._judged_error(error)
+        if ending_it < LONGEST_UNTOLD_ENDING:
+            return ending
+        return replace(ending, notes=(*ending.notes, f"ending it took {show_seconds(ending_it)}"))
 
     async def _attempt(self) -> Ending:
         """The work and what must hold of it."""
         try:
+            self.context.clear_active_context()
+            self.context.block_started()
+            await checkpoint_if_cancelled()
             work = await self.execute(self.context)
             return self._judged(work)
+        except NotTried as error:
+            return Ending(error)
         except RunbookError as error:
             return self._judged_error(error)
-        except Exception as error:  # a fault of a block type's code: told as such, the rest of the run goes on
+        except (Exception, BaseExceptionGroup, SystemExit) as error:  # a fault of a block type's code ends that block
             return Ending(_internal(error))
 
     def _judged(self, work: WorkResult) -> Ending:
         """Publish what the block gave, then look whether it is what its author wants."""
         if work.output is not None:
-            self.context.set_output(work.output)
-        conditions = self.context.spec.rules.assertions
-        replaced = work.requirement is not None and mentions(conditions, work.requirement)
-        if work.failure is not None and not replaced:
-            judged = self._judge(work, {}).judge(conditions) if conditions and work.output is not None else ()
-            return self._judged_error(work.failure, judged)
-        expected = self.context.spec.rules.expect_error
-        if expected is not None:
-            return Ending(
-                AssertionsFailed(f'expected to fail with "{expected.source}", but it succeeded', place=expected.place)
-            )
-        return self._judged_success(work, self._requirement_trace(work, replaced))
+            self._leave_output(work.output)
+        rules = self.context.spec.rules
+        replaced = work.requirement is not None and mentions(rules.assertions, work.requirement)
+        if work.failure is not None and (rules.expect_error is not None or not replaced):
+            return self._judged_error(work.failure, work.output)
+        traces = self._requirement_trace(work, replaced) + self._traces(work.output, work.variables)
+        expected = rules.expect_error
+        if expected is None:
+            return self._ending(traces)
+        message = f'expected to fail with "{expected.source}", but it succeeded'
+        return Ending(AssertionsFailed(message, place=expected.place), traces)
 
-    def _judged_success(self, work: WorkResult, traces: tuple[AssertionTrace, ...]) -> Ending:
-        variables = dict(work.variables)
-        problems = self._capture(work, variables)
-        self._publish(variables)
-        traces += self._judge(work, variables).judge(self.context.spec.rules.assertions) + problems
+    def _judged_error(self, error: RunbookError, output: Mapping[str, object] | None = None) -> Ending:
+        """A failure, unless it is the one that the author expects."""
+        rules = self.context.spec.rules
+        expected = rules.expect_error
+        if expected is not None and re.search(expected.source, f"{error.message}\n{error.said}"):
+            return self._ending(self._traces(output, {}), (f"failed as expected: {error.message}",))
+        traces = self._judge(output, {}).judge(rules.assertions) if output is not None else ()
+        if expected is None:
+            return Ending(error, traces)
+        message = f'{error.message}; expected was "{expected.source}"'
+        return Ending(AssertionsFailed(message, place=expected.place, hint=error.hint, said=error.said), traces)
+
+    def _ending(self, traces: tuple[AssertionTrace, ...], notes: tuple[str, ...] = ()) -> Ending:
+        """A success, unless an assertion says otherwise."""
         broken = [trace for trace in traces if trace.verdict is not Verdict.PASSED]
         if not broken:
-            return Ending(None, traces)
+            return Ending(None, traces, notes)
         rest = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         error = AssertionsFailed(f"{_sentence(broken[0])}{rest}", place=self.context.spec.place)
-        return Ending(error, traces)
+        return Ending(error, traces, notes)
 
-    def _judged_error(self, error: RunbookError, assertions: tuple[AssertionTrace, ...] = ()) -> Ending:
-        """A failure, unless it is the one that the author expects."""
-        expected = self.context.spec.rules.expect_error
-        if expected is None:
-            return Ending(error, assertions)
-        if re.search(expected.source, f"{error.message}\n{error.said}"):
-            return Ending(None, assertions, (f"failed as expected: {error.message}",))
-        message = f'{error.message}; expected was "{expected.source}"'
-        return Ending(AssertionsFailed(message, place=expected.place, hint=error.hint, said=error.said), assertions)
+    def _traces(
+        self, output: Mapping[str, object] | None, variables: Mapping[str, object]
+    ) -> tuple[AssertionTrace, ...]:
+        """Set the block's variables, captured ones included, and judge it; what can't be captured counts as judged."""
+        sensitive = self.context.spec.rules.sensitive
+        own = {name: ContextValue(value, self._source, sensitive) for name, value in variables.items()}
+        problems = self._capture(output, own)
+        self._publish(own)
+        return self._judge(output, own).judge(self.context.spec.rules.assertions) + problems
 
-    def _capture(self, work: WorkResult, variables: dict[str, object]) -> tuple[AssertionTrace, ...]:
-        """Add what the author captures to the variables; what can't be captured is told like an assertion."""
-        judge = self._judge(work, variables)
-        problems = []
-        for capture in self.context.spec.rules.captures:
+    def _capture(self, output: Mapping[str, object] | None, own: dict[str, ContextValue]) -> tuple[AssertionTrace, ...]:
+        """Add what the author captures to the block's variables; gives what could not be."""
+        context, problems = self.context, []
+        for capture in context.spec.rules.captures:
+            reads = Reads()
+            judge = self._judge(output, own, reads)
             try:
-                variables[capture.name] = judge.value(capture.expression)
-            except TemplateError as error:
+                value = judge.value(capture.expression)
+                sensitive = context.spec.rules.sensitive or reads.sensitive
+                own[capture.name] = ContextValue(value, self._source, sensitive)
+            except RunbookError as error:
                 problems.append(judge.error_trace(capture.expression, error, _capture_label(capture)))
+            context.reads.values.update(reads.values)
         return tuple(problems)
 
-    def _publish(self, variables: Mapping[str, object]) -> None:
+    def _publish(self, own: Mapping[str, ContextValue]) -> None:
         """Let the blocks below see the variables."""
-        if not variables:
+        if not own:
             return
-        spec = self.context.spec
-        source = Source(self.label, spec.place)
-        sensitive = spec.rules.sensitive
-        if sensitive:
-            for name, value in variables.items():
-                self.context.redactor.add(str(value), f"var.{name}")
-        items = tuple(
-            DocumentVar(name, ContextValue(value, source, sensitive=sensitive)) for name, value in variables.items()
-        )
-        self.context.update_active_context(lambda context: context.insert(DocumentVars(items)))
+        for name, value in own.items():
+            if value.sensitive:
+                self.context.redactor.add(str(value.value), f"var.{name}")
+        item = _as_item(own)
+        self.context.update_active_context(lambda context: context.insert(item))
 
-    def _judge(self, work: WorkResult, variables: Mapping[str, object]) -> Judge:
+    def _leave_output(self, output: Mapping[str, object]) -> None:
+        if self.context.spec.rules.sensitive:
+            for text in islice(_texts(output), MOST_SECRET_TEXTS):
+                self.context.redactor.add(text, f"the output of {self.label}")
+        self.context.set_output(output)
+
+    def _judge(
+        self, output: Mapping[str, object] | None, own: Mapping[str, ContextValue], reads: Reads | None = None
+    ) -> Judge:
         context = self.context
-        source = Source(OWN, context.spec.place)
-        own = DocumentVars(tuple(DocumentVar(name, ContextValue(value, source)) for name, value in variables.items()))
-        names = context.resolver.fold(BlockContext(own)).names(context.reads)
-        if work.output is not None:
-            names["output"] = work.output
-        return Judge(names, context.redactor, self.difference, hide_values=context.spec.rules.sensitive)
+        names = context.resolver.fold(BlockContext(_as_item(own))).names(context.reads if reads is None else reads)
+        if output is not None:
+            names["output"] = output
+        hide = context.spec.rules.sensitive
+        return Judge(names, context.redactor, self.difference, self.explain, hide_values=hide)
+
+    @property
+    def _source(self) -> Source:
+        return Source(self.label, self.context.spec.place)
 
     def _requirement_trace(self, work: WorkResult, replaced: bool) -> tuple[AssertionTrace, ...]:
         if work.requirement is None or replaced:
@@ -198,7 +224,7 @@ class BlockRunner:
             number=self.number,
             place=str(spec.place),
             checks_place=None if spec.checks_place is None else str(spec.checks_place),
-            outcome=Outcome.FAILED if error else Outcome.PASSED,
+            outcome=_outcome(error),
             kind=error.kind if error else None,
             message=redact(error.message) if error else None,
             hint=redact(error.hint) if error and error.hint else None,
@@ -219,20 +245,29 @@ class BlockRunner:
         if self.context.spec.rules.sensitive:
             return (Section("output", "not shown: the block is marked as sensitive"),)
         redact = self.context.redactor.redact
-        return tuple(Section(section.title, redact(section.text)) for section in self.context.findings.output())
+        try:
+            return tuple(Section(section.title, redact(section.text)) for section in self.context.findings.output())
+        except Exception as error:  # it is no reason to be silent on the rest
+            return (Section("output", f"can't be shown: {type(error).__name__}: {redact(str(error))}"),)
 
     def _provenance(self) -> tuple[Provenance, ...]:
-        """The variables and the environment that the block read, without those that only come from the process."""
-        told = (item for item in self.context.reads.values.items() if item[1].source.label != OWN)
+        """The values that the block read and others had set."""
+        told = (item for item in self.context.reads.values.items() if item[1].source != self._source)
         return tuple(self._told(name, value) for name, value in islice(told, MOST_VALUES_TOLD))
 
     def _told(self, name: str, value: ContextValue) -> Provenance:
         text = MASK if value.sensitive else self.context.redactor.redact(show_value(value.value, LONGEST_VALUE_TOLD))
         return Provenance(name, text, str(value.source))
 
-    def _settle(self, error: RunbookError | None, result: BlockResult) -> None:
-        context = self.context
+    def _settle(self, ending: Ending) -> BlockResult:
+        """Make it final, and then say so."""
+        context, error = self.context, ending.error
         context.finish_output()
+        try:
+            result = self._result(ending)
+        except Exception as fault:  # a block type told nonsense of its work
+            context.findings, error = Findings(), _internal(fault)
+            result = self._result(Ending(error))
         if error is None:
             context.handle.settle(ExecutionStatus(State.SUCCESS), result)
             context.block_finished(result.exit_code)
@@ -242,9 +277,29 @@ class BlockRunner:
         else:
             context.handle.settle(ExecutionStatus(State.FAILED, error), result)
             context.block_failed(error.message)
+        return result
 
 
-def _internal(error: Exception) -> RunbookError:
+def _outcome(error: RunbookError | None) -> Outcome:
+    if error is None:
+        return Outcome.PASSED
+    return Outcome.SKIPPED if isinstance(error, NotTried) else Outcome.FAILED
+
+
+def _as_item(own: Mapping[str, ContextValue]) -> DocumentVars:
+    return DocumentVars(tuple(DocumentVar(name, value) for name, value in own.items()))
+
+
+def _texts(output: Mapping[str, object]) -> Iterator[str]:
+    """The texts of a secret output: each whole, and its lines as far as they are not just anything."""
+    for key in output:
+        text = output[key]
+        if isinstance(text, str):
+            yield text
+            yield from (line for line in text.splitlines() if len(line) >= SHORTEST_SECRET_LINE)
+
+
+def _internal(error: BaseException) -> RunbookError:
     frames = []
     trace = error.__traceback__
     while trace is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from anyio import create_memory_object_stream
+import anyio
 
 from .client import ClientMessage
 
 
 class ClientMessageChannel(Protocol):
-    """Takes messages as they come. Called in the event loop's thread: it must not block, and must not raise."""
+    """Takes messages as they come. Called in the event loop's thread: it must not block."""
 
     def send(self, message: ClientMessage) -> None: ...
 
@@ -33,23 +34,47 @@ class Callback:
         self._function(message)
 
 
+class Guarded:
+    """Passes messages on to a channel whose faults are not the block's: each is told, none is raised."""
+
+    def __init__(self, channel: ClientMessageChannel, tell: Callable[[str], object]) -> None:
+        self._channel = channel
+        self._tell = tell
+
+    def send(self, message: ClientMessage) -> None:
+        try:
+            self._channel.send(message)
+        except Exception as error:
+            self._tell(f"a message channel failed: {type(error).__name__}: {error}")
+
+
 class MessageStream:
-    """Messages as an asynchronous iterator; what nobody has read yet waits in memory.
+    """Messages as an asynchronous iterator for one reader; what nobody has read yet waits in memory.
 
     >>> async for message in stream: ...
     """
 
     def __init__(self) -> None:
-        self._sender, self._receiver = create_memory_object_stream[ClientMessage](float("inf"))
+        self._waiting: deque[ClientMessage] = deque()
+        self._is_closed = False
+        self._changed = anyio.Event()
 
     def send(self, message: ClientMessage) -> None:
-        self._sender.send_nowait(message)
+        self._waiting.append(message)
+        self._changed.set()
 
     def close(self) -> None:
         """No more messages: the iteration ends after the last one."""
-        self._sender.close()
+        self._is_closed = True
+        self._changed.set()
 
-    async def __aiter__(self) -> AsyncIterator[ClientMessage]:
-        async with self._receiver:
-            async for message in self._receiver:
-                yield message
+    def __aiter__(self) -> AsyncIterator[ClientMessage]:
+        return self
+
+    async def __anext__(self) -> ClientMessage:
+        while not self._waiting:
+            if self._is_closed:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return self._waiting.popleft()

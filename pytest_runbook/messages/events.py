@@ -55,14 +55,21 @@ Subscriber = Callable[[Event], object]
 
 
 class EventBus:
-    """Hands each event to everybody who subscribed, in the event loop's thread."""
+    """Hands each event to everybody who subscribed, in the event loop's thread.
 
-    def __init__(self) -> None:
+    tell: is told when a subscriber fails; that is not the fault of the block that ran.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
         self._subscribers: list[Subscriber] = []
 
     def emit(self, event: Event) -> None:
         for subscriber in tuple(self._subscribers):
-            subscriber(event)
+            try:
+                subscriber(event)
+            except Exception as error:
+                self._tell(f"a subscriber to events failed: {type(error).__name__}: {error}")
 
     def subscribe(self, subscriber: Subscriber) -> AbstractContextManager[None]:
         """Subscribe as long as the context manager is open."""
