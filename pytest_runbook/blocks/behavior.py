@@ -10,7 +10,7 @@ from ..context.resolver import ContextResolver
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
-from ..model.runbook import BlockSpec
+from ..model.runbook import BlockSpec, Effects
 
 
 class BlockBehavior:
@@ -34,6 +34,15 @@ class BlockBehavior:
         :raises ContextError: if that can't be evaluated: the block below it fails with this.
         """
         return None
+
+    def writes(self, context: ExecutionContext) -> str | None:
+        """Why running it may change something; None if it only reads. Asked in read-only runs, before `execute`.
+
+        :raises RunbookError: if that can't be told.
+        """
+        if self.spec.rules.effects is Effects.READ:
+            return None
+        return f"what a {self.spec.type} block changes can't be known; where it only reads, say: effects: read"
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         """Do the work.

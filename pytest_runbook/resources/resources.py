@@ -7,30 +7,36 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .interpreters import Interpreter
 from .login_environment import LoginShell, login_environment
 from .output_variables import OutputVariablesFile
 from .process_family import DEFAULT_GRACE, Grace
 from .process_keeper import Leftover, ProcessKeeper
+from .reachability import Reachability
+
+if TYPE_CHECKING:
+    from .http_client import HttpConnections
 
 
 class Resources:
     """Everything that blocks share in a run.
 
-    processes: knows every program that a block started.
+    processes: knows every program that a block started. reachability: what could not be reached.
     grace: how long a program may take to end itself, from now on.
     interpreters: interpreters to use in place of others.
     """
 
     def __init__(self, *, interpreters: Mapping[str, str], login_shell: LoginShell) -> None:
         self.processes = ProcessKeeper()
+        self.reachability = Reachability()
         self.grace = DEFAULT_GRACE
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._folder: Path | None = None
         self._login_environment: Mapping[str, str] | None = None
+        self._http: HttpConnections | None = None
 
     async def __aenter__(self) -> Self:
         await self.processes.__aenter__()
@@ -41,6 +47,8 @@ class Resources:
     ) -> None:
         try:
             await self.processes.__aexit__(kind, error, at)
+            if self._http is not None:
+                await self._http.aclose()
         finally:
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -72,8 +80,19 @@ class Resources:
             self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
         return self._folder
 
+    @property
+    def http(self) -> HttpConnections:
+        """Connections to HTTP servers; the library is imported when the first block needs one."""
+        if self._http is None:
+            from .http_client import HttpConnections
+
+            self._http = HttpConnections()
+        return self._http
+
     async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
-        """End what a run left in the background."""
+        """End what a run left in the background, and close what it left open."""
+        if self._http is not None:
+            await self._http.end_run(run_id)
         return await self.processes.end_leftovers(run_id, self.grace)
 
     def hurry(self, grace: Grace) -> None:

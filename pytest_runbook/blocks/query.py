@@ -1,0 +1,133 @@
+"""Blocks that ask a remote service: one lifecycle for SQL, Prometheus and whatever else answers queries."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+
+from ..context.output import Output
+from ..errors import FileError, Unreachable
+from ..execution.context import ExecutionContext, WorkResult
+from ..text import DURATION_HINT, duration_seconds, show_seconds
+from .behavior import BlockBehavior
+
+CONNECT_TIMEOUT = 10.0
+DISCONNECT_GRACE = 5.0
+
+Connection = TypeVar("Connection")
+Result = TypeVar("Result")
+
+
+class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
+    """A block that connects, asks, and leaves what it was told.
+
+    A type says how; `execute_query_block` gives it the lifecycle: connecting has a time limit of its own, the query
+    runs under the block's, whatever happens the connection is given back, and who can't be reached is told once.
+
+    connection_prop: the prop that says where the service is.
+    """
+
+    connection_prop: ClassVar[str] = "uri"
+
+    @abstractmethod
+    async def connect(self, context: ExecutionContext, connection_string: str) -> Connection:
+        """Reach the service.
+
+        :raises Unreachable: if it can't be reached, or does not let us in.
+        """
+
+    @abstractmethod
+    async def execute_query(self, context: ExecutionContext, connection: Connection, query: str) -> Sequence[Result]:
+        """Ask. Cancelled or timed out, nothing goes on at the other side when this has ended.
+
+        :raises BlockFailed: if the service refuses; `said` has its own words.
+        """
+
+    @abstractmethod
+    def create_output(self, results: Sequence[Result]) -> Output:
+        """The keys of ``output``."""
+
+    @abstractmethod
+    def result_message(self, result: Result) -> Mapping[str, object]:
+        """One result as plain data, as clients get it."""
+
+    async def disconnect(self, connection: Connection) -> None:
+        """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
+
+    def resolve_query(self, context: ExecutionContext) -> str:
+        """What to ask.
+
+        :raises RunbookError: if there is nothing, or its template fails.
+        """
+        return context.require("query")
+
+    def resolve_connection_string(self, context: ExecutionContext) -> str:
+        """Where to ask. A ``{{ }}`` in it that is empty is an error: a driver's defaults may lead anywhere.
+
+        :raises RunbookError: if it is empty, or its template fails.
+        """
+        return context.require(self.connection_prop, forbid_empty=True).strip()
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        return await self.execute_query_block(context)
+
+    async def execute_query_block(self, context: ExecutionContext) -> WorkResult:
+        """The whole of it: resolve, connect, ask, tell, disconnect."""
+        query = self.resolve_query(context)
+        connection_string = self.resolve_connection_string(context)
+        context.findings.where = connection_name(connection_string)
+        target = f"{self.spec.type} {connection_string}"
+        reachability = context.resources.reachability
+        reachability.check(target)
+        try:
+            results = await self._ask(context, connection_string, query)
+        except Unreachable as error:
+            reachability.note(target, error.located(self.spec.place), self.label)
+            raise
+        if context.has_listener:
+            for result in results:
+                context.send_output(data=self.result_message(result))
+        return WorkResult(output=self.create_output(results))
+
+    async def _ask(self, context: ExecutionContext, connection_string: str, query: str) -> Sequence[Result]:
+        context.send_output(stdout=b"Connecting...")
+        connection = await self._connect_in_time(context, connection_string)
+        try:
+            context.send_output(stdout=b"Connected successfully")
+            context.send_output(stdout=b"Executing query...")
+            return await self.execute_query(context, connection, query)
+        finally:
+            with anyio.move_on_after(DISCONNECT_GRACE, shield=True):
+                await self.disconnect(connection)
+
+    async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
+        seconds = self._connect_timeout()
+        with anyio.move_on_after(seconds):
+            return await self.connect(context, connection_string)
+        raise Unreachable(
+            f"no connection to {connection_name(connection_string)} within {show_seconds(seconds)}",
+            hint="is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer",
+        )
+
+    def _connect_timeout(self) -> float:
+        text = self.spec.props.get("connectTimeout")
+        try:
+            return CONNECT_TIMEOUT if text is None else duration_seconds(str(text))
+        except ValueError as error:
+            place = self.spec.place_of("connectTimeout")
+            raise FileError(f"connect_timeout: {error}", place=place, hint=DURATION_HINT) from None
+
+
+def connection_name(connection_string: str) -> str:
+    """A connection string as people may see it: scheme, user, host, port and path, without what else it holds."""
+    try:
+        parts = urlsplit(connection_string)
+    except ValueError:
+        return "the given address"
+    user, at, host = parts.netloc.rpartition("@")
+    scheme = f"{parts.scheme}:{'//' if parts.netloc else ''}" if parts.scheme else ""
+    return f"{scheme}{user.partition(':')[0]}{at}{host}{parts.path}"
