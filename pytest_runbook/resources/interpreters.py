@@ -6,7 +6,9 @@ import os
 import re
 import shlex
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -111,6 +113,18 @@ class Interpreter:
             return [*self.words, str(path)]
         return self.argv(self.language.from_file.format(shell=shlex.quote(str(path)), python=repr(str(path))))
 
+    @contextmanager
+    def command(self, code: str, folder: Path) -> Iterator[list[str]]:
+        """The command that runs the code, through a file in that folder where it is too long for an argument.
+
+        :raises BlockFailed: if the file can't be written.
+        """
+        if len(code.encode(errors="surrogateescape")) < ARGUMENT_LIMIT:
+            yield self.argv(code)
+            return
+        with _code_file(code, folder) as path:
+            yield self.argv_for_file(path)
+
     def _flag(self) -> list[str]:
         letter = self.language.flag if self.language else None
         return [] if letter is None or self._has_letter(letter) else [f"-{letter}"]
@@ -183,6 +197,23 @@ def find_program(program: str, *, cwd: Path, path: str | None) -> str | None:
         return shutil.which(str(cwd / program))
     folders = (os.defpath if path is None else path).split(os.pathsep)
     return shutil.which(program, path=os.pathsep.join(str(cwd / folder) for folder in folders))
+
+
+@contextmanager
+def _code_file(code: str, folder: Path) -> Iterator[Path]:
+    try:
+        file, name = tempfile.mkstemp(prefix="code-", dir=folder)
+        with os.fdopen(file, "w", encoding="utf-8", errors="surrogateescape", newline="") as opened:
+            opened.write(code)
+    except OSError as error:
+        raise BlockFailed(
+            f"the code can't be written to a file in {folder}: {error.strerror}",
+            hint="make room there, or set TMPDIR to another folder",
+        ) from error
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _words(text: str) -> list[str]:

@@ -38,6 +38,9 @@ class Mark:
     def environment(self) -> dict[str, str]:
         return {RUN_VARIABLE: self.run_id, EXECUTION_VARIABLE: self.execution_id}
 
+    def is_in(self, environment: Mapping[str, str]) -> bool:
+        return environment.get(EXECUTION_VARIABLE) == self.execution_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
@@ -194,21 +197,19 @@ class FamilyRegister:
         if any(process.session in family.sessions for family in families):
             return True
         environment = environment_of(process.pid)
-        if EXECUTION_VARIABLE in environment:
-            return any(family.mark.environment.items() <= environment.items() for family in families)
-        return self._is_stray(process, environment, families)
+        marked = [family for family in self._families if family.mark.is_in(environment)]
+        claims = marked or self._claims_on_stray(process, environment)
+        return bool(claims) and all(family in families for family in claims)
 
-    def _is_stray(
-        self, process: ProcessInfo, environment: Mapping[str, str], families: Collection[ProcessFamily]
-    ) -> bool:
-        """True if a child of ours without marks can only be an orphan of these families.
+    def _claims_on_stray(self, process: ProcessInfo, environment: Mapping[str, str]) -> list[ProcessFamily]:
+        """The families that may have lost an orphan without their marks.
 
         The program around us starts processes, too: while no child of ours runs, or with the environment that we have.
         """
-        if process.is_zombie or process.parent != os.getpid() or _is_ours(environment):
-            return False
-        claims = [family for family in self._families if family.may_have_borne(process)]
-        return bool(claims) and all(family in families for family in claims)
+        is_orphan = self._is_adopting and process.parent == os.getpid() and not process.is_zombie
+        if not is_orphan or _is_ours(environment):
+            return []
+        return [family for family in self._families if family.may_have_borne(process)]
 
 
 def send(number: signal.Signals, processes: Iterable[ProcessInfo], told: Collection[int] = ()) -> set[int]:
@@ -225,5 +226,6 @@ def send(number: signal.Signals, processes: Iterable[ProcessInfo], told: Collect
 
 
 def _is_ours(environment: Mapping[str, str]) -> bool:
-    """True if most of our own environment is in it: nobody has cleared it on the way."""
-    return 2 * len(environment.items() & os.environ.items()) > len(os.environ)
+    """True if our own marks, if we have any, and most of our environment are in it: nobody changed it on the way."""
+    same_mark = environment.get(EXECUTION_VARIABLE) == os.environ.get(EXECUTION_VARIABLE)
+    return same_mark and 2 * len(environment.items() & os.environ.items()) > len(os.environ)

@@ -56,7 +56,7 @@ class ProcessKeeper:
     ) -> None:
         await self._end(list(self.families), DEFAULT_GRACE)
         self._drains.cancel_scope.cancel()
-        await self._drains.__aexit__(kind, error, at)
+        await self._drains.__aexit__(None, None, None)
 
     async def end_leftovers(self, run_id: str, grace: Grace = DEFAULT_GRACE) -> list[Leftover]:
         """End what the blocks of a run have left behind, all of it side by side, and forget the run."""

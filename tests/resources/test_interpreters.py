@@ -145,6 +145,25 @@ def test_code_in_a_file_runs_as_it_does_in_an_argument(tmp_path: Path, interpret
     assert (from_file.stdout, from_file.returncode) == (from_argument.stdout, from_argument.returncode)
 
 
+@pytest.mark.parametrize(("size", "files"), [((128 << 10) - 1, 0), (128 << 10, 1), (1 << 20, 1)])
+def test_code_too_long_for_an_argument_goes_through_a_file(tmp_path: Path, size: int, files: int) -> None:
+    code = "echo $0".ljust(size - 1) + "\n"
+
+    with script_interpreter("sh").command(code, tmp_path) as argv:
+        assert len(list(tmp_path.iterdir())) == files
+        ran = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "sh\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_takes_no_code_is_told(tmp_path: Path) -> None:
+    command = script_interpreter("sh").command("x" * (128 << 10), tmp_path / "gone")
+
+    with pytest.raises(BlockFailed, match="code can't be written"), command:
+        pass
+
+
 def test_interpreter_says_which_program_it_is() -> None:
     assert script_interpreter("/usr/bin/env FOO=1 /opt/python3.12 -u").program == "/opt/python3.12"
 
