@@ -26,10 +26,11 @@ from .values import (
     bounded_items,
     described,
     elements,
-    joined,
     kind_of,
     length,
+    pairs_of,
     pretty,
+    printed,
     to_json,
     to_text,
 )
@@ -274,9 +275,7 @@ def attr(value: object, name: object) -> object:
 
 
 def items_of(value: object) -> list[tuple[object, object]]:
-    if not isinstance(value, Mapping):
-        raise TemplateError(f"{described(value)} has no items", hint="items wants a mapping")
-    return list(value.items())
+    return list(pairs_of(value))
 
 
 def dictsort(
@@ -393,7 +392,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "lines": lines,
         "list": as_list,
         "lower": _text_filter(str.lower),
-        "pprint": lambda value: joined(pretty(value)),
+        "pprint": lambda value: printed(pretty, value),
         "replace": replace,
         "reverse": reverse,
         "round": round_number,

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import TemplateError
-from .values import Kind, described, elements, kind_of, length, to_text
+from .values import Kind, described, elements, kind_of, length, pairs_of, to_text
 
 ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
@@ -75,7 +75,7 @@ class Rules:
             case (Kind.LIST, Kind.LIST):
                 return self._ordered_lists(order, elements(left), elements(right))
             case (Kind.MAPPING, Kind.MAPPING):
-                return self._ordered_lists(order, _pairs(left), _pairs(right))
+                return self._ordered_lists(order, pairs_of(left), pairs_of(right))
             case (Kind.OBJECT, Kind.OBJECT):
                 return _compare_objects(compare, left, right)
             case _ if _RANKS[kinds[0]] == _RANKS[kinds[1]]:
@@ -200,7 +200,7 @@ def ranked(value: object) -> tuple[Any, ...]:
         case Kind.LIST:
             return (_RANKS[kind], [ranked(item) for item in elements(value)])
         case Kind.MAPPING:
-            return (_RANKS[kind], [ranked(pair) for pair in _pairs(value)])
+            return (_RANKS[kind], [ranked(pair) for pair in pairs_of(value)])
         case Kind.OBJECT:
             return (_RANKS[kind], to_text(value))
     return (_RANKS[kind], value)
@@ -232,11 +232,6 @@ def _is_numeral(text: str) -> bool:
 
 def _is_key(value: object) -> bool:
     return kind_of(value) not in (Kind.LIST, Kind.MAPPING, Kind.OBJECT)
-
-
-def _pairs(mapping: object) -> list[object]:
-    assert isinstance(mapping, Mapping)
-    return list(mapping.items())
 
 
 def _compare_objects(compare: Callable[[object, object], bool], left: object, right: object) -> bool:

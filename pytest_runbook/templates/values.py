@@ -6,7 +6,8 @@ Printing follows the runbook format: ``none``, ``true``, ``1.0``, ``["a", 1]``, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesView
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -23,6 +24,7 @@ MAX_PIECES = 1_000_000
 MAX_ITEMS = 100_000
 """The longest list that a template may make out of nothing: by ``range`` or by multiplying."""
 _SHOWN_KEYS = 12
+_SHOWN_PARTS = 100
 
 
 class Kind(StrEnum):
@@ -122,9 +124,22 @@ def _known_keys(key: str, parent: object, parent_name: str) -> str:
     return f"did you mean {near}? {has}" if near else has
 
 
+class _Enough(Exception):
+    """A value is shown as far as it is going to be."""
+
+
 def show(value: object) -> str:
     """A value for a message, at most 60 characters of it."""
-    return shorten("".join(islice(_debug(value), 100)), 60)
+    kept: list[str] = []
+
+    def write(piece: str) -> None:
+        kept.append(piece)
+        if len(kept) > _SHOWN_PARTS:
+            raise _Enough
+
+    with suppress(_Enough):
+        _debug(write, value)
+    return shorten("".join(kept), 60)
 
 
 def described(value: object) -> str:
@@ -153,18 +168,25 @@ def bounded_items(count: int) -> int:
     return count
 
 
-def joined(pieces: Iterable[str]) -> str:
-    """The pieces as one text.
+Write = Callable[[str], None]
 
-    :raises TemplateError: if they are too many, or their text is too long.
+
+def printed(printer: Callable[..., None], *args: object) -> str:
+    """What a printer writes, as one text.
+
+    :raises TemplateError: if that is too many parts, or too long a text.
     """
     kept: list[str] = []
     size = 0
-    for piece in pieces:
+
+    def write(piece: str) -> None:
+        nonlocal size
         size = bounded(size + len(piece))
         kept.append(piece)
         if len(kept) > MAX_PIECES:
             raise TemplateError("a value of too many parts is printed")
+
+    printer(write, *args)
     return "".join(kept)
 
 
@@ -187,6 +209,13 @@ def elements(value: object) -> Sequence[object]:
     raise TemplateError(f"{described(value)} can't be looped over")
 
 
+def pairs_of(value: object) -> Iterable[tuple[object, object]]:
+    """The keys and values of a mapping."""
+    if not isinstance(value, Mapping):
+        raise TemplateError(f"{described(value)} is no mapping")
+    return value.items()
+
+
 def _listed(value: object) -> list[object]:
     assert isinstance(value, Iterable)
     return list(value)
@@ -198,7 +227,7 @@ def to_text(value: object) -> str:
         case Kind.TEXT:
             return value if isinstance(value, SafeText) else str.__str__(value)
         case Kind.LIST | Kind.MAPPING:
-            return joined(_debug(value))
+            return printed(_debug, value)
         case Kind.NUMBER:
             return _number(value)
         case Kind.OBJECT:
@@ -227,27 +256,27 @@ def float_literal(value: float) -> str:
     return float.__repr__(value).replace("e+0", "e").replace("e-0", "e-").replace("e+", "e").replace("nan", "NaN")
 
 
-def _debug(value: object) -> Iterator[str]:
-    """The pieces of a value as it prints inside of lists and mappings."""
+def _debug(write: Write, value: object) -> None:
+    """Prints a value as it stands inside of lists and mappings."""
     match kind_of(value):
         case Kind.TEXT:
-            yield quoted(to_text(value))
+            write(quoted(to_text(value)))
         case Kind.LIST:
-            yield from _separated("[", ([item] for item in elements(value)), "]")
+            write("[")
+            for number, item in enumerate(elements(value)):
+                write(", " if number else "")
+                _debug(write, item)
+            write("]")
         case Kind.MAPPING:
-            yield from _separated("{", value.items(), "}")  # type: ignore[attr-defined]  # a mapping
+            write("{")
+            for number, (key, item) in enumerate(pairs_of(value)):
+                write(", " if number else "")
+                _debug(write, key)
+                write(": ")
+                _debug(write, item)
+            write("}")
         case _:
-            yield float_literal(value) if isinstance(value, float) else to_text(value)
-
-
-def _separated(opening: str, entries: Iterable[Iterable[object]], closing: str) -> Iterator[str]:
-    yield opening
-    for number, entry in enumerate(entries):
-        yield ", " if number else ""
-        for part, value in enumerate(entry):
-            yield ": " if part else ""
-            yield from _debug(value)
-    yield closing
+            write(float_literal(value) if isinstance(value, float) else to_text(value))
 
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
@@ -264,55 +293,58 @@ def _printable(char: str) -> str:
     return char if char.isprintable() else f"\\u{{{ord(char):x}}}"
 
 
-def pretty(value: object, indent: str = "") -> Iterator[str]:
-    """The pieces of a value over several lines, as the filter ``pprint`` shows it."""
+def pretty(write: Write, value: object, indent: str = "") -> None:
+    """Prints a value over several lines, as the filter ``pprint`` shows it."""
     inner = f"{indent}    "
     match kind_of(value):
         case Kind.LIST if length(value):
-            yield "[\n"
+            write("[\n")
             for item in elements(value):
-                yield inner
-                yield from pretty(item, inner)
-                yield ",\n"
-            yield f"{indent}]"
+                write(inner)
+                pretty(write, item, inner)
+                write(",\n")
+            write(f"{indent}]")
         case Kind.MAPPING if length(value):
-            yield "{\n"
-            for key, item in value.items():  # type: ignore[attr-defined]  # a mapping
-                yield inner
-                yield from _debug(key)
-                yield ": "
-                yield from pretty(item, inner)
-                yield ",\n"
-            yield f"{indent}}}"
+            write("{\n")
+            for key, item in pairs_of(value):
+                write(inner)
+                _debug(write, key)
+                write(": ")
+                pretty(write, item, inner)
+                write(",\n")
+            write(f"{indent}}}")
         case _:
-            yield from _debug(value)
+            _debug(write, value)
 
 
 def to_json(value: object, indent: int | None = None) -> str:
     """The value as JSON, fit for HTML: ``<``, ``>``, ``&`` and ``'`` as escapes, other characters as they are."""
-    text = joined(_json(value, indent, 0))
+    text = printed(_json, value, indent, 0)
     for char in "<>&'":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
 
 
-def _json(value: object, indent: int | None, depth: int) -> Iterator[str]:
+def _json(write: Write, value: object, indent: int | None, depth: int) -> None:
     match kind_of(value):
         case Kind.TEXT:
-            yield json.dumps(to_text(value), ensure_ascii=False)
+            write(_json_text(value))
         case Kind.LIST:
-            entries: Iterable[tuple[str, object]] = (("", item) for item in elements(value))
-            yield from _json_entries("[]", entries, indent, depth)
+            _json_entries(write, "[]", (("", item) for item in elements(value)), indent, depth)
         case Kind.MAPPING:
             colon = ":" if indent is None else ": "
-            pairs = ((json.dumps(to_text(key), ensure_ascii=False) + colon, item) for key, item in value.items())  # type: ignore[attr-defined]  # a mapping
-            yield from _json_entries("{}", pairs, indent, depth)
+            entries = ((_json_text(key) + colon, item) for key, item in pairs_of(value))
+            _json_entries(write, "{}", entries, indent, depth)
         case Kind.NONE:
-            yield "null"
+            write("null")
         case Kind.OBJECT:
             raise TemplateError(f"{type(value).__name__} has no JSON form", hint="| string")
         case _:
-            yield _json_number(value)
+            write(_json_number(value))
+
+
+def _json_text(value: object) -> str:
+    return json.dumps(to_text(value), ensure_ascii=False)
 
 
 def _json_number(value: object) -> str:
@@ -322,15 +354,15 @@ def _json_number(value: object) -> str:
 
 
 def _json_entries(
-    brackets: str, entries: Iterable[tuple[str, object]], indent: int | None, depth: int
-) -> Iterator[str]:
+    write: Write, brackets: str, entries: Iterable[tuple[str, object]], indent: int | None, depth: int
+) -> None:
     is_empty = True
-    yield brackets[0]
+    write(brackets[0])
     for label, item in entries:
-        yield ("" if is_empty else ",") + _line_break(indent, depth + 1) + label
+        write(("" if is_empty else ",") + _line_break(indent, depth + 1) + label)
         is_empty = False
-        yield from _json(item, indent, depth + 1)
-    yield ("" if is_empty else _line_break(indent, depth)) + brackets[1]
+        _json(write, item, indent, depth + 1)
+    write(("" if is_empty else _line_break(indent, depth)) + brackets[1])
 
 
 def _line_break(indent: int | None, depth: int) -> str:
