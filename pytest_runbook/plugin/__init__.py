@@ -6,7 +6,8 @@ plugin comes when there is a runbook to collect or a fixture of ours to give.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Generator, Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ DEFAULT_FILES = ("*.atrb", "*.runbook.yaml", "*.runbook.yml", "*.runbook.json")
 CHECKS_FILES = (".checks.yaml", ".checks.yml")
 SUFFIXES = (".atrb", ".yaml", ".yml", ".json")
 SESSION_PLUGIN = "runbook-session"
+PASSED_OVER = pytest.StashKey[set[Path]]()
+NAMED = pytest.StashKey[Set[Path]]()
+ARGS_SOURCE, PASSED_OVER_KEY = "runbook_args_source", "runbook_passed_over"
 
 
 class RunbookHooks:
@@ -80,23 +84,31 @@ def pytest_configure(config: pytest.Config) -> None:
     if paths and config.args_source is not pytest.Config.ArgsSource.ARGS:
         named = [Path(argument) for argument in config.args]
         config.args += [str(path) for path in paths if not any(path.is_relative_to(other) for other in named)]
-    if config.getoption("dist", "no") != "no":
-        runbook_session(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if file_path.suffix not in SUFFIXES:
         return None
     config = parent.config
-    is_named = _is_named(file_path, config)
+    is_named = file_path in _named_paths(config)
     is_ours = is_named or file_path.name.endswith(CHECKS_FILES) or _matches(file_path, config)
     if not is_ours:
         return None
-    session = runbook_session(config)
     if not is_named and not _may_run(file_path, config):
-        session.passed_over.add(file_path)
+        config.stash.setdefault(PASSED_OVER, set()).add(file_path)
         return None
+    try:
+        session = runbook_session(config)
+    except pytest.UsageError as error:
+        raise parent.CollectError(str(error)) from None
     return session.collector(file_path, parent, is_named=is_named)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    passed_over = config.stash.get(PASSED_OVER, set())
+    if passed_over:
+        noun = "runbook" if len(passed_over) == 1 else "runbooks"
+        terminalreporter.line(f"{len(passed_over)} {noun} passed over: name the folder, or set runbook_paths")
 
 
 def runbook_session(config: pytest.Config) -> RunbookSession:
@@ -111,10 +123,13 @@ def runbook_session(config: pytest.Config) -> RunbookSession:
     return session  # type: ignore[no-any-return]  # registered under a name of ours
 
 
-def _is_named(path: Path, config: pytest.Config) -> bool:
-    """True if the file itself is an argument of the command line."""
-    named = (str(argument).split("::")[0] for argument in config.args)
-    return any((config.invocation_params.dir / name) == path for name in named)
+def _named_paths(config: pytest.Config) -> Set[Path]:
+    """The paths that are arguments of the command line themselves."""
+    if NAMED not in config.stash:
+        folder = config.invocation_params.dir
+        named = (folder / str(argument).split("::")[0] for argument in config.args)
+        config.stash[NAMED] = frozenset(Path(os.path.abspath(path)) for path in named)  # noqa: PTH100  # pytest follows no links
+    return config.stash[NAMED]
 
 
 def _matches(path: Path, config: pytest.Config) -> bool:
@@ -123,17 +138,56 @@ def _matches(path: Path, config: pytest.Config) -> bool:
 
 def _may_run(path: Path, config: pytest.Config) -> bool:
     """True if somebody said where runbooks are: on the command line, in testpaths, or in runbook_paths."""
-    if config.args_source is not pytest.Config.ArgsSource.INVOCATION_DIR:
+    if _args_source(config) != pytest.Config.ArgsSource.INVOCATION_DIR.name:
         return True
     return any(path.is_relative_to(folder) for folder in config.getini("runbook_paths"))
 
 
+# With workers: each collects for itself, as its controller was asked to.
+
+
+def _args_source(config: pytest.Config) -> str:
+    told: dict[str, Any] = getattr(config, "workerinput", {})
+    return str(told.get(ARGS_SOURCE, config.args_source.name))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[ARGS_SOURCE] = node.config.args_source.name
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[PASSED_OVER_KEY] = [str(path) for path in session.config.stash.get(PASSED_OVER, ())]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    passed_over = getattr(node, "workeroutput", {}).get(PASSED_OVER_KEY, ())
+    node.config.stash.setdefault(PASSED_OVER, set()).update(map(Path, passed_over))
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Generator[None, Any, Any]:
+    from .xdist import scheduler
+
+    usual = yield
+    return scheduler(config, log, usual)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    from .xdist import holds_runbook
+
+    if holds_runbook(ids):
+        runbook_session(node.config).attend()
+
+
 @pytest.fixture(scope="session")
-def runbook_runtime(pytestconfig: pytest.Config) -> Iterator[Runtime]:
+def runbook_runtime(pytestconfig: pytest.Config) -> Runtime:
     """The open runtime of all runbooks: event loop, processes, stores. Used in its own thread alone."""
-    engine = runbook_session(pytestconfig).engine
-    with engine:
-        yield engine.runtime
+    return runbook_session(pytestconfig).runtime()
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +218,8 @@ def runbook_document(
 ) -> Iterator[Document]:
     """This runbook file's document."""
     session = runbook_session(request.config)
-    with session.opened(request.node, runbook_vars, runbook_env, runbook_answers) as document:
+    inputs = session.given.inputs(runbook_vars, runbook_env, runbook_answers)
+    with session.opened(request.node, inputs) as document:
         yield document
 
 
@@ -175,7 +230,7 @@ def runbook_context(request: pytest.FixtureRequest, runbook_document: Document) 
 
 
 @pytest.fixture(scope="session")
-def runbook(pytestconfig: pytest.Config, runbook_runtime: Runtime) -> RunbookCaller:
+def runbook(pytestconfig: pytest.Config) -> RunbookCaller:
     """Runs whole runbooks from Python tests: ``runbook.run("deploy.atrb", vars={...})["Build"].output.exit_code``."""
     from .python_tests import RunbookCaller
 

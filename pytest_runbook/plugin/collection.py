@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..document.document import items_of
-from ..errors import FileError, UnreadableFile
+from ..errors import FileError, Place, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
 from ..text import escape_controls
-from .failure import FailurePicture, picture_of_file
+from .failure import FailurePicture, again, picture_of_block, picture_of_file
+from .properties import properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
@@ -38,7 +39,8 @@ class RunbookModule(pytest.Module):
     """A runbook file; its blocks are its items.
 
     book: what the file says, once it was collected. run: the flow of its run, while its document is open.
-    fault: what is wrong with the file, where that was found before it was read.
+    total: how many items it has. selected: those that are to run, in their order. fault: what is wrong with the file,
+    where that was found before it was read.
     """
 
     obj = None  # there is no Python module behind it
@@ -46,6 +48,11 @@ class RunbookModule(pytest.Module):
     book: Runbook | None = None
     run: RunbookRun | None = None
     fault: FileError | None = None
+    total = 0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.selected: list[BlockItem] = []
 
     def collect(self) -> Iterator[pytest.Item]:
         try:
@@ -58,8 +65,15 @@ class RunbookModule(pytest.Module):
         for tag in book.tags:
             self.add_marker(tag)
         specs = items_of(book, self.books.registry.catalog)
+        self.total = len(specs)
         for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
             yield BlockItem.of(self, name, spec, index)
+
+    @property
+    def shown_path(self) -> str:
+        """Its path as people see it."""
+        assert self.book is not None
+        return self.book.place.path
 
     def _read(self) -> Runbook:
         if self.fault is not None:
@@ -81,11 +95,14 @@ class BlockItem(pytest.Function):
     """One block that does work.
 
     spec: what the file says of it. index: its 0-based place among its runbook's items. result: None until it was tried.
+    previous: the item of this runbook that is to run right before it. was_reached: True once its turn came.
     """
 
     spec: BlockSpec
     index: int
     result: BlockResult | None = None
+    previous: BlockItem | None = None
+    was_reached: bool = False
 
     @classmethod
     def of(cls, module: RunbookModule, name: str, spec: BlockSpec, index: int) -> BlockItem:
@@ -96,9 +113,10 @@ class BlockItem(pytest.Function):
         for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
             item.add_marker(marker)
         if module.books.reruns_are_on:
-            item.add_marker(pytest.mark.flaky(reruns=0))
+            item.add_marker(pytest.mark.flaky(reruns=0, condition=False))
         if spec.name:
             item.extra_keyword_matches.add(spec.name)
+        item.user_properties += properties_of_spec(spec)
         return item
 
     @property
@@ -106,17 +124,24 @@ class BlockItem(pytest.Function):
         assert isinstance(self.parent, RunbookModule)
         return self.parent
 
+    @property
+    def is_pending_cleanup(self) -> bool:
+        """True if it has to clean up after a run that was begun, and has not done so yet."""
+        if not self.spec.rules.is_cleanup:
+            return False
+        run = self.module_node.run
+        return run is not None and run.is_started and self.spec.id not in run.results
+
     def setup(self) -> None:
         try:
             super().setup()
         except pytest.FixtureLookupError as error:
-            message = f'fixture "{error.argname}" is not known here: {self.spec.place}: {self.spec.label}'
-            hint = "define it in a conftest.py of this folder or above, or take it out of `fixtures`"
-            raise pytest.UsageError(f"{message}\n  hint: {hint}") from None
+            raise self._unknown_fixture(error) from None
 
     def runtest(self) -> None:
         __tracebackhide__ = True
-        self.result = result = self.module_node.books.step(self)
+        self.result = result = self.module_node.books.running.step(self)
+        self.user_properties += properties_of_result(result)
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(result.message or "")
         if result.outcome is Outcome.FAILED:
@@ -124,19 +149,42 @@ class BlockItem(pytest.Function):
 
     def fixture_values(self) -> dict[str, object]:
         """The values of the fixtures that the block or its runbook names."""
-        book = self.module_node.book
-        names = (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
-        return {name: self.funcargs[name] for name in names}
+        return {name: self.funcargs[name] for name in self._fixture_names()}
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, BlockFault):
-            return self.module_node.books.failure_picture(self, excinfo.value.result)
-        if isinstance(excinfo.value, pytest.UsageError):
-            return FailurePicture(str(excinfo.value), str(excinfo.value).splitlines()[0], self.spec.place)
-        return super().repr_failure(excinfo, style)
+        error = excinfo.value
+        if isinstance(error, BlockFault):
+            return self._picture(error.result)
+        if isinstance(error, RunbookError):
+            return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
+        return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         return self.path, (self.spec.place.line or 1) - 1, self.name
+
+    def _fixture_names(self) -> tuple[str, ...]:
+        book = self.module_node.book
+        return (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
+
+    def _unknown_fixture(self, error: pytest.FixtureLookupError) -> RunbookError:
+        is_own = error.argname in self.spec.rules.fixtures
+        place = self.spec.place_of("fixtures") if is_own else self.spec.place
+        hint = "define it in a conftest.py of this folder or above, or take it out of `fixtures`"
+        return FileError(f'unknown fixture "{error.argname}"', place=place, block=self.spec.label, hint=hint)
+
+    def _picture(self, result: BlockResult) -> FailurePicture:
+        module = self.module_node
+        assert module.book is not None
+        results = module.run.results.values() if module.run else ()
+        return picture_of_block(
+            result,
+            node_id=self.nodeid,
+            book=module.book,
+            spec=self.spec,
+            total=module.total,
+            before=[earlier for earlier in results if earlier.block_id != result.block_id],
+            command=again(module.shown_path),
+        )
 
 
 class UnreadableItem(pytest.Function):
@@ -150,7 +198,7 @@ class UnreadableItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if excinfo.value is self.error:
             return picture_of_file(self.error)
-        return super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         place = self.error.errors[0].place
@@ -188,7 +236,7 @@ def type_marker(block_type: str) -> str:
 
 
 def _check_tags(book: Runbook) -> None:
-    tagged = [(tag, book.place, None) for tag in book.tags]
+    tagged: list[tuple[str, Place, str | None]] = [(tag, book.place, None) for tag in book.tags]
     tagged += [(tag, spec.place_of("tags"), spec.label) for spec in book.blocks for tag in spec.rules.tags]
     faults = [
         FileError(f'tag "{tag}" means something else to pytest', place=place, block=label, hint="choose another name")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..context.values import ContextValue, Source
+from ..document.document import Inputs
 from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
 from ..errors import Place, RunbookError
@@ -45,20 +47,36 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
     )
 
 
-def given_variables(config: pytest.Config) -> Values:
-    """Variables of the command line and of the ini file: the strongest of all."""
-    return {
-        **_texts(_pairs(config.getini("runbook_vars"), "runbook_vars"), "runbook_vars of the ini file"),
-        **_texts(_pairs(config.getoption("runbook_var"), "--runbook-var"), "--runbook-var"),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenValues:
+    """What the command line, the ini file and the files that they name give to every runbook.
 
+    variables, answers: the strongest of all. file_variables, file_environment: the weakest.
+    """
 
-def given_answers(config: pytest.Config) -> Values:
-    """Answers of the command line and of the ini file."""
-    return {
-        **_texts(_pairs(config.getini("runbook_answers"), "runbook_answers"), "runbook_answers of the ini file"),
-        **_texts(_pairs(config.getoption("runbook_answer"), "--runbook-answer"), "--runbook-answer"),
-    }
+    variables: Values
+    answers: Values
+    file_variables: Values
+    file_environment: Values
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> GivenValues:
+        """:raises pytest.UsageError: if a value makes no sense or a file can't be read."""
+        return cls(
+            variables=_pairs_of(config, ini="runbook_vars", option="runbook_var"),
+            answers=_pairs_of(config, ini="runbook_answers", option="runbook_answer"),
+            file_variables=variables_of_files(config),
+            file_environment=environment_of_files(config),
+        )
+
+    def inputs(self, vars: Mapping[str, object], env: Mapping[str, object], answers: Mapping[str, object]) -> Inputs:
+        """These together with what the fixtures of a runbook give."""
+        return Inputs(
+            fixed=self.variables,
+            vars={**self.file_environment, **self.file_variables, **typed(vars, "fixture runbook_vars")},
+            env={**self.file_environment, **texts(env, "fixture runbook_env")},
+            answers=(self.answers, texts(answers, "fixture runbook_answers")),
+        )
 
 
 def variables_of_files(config: pytest.Config) -> Values:
@@ -96,16 +114,30 @@ def shown_path(path: Path, config: pytest.Config) -> str:
 
 def texts(values: Mapping[str, object], label: str) -> Values:
     """Values of a fixture, as texts."""
-    return {str(name): ContextValue(str(value), Source(label)) for name, value in values.items()}
+    return {str(name): ContextValue(str(value), Source(label)) for name, value in _mapping(values, label).items()}
 
 
 def typed(values: Mapping[str, object], label: str) -> Values:
     """Values of a fixture, as they are."""
-    return {str(name): ContextValue(value, Source(label)) for name, value in values.items()}
+    return {str(name): ContextValue(value, Source(label)) for name, value in _mapping(values, label).items()}
+
+
+def _mapping(values: object, label: str) -> Mapping[object, object]:
+    if not isinstance(values, Mapping):
+        pytest.fail(f"{label} gave {values!r}; a mapping of names to values is needed", pytrace=False)
+    return values
 
 
 def _texts(values: Mapping[str, str], label: str) -> dict[str, ContextValue]:
     return {name: ContextValue(value, Source(label)) for name, value in values.items()}
+
+
+def _pairs_of(config: pytest.Config, *, ini: str, option: str) -> Values:
+    shown = f"--{option.replace('_', '-')}"
+    return {
+        **_texts(_pairs(config.getini(ini), ini), f"{ini} of the ini file"),
+        **_texts(_pairs(config.getoption(option), shown), shown),
+    }
 
 
 def _pairs(lines: Iterable[str], whose: str) -> dict[str, str]:
@@ -131,7 +163,8 @@ def _choice(config: pytest.Config, name: str, kind: type[Any]) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise pytest.UsageError(f'runbook_{name}: "{text}" is none of {", ".join(kind)}') from error
+        known = ", ".join(choice.value for choice in kind)
+        raise pytest.UsageError(f'runbook_{name}: "{text}" is none of {known}') from error
 
 
 def _paths(config: pytest.Config, name: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The order of items: whatever shuffles a session, a runbook's blocks stay together and in their order."""
+"""Which items run, in which order: whatever shuffles a session, a runbook's blocks stay together and in their order."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ def _merged(items: Sequence[pytest.Item], blocks: dict[pytest.Collector, list[Bl
             yield item
         elif item.module_node in blocks:
             yield from sorted(blocks.pop(item.module_node), key=lambda block: block.index)
+
+
+def note_selection(items: Sequence[pytest.Item]) -> None:
+    """Tell runbooks which of their items will run, and each of these which one comes before it."""
+    for item in items:
+        if isinstance(item, BlockItem):
+            selected = item.module_node.selected
+            item.previous = selected[-1] if selected else None
+            selected.append(item)

@@ -12,6 +12,7 @@ from ..context.json_form import plain_data
 from ..execution.result import BlockResult, Outcome
 
 if TYPE_CHECKING:
+    from ..document.document import Document
     from .session import RunbookSession
 
 
@@ -77,19 +78,17 @@ class RunbookCaller:
         :raises UnreadableFile: if the file can't be read.
         """
         __tracebackhide__ = True
-        engine = self._session.engine
-        book = self._session.read(self._session.config.rootpath / path)
-        document, run = engine.call(self._session.open, book, vars or {}, env or {}, answers or {})
-        results = engine.run(run.run_all, cancel=run.cancel)
-        if engine.interrupted_by is not None:
+        session = self._session
+        book = session.read(session.config.rootpath / path)
+        run = session.run_of(book, session.given.inputs(vars or {}, env or {}, answers or {}))
+        results = session.engine.run(run.run_all, cancel=run.cancel)
+        if session.engine.interruption.name is not None:
             raise KeyboardInterrupt
-        return engine.call(_called, document, results)
+        session.summary.note_read(run.document.names_read)
+        return session.engine.call(_called, run.document, results)
 
 
-def _called(document: object, results: tuple[BlockResult, ...]) -> CalledRunbook:
-    from ..document.document import Document
-
-    assert isinstance(document, Document)
+def _called(document: Document, results: tuple[BlockResult, ...]) -> CalledRunbook:
     blocks = {}
     for result in results:
         fields = document.output(result.block_id)

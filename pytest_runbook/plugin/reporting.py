@@ -1,98 +1,103 @@
-"""What pytest's reports say of blocks, and what the end of the session says of runbooks."""
+"""What pytest's reports say of blocks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Generator
+from dataclasses import astuple
+from typing import Any
 
 import pytest
 
 from ..errors import Place
-from ..execution.result import Outcome
+from ..execution.result import BlockResult, Outcome
 from ..masking import Redactor
 from ..text import escape_controls
-from .collection import BlockItem, UnreadableItem
+from .collection import BlockItem
 from .failure import FailurePicture, is_cut
+from .summary import Summary
 
-if TYPE_CHECKING:
-    from ..model.runbook import BlockSpec, Runbook
-    from ..resources.process_keeper import Leftover
-
-OURS = "runbook_block_id"
+WIRE_KEY = "runbook"
+OUTPUT_KEY = "runbook"
 
 
-def shape_report(report: pytest.TestReport, item: BlockItem | UnreadableItem, redactor: Redactor) -> None:
-    """Make a report say what the block did: its own time, its output, and where a skip comes from."""
-    if isinstance(item, BlockItem) and item.result is not None and report.when == "call":
-        report.duration = item.result.seconds
-        if report.outcome == "skipped":
-            line = item.spec.place.line or 1
-            report.longrepr = (item.spec.place.path, line, f"Skipped: {item.result.message}")
-        for section in item.result.sections:
-            if item.result.outcome is not Outcome.FAILED or is_cut(section):
-                report.sections.append((f"Captured {section.title} call", escape_controls(section.text)))
-    report.sections = [(name, redactor.redact(text)) for name, text in report.sections]
+class Reports:
+    """The plugin object that shapes reports, keeps secrets out of them, and tells the summary."""
 
-
-def restore_picture(report: Any, crash: list[Any]) -> None:
-    """Give a report that came from another process its one-line summary back."""
-    path, line, message = crash
-    report.longrepr = FailurePicture(str(report.longrepr), message, Place(path, line))
-
-
-class Summary:
-    """What the end of the session tells of runbooks; counted from reports, so that it also holds with workers."""
-
-    def __init__(self, config: pytest.Config, redactor: Redactor) -> None:
-        self._config = config
+    def __init__(self, summary: Summary, redactor: Redactor, note_worker: Callable[[int, int], None]) -> None:
+        self._summary = summary
         self._redactor = redactor
-        self._outcomes = {"passed": 0, "failed": 0, "skipped": 0}
-        self._prose_only: list[str] = []
-        self._notes: dict[str, None] = {}
+        self._note_worker = note_worker
 
-    @property
-    def ran_nothing(self) -> bool:
-        """True if blocks were selected and not one was tried."""
-        return self._outcomes["skipped"] > 0 and not self._outcomes["passed"] + self._outcomes["failed"]
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        report = yield
+        if isinstance(item, BlockItem) and item.result is not None and report.when == "call":
+            _shape(report, item, item.result)
+        self._mask(report)
+        return report
 
-    def count(self, report: pytest.TestReport) -> None:
-        is_ours = any(name == OURS for name, _ in report.user_properties)
-        if is_ours and report.when == "call":
-            self._outcomes[report.outcome] += 1
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._mask(report)
+        self._summary.count(report)
 
-    def note_book(self, book: Runbook, *, has_items: bool) -> None:
-        if not has_items:
-            self._prose_only.append(str(book.place))
-        for note in book.notes:
-            self.note(note)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._summary.ran_nothing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def note_leftover(self, book: Runbook, leftover: Leftover) -> None:
-        end = "was ended" if leftover.was_ended else "COULD NOT BE ENDED"
-        self.note(f"{book.place}: left in the background and {end}: {leftover.pid} {leftover.command}")
-
-    def note_missed_cleanup(self, spec: BlockSpec) -> None:
-        self.note(f"{spec.place}: NOT CLEANED UP: {spec.label} was not run")
-
-    def note(self, text: str) -> None:
-        self._notes[self._redactor.redact(text)] = None
-
-    def write(self, reporter: Any, *, passed_over: int, unread_variables: list[str]) -> None:
-        lines = [*self._notes]
-        if self._prose_only:
-            lines.append(f"{_count(len(self._prose_only), 'runbook')} without anything to run")
-        if passed_over:
-            hint = "name the folder, or set runbook_paths"
-            lines.append(f"{_count(passed_over, 'runbook')} passed over: {hint}")
-        lines += [f"--runbook-var {name} was given, and nothing read it" for name in unread_variables]
-        if self._redactor.unmaskable:
-            names = ", ".join(sorted(self._redactor.unmaskable))
-            lines.append(f"too short to be masked in reports: {names}")
-        if self.ran_nothing:
-            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        lines = self._summary.lines()
         if lines:
-            reporter.section("runbooks")
+            terminalreporter.section("runbooks")
             for line in lines:
-                reporter.line(escape_controls(line))
+                terminalreporter.line(line)
+
+    # Over the wire of workers
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self, report: Any) -> Generator[None, Any, Any]:
+        data = yield
+        picture = getattr(report, "longrepr", None)
+        if isinstance(data, dict):
+            data[WIRE_KEY] = {
+                "worker": [os.getpid(), os.getppid()],
+                "crash": astuple(picture.reprcrash) if isinstance(picture, FailurePicture) else None,
+            }
+        return data
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> Generator[None, Any, Any]:
+        told = data.pop(WIRE_KEY, None)
+        report = yield
+        if report is not None and told is not None:
+            self._note_worker(*told["worker"])
+            if told["crash"] is not None:
+                path, line, message = told["crash"]
+                report.longrepr = FailurePicture(str(report.longrepr), message, Place(path, line))
+        return report
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        told = getattr(node, "workeroutput", {}).get(OUTPUT_KEY)
+        if told is not None:
+            self._summary.add(told)
+
+    def _mask(self, report: pytest.TestReport) -> None:
+        redact = self._redactor.redact
+        report.sections = [(name, redact(text)) for name, text in report.sections]
+        if report.failed and self._redactor.holds_secret(text := report.longreprtext):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            place = None if crash is None else Place(crash.path, crash.lineno)
+            report.longrepr = FailurePicture(redact(text), redact(getattr(crash, "message", "")), place)  # type: ignore[assignment]  # it quacks like one of pytest's
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _shape(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> None:
+    """Make a report say what the block did: its own time, its output, and where a skip comes from."""
+    report.duration = result.seconds
+    if report.skipped:
+        report.longrepr = (item.spec.place.path, item.spec.place.line or 1, f"Skipped: {result.message}")
+    for section in result.sections:
+        if result.outcome is not Outcome.FAILED or is_cut(section):
+            report.sections.append((f"Captured {section.title} call", escape_controls(section.text)))

@@ -1,0 +1,41 @@
+"""What machines read of a block, as JUnit properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..execution.result import BlockResult
+from ..model.runbook import BlockSpec
+from ..text import escape_controls
+
+BLOCK_ID = "runbook_block_id"
+Properties = list[tuple[str, object]]
+
+
+def properties_of_spec(spec: BlockSpec) -> Properties:
+    """What the file says."""
+    known = {
+        BLOCK_ID: spec.id,
+        "runbook_block_type": spec.type,
+        "runbook_block_name": spec.name,
+        "runbook_file": spec.place.path,
+        "runbook_line": spec.place.line,
+    }
+    return _properties(known)
+
+
+def properties_of_result(result: BlockResult) -> Properties:
+    """What came of it."""
+    known = {
+        "runbook_host": result.host,
+        "runbook_exit_code": result.exit_code,
+        "runbook_attempts": result.attempts,
+        "runbook_seconds": round(result.seconds, 3),
+        "runbook_failure_kind": result.kind,
+    }
+    return _properties(known)
+
+
+def _properties(known: Mapping[str, object]) -> Properties:
+    shown = ((name, escape_controls(value) if isinstance(value, str) else value) for name, value in known.items())
+    return [(name, value) for name, value in shown if value not in (None, "")]

@@ -1,0 +1,104 @@
+"""What the end of the session tells of runbooks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..masking import Redactor
+from ..text import escape_controls
+from .properties import BLOCK_ID
+
+if TYPE_CHECKING:
+    import pytest
+
+    from ..model.runbook import BlockSpec, Runbook
+    from ..resources.process_keeper import Leftover
+
+
+class Summary:
+    """Gathers it. With workers each of them gathers its own, and all of it is put together where people see it."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._outcomes: Counter[str] = Counter()
+        self._prose_only: set[str] = set()
+        self._notes: dict[str, None] = {}
+        self._read: set[str] = set()
+        self._variables: set[str] = set()
+        self._unmaskable: set[str] = set()
+
+    @property
+    def ran_nothing(self) -> bool:
+        """True if blocks were selected and not one was tried."""
+        return self._outcomes["skipped"] > 0 and not self._outcomes["passed"] + self._outcomes["failed"]
+
+    def count(self, report: pytest.TestReport) -> None:
+        """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
+        is_ours = any(name == BLOCK_ID for name, _ in report.user_properties)
+        if is_ours and (report.when == "call" or (report.when == "setup" and not report.passed)):
+            self._outcomes[report.outcome] += 1
+
+    def note_book(self, book: Runbook, *, has_items: bool) -> None:
+        if not has_items:
+            self._prose_only.add(str(book.place))
+        self.note_all(book.notes)
+
+    def note_leftover(self, book: Runbook, leftover: Leftover) -> None:
+        end = "was ended" if leftover.was_ended else "COULD NOT BE ENDED"
+        self.note(f"{book.place}: left in the background and {end}: {leftover.pid} {leftover.command}")
+
+    def note_missed_cleanup(self, spec: BlockSpec) -> None:
+        self.note(f"{spec.place}: NOT CLEANED UP: {spec.label} was not run")
+
+    def note_read(self, names: Iterable[str]) -> None:
+        """Keep which names were read, by any runbook."""
+        self._read.update(names)
+
+    def note_given(self, variables: Iterable[str]) -> None:
+        """Keep which variables were given on the command line."""
+        self._variables.update(variables)
+
+    def note_all(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.note(text)
+
+    def note(self, text: str) -> None:
+        self._notes[self._redactor.redact(text)] = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a worker tells."""
+        return {
+            "prose_only": sorted(self._prose_only),
+            "notes": list(self._notes),
+            "read": sorted(self._read),
+            "variables": sorted(self._variables),
+            "unmaskable": sorted(self._redactor.unmaskable),
+        }
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Take in what a worker tells."""
+        self._prose_only.update(told["prose_only"])
+        self.note_all(told["notes"])
+        self.note_read(told["read"])
+        self.note_given(told["variables"])
+        self._unmaskable.update(told["unmaskable"])
+
+    def lines(self) -> list[str]:
+        """All of it, as people read it."""
+        lines = list(self._notes)
+        if self._prose_only:
+            lines.append(f"{_count(len(self._prose_only), 'runbook')} without anything to run")
+        unread = sorted(name for name in self._variables if f"var.{name}" not in self._read)
+        lines += [f"--runbook-var {name} was given, and nothing read it" for name in unread]
+        unmaskable = sorted(self._unmaskable | self._redactor.unmaskable)
+        if unmaskable:
+            lines.append(f"too short to be masked in reports: {', '.join(unmaskable)}")
+        if self.ran_nothing:
+            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
+        return [escape_controls(line) for line in lines]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
