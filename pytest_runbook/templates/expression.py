@@ -13,7 +13,7 @@ from .problems import EXPRESSION_ROOTS, Problem, problem_of, problems_of
 from .rules import STRICT
 from .source import sign_of, source_of
 from .syntax import parse_expression
-from .values import Kind, kind_of, to_text
+from .values import Kind, SafeText, kind_of, to_text
 
 _OPPOSITES = {
     "eq": "ne",
@@ -95,7 +95,7 @@ class Expression:
         tree = parse_expression(self.source)
         evaluator = Evaluator(names, STRICT)
         with evaluator.guarded():
-            return evaluator.value(tree)
+            return _plain(evaluator.value(tree))
 
     def holds(self, names: Mapping[str, object]) -> bool:
         """Whether it is true.
@@ -127,7 +127,14 @@ def _explained(tree: nodes.Expr, evaluator: Evaluator, seen: dict[int, object]) 
             holds = _holds(tree, value)
     except RunbookError as error:
         return Explanation(holds=False, error=error, operands=_operands(tree, seen))
-    return Explanation(holds=holds, value=value, operands=_operands(tree, seen), comparison=_comparison(tree, seen))
+    return Explanation(
+        holds=holds, value=_plain(value), operands=_operands(tree, seen), comparison=_comparison(tree, seen)
+    )
+
+
+def _plain(value: object) -> object:
+    """The value without what only templates need to know of it."""
+    return to_text(value) if isinstance(value, SafeText) else value
 
 
 def _holds(tree: nodes.Expr, value: object) -> bool:

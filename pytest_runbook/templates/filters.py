@@ -37,7 +37,7 @@ from .values import (
 
 _HTML = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;", "'": "&#x27;", "/": "&#x2f;"})
 _ALL_WHOLE = 2.0**52  # floats from here on have no fraction
-_NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_NUMERAL = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
 
@@ -118,8 +118,7 @@ def _percent(value: object) -> str:
 
 
 def escape(value: object) -> SafeText:
-    text = to_text(value)
-    return text if isinstance(text, SafeText) else SafeText(text.translate(_HTML))
+    return value if isinstance(value, SafeText) else SafeText(to_text(value).translate(_HTML))
 
 
 def join(value: object, joiner: object = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from jinja2 import nodes
 
@@ -33,7 +34,7 @@ def render(text: str, names: Mapping[str, object], *, forbid_empty: bool = False
     tree = parse_template(text)
     renderer = Renderer(names, forbid_empty=forbid_empty)
     with renderer.guarded():
-        return renderer.captured(tree.body)
+        return renderer.captured(lambda: renderer.run(tree.body))
 
 
 class _Break(Exception):
@@ -54,20 +55,11 @@ class Renderer(Evaluator):
         self._length = 0
         self._escapes = False
 
-    def captured(self, body: Sequence[nodes.Node]) -> str:
-        """What the statements print."""
+    def captured(self, run: Callable[[], None]) -> str:
+        """What is printed meanwhile, as a text and not into the output."""
         before, self._printed = self._printed, []
         try:
-            self.run(body)
-            return "".join(self._printed)
-        finally:
-            self._printed = before
-
-    def looped(self, node: nodes.For, value: object, depth: int) -> str:
-        """What a loop over the value prints."""
-        before, self._printed = self._printed, []
-        try:
-            self.loop_over(node, value, depth)
+            run()
             return "".join(self._printed)
         finally:
             self._printed = before
@@ -164,11 +156,11 @@ class Renderer(Evaluator):
         self.assign(node.target, self.value(node.node))
 
     def _assign_block(self, node: nodes.AssignBlock) -> None:
-        text: object = self.captured(node.body)
+        text: object = self.captured(lambda: self.run(node.body))
         self.assign(node.target, text if node.filter is None else self._through(text, node.filter))
 
     def _filter_block(self, node: nodes.FilterBlock) -> None:
-        self._print(to_text(self._through(self.captured(node.body), node.filter)))
+        self._print(to_text(self._through(self.captured(lambda: self.run(node.body)), node.filter)))
 
     def _through(self, text: object, node: nodes.Filter) -> object:
         """The text through a chain of filters, the innermost first."""
@@ -237,7 +229,7 @@ class Macro(TemplateFunction):
             for name in values.keys() - {*parameters, "caller"}:
                 raise TemplateError(f"{self.name} takes no argument {name}", hint=f"known: {', '.join(parameters)}")
             self._bind(parameters, values)
-            return SafeText(self._renderer.captured(self._node.body))
+            return SafeText(self._renderer.captured(lambda: self._renderer.run(self._node.body)))
 
     def _bind(self, parameters: Sequence[str], values: Mapping[str, object]) -> None:
         scope = self._renderer.scope
@@ -305,7 +297,8 @@ class Loop(TemplateFunction):
         """``loop(items)`` of a recursive loop: the same loop over other items."""
         if not self._node.recursive or len(args) != 1 or kwargs:
             raise TemplateError("loop(items) wants one list and a loop that is recursive")
-        return SafeText(self._renderer.looped(self._node, args[0], self.depth + 1))
+        loop = partial(self._renderer.loop_over, self._node, args[0], self.depth + 1)
+        return SafeText(self._renderer.captured(loop))
 
     def _cycle(self, *values: object) -> object:
         if not values:

@@ -99,7 +99,11 @@ class Undefined:
 
     def error(self) -> TemplateError:
         if self.reason is not None:
-            return TemplateError(f"{self.name} is undefined: {self.reason}", name=self.name, hint="| default(...)")
+            return TemplateError(
+                f"{self.name} is undefined: {self.reason}",
+                name=self.name,
+                hint="say what stands for it: | default(...)",
+            )
         return TemplateError(f"{self.name} is undefined", name=self.name, hint=self._hint())
 
     def _hint(self) -> str:
@@ -225,7 +229,7 @@ def to_text(value: object) -> str:
     """The value as it prints."""
     match kind_of(value):
         case Kind.TEXT:
-            return value if isinstance(value, SafeText) else str.__str__(value)
+            return str.__str__(value)
         case Kind.LIST | Kind.MAPPING:
             return printed(_debug, value)
         case Kind.NUMBER:

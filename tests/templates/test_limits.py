@@ -51,6 +51,7 @@ BIG = {"big": "x" * 1_000_000}
         ("{{ x" + ".x" * 5000 + " }}", "nested too deeply"),
         ("{{ " + "9" * 5000 + " }}", "a number in it is too long"),
         ("{{ ('[' * 100000) | fromjson }}", "nested too deeply"),
+        ("{{ ('9' * 100000 ~ 'x') | int }}", "is no whole number"),
     ],
 )
 def test_too_much_is_an_error(template: str, message: str) -> None:

@@ -250,6 +250,7 @@ def test_does_not_hold_without_an_error(source: str) -> None:
         ("output.cell", None),
         ("var.flag", "false"),
         ('{"a": output.status}', {"a": 200}),
+        ("output.status | tojson", "200"),
     ],
 )
 def test_evaluate_keeps_the_type(source: str, value: object) -> None:
