@@ -57,7 +57,7 @@ class _Document:
         self._source = source
         self._catalog = catalog
         self._unknown_blocks = unknown_blocks
-        self._ids: set[str] = set()
+        self._ids: dict[str, int] = {}
         self._strange_props: dict[str, int] = {}
         self._defaults: dict[str, dict[str, object]] = {}
 
@@ -137,14 +137,15 @@ class _Document:
         )
 
     def _unique(self, node_id: str, values: LocatedDict) -> str:
-        unique, count = node_id, 1
+        unique, count = node_id, self._ids.get(node_id, 1)
         while unique in self._ids:
             count += 1
             unique = f"{node_id}~{count}"
         if count > 1:
             place = self._source.place.at(values.key_line("id"))
             self._notes.append(f'{place}: id "{show(node_id)}" is repeated; this block is called "{show(unique)}"')
-        self._ids.add(unique)
+        self._ids[node_id] = count
+        self._ids.setdefault(unique, 1)
         return unique
 
     def _block(self, section: Section, node: Node) -> None:
