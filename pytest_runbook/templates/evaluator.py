@@ -31,7 +31,7 @@ NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, rea
 """What the missing else of ``x if c`` is worth: nothing in a template, an error in an expression."""
 MAX_STEPS = 3_000_000
 """The work that one text or expression may do: a step for every node, every 2 items and every 256 characters."""
-EVALUATED_FILTERS = frozenset({"d", "default", "map", "reject", "rejectattr", "select", "selectattr"})
+EVALUATED_FILTERS = frozenset({"map", "reject", "rejectattr", "select", "selectattr"})
 EVALUATED_TESTS = frozenset({"defined", "undefined", "filter", "test"})
 FILTER_NAMES = frozenset({*FILTERS, *RULED_FILTERS, *EVALUATED_FILTERS})
 TEST_NAMES = frozenset({*PREDICATES, *EVALUATED_TESTS})
@@ -270,9 +270,9 @@ class Evaluator:
         value = self._replaceable(_operand(node))
         if isinstance(value, Undefined):
             return self.maybe(node.args[0]) if node.args else ""
-        args, kwargs = self._arguments(node)
-        replaces_false = args[1:] == [True] or kwargs.get("boolean") is True or kwargs.get("lax") is True
-        return args[0] if replaces_false and not LENIENT.truth(value) else value
+        flags = [*node.args[1:], *(pair.value for pair in _named(node))]
+        replaces_falsy = any(self.truth(flag) for flag in flags)
+        return self.maybe(node.args[0]) if replaces_falsy and not LENIENT.truth(value) else value
 
     def _replaceable(self, node: nodes.Expr) -> object:
         """The value or, where `default`, `defined` and `undefined` may look at that, `Undefined`."""
@@ -298,6 +298,8 @@ class Evaluator:
     def _map(self, value: object, *args: object, **kwargs: object) -> list[object]:
         if "attribute" in kwargs:
             return [attribute(item, **_renamed(kwargs)) for item in self._each(value)]
+        if not args:
+            raise TemplateError("map wants the name of a filter, or attribute=")
         name, *rest = args
         return [self._defined(self._filter_with(to_text(name), item, rest, kwargs)) for item in self._each(value)]
 
@@ -364,8 +366,7 @@ class Evaluator:
     def _arguments(self, node: nodes.Filter | nodes.Test | nodes.Call) -> tuple[list[object], dict[str, object]]:
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             raise TemplateError("arguments can't be unpacked with * or **")
-        named: list[nodes.Keyword] = node.kwargs  # type: ignore[assignment]  # the parser makes keywords of all of them
-        return [self.value(arg) for arg in node.args], {pair.key: self.value(pair.value) for pair in named}
+        return [self.value(arg) for arg in node.args], {pair.key: self.value(pair.value) for pair in _named(node)}
 
 
 def unknown_name(what: str, name: str, known: Collection[str]) -> TemplateError:
@@ -413,6 +414,11 @@ def _must_not_be_none(*sides: tuple[nodes.Expr, object]) -> None:
         if value is None:
             message = f"{source_of(node)} is none, which differs from everything"
             raise TemplateError(message, hint="ask for that first: x is not none and ...")
+
+
+def _named(node: nodes.Filter | nodes.Test | nodes.Call) -> list[nodes.Keyword]:
+    """The arguments that are given by name."""
+    return cast(list[nodes.Keyword], node.kwargs)
 
 
 def _operand(node: nodes.Filter) -> nodes.Expr:

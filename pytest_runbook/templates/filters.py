@@ -206,6 +206,11 @@ def round_number(value: object, precision: object = 0) -> object:
     return float(Decimal(scaled).quantize(Decimal(1), rounding=ROUND_HALF_UP)) / 10.0**places
 
 
+def default(value: object, other: object = "", boolean: object = False) -> object:
+    """For the items of a list; where a value may be undefined, the evaluator itself looks at that."""
+    return other if boolean and not LENIENT.truth(value) else value
+
+
 # Lists and mappings
 
 
@@ -377,6 +382,8 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "capitalize": _text_filter(str.capitalize),
         "chain": chain,
         "count": length,
+        "d": default,
+        "default": default,
         "dictsort": dictsort,
         "e": escape,
         "escape": escape,

@@ -113,7 +113,10 @@ def test_an_undefined_value_is_an_error_that_knows_its_name_and_line(template: s
         ("{{ doc.named['a'].output.stdout | default('') }}", ""),
         ("{{ var.x | d(var.y) | d('z') }}", "z"),
         ("{{ var.x | default(var.y | default('z')) }}", "z"),
-        ("{{ var.dir | default(var.nothing) }}", "FAILS"),
+        ("{{ var.dir | default(var.nothing) }}", "/srv"),
+        ("{{ var.dir | default(var.nothing, true) }}", "/srv"),
+        ("{{ '' | default('x', boolean=true) }}{{ 0 | default('y', false) }}", "x0"),
+        ("{{ [none, 0, ''] | map('default', 5, true) | list }}", "[5, 5, 5]"),
         ("{{ (var.x if true else 1) | default('d') }}", "d"),
         ("{{ var.x is defined }}", "false"),
         ("{{ var.x.y is undefined }}", "true"),
@@ -127,10 +130,12 @@ def test_an_undefined_value_is_an_error_that_knows_its_name_and_line(template: s
 )
 def test_what_may_be_undefined(template: str, text: str) -> None:
     names = {"var": {"dir": "/srv"}, "doc": {"named": {}}, "rows": [{"a": 1}]}
-    if text == "FAILS":
-        assert failure(template, **names).name == "var.nothing"
-    else:
-        assert render(template, names) == text
+
+    assert render(template, names) == text
+
+
+def test_a_default_that_is_undefined_itself_is_an_error() -> None:
+    assert failure("{{ var.x | default(var.y) }}", var={}).name == "var.y"
 
 
 @pytest.mark.parametrize(
@@ -285,6 +290,7 @@ def test_methods_that_people_expect_work(template: str, text: str) -> None:
         ("{{ 'a'.upper('x') }}", "upper can't take these arguments"),
         ("{{ 'a' | upper(1, 2) }}", "upper can't take these arguments"),
         ("{{ 'a' | indent }}", "indent can't take these arguments"),
+        ("{{ [1] | map }}", "map wants the name of a filter"),
         ("{{ 'a' | batch('x') }}", "the count must be a whole number"),
         ("{{ 'a' | upper(*[1]) }}", "arguments can't be unpacked"),
         ("{{ 'abc' | int }}", 'text "abc" is no whole number'),
