@@ -134,10 +134,17 @@ class Document:
 
     def context_error_above(self, block_id: str) -> ContextError | None:
         """The first error among the contexts that a block would stand on."""
-        index = self._index[block_id]
-        self._fold_to(index)
-        first = min(self._errors, default=index)
-        return self._errors[first] if first < index else None
+        return self._first_error(self._index[block_id])
+
+    def final_context(self) -> ResolvedContext:
+        """What a block below the last one would see.
+
+        :raises ContextError: if it can't be evaluated.
+        """
+        error = self._first_error(len(self._stations))
+        if error is not None:
+            raise error
+        return self._fold_to(len(self._stations)).snapshot()
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
         """A block's ``output``, None if it left none."""
@@ -438,6 +445,11 @@ class Document:
             self._evaluate(position, above)
             self._above.append(above.fold(station.passive).fold(station.active))
         return self._above[index]
+
+    def _first_error(self, index: int) -> ContextError | None:
+        self._fold_to(index)
+        first = min(self._errors, default=index)
+        return self._errors[first] if first < index else None
 
     def _forget_from(self, index: int) -> None:
         """Let a block and what lies below it be evaluated again when somebody asks."""

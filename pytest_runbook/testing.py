@@ -1,0 +1,99 @@
+"""For the tests of people who write blocks, and of programs that embed the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import anyio
+
+from .blocks.registry import BlockPlugin, BlockRegistry
+from .context.resolver import ResolvedContext
+from .document.document import Inputs
+from .document.runtime import open_runtime
+from .document.settings import Settings
+from .execution.result import BlockResult
+from .messages.client import BlockOutput, ClientMessage, Lifecycle
+from .messages.events import Event
+
+MessageT = TypeVar("MessageT")
+
+
+class RecordingChannel:
+    """Keeps every message, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.messages: list[ClientMessage] = []
+
+    def send(self, message: ClientMessage) -> None:
+        self.messages.append(message)
+
+    def of(self, kind: type[MessageT]) -> list[MessageT]:
+        """The messages of one kind."""
+        return [message for message in self.messages if isinstance(message, kind)]
+
+    @property
+    def stdout(self) -> str:
+        """All of standard output that was passed on."""
+        return "".join(message.stdout for message in self.of(BlockOutput) if message.stdout is not None)
+
+    @property
+    def lifecycles(self) -> list[Lifecycle]:
+        """The stations of all executions."""
+        return [message.lifecycle for message in self.of(BlockOutput) if message.lifecycle is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRun:
+    """What came of one block.
+
+    output: its ``output``, None if it left none. below: what a block below it would see.
+    """
+
+    result: BlockResult
+    output: Mapping[str, object] | None
+    below: ResolvedContext
+    channel: RecordingChannel
+    events: tuple[Event, ...]
+
+
+def run_block(
+    plugin: BlockPlugin,
+    written: object,
+    *,
+    keys: Mapping[str, object] | None = None,
+    inputs: Inputs | None = None,
+    settings: Settings | None = None,
+) -> BlockRun:
+    """Run one block of a type of yours, as it would be written in a plain runbook, in a runtime of its own.
+
+    written: what stands behind the type's name: the value of its main prop, or a mapping of props.
+    keys: what stands beside it: ``{"assert": "output.length == 3", "timeout": "5s"}``.
+    :raises UnreadableFile: if that makes no runbook.
+    :raises ContextError: if the block's own declaration can't be evaluated.
+    """
+    block = {plugin.block_type.plain_names[0]: written, **(keys or {})}
+    with TemporaryDirectory(prefix="runbook-") as folder:
+        path = Path(folder, "block.runbook.json")
+        path.write_text(json.dumps({"blocks": [block]}), encoding="utf-8")
+        return anyio.run(_run_block, plugin, path, inputs, settings)
+
+
+async def _run_block(plugin: BlockPlugin, path: Path, inputs: Inputs | None, settings: Settings | None) -> BlockRun:
+    channel, events = RecordingChannel(), list[Event]()
+    async with open_runtime(settings, registry=BlockRegistry([plugin])) as runtime:
+        document = runtime.open_document(path, inputs, channel)
+        (spec,) = document.runbook.blocks
+        with runtime.events.subscribe(events.append):
+            result = await document.start_execution(spec.id).wait()
+        return BlockRun(
+            result=result,
+            output=document.output(spec.id),
+            below=document.final_context(),
+            channel=channel,
+            events=tuple(events),
+        )
