@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ..errors import FileError, Place
 from .catalog import BlockCatalog
-from .common_keys import RULES, SCOPE, block_rules, check_if_started, unknown_block_key
-from .plain_form import FILE_KEYS, file_fields
+from .common_keys import FILE_KEYS, RULES, SCOPE, block_rules, check_if_started, file_fields, unknown_block_key
 from .runbook import Runbook
 from .section import Reader, Section, describe, near, show
 from .source import Source, read_source

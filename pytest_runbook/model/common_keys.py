@@ -1,4 +1,4 @@
-"""The keys that every block may have, in plain runbooks and in checks files alike, read into `BlockRules`."""
+"""The keys that plain runbooks and checks files have in common, of the file and of each block, and who reads them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from .catalog import BlockType
 from .runbook import BlockRules, BlockScope
 from .section import Reader, Section, near, show
 
+_VERSION = 1
+
+
+def check_version(section: Section, key: str) -> None:
+    if section.values[key] != _VERSION or isinstance(section.values[key], bool):
+        section.wrong(key, str(_VERSION))
+
+
+FILE_KEYS: Mapping[str, Reader] = {
+    "version": check_version,
+    "name": Section.text,
+    "vars": Section.given_vars,
+    "env": Section.given_env,
+    "secrets": Section.secrets,
+    "timeout": Section.timeouts,
+    "on_failure": Section.on_failure,
+    "tags": Section.tags,
+    "fixtures": Section.fixtures,
+    "answers": Section.answers,
+}
+# the field of Runbook where it is not named like the key
+_FIELDS = {"timeout": "timeouts"}
 # key -> the field of BlockRules that it fills, and who reads it
 RULES: Mapping[str, tuple[str, Reader]] = {
     "assert": ("assertions", Section.conditions),
@@ -42,6 +64,21 @@ FILE_LATER = frozenset(
 )  # fmt: skip
 _CONTEXT_RULES = frozenset({"sensitive", "template"})
 _NO_RULES = BlockRules()
+
+
+def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple[str, ...]) -> dict[str, object]:
+    """What the keys of a file say, by the fields of `Runbook`; a fault for each key that is none."""
+    fields: dict[str, object] = {}
+    for key in section.values:
+        if key in readers:
+            value = readers[key](section, key)
+            if value is not None:
+                fields[_FIELDS.get(key, key)] = value
+        elif key in FILE_LATER:
+            section.fault(key, f"`{key}` is not supported yet")
+        elif key not in sections:
+            section.unknown_key(key, (*readers, *sections))
+    return fields
 
 
 def block_rules(

@@ -8,7 +8,8 @@ import re
 from .tree import DEPTH_LIMIT, LocatedDict, LocatedList, Mark, SyntaxFault, too_deep, twice
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_STRING = re.compile(r'"((?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)"')
+_OPEN_STRING = re.compile(r'"((?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)')
+_STRING = re.compile(_OPEN_STRING.pattern + '"')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -128,7 +129,7 @@ class _Parser:
         return text
 
     def _broken_string(self) -> SyntaxFault:
-        rest = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*').match(self._text, self.position)
+        rest = _OPEN_STRING.match(self._text, self.position)
         after = "" if rest is None else self._text[rest.end() : rest.end() + 1]
         if after == "\\":
             return self.fault("an unknown escape in a text", "a backslash is written \\\\")

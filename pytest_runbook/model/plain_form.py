@@ -7,39 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import Place
 from .catalog import BlockCatalog, BlockType, Prop
-from .common_keys import FILE_LATER, RULES, SCOPE, block_rules, check_if_started, unknown_block_key
+from .common_keys import FILE_KEYS, RULES, SCOPE, block_rules, check_if_started, file_fields, unknown_block_key
 from .props import checked, plain_defaults
 from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
-from .section import Reader, Section, describe, show
+from .section import Section, describe, show
 from .source import Source
 from .tree import LocatedDict, LocatedList
 
 # Type keys that hold names with values, one block for each, and the type of those blocks.
 EXPANDED: Mapping[str, str] = {"vars": "var", "env": "env"}
 BLOCK_KEYS = ("name", "id", *RULES, *SCOPE)
-_VERSION = 1
-
-
-def check_version(section: Section, key: str) -> None:
-    if section.values[key] != _VERSION or isinstance(section.values[key], bool):
-        section.wrong(key, str(_VERSION))
-
-
-FILE_KEYS: Mapping[str, Reader] = {
-    "version": check_version,
-    "name": Section.text,
-    "vars": Section.given_vars,
-    "env": Section.given_env,
-    "secrets": Section.secrets,
-    "timeout": Section.timeouts,
-    "on_failure": Section.on_failure,
-    "tags": Section.tags,
-    "fixtures": Section.fixtures,
-    "answers": Section.answers,
-}
 _SECTIONS = ("blocks", "finally")
-_FIELDS = {"timeout": "timeouts"}
 
 
 def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
@@ -48,9 +28,7 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
     :raises UnreadableFile: with every fault of the file.
     """
     if not isinstance(tree, LocatedDict):
-        source.fault(f"a runbook must be a mapping with blocks, not {describe(tree)}", line=1)
-        source.raise_faults()
-        raise AssertionError("a fault was raised above")
+        source.refuse(f"a runbook must be a mapping with blocks, not {describe(tree)}", line=1)
     section = Section(tree, source)
     fields = file_fields(section, FILE_KEYS, _SECTIONS)
     blocks = _BlockReader(source, catalog)
@@ -75,21 +53,6 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
     )
 
 
-def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple[str, ...]) -> dict[str, object]:
-    """What the keys of a file say, by the fields of `Runbook`; a fault for each key that is none."""
-    fields: dict[str, object] = {}
-    for key in section.values:
-        if key in readers:
-            value = readers[key](section, key)
-            if value is not None:
-                fields[_FIELDS.get(key, key)] = value
-        elif key in FILE_LATER:
-            section.fault(key, f"`{key}` is not supported yet")
-        elif key not in sections:
-            section.unknown_key(key, (*readers, *sections))
-    return fields
-
-
 @dataclass(slots=True)
 class _Block:
     """A block that is being read: its section, its type and what is known of it so far."""
@@ -111,7 +74,7 @@ class _BlockReader:
         self.specs: list[BlockSpec] = []
         self._source = source
         self._catalog = catalog
-        self._id_lines: dict[str, int] = {}
+        self._ids: dict[str, Place] = {}
         self._cleanups: list[tuple[Section, BlockRules]] = []
         self._defaults: dict[str, dict[str, object]] = {}
 
@@ -220,12 +183,10 @@ class _BlockReader:
     def _read_mapping(self, block: _Block, key: str, inner: Section) -> None:
         for spelling in inner.values:
             prop = block.type.plain_props.get(spelling)
-            if prop is None:
-                hint = "several variables: vars: {NAME: value}" if key == "var" else None
-                if hint:
-                    inner.fault(spelling, f'unknown prop "{show(spelling)}"', hint)
-                else:
-                    inner.unknown_key(spelling, block.type.plain_props)
+            if prop is None and key == "var":
+                inner.fault(spelling, f'unknown prop "{show(spelling)}"', "several variables: vars: {NAME: value}")
+            elif prop is None:
+                inner.unknown_key(spelling, block.type.plain_props)
             elif prop.name in block.props:
                 inner.fault(spelling, f"{prop.name} is there twice")
             elif inner.values[spelling] is None and prop.type != "any":
@@ -266,30 +227,27 @@ class _BlockReader:
 
     def _add_each(self, block: _Block, key: str) -> None:
         """One block for each name of ``vars`` or ``env``."""
+        if block.name:
+            block.section.fault("name", f"name means nothing here: {key} blocks are called by the names in them")
+        block_type = self._catalog[EXPANDED[key]]
         read = Section.given_vars if key == "vars" else Section.given_env
         for given in read(block.section, key):
             line = given.place.line or block.section.values.line
             props = {"name": given.name, "value": given.value}
             lines = {"name": line, "value": line}
-            self._add(
-                _Block(
-                    block.section,
-                    self._catalog[EXPANDED[key]],
-                    f"{block.id}.{given.name}",
-                    given.name,
-                    props,
-                    block.rules,
-                    lines,
-                ),
-                line,
+            single = _Block(
+                block.section, block_type, f"{block.id}.{given.name}", given.name, props, block.rules, lines
             )
+            self._add(single, line)
 
     def _add(self, block: _Block, line: int | None = None) -> None:
         place = self._source.place.at(line or block.section.values.line)
-        first = self._id_lines.setdefault(block.id, place.line or 0)
-        if first != place.line:
-            hint = "ids tell blocks apart: change one"
-            block.section.fault("id", f'id "{show(block.id)}" is that of line {first}, too', hint)
+        if block.id in self._ids:
+            first = self._ids[block.id].line
+            block.section.fault(
+                "id", f'id "{show(block.id)}" is that of line {first}, too', "change one: it tells blocks apart"
+            )
+        self._ids.setdefault(block.id, place)
         spec = BlockSpec(
             id=block.id,
             type=block.type.name,

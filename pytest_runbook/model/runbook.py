@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..errors import Place
+from ..text import escape_controls, shorten
 
 
 class Form(StrEnum):
@@ -171,7 +172,8 @@ class BlockSpec:
     @property
     def label(self) -> str:
         """How errors and reports call it: ``block "Count users" (postgres)``."""
-        return f'block "{self.name}" ({self.type})' if self.name else f"block {self.id} ({self.type})"
+        name = escape_controls(shorten(self.name, 60))
+        return f'block "{name}" ({self.type})' if name else f"block {self.id} ({self.type})"
 
     def place_of(self, key: str) -> Place:
         """The line of a prop or key; the block's own where that is not known."""

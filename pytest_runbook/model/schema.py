@@ -13,8 +13,8 @@ from typing import TypeAlias
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
-from .common_keys import RULES, SCOPE
-from .plain_form import EXPANDED, FILE_KEYS, check_version
+from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
+from .plain_form import EXPANDED
 from .runbook import OnFailure
 from .section import Reader, Section
 

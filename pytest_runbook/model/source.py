@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from ..errors import FileError, Place, UnreadableFile
 from ..text import escape_controls
@@ -40,6 +39,14 @@ class Source:
         """Note what is wrong; the reading goes on."""
         told = None if hint is None else _one_line(hint)
         self.faults.append(FileError(_one_line(message), place=self.place.at(line), block=block, hint=told))
+
+    def refuse(self, message: str, *, line: int | None = None, hint: str | None = None) -> NoReturn:
+        """End the reading with a fault after which nothing else makes sense.
+
+        :raises UnreadableFile: always.
+        """
+        self.fault(message, line=line, hint=hint)
+        raise UnreadableFile(self.faults)
 
     def raise_faults(self) -> None:
         """
@@ -77,22 +84,11 @@ def read_source(path: Path, place: Place) -> tuple[Source, object]:
     :raises UnreadableFile: if it can't be opened, decoded or parsed.
     """
     source = Source(place, is_json=path.suffix.lower() == ".json")
-    with _only_faults(source):
-        source.text = _decoded(_content(path))
-        tree = _parsed(source)
-        if tree is None:
-            raise SyntaxFault("the file is empty")
-        return source, tree
-    raise AssertionError("a fault was raised above")
-
-
-@contextmanager
-def _only_faults(source: Source) -> Iterator[None]:
     try:
-        yield
+        source.text = _decoded(_content(path))
+        return source, _parsed(source)
     except SyntaxFault as fault:
-        source.fault(fault.message, line=fault.line, hint=fault.hint)
-        raise UnreadableFile(source.faults) from fault
+        source.refuse(fault.message, line=fault.line, hint=fault.hint)
 
 
 def _content(path: Path) -> bytes:
@@ -122,9 +118,14 @@ def _decoded(content: bytes) -> str:
 
 
 def _parsed(source: Source) -> object:
-    if source.is_json:
-        return parse_json(source.text)
+    tree = parse_json(source.text) if source.is_json else _parsed_yaml(source.text)
+    if tree is None:
+        raise SyntaxFault("the file is empty")
+    return tree
+
+
+def _parsed_yaml(text: str) -> object:
     try:
-        return parse_yaml(source.text)
+        return parse_yaml(text)
     except SyntaxFault as fault:
-        raise explain(fault, source.text) from fault
+        raise explain(fault, text) from fault

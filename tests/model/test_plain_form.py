@@ -474,6 +474,13 @@ BLOCK_FAULTS = [
     ("pause:", 2, "block #1 (pause)", "pause has no value", "pause: {} takes its defaults"),
     ("var: x", 2, "block #1 (var)", 'var must be a mapping of props, not the text "x"', None),
     ("var: {a: 1, name: b}", 2, "block #1 (var)", 'unknown prop "a"', "several variables: vars: {NAME: value}"),
+    (
+        "vars: {a: 1}\n  name: x",
+        3,
+        'block "x" (var)',
+        "name means nothing here: vars blocks are called by the names in them",
+        None,
+    ),
     ("vars: {a b: 1}", 2, "block #1 (var)", '"a b" is not a variable name', "letters, digits and underscores"),
     (
         "directory: /x\n  assert: y",
@@ -509,10 +516,20 @@ def test_a_block_without_a_type(faults: Faults) -> None:
     ]
 
 
-def test_a_repeated_id(faults: Faults) -> None:
-    assert faults("blocks:\n- script: x\n  id: a\n- script: y\n  id: a\n") == [
-        'x.runbook.yaml:5: block #2 (script): id "a" is that of line 2, too\n  hint: ids tell blocks apart: change one'
-    ]
+REPEATED = [
+    ("blocks:\n- script: x\n  id: a\n- script: y\n  id: a\n", 5),
+    ("blocks: [{script: x, id: a},\n {script: y, id: a}]", 2),
+    ("blocks: [{script: x}, {id: '#1',\n script: y}]", 1),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), REPEATED, ids=["lines", "flow", "derived"])
+def test_a_repeated_id(faults: Faults, text: str, line: int) -> None:
+    told = faults(text)
+
+    assert len(told) == 1
+    assert told[0].startswith(f"x.runbook.yaml:{line}: block #2 (script): id ")
+    assert told[0].endswith(", too\n  hint: change one: it tells blocks apart")
 
 
 def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:
