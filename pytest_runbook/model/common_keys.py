@@ -12,6 +12,7 @@ _VERSION = 1
 
 
 def check_version(section: Section, key: str) -> None:
+    """Note a version that is not the one there is."""
     if section.values[key] != _VERSION or isinstance(section.values[key], bool):
         section.wrong(key, str(_VERSION))
 
@@ -28,9 +29,9 @@ FILE_KEYS: Mapping[str, Reader] = {
     "fixtures": Section.fixtures,
     "answers": Section.answers,
 }
-# the field of Runbook where it is not named like the key
+# The field of Runbook where it is not named like the key.
 _FIELDS = {"timeout": "timeouts"}
-# key -> the field of BlockRules that it fills, and who reads it
+# By key: the field of BlockRules that it fills, and who reads it.
 RULES: Mapping[str, tuple[str, Reader]] = {
     "assert": ("assertions", Section.conditions),
     "expect_error": ("expect_error", Section.regex),
