@@ -129,7 +129,8 @@ class FamilyRegister:
 
     def forget(self, families: Collection[ProcessFamily]) -> None:
         """Strike families that nothing is left of."""
-        self._families = [family for family in self._families if family not in families]
+        forgotten = set(families)
+        self._families = [family for family in self._families if family not in forgotten]
         if self._subreaper is not None and not self._families:
             self._subreaper.close()
 
