@@ -449,7 +449,7 @@ class Document:
     def _first_error(self, index: int) -> ContextError | None:
         self._fold_to(index)
         first = min(self._errors, default=index)
-        return self._errors[first] if first < index else None
+        return self._explained_context(first) if first < index else None
 
     def _forget_from(self, index: int) -> None:
         """Let a block and what lies below it be evaluated again when somebody asks."""
@@ -484,7 +484,7 @@ class Document:
             station.passive = station.behavior.passive_context(resolver, station.local_values) or BlockContext()
             self._learn_secrets(station.passive)
         except ContextError as error:
-            self._errors[position] = self._explained_context(error, station.spec)
+            self._errors[position] = error
         except Exception as error:
             self._errors[position] = _context_fault(error, station.spec)
 
@@ -494,9 +494,11 @@ class Document:
             self._looking_down.add(position)
         return self.output(block_id)
 
-    def _explained_context(self, error: ContextError, spec: BlockSpec) -> ContextError:
-        if isinstance(error.__cause__, TemplateError):
-            error.hint = self.explained(error.__cause__, spec).hint
+    def _explained_context(self, position: int) -> ContextError:
+        """What is wrong at a position, as it looks now: what could have set a name may stand below."""
+        error = self._errors[position].located()
+        if position > ABOVE_ALL and isinstance(error.__cause__, TemplateError):
+            error.hint = self.explained(error.__cause__, self._stations[position].spec).hint
         return error
 
     def _with_roots(
