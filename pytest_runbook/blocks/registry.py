@@ -12,6 +12,7 @@ from .behavior import BlockBehavior
 
 BUILT_IN = {
     "script": "script.Script",
+    "http": "http.Http",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",

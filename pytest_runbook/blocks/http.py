@@ -1,0 +1,240 @@
+"""Http: one request, and what the server answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from ..context.output import Output
+from ..errors import BlockFailed, Unreachable
+from ..execution.context import ExecutionContext, WorkResult
+from ..execution.result import Section
+from ..model.runbook import Effects
+from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_query
+from .behavior import BlockBehavior
+from .http_props import TOKEN, Headers, HttpProps
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WITHOUT_BODY = frozenset({"GET", "HEAD"})
+BODIES = ("body", "json", "form", "files", "bodyFile")
+FRAMING = frozenset({"content-length", "transfer-encoding"})
+READ_TIMEOUT = 30.0
+LARGEST_EXCERPT = 16 * 1024
+HINTS = {401: "give it credentials: `auth`", 407: "the proxy wants credentials: put them into HTTPS_PROXY"}
+
+
+class Http(BlockBehavior):
+    """Sends its request and gives the answer; a status of 400 or above is a failure."""
+
+    def writes(self, context: ExecutionContext) -> str | None:
+        method = self._method()
+        if method in SAFE_METHODS or self.spec.rules.effects is Effects.READ:
+            return None
+        return f"{method} may change something; where it only reads, say: effects: read"
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        with ExitStack() as files:
+            exchange = HttpExchange(self._request(context, files))
+            context.findings.where = "local"
+            context.findings.output = lambda: _sections(exchange)
+            await perform(context, exchange, self.label)
+        output = _output(exchange)
+        if context.has_listener:
+            context.send_output(data=_message(output))
+        return WorkResult(output=output, requirement="output.status < 400", failure=_failure(exchange))
+
+    def _method(self) -> str:
+        """In upper case, as every method of the standard is.
+
+        :raises BlockFailed: if it can't be one.
+        """
+        method = str(self.spec.props["verb"]).strip().upper() or "GET"
+        if not TOKEN.fullmatch(method) or method == "CONNECT":
+            place = self.spec.place_of("verb")
+            raise BlockFailed(f'"{method}" is no method of a request', place=place, hint="GET, POST, PUT, DELETE ...")
+        return method
+
+    def _request(self, context: ExecutionContext, files: ExitStack) -> HttpRequest:
+        props = HttpProps(context)
+        method = self._method()
+        auth, authorization = props.credentials()
+        body, implied = self._body(context, props, method, files)
+        given = _without_framing(context, props.headers())
+        has = {name.lower() for name, _ in given}
+        return HttpRequest(
+            method=method,
+            url=with_query(props.url("url"), props.pairs("query")),
+            headers=(*given, *authorization, *(header for header in implied if header[0] not in has)),
+            body=body,
+            auth=auth,
+            tls=props.tls(),
+            follow_redirects=self.spec.props["redirects"] is not False,
+            connect_timeout=props.seconds("connectTimeout"),
+            read_timeout=self._read_timeout(props),
+            max_body=int(str(self.spec.props["maxBody"])),
+        )
+
+    def _read_timeout(self, props: HttpProps) -> float | None:
+        """A block with a deadline of its own may wait for as long as that."""
+        return props.seconds("readTimeout") or (None if self.spec.rules.timeout else READ_TIMEOUT)
+
+    def _body(
+        self, context: ExecutionContext, props: HttpProps, method: str, files: ExitStack
+    ) -> tuple[Mapping[str, Any], Headers]:
+        """The request's body as the client takes it, with the headers that it implies."""
+        given = [prop for prop in BODIES if self.spec.props[prop] not in (None, "")]
+        if len(given) > 1 and given != ["form", "files"]:
+            raise props.fault(given[1], f"a request has one body, not {' and '.join(given)}")
+        match given:
+            case ["body"] if method in WITHOUT_BODY:
+                context.findings.notes.append(f"`body` is not sent with {method}")
+            case ["body"]:
+                return {"content": context.render("body").encode()}, ()
+            case ["json"]:
+                return {"content": _json(props)}, (("content-type", "application/json"),)
+            case ["bodyFile"]:
+                file = FileBody(context.file("bodyFile", context.render("bodyFile")))
+                return {"content": file}, (("content-length", str(file.size)),)
+            case ["form"]:
+                return {"data": _form(props)}, ()
+            case ["files"] | ["form", "files"]:
+                return {"data": _form(props), "files": _uploads(context, props, files)}, ()
+        return {}, ()
+
+
+async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str) -> None:
+    """Send a request, unless somebody found out a moment ago that its server can't be reached.
+
+    :raises RunbookError: if there is no whole answer. `UnreachableBefore`: if it was not tried.
+    """
+    resources, target = context.resources, exchange.request.target
+    resources.reachability.check(target)
+    try:
+        await resources.http.perform(exchange, context.run_id)
+    except Unreachable as error:
+        resources.reachability.note(target, error.located(context.spec.place), owner)
+        raise
+    finally:
+        context.findings.did = exchange.told()
+
+
+def _without_framing(context: ExecutionContext, headers: Headers) -> Headers:
+    """The author's headers without those that say how long the body is: a wrong one breaks the connection."""
+    framing = [name for name, _ in headers if name.lower() in FRAMING]
+    if framing:
+        context.findings.notes.append(f"{', '.join(framing)}: left out; they follow from the body")
+    return tuple(header for header in headers if header[0] not in framing)
+
+
+def _json(props: HttpProps) -> bytes:
+    try:
+        return json.dumps(props.data("json"), ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise props.fault("json", f"json can't be written as JSON: {error}") from error
+
+
+def _form(props: HttpProps) -> dict[str, list[str]]:
+    form: dict[str, list[str]] = {}
+    for name, value in props.pairs("form"):
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def _uploads(context: ExecutionContext, props: HttpProps, files: ExitStack) -> list[tuple[str, Any]]:
+    """The files of a multipart body: field, and file name, content and type."""
+    uploads = []
+    for field, given in props.mapping("files").items():
+        for one in given if isinstance(given, list) else (given,):
+            upload = one if isinstance(one, Mapping) else {"path": one}
+            if not upload.keys() <= {"path", "name", "type"} or not isinstance(upload.get("path"), str):
+                raise props.fault("files", f"files: {field} must be a path", "or a mapping of path, name and type")
+            path = context.file("files", str(upload["path"]))
+            content = files.enter_context(path.open("rb"))
+            named = (str(upload.get("name") or path.name), content)
+            uploads.append((field, (*named, str(upload["type"])) if upload.get("type") else named))
+    return uploads
+
+
+def _output(exchange: HttpExchange) -> Output:
+    body, charset = bytes(exchange.body), exchange.charset
+    reason = exchange.reason
+    output = Output(
+        {
+            "status": exchange.status,
+            "status_text": reason,
+            "status_success": 200 <= exchange.status < 300,
+            "reason": reason,
+            "headers": exchange.headers,
+            "body": lambda: body.decode(charset, "replace"),
+            "body_json": lambda: _parsed(body, charset),
+            "duration_seconds": exchange.headers_seconds,
+            "seconds": exchange.seconds,
+            "url": exchange.url,
+            "http_version": exchange.answer.http_version,
+            "tls_expiry_days": exchange.tls_expiry_days,
+        },
+        lambda: _one_value(output),
+    )
+    return output
+
+
+def _parsed(body: bytes, charset: str) -> object:
+    """The body as JSON; None where it is none."""
+    try:
+        return json.loads(body.decode(charset), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _one_value(output: Mapping[str, object]) -> object:
+    """A number, a text or a truth value of JSON, or a line of text."""
+    parsed, text = output["body_json"], str(output["body"]).strip("\r\n")
+    if isinstance(parsed, dict | list):
+        raise ValueError(f"the body is a {'map' if isinstance(parsed, dict) else 'list'}; use output.body_json")
+    if parsed is not None:
+        return parsed
+    if not text:
+        raise ValueError("the body is empty; use output.body")
+    if "\n" in text:
+        raise ValueError(f"the body has {text.count(chr(10)) + 1} lines, not one; use output.body")
+    return text
+
+
+def _message(output: Mapping[str, object]) -> dict[str, object]:
+    """The answer as clients of the reference get it."""
+    return {
+        "status": output["status"],
+        "statusText": output["status_text"],
+        "statusSuccess": output["status_success"],
+        "headers": output["headers"],
+        "duration": output["duration_seconds"],
+        "time": datetime.now(UTC).isoformat(),
+        "body": output["body"],
+    }
+
+
+def _failure(exchange: HttpExchange) -> BlockFailed | None:
+    if exchange.status < 400:
+        return None
+    said = bytes(exchange.body[:LARGEST_EXCERPT]).decode(exchange.charset, "replace")
+    return BlockFailed(f"{exchange.status} {exchange.reason}".rstrip(), hint=HINTS.get(exchange.status), said=said)
+
+
+def _sections(exchange: HttpExchange) -> list[Section]:
+    """The body for reports: its beginning, as far as it is text."""
+    body = bytes(exchange.body[:LARGEST_EXCERPT])
+    if exchange.response is None or not body:
+        return []
+    size = f"{len(exchange.body):,} bytes"
+    if b"\0" in body:
+        return [Section("body", f"[{size} of {exchange.headers.get('content-type', 'something that is no text')}]")]
+    text = body.decode(exchange.charset, "replace")
+    whole = len(body) == len(exchange.body)
+    return [Section("body", text if whole else f"[the first {LARGEST_EXCERPT // 1024} KiB of {size}]\n{text}")]

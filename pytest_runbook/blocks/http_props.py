@@ -1,0 +1,148 @@
+"""The props of a block that sends HTTP requests, as the client takes them: headers, credentials, TLS, limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from httpx2 import URL
+
+from ..errors import BlockFailed
+from ..execution.context import ExecutionContext
+from ..resources.http_client import parse_url
+from ..resources.tls import TlsSettings
+from ..text import duration_seconds
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Names of headers and methods. Source: RFC 9110, section 5.6.2."""
+_FORBIDDEN = re.compile("[\0-\x08\n-\x1f\x7f]")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class HttpProps:
+    """Reads the props of one block, rendered.
+
+    :raises RunbookError: from every method, if a prop can't be rendered or makes no sense; it knows the prop's line.
+    """
+
+    def __init__(self, context: ExecutionContext) -> None:
+        self._context = context
+        self._props = context.spec.props
+
+    def fault(self, prop: str, message: str, hint: str | None = None) -> BlockFailed:
+        return BlockFailed(message, place=self._context.spec.place_of(prop), hint=hint)
+
+    def text(self, prop: str) -> str | None:
+        """A text without the white space around it; None where there is none."""
+        return self._context.render(prop).strip() or None
+
+    def url(self, prop: str) -> URL:
+        """A URL; its password is a secret from here on."""
+        try:
+            url = parse_url(self._context.require(prop))
+        except BlockFailed as error:
+            raise error.located(self._context.spec.place_of(prop)) from error
+        if url.password:
+            self._context.redactor.add(url.password, f"the password in {prop}")
+        return url
+
+    def data(self, prop: str) -> object:
+        """A value with every text in it rendered, keys included."""
+        return self._rendered(self._props.get(prop), prop)
+
+    def mapping(self, prop: str) -> Mapping[str, object]:
+        data = self.data(prop)
+        return data if isinstance(data, Mapping) else {}
+
+    def pairs(self, prop: str) -> tuple[tuple[str, str], ...]:
+        """Names and texts of a mapping; a list gives its name several times."""
+        return tuple(self._pairs(prop, self.mapping(prop)))
+
+    def seconds(self, prop: str) -> float | None:
+        value = self._props.get(prop)
+        return None if value is None else duration_seconds(str(value))
+
+    def headers(self) -> Headers:
+        """Names and values; a mapping, or a text of JSON as the reference has it."""
+        value = self._props.get("headers")
+        given = self._rendered(self._json_headers(value) if isinstance(value, str) else value or {}, "headers")
+        if not isinstance(given, Mapping):
+            raise self.fault("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
+        return tuple(self._checked_header(name, text) for name, text in self._pairs("headers", given))
+
+    def credentials(self) -> tuple[tuple[str, str] | None, Headers]:
+        """User and password, if it is those; a header, if it is a token. Neither is ever shown from here on."""
+        auth = self.mapping("auth")
+        if not auth:
+            return None, ()
+        given = {name: str(value).strip("\r\n") for name, value in auth.items()}
+        if empty := [name for name, value in given.items() if not value]:
+            raise self.fault("auth", f"auth: {empty[0]} is empty", "is the variable or secret that it comes from set?")
+        for name in given.keys() - {"user"}:
+            self._context.redactor.add(given[name], f"auth.{name}")
+        if given.keys() == {"bearer"}:
+            return None, (self._checked_header("authorization", f"Bearer {given['bearer']}"),)
+        if given.keys() == {"user", "password"}:
+            return (given["user"], given["password"]), ()
+        raise self.fault("auth", "auth holds user and password, or bearer", f"it has {', '.join(given)}")
+
+    def tls(self) -> TlsSettings:
+        ca, cert, key = (self._file(prop) for prop in ("ca", "cert", "key"))
+        password = self._context.render("keyPassword").strip("\r\n") or None
+        if password is not None:
+            self._context.redactor.add(password, "key_password")
+        verify = self._props.get("verify") is not False
+        return TlsSettings(verify=verify, ca=ca, cert=cert, key=key, key_password=password)
+
+    def _file(self, prop: str) -> str | None:
+        text = self.text(prop)
+        return None if text is None else str(self._context.folder / Path(text).expanduser())
+
+    def _json_headers(self, text: str) -> object:
+        """Parsed before it is rendered, so that no value can break out of its quotes; afterwards, if need be."""
+        if not text.strip():
+            return {}
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+        rendered = self._context.render("headers")
+        try:
+            return json.loads(rendered) if rendered.strip() else {}
+        except ValueError as error:
+            raise self.fault("headers", f"headers are no JSON: {error}", '{"Accept": "text/plain"}') from error
+
+    def _checked_header(self, name: str, text: str) -> tuple[str, str]:
+        value = text.strip()
+        if not TOKEN.fullmatch(name):
+            raise self.fault("headers", f'"{name}" can\'t be the name of a header', "letters, digits and -")
+        if found := _FORBIDDEN.search(value):
+            what = "a line break" if found[0] in "\r\n" else f"the character {found[0]!r}"
+            raise self.fault("headers", f"the header {name} has {what} in its value", "cut it with a filter")
+        return name, value
+
+    def _pairs(self, prop: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        for name, value in values.items():
+            for one in value if isinstance(value, list) else (value,):
+                yield str(name), self._scalar(prop, name, one)
+
+    def _scalar(self, prop: str, name: str, value: object) -> str:
+        match value:
+            case bool():
+                return "true" if value else "false"
+            case str() | int() | float():
+                return str(value)
+        raise self.fault(prop, f"{prop}: {name} is no text", "a text, a number, true or false, or a list of those")
+
+    def _rendered(self, value: object, prop: str) -> object:
+        match value:
+            case str():
+                return self._context.render_text(value, prop)
+            case Mapping():
+                return {str(self._rendered(key, prop)): self._rendered(inner, prop) for key, inner in value.items()}
+            case list() | tuple():
+                return [self._rendered(inner, prop) for inner in value]
+        return value
