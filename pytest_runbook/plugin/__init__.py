@@ -6,6 +6,7 @@ plugin comes when there is a runbook to collect or a fixture of ours to give.
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Generator, Iterator, Mapping, Set
 from pathlib import Path
@@ -48,23 +49,26 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("runbook", "runbooks")
     add, ini = group.addoption, parser.addini
-    add("--runbook-var", action="append", default=[], metavar="NAME=VALUE", help="give runbooks a variable")
+    pairs: dict[str, Any] = {"type": _pair, "action": "append", "default": [], "metavar": "NAME=VALUE"}
+    files: dict[str, Any] = {"action": "append", "default": [], "metavar": "FILE"}
+    duration: dict[str, Any] = {"type": _duration, "metavar": "DURATION"}
+    add("--runbook-var", help="give runbooks a variable", **pairs)
     ini("runbook_vars", type="linelist", default=[], help="variables for runbooks, NAME=VALUE, one a line")
-    add("--runbook-vars-file", action="append", default=[], metavar="FILE", help="variables from a YAML or JSON file")
+    add("--runbook-vars-file", help="variables from a YAML or JSON file", **files)
     ini("runbook_vars_files", type="paths", default=[], help="variables from YAML or JSON files")
-    add("--runbook-env-file", action="append", default=[], metavar="FILE", help="environment from a .env file")
+    add("--runbook-env-file", help="environment from a .env file", **files)
     ini("runbook_env_files", type="paths", default=[], help="environment from .env files")
-    add("--runbook-answer", action="append", default=[], metavar="NAME=VALUE", help="answer a block that asks")
+    add("--runbook-answer", help="answer a block that asks", **pairs)
     ini("runbook_answers", type="linelist", default=[], help="answers for blocks that ask, NAME=VALUE, one a line")
-    add("--runbook-timeout", metavar="DURATION", help="deadline of a block that has none of its own (10m)")
+    add("--runbook-timeout", help="deadline of a block that has none of its own (10m)", **duration)
     ini("runbook_timeout", default="10m", help="deadline of a block that has none of its own")
-    add("--runbook-cleanup-timeout", metavar="DURATION", help="deadline of all clean-ups of a runbook together (5m)")
+    add("--runbook-cleanup-timeout", help="deadline of all clean-ups of a runbook together (5m)", **duration)
     ini("runbook_cleanup_timeout", default="5m", help="deadline of all clean-ups of a runbook together")
-    add("--runbook-shutdown", metavar="DURATION", help="time for everything after Ctrl-C, clean-ups included (7s)")
+    add("--runbook-shutdown", help="time for everything after Ctrl-C, clean-ups included (7s)", **duration)
     ini("runbook_shutdown", default="7s", help="time for everything after Ctrl-C or SIGTERM, clean-ups included")
     add("--runbook-cwd", choices=["auto", "file", "rootdir", "invocation"], help="where programs run by default")
     ini("runbook_cwd", default="auto", help="where programs run by default: auto, file, rootdir or invocation")
-    add("--runbook-interpreter", action="append", default=[], metavar="A=B", help="use interpreter B in place of A")
+    add("--runbook-interpreter", help="use interpreter VALUE in place of NAME", **pairs)
     ini("runbook_interpreters", type="linelist", default=[], help="interpreters to replace: A = B, one a line")
     add("--runbook-login-shell", choices=["never", "once", "each"], help="give scripts a login shell's environment")
     ini("runbook_login_shell", default="never", help="give scripts a login shell's environment: never, once or each")
@@ -76,6 +80,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_store", default="auto", help="keep what blocks left in pytest's cache: auto (not in CI), yes or no")
     ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")
     ini("runbook_paths", type="paths", default=[], help="where runbooks are when pytest is given no path")
+
+
+def _pair(text: str) -> str:
+    if not text.partition("=")[0].strip() or "=" not in text:
+        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
+    return text
+
+
+def _duration(text: str) -> str:
+    from ..text import DURATION_HINT, duration_seconds
+
+    try:
+        duration_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}: {DURATION_HINT}") from error
+    return text
 
 
 def pytest_configure(config: pytest.Config) -> None:

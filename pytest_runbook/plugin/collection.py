@@ -91,6 +91,15 @@ class RunbookModule(pytest.Module):
         yield item
 
 
+class ChecksModule(pytest.Module):
+    """A checks file that was named beside its runbook, in which its items are."""
+
+    obj = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        return iter(())
+
+
 class BlockItem(pytest.Function):
     """One block that does work.
 

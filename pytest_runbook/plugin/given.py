@@ -40,9 +40,9 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         block_timeout=_duration(config, "timeout"),
         cleanup_timeout=_duration(config, "cleanup_timeout"),
         shutdown=_duration(config, "shutdown"),
-        default_directory=_choice(config, "cwd", DefaultDirectory),
+        default_directory=DefaultDirectory(choice(config, "cwd", [*DefaultDirectory])),
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
-        login_shell=_choice(config, "login_shell", LoginShell),
+        login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
         difference=difference,
     )
 
@@ -158,13 +158,15 @@ def _duration(config: pytest.Config, name: str) -> float:
         raise pytest.UsageError(f"runbook_{name}: {error}: {DURATION_HINT}") from error
 
 
-def _choice(config: pytest.Config, name: str, kind: type[Any]) -> Any:
+def choice(config: pytest.Config, name: str, known: Iterable[str]) -> Any:
+    """An option that has one of these values.
+
+    :raises pytest.UsageError: if it has another one.
+    """
     text = str(option(config, name))
-    try:
-        return kind(text)
-    except ValueError as error:
-        known = ", ".join(choice.value for choice in kind)
-        raise pytest.UsageError(f'runbook_{name}: "{text}" is none of {known}') from error
+    if text not in known:
+        raise pytest.UsageError(f'runbook_{name}: "{text}" is none of {", ".join(known)}')
+    return text
 
 
 def _paths(config: pytest.Config, name: str) -> list[Path]:

@@ -20,7 +20,7 @@ from ..masking import Redactor
 from ..model.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
 from . import given
-from .collection import BlockItem, RunbookModule, type_marker
+from .collection import BlockItem, ChecksModule, RunbookModule, type_marker
 from .engine import Engine
 from .order import in_document_order, note_selection
 from .reporting import OUTPUT_KEY, Reports
@@ -41,6 +41,7 @@ class RunbookSession:
     """The plugin object that is registered with the first runbook of a session.
 
     registry: the block types, with those that other plugins add. engine: open from the first runbook that runs on.
+    fails_collection: True if a file that can't be read is a collection error and not an item.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -48,6 +49,9 @@ class RunbookSession:
         self.registry = BlockRegistry()
         self.redactor = Redactor()
         self.summary = Summary(self.redactor)
+        wish = given.choice(config, "errors", ("item", "collect"))
+        self.fails_collection = wish == "collect" or config.option.collectonly
+        self._unknown_blocks = given.choice(config, "unknown_blocks", ("error", "skip"))
         self.given = given.GivenValues.of(config)
         self.summary.note_given(self.given.variables)
         settings = given.settings_of(config, self._difference)
@@ -66,7 +70,7 @@ class RunbookSession:
         if is_checks_file(path):
             fault = orphan_checks(path, shown=given.shown_path(path, self.config))
             if fault is None:
-                return None
+                return ChecksModule.from_parent(parent, path=path) if is_named else None
         elif is_named and not _is_meant_for_us(path):
             return None
         module: RunbookModule = RunbookModule.from_parent(parent, path=path)
@@ -75,19 +79,14 @@ class RunbookSession:
 
     def read(self, path: Path) -> Runbook:
         """The runbook of a file. :raises UnreadableFile: with every fault that was found."""
-        unknown = given.option(self.config, "unknown_blocks")
-        return read_runbook(path, self.registry, shown=given.shown_path(path, self.config), unknown_blocks=unknown)
+        shown = given.shown_path(path, self.config)
+        return read_runbook(path, self.registry, shown=shown, unknown_blocks=self._unknown_blocks)
 
     def note_book(self, book: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""
         self.summary.note_book(book, has_items=bool(items_of(book, self.registry.catalog)))
         for tag in {*book.tags, *(tag for spec in book.blocks for tag in spec.rules.tags)}:
             self.config.addinivalue_line("markers", f"{tag}: a tag of runbook blocks")
-
-    @property
-    def fails_collection(self) -> bool:
-        """True if a file that can't be read is a collection error and not an item."""
-        return bool(self.config.option.collectonly) or given.option(self.config, "errors") == "collect"
 
     @property
     def reruns_are_on(self) -> bool:
@@ -170,7 +169,7 @@ class RunbookSession:
     # What it is made of
 
     def _storage(self) -> ContextStorage:
-        wish = given.option(self.config, "store")
+        wish = given.choice(self.config, "store", ("auto", "yes", "no"))
         cache = getattr(self.config, "cache", None)
         if cache is None or wish == "no" or (wish == "auto" and os.environ.get("CI")):
             return MemoryStorage()
