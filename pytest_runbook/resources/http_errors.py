@@ -147,7 +147,8 @@ def _broken_off(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Ru
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
         hint = "is it https://, or another port?" if url.scheme == "http" else None
         return BlockFailed(f"{server} answers something that is no HTTP: {shorten(str(error), 200)}", hint=hint)
-    hint = "is it https://? If not, look at the server's log" if url.scheme == "http" else "look at the server's log"
+    question = {"http": "is it https://?"}.get(url.scheme, "does it want a certificate of ours: `cert` and `key`?")
+    hint = f"{question} If not, look at the server's log"
     return BlockFailed(f"{server} closed the connection without an answer", hint=hint)
 
 

@@ -144,8 +144,8 @@ def test_client_certificate_is_missed(certificates: Certificates, tmp_path: Path
     with tls_server(certificates.issue("closed", "127.0.0.1"), **asks_for_certificates(certificates)) as server:
         result = run_book(tmp_path, {"http": {"url": f"{server.url}/echo", "ca": str(certificates.ca)}}).result
 
-    assert result.kind == "unreachable"
-    assert result.hint == "the server wants a certificate of ours: `cert` and `key`"
+    assert result.outcome is Outcome.FAILED
+    assert "`cert` and `key`" in str(result.hint)
 
 
 def test_key_of_its_own_file_and_with_a_password(certificates: Certificates, tmp_path: Path) -> None:
