@@ -64,7 +64,6 @@ class Script(BlockBehavior):
                 stdin=stdin,
                 output=output,
                 on_output=_passing_on(context),
-                grace=resources.grace,
                 keeper=resources.processes,
                 mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             )

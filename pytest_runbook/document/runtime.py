@@ -30,7 +30,10 @@ from .problems import problems_of
 from .settings import Settings
 
 AT_ONCE = Grace(interrupt=0.0, terminate=0.0)
-SHORT = Grace(interrupt=1.0, terminate=1.0)
+GRACE_SHARE = 0.07
+"""Of the time for shutting down: what a program gets after an interrupt, and again after a termination."""
+RESERVED_SHARE = 5 * GRACE_SHARE
+"""What clean-ups must leave: both for the last of them and for what is left in the background, and some air."""
 
 
 class Runtime:
@@ -84,7 +87,8 @@ class Runtime:
         """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
         if self._shutdown_at is None:
             self._shutdown_at = time.monotonic() + self.settings.shutdown
-            self.resources.hurry(SHORT)
+            grace = GRACE_SHARE * self.settings.shutdown
+            self.resources.hurry(Grace(interrupt=grace, terminate=grace))
 
     def shut_down_at_once(self) -> None:
         """Nothing gets time to end any more."""
@@ -95,7 +99,7 @@ class Runtime:
         """What is left of the time for shutting down; None as long as nobody wants to."""
         if self._shutdown_at is None:
             return None
-        left = self._shutdown_at - time.monotonic() - self.resources.grace.total
+        left = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown
         return Limit(max(left, 0.0), f"shutting down within {show_limit(self.settings.shutdown)}")
 
     def note(self, text: str) -> None:

@@ -52,22 +52,17 @@ class Grace:
     interrupt: float = 2.0
     terminate: float = 2.0
 
-    @property
-    def total(self) -> float:
-        """The longest that ending anything takes."""
-        return self.interrupt + self.terminate + _KILL_TIMEOUT
+    def after(self, number: signal.Signals) -> float:
+        """The time that a signal has to work."""
+        return {signal.SIGINT: self.interrupt, signal.SIGTERM: self.terminate}.get(number, _KILL_TIMEOUT)
 
-    @property
-    def steps(self) -> Iterator[tuple[signal.Signals, float]]:
-        """Each signal with the time it has to work."""
-        if self.interrupt:
-            yield signal.SIGINT, self.interrupt
-        if self.terminate:
-            yield signal.SIGTERM, self.terminate
-        yield signal.SIGKILL, _KILL_TIMEOUT
+    def within(self, other: Grace) -> Grace:
+        """The shorter of both, step by step."""
+        return Grace(interrupt=min(self.interrupt, other.interrupt), terminate=min(self.terminate, other.terminate))
 
 
 DEFAULT_GRACE = Grace()
+_STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -104,6 +99,7 @@ class FamilyRegister:
 
     def __init__(self, subreaper: Subreaper | None = None) -> None:
         self._subreaper = subreaper
+        self._longest = Grace(interrupt=math.inf, terminate=math.inf)
         self._families: list[ProcessFamily] = []
 
     def add(self, mark: Mark) -> ProcessFamily:
@@ -148,6 +144,10 @@ class FamilyRegister:
             members |= more
         return [process for process in candidates if process.pid in members and not process.is_zombie]
 
+    def hurry(self, grace: Grace) -> None:
+        """Let no ending take longer than this from now on, not even one that is on its way."""
+        self._longest = self._longest.within(grace)
+
     async def end(self, families: Collection[ProcessFamily], grace: Grace) -> list[ProcessInfo]:
         """Interrupt, terminate, kill; a step is over once all have ended, or those left ignore it.
 
@@ -155,17 +155,17 @@ class FamilyRegister:
         """
         seen: set[int] = set()
         try:
-            for number, seconds in grace.steps:
-                with anyio.move_on_after(seconds):
-                    told: set[int] = set()
-                    while living := self.living(families):
-                        seen.update(process.pid for process in living)
-                        told |= send(number, living, told)
-                        if all(ignores(process.pid, number) for process in living):
-                            break
-                        await anyio.sleep(_POLL)
-                    else:
+            for number in _STEPS:
+                started, told = anyio.current_time(), set[int]()
+                while anyio.current_time() - started < grace.within(self._longest).after(number):
+                    living = self.living(families)
+                    if not living:
                         return []
+                    seen.update(process.pid for process in living)
+                    told |= send(number, living, told)
+                    if all(ignores(process.pid, number) for process in living):
+                        break
+                    await anyio.sleep(_POLL)
             return self.living(families)
         finally:
             self._reap(seen)

@@ -58,6 +58,10 @@ class ProcessKeeper:
         self._drains.cancel_scope.cancel()
         await self._drains.__aexit__(None, None, None)
 
+    def hurry(self, grace: Grace) -> None:
+        """Let no ending take longer than this from now on, not even one that is on its way."""
+        self.families.hurry(grace)
+
     async def end_leftovers(self, run_id: str, grace: Grace = DEFAULT_GRACE) -> list[Leftover]:
         """End what the blocks of a run have left behind, all of it side by side, and forget the run."""
         return await self._end(self.families.of_run(run_id), grace)

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .database_sessions import DatabaseSessions
 from .interpreters import Interpreter
 from .login_environment import LoginShell, login_environment
 from .output_variables import OutputVariablesFile
-from .process_family import DEFAULT_GRACE, Grace
+from .process_family import Grace
 from .process_keeper import Leftover, ProcessKeeper
 from .reachability import Reachability
 
@@ -24,14 +25,14 @@ class Resources:
     """Everything that blocks share in a run.
 
     processes: knows every program that a block started. reachability: what could not be reached.
-    grace: how long a program may take to end itself, from now on.
+    databases: sessions with servers, kept over blocks.
     interpreters: interpreters to use in place of others.
     """
 
     def __init__(self, *, interpreters: Mapping[str, str], login_shell: LoginShell) -> None:
         self.processes = ProcessKeeper()
         self.reachability = Reachability()
-        self.grace = DEFAULT_GRACE
+        self.databases = DatabaseSessions()
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._folder: Path | None = None
@@ -47,6 +48,7 @@ class Resources:
     ) -> None:
         try:
             await self.processes.__aexit__(kind, error, at)
+            await self.databases.aclose()
             if self._http is not None:
                 await self._http.aclose()
         finally:
@@ -93,8 +95,8 @@ class Resources:
         """End what a run left in the background, and close what it left open."""
         if self._http is not None:
             await self._http.end_run(run_id)
-        return await self.processes.end_leftovers(run_id, self.grace)
+        return await self.processes.end_leftovers(run_id)
 
     def hurry(self, grace: Grace) -> None:
         """Give programs this long to end, from now on."""
-        self.grace = grace
+        self.processes.hurry(grace)

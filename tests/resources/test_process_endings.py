@@ -461,6 +461,25 @@ def test_marks_tell_whose_a_process_is(tmp_path: Path) -> None:
     assert anyio.run(main) == "run execution\n"
 
 
-def test_steps_without_time_are_left_out() -> None:
-    assert [number for number, _ in AT_ONCE.steps] == [signal.SIGKILL]
-    assert [number for number, _ in LONG.steps] == [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+def test_signals_without_time_are_left_out() -> None:
+    assert [AT_ONCE.after(number) for number in (signal.SIGINT, signal.SIGTERM)] == [0, 0]
+    assert AT_ONCE.after(signal.SIGKILL) > 0
+    assert LONG.within(AT_ONCE) == AT_ONCE.within(LONG) == AT_ONCE
+
+
+def test_hurry_shortens_what_is_being_ended(tmp_path: Path) -> None:
+    code = "trap 'echo told >> told' INT TERM; echo $$ > pids; while :; do sleep 0.02; done"
+
+    async def main() -> float:
+        async with ProcessKeeper() as keeper:
+            async with running(code, tmp_path, keeper=keeper, grace=LONG) as scope:
+                await until(lambda: pids(tmp_path))
+                scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await until((tmp_path / "told").exists)
+                started = time.monotonic()
+                keeper.hurry(AT_ONCE)
+            return time.monotonic() - started
+
+    assert anyio.run(main) < 5
+    assert [pid for pid in pids(tmp_path) if lives(pid)] == []
