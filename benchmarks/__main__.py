@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import collection, context_blocks, large_output, script_blocks, session
+from . import collection, context_blocks, http_blocks, large_output, script_blocks, session
 from .measure import Verdict
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
     "script_blocks": script_blocks.verdicts,
     "large_output": large_output.verdicts,
     "context_blocks": context_blocks.verdicts,
+    "http_blocks": http_blocks.verdicts,
 }
 
 
