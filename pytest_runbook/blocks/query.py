@@ -55,7 +55,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
     def result_message(self, result: Result) -> Mapping[str, object]:
         """One result as plain data, as clients get it."""
 
-    async def disconnect(self, connection: Connection) -> None:
+    async def disconnect(self, context: ExecutionContext, connection: Connection) -> None:
         """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
 
     def resolve_query(self, context: ExecutionContext) -> str:
@@ -72,6 +72,10 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         """
         return context.require(self.connection_prop, forbid_empty=True).strip()
 
+    def target(self, context: ExecutionContext, connection_string: str) -> str:
+        """What is connected to, and how: blocks with the same one share connections, and the news that it is down."""
+        return f"{self.spec.type} {connection_string}{' read-only' if context.read_only else ''}"
+
     async def execute(self, context: ExecutionContext) -> WorkResult:
         return await self.execute_query_block(context)
 
@@ -80,9 +84,10 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
         context.findings.where = connection_name(connection_string)
-        target = f"{self.spec.type} {connection_string}"
+        target = self.target(context, connection_string)
         reachability = context.resources.reachability
-        reachability.check(target)
+        if self.spec.rules.retry is None:  # one that is retried finds out for itself
+            reachability.check(target)
         try:
             results = await self._ask(context, connection_string, query)
         except Unreachable as error:
@@ -102,7 +107,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
             return await self.execute_query(context, connection, query)
         finally:
             with anyio.move_on_after(DISCONNECT_GRACE, shield=True):
-                await self.disconnect(connection)
+                await self.disconnect(context, connection)
 
     async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
         seconds = self._connect_timeout()

@@ -13,6 +13,12 @@ from .behavior import BlockBehavior
 BUILT_IN = {
     "script": "script.Script",
     "http": "http.Http",
+    "prometheus": "prometheus.Prometheus",
+    "sqlite": "sql.sqlite.Sqlite",
+    "postgres": "sql.postgres.Postgres",
+    "mysql": "sql.mysql.Mysql",
+    "clickhouse": "sql.clickhouse.Clickhouse",
+    "dropdown": "dropdown.Dropdown",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",

@@ -1,0 +1,1 @@
+"""Blocks that run SQL: sqlite, postgres, mysql, clickhouse."""

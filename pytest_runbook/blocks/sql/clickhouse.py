@@ -1,0 +1,217 @@
+"""ClickHouse, over its HTTP interface."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import anyio
+
+from ...errors import BlockFailed, NotSerializable, RunbookError, TimedOut, Unreachable
+from ...execution.context import ExecutionContext
+from ...resources.http_client import HttpConnections, HttpExchange, HttpRequest, parse_url
+from ...text import shorten
+from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .clickhouse_values import CONVERTERS, column_convert
+from .parameters import Params
+from .rows import Converters
+from .statements import Statement
+
+KILL_GRACE = 3.0
+LARGEST_ANSWER = 4 * 1024**3
+FORMAT = "JSONCompactEachRowWithNamesAndTypes"
+_SAMPLE = "https://user:password@host:8443/database"
+_SETTINGS = {
+    "default_format": FORMAT,
+    "wait_end_of_query": "1",  # a failure half way becomes a status, not a line among the rows
+    "output_format_json_quote_64bit_integers": "1",
+    "output_format_json_quote_decimals": "1",
+    "output_format_json_quote_denormals": "1",
+    "output_format_decimal_trailing_zeros": "1",
+    "date_time_output_format": "iso",
+    "cancel_http_readonly_queries_on_client_close": "1",
+}
+_HINTS = {
+    164: "it is read-only: effects, --runbook-read-only, or the user's profile, which has to be readonly = 2 or 0",
+    516: "look at user and password",
+    81: "the server has no database of that name",
+}
+
+
+class ClickhouseSession(SqlSession):
+    """What ClickHouse calls a session: temporary tables and settings last from one statement to the next."""
+
+    def __init__(self, target: str, connections: HttpConnections, address: Address) -> None:
+        super().__init__(target)
+        self._connections = connections
+        self._address = address
+        self._session_id = str(uuid.uuid4())
+
+    async def run(self, statement: Statement, params: Params) -> Answer:
+        query_id = str(uuid.uuid4())
+        settings = {"session_id": self._session_id, "query_id": query_id, **_param_settings(params)}
+        try:
+            exchange = await self._send(statement.text, settings)
+        except Unreachable as error:
+            raise BlockFailed(error.message, hint=error.hint) from error
+        except BaseException:
+            self.is_spoilt = True
+            await self._kill(query_id)
+            raise
+        if exchange.status != 200:
+            raise _refused(exchange)
+        return _answer(exchange)
+
+    async def check(self) -> None:
+        """Find out whether the server lets us in.
+
+        :raises Unreachable: if it does not.
+        """
+        exchange = await self._send("SELECT 1", {})
+        if exchange.status != 200:
+            error = _refused(exchange)
+            raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint)
+
+    async def is_alive(self) -> bool:
+        try:
+            await self.check()
+        except RunbookError:
+            return False
+        return True
+
+    async def reset(self) -> None:
+        self._session_id = str(uuid.uuid4())
+
+    async def close(self) -> None:
+        """Nothing to do: the server forgets a session by itself."""
+
+    async def _send(self, text: str, settings: Mapping[str, str]) -> HttpExchange:
+        exchange = HttpExchange(self._address.request(text, settings))
+        await self._connections.perform(exchange, self.target)
+        return exchange
+
+    async def _kill(self, query_id: str) -> None:
+        """End a query at the server."""
+        with anyio.move_on_after(KILL_GRACE, shield=True):
+            with suppress(RunbookError):  # the server is gone, and the query with it
+                await self._send(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC", {})
+
+
+class Address:
+    """What a URI says: where the server is, who we are, and settings for every query."""
+
+    def __init__(self, uri: str, *, read_only: bool) -> None:
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https"):
+            raise BlockFailed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
+        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        self._auth = (unquote(user), unquote(password)) if user else None
+        self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        self._root = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/", "", ""))
+        database = unquote(parts.path.strip("/"))
+        self._settings = {
+            **_SETTINGS,
+            **({"database": database} if database else {}),
+            **({"readonly": "2"} if read_only else {}),
+            **dict(parse_qsl(parts.query, keep_blank_values=True)),
+        }
+
+    def request(self, text: str, settings: Mapping[str, str]) -> HttpRequest:
+        return HttpRequest(
+            method="POST",
+            url=parse_url(f"{self._root}?{urlencode({**self._settings, **settings})}"),
+            body={"content": text.encode()},
+            auth=self._auth,
+            follow_redirects=False,
+            read_timeout=None,
+            max_body=LARGEST_ANSWER,
+        )
+
+
+class Clickhouse(SqlBlockBehavior):
+    """Runs SQL on a ClickHouse server."""
+
+    dialect: ClassVar[str] = "clickhouse"
+    server: ClassVar[str] = "ClickHouse"
+    converters: ClassVar[Converters] = CONVERTERS
+
+    async def open_session(self, context: ExecutionContext, connection_string: str) -> ClickhouseSession:
+        address = Address(connection_string, read_only=context.read_only)
+        session = ClickhouseSession(self.target(context, connection_string), context.resources.http, address)
+        try:
+            await session.check()
+        except TimedOut as error:
+            raise Unreachable(error.message, hint=error.hint) from error
+        return session
+
+
+def _param_settings(params: Params) -> Mapping[str, str]:
+    if not params:
+        return {}
+    if not isinstance(params, Mapping):
+        raise BlockFailed("ClickHouse's parameters have names", hint="params: {id: 7}, and {id:UInt64} in the query")
+    return {f"param_{name}": _param(value) for name, value in params.items()}
+
+
+def _param(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str | int | float):
+        return str(int(value)) if isinstance(value, bool) else str(value)
+    return json.dumps(value).replace('"', "'")
+
+
+def _answer(exchange: HttpExchange) -> Answer:
+    summary = json.loads(exchange.headers.get("x-clickhouse-summary") or "{}")
+    if not exchange.body:
+        return Answer(rows_affected=_int(summary, "written_rows"))
+    lines = _lines(exchange)
+    rows_read, bytes_read = _int(summary, "read_rows"), _int(summary, "read_bytes")
+    if exchange.headers.get("x-clickhouse-format", FORMAT) != FORMAT:
+        columns, rows = _named(exchange, lines)
+        return Answer(columns=columns, rows=rows, rows_read=rows_read, bytes_read=bytes_read)
+    names, types, *rows = lines
+    converts = {
+        position: convert for position, name in enumerate(types) if (convert := column_convert(name)) is not None
+    }
+    return Answer(columns=names, rows=rows, converts=converts, rows_read=rows_read, bytes_read=bytes_read)
+
+
+def _named(exchange: HttpExchange, lines: list[Any]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of an answer in a format that the query named, which must give an object a line."""
+    if not all(isinstance(line, dict) for line in lines):
+        raise _no_rows(exchange)
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    return columns, [[line.get(name) for name in columns] for line in lines]
+
+
+def _lines(exchange: HttpExchange) -> list[Any]:
+    try:
+        return [json.loads(line) for line in exchange.body.decode(errors="replace").split("\n") if line]
+    except json.JSONDecodeError as error:
+        raise _no_rows(exchange) from error
+
+
+def _no_rows(exchange: HttpExchange) -> NotSerializable:
+    given = exchange.headers.get("x-clickhouse-format", "something else")
+    return NotSerializable(
+        f"the server answered in {given}, not in JSON, a row a line",
+        hint="leave FORMAT out of the query, or use JSONEachRow",
+        said=shorten(exchange.body[:2000].decode(errors="replace"), 500),
+    )
+
+
+def _refused(exchange: HttpExchange) -> BlockFailed:
+    said = exchange.body.decode(errors="replace").strip()
+    code = exchange.headers.get("x-clickhouse-exception-code", "")
+    words = said.partition("(version ")[0].strip() or f"status {exchange.status} {exchange.reason}"
+    return BlockFailed(shorten(words, 1000), hint=_HINTS.get(int(code)) if code.isdigit() else None)
+
+
+def _int(summary: Mapping[str, str], name: str) -> int | None:
+    value = summary.get(name)
+    return None if value is None else int(value)

@@ -1,0 +1,80 @@
+"""ClickHouse's values: JSON, with wide integers, decimals and what is no number as text; their types tell which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from .rows import Convert, converters
+
+CONVERTERS = converters()
+_WIDE = re.compile(r"U?Int(?:64|128|256)|Interval\w+")
+_WRAPPERS = ("Nullable", "LowCardinality", "SimpleAggregateFunction")
+
+
+@cache
+def column_convert(type_name: str) -> Convert | None:
+    """How values of a column of this type become plain data; None where JSON's own are right."""
+    name, inner = _parts(type_name)
+    if name in _WRAPPERS:
+        return _nullable(column_convert(inner[-1]))
+    if name.startswith("Decimal"):
+        return lambda value: Decimal(str(value))
+    if _WIDE.fullmatch(name):
+        return lambda value: int(str(value))
+    if name in ("Float32", "Float64", "BFloat16"):
+        return lambda value: float(str(value)) if isinstance(value, str) else value
+    return _NESTED[name](inner) if name in _NESTED else None
+
+
+def _nullable(convert: Convert | None) -> Convert | None:
+    return convert and (lambda value: None if value is None else convert(value))
+
+
+def _array(inner: Sequence[str]) -> Convert | None:
+    convert = column_convert(inner[0])
+    return convert and (lambda value: [convert(item) for item in _any(value)])
+
+
+def _map(inner: Sequence[str]) -> Convert | None:
+    convert = column_convert(inner[1])
+    return convert and (lambda value: {key: convert(item) for key, item in _any(value).items()})
+
+
+def _tuple(inner: Sequence[str]) -> Convert | None:
+    """A tuple: a list, or a mapping where its elements have names."""
+    named = [re.fullmatch(r"(`[^`]+`|\w+) (.+)", element) for element in inner]
+    if all(named):
+        by_name = {match[1].strip("`"): column_convert(match[2]) for match in named if match}
+        return lambda value: {
+            key: item if (convert := by_name.get(key)) is None else convert(item) for key, item in _any(value).items()
+        }
+    converts = [column_convert(element) for element in inner]
+    return lambda value: [
+        item if convert is None else convert(item) for item, convert in zip(_any(value), converts, strict=True)
+    ]
+
+
+_NESTED: dict[str, Callable[[Sequence[str]], Convert | None]] = {"Array": _array, "Map": _map, "Tuple": _tuple}
+
+
+def _parts(type_name: str) -> tuple[str, Sequence[str]]:
+    """A type's name and what stands in its parentheses, split at its commas."""
+    name, _, rest = type_name.partition("(")
+    inner: list[str] = []
+    depth = start = 0
+    for at, character in enumerate(rest):
+        depth += (character == "(") - (character == ")")
+        if (character == "," and depth == 0) or depth < 0:
+            inner.append(rest[start:at].strip())
+            start = at + 1
+        if depth < 0:
+            break
+    return name, inner
+
+
+def _any(value: object) -> Any:
+    return value

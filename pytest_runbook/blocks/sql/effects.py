@@ -1,0 +1,87 @@
+"""Whether a statement may change something. When in doubt, it may; and the session is opened read-only as well."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from .statements import Statement
+
+_READS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXISTS", "FETCH", "HELP"})
+_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"})
+_QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "FROM"})
+_READING_PRAGMAS = frozenset(
+    {
+        "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list",
+        "foreign_key_check", "integrity_check", "quick_check", "database_list", "collation_list", "function_list",
+    }
+)  # fmt: skip
+_CHANGING = (
+    exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Create, exp.Drop, exp.Alter, exp.Command, exp.Copy,
+)  # fmt: skip
+_CHANGING_FUNCTIONS = re.compile(
+    r"nextval|setval|set_config|lo_\w+|dblink\w*|pg_notify|pg_\w*(?:terminate|cancel|reload|rotate|switch|promote|create"
+    r"|drop|write|advance|import|reset|restore|backup)\w*|query_to_xml\w*|load_extension|writefile|edit|get_lock"
+    r"|release_lock|sys_exec|sys_eval|last_insert_id",
+    re.IGNORECASE,
+)
+
+_ANALYZES = re.compile(r"\banaly[sz]e\b", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    r"explain\s*(?:\([^)]*\)\s*|(?:analy[sz]e|verbose|extended|format\s*=?\s*\w+)\b\s*)*", re.IGNORECASE
+)
+
+
+def why_it_writes(statement: Statement, dialect: str) -> str | None:
+    """Why the statement may change something, None if it only reads."""
+    return _why(statement.tokens, statement, dialect)
+
+
+def _why(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    words = [token.text.upper() for token in tokens if token.token_type is not TokenType.STRING]
+    verb = next((word for word in words if word != "("), "")
+    if verb == "EXPLAIN":
+        return _why_explained(tokens, statement, dialect)
+    if verb in _READS:
+        return None
+    if verb in _TRANSACTIONS:
+        return f"{verb} ... WRITE" if "WRITE" in words else None
+    if verb == "PRAGMA":
+        return _why_pragma(words)
+    if verb in _QUERIES or verb == "WITH":
+        return _why_query(tokens, statement, dialect)
+    return f"{verb} may change something" if verb else "its SQL can't be read, so that nobody can tell what it changes"
+
+
+def _why_explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    """EXPLAIN alone only looks; EXPLAIN ANALYZE does what it explains."""
+    if not _ANALYZES.search(statement.text):
+        return None
+    inner = _EXPLAIN.sub("", statement.text[tokens[0].start - statement.offset :])
+    explained = tuple(Dialect.get_or_raise(dialect).tokenize(inner))
+    return _why(explained, Statement(statement.number, inner, statement.line, explained, 0), dialect)
+
+
+def _why_pragma(words: list[str]) -> str | None:
+    name = words[1].lower() if len(words) > 1 else ""
+    if len(words) == 2 or name in _READING_PRAGMAS:
+        return None
+    return f"PRAGMA {name} with a value may change something"
+
+
+def _why_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    try:
+        trees = Dialect.get_or_raise(dialect).parser().parse(list(tokens), statement.text)
+    except SqlglotError:
+        return "its SQL can't be parsed, so that nobody can tell what it changes"
+    for tree in trees:
+        for node in tree.walk() if tree is not None else ():
+            if isinstance(node, _CHANGING):
+                return f"it holds {node.key.upper()}"
+            if isinstance(node, exp.Func) and _CHANGING_FUNCTIONS.fullmatch(node.name or node.sql_name()):
+                return f"{(node.name or node.sql_name()).lower()}() may change something"
+    return None

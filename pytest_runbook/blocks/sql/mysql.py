@@ -1,0 +1,301 @@
+"""MySQL and MariaDB."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import aiomysql  # type: ignore[import-untyped]  # the driver has no types
+import anyio
+from pymysql.constants import CLIENT
+from pymysql.err import MySQLError, OperationalError
+
+from ...errors import BlockFailed, RunbookError, Unreachable
+from ...execution.context import ExecutionContext
+from ..query import connection_name
+from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .mysql_values import CONVERTERS, DECODERS, is_boolean
+from .parameters import Params, formatted
+from .rows import Converters
+from .statements import Statement
+
+DEFAULT_PORT = 3306
+KILL_GRACE = 3.0
+_RESET_CONNECTION = 0x1F
+_CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
+_SAMPLE = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY"
+_PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", "collation")
+_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+_HINTS = {
+    1044: "the user may not use this database",
+    1045: "look at user and password",
+    1049: "the server has no database of that name",
+    1040: "the server has no connection left",
+    1792: "the session is read-only: effects, --runbook-read-only, or the server's own setting",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What a URI says: where the server is, and how to talk to it.
+
+    tls: None for none. needs_tls: True if nothing may go without.
+    """
+
+    host: str
+    port: int
+    user: str | None
+    password: str
+    database: str | None
+    socket: str | None
+    tls: ssl.SSLContext | None
+    needs_tls: bool
+
+    async def connect(self) -> _Connection:
+        """A new connection.
+
+        :raises MySQLError: if there is none to be had.
+        """
+        connection = _Connection(
+            needs_tls=self.needs_tls,
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            db=self.database,
+            unix_socket=self.socket,
+            ssl=self.tls,
+            charset="utf8mb4",
+            conv=dict(DECODERS),
+            autocommit=None,
+        )
+        try:
+            await connection.open()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has no types
+    """A connection that goes without TLS only where it may, and that can be made as new."""
+
+    def __init__(self, *, needs_tls: bool, **options: object) -> None:
+        super().__init__(**options)
+        self._needs_tls = needs_tls
+
+    async def open(self) -> None:
+        await self._connect()
+
+    async def start_over(self) -> None:
+        """Forget transaction, settings, temporary tables and locks."""
+        await self._execute_command(_RESET_CONNECTION, "")
+        await self._read_ok_packet()
+
+    @property
+    def server_id(self) -> int:
+        """How the server calls this connection."""
+        return int(self.thread_id())
+
+    async def _get_server_information(self) -> None:
+        await super()._get_server_information()
+        if self._needs_tls and not self.server_capabilities & CLIENT.SSL:
+            raise OperationalError(2026, "the server has no TLS, and ssl-mode demands it")
+
+
+class MysqlSession(SqlSession):
+    """A session with a MySQL or MariaDB server.
+
+    set_up: statements that every user of the session finds done.
+    """
+
+    def __init__(self, target: str, connection: _Connection, address: Address, set_up: tuple[str, ...]) -> None:
+        super().__init__(target)
+        self._connection = connection
+        self._address = address
+        self._set_up = set_up
+
+    async def run(self, statement: Statement, params: Params) -> Answer:
+        text, values = formatted(statement, params)
+        try:
+            return await self._run(text, values)
+        except MySQLError as error:
+            self.is_spoilt = _code(error) in _CONNECTION_LOST
+            raise _refused(error, lost=self.is_spoilt) from error
+        except (UnicodeError, TypeError) as error:
+            self.is_spoilt = True
+            raise BlockFailed(f"the statement can't be sent, or its rows not read: {error}") from error
+        except BaseException:
+            self.is_spoilt = True
+            await self._kill()
+            raise
+
+    async def _run(self, text: str, values: object) -> Answer:
+        answer = Answer()
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(text, values)
+            while True:
+                if answer.columns is None:
+                    answer = _answer(cursor)
+                if not await cursor.nextset():
+                    return answer
+
+    async def _kill(self) -> None:
+        """End what this session does at the server, over a connection of its own."""
+        with anyio.move_on_after(KILL_GRACE, shield=True):
+            with suppress(MySQLError):  # it has ended already, or the server has
+                other = await self._address.connect()
+                try:
+                    await other.query(f"KILL {self._connection.server_id}")
+                finally:
+                    other.close()
+
+    async def is_alive(self) -> bool:
+        try:
+            await self._connection.ping(reconnect=False)
+        except (MySQLError, OSError):
+            return False
+        return True
+
+    async def reset(self) -> None:
+        await self._connection.start_over()
+        await self.set_up()
+
+    async def set_up(self) -> None:
+        for statement in self._set_up:
+            await self._connection.query(statement)
+
+    async def close(self) -> None:
+        if self.is_spoilt:
+            self._connection.close()
+        else:
+            await self._connection.ensure_closed()
+
+
+class Mysql(SqlBlockBehavior):
+    """Runs SQL on a MySQL or MariaDB server."""
+
+    dialect: ClassVar[str] = "mysql"
+    server: ClassVar[str] = "MySQL"
+    converters: ClassVar[Converters] = CONVERTERS
+
+    async def open_session(self, context: ExecutionContext, connection_string: str) -> MysqlSession:
+        address = address_of(connection_string)
+        try:
+            connection = await address.connect()
+        except (MySQLError, OSError) as error:
+            raise _not_connected(error, connection_string) from error
+        target = self.target(context, connection_string)
+        session = MysqlSession(target, connection, address, self._set_up(read_only=context.read_only))
+        try:
+            await session.set_up()
+        except MySQLError as error:
+            connection.close()
+            hint = "skip_sql_mode_init: true leaves the server's sql_mode alone"
+            raise Unreachable(f"the session can't be set up: {_words(error)}", hint=hint) from error
+        except BaseException:
+            connection.close()
+            raise
+        return session
+
+    def target(self, context: ExecutionContext, connection_string: str) -> str:
+        skips = " as the server has it" if self.spec.props.get("skipSqlModeInit") is True else ""
+        return super().target(context, connection_string) + skips
+
+    def _set_up(self, *, read_only: bool) -> tuple[str, ...]:
+        """What the reference sets, in one statement: the modes, UTC, and each statement its own transaction."""
+        settings = ["time_zone = '+00:00'", "autocommit = 1"]
+        if self.spec.props.get("skipSqlModeInit") is not True:
+            settings.insert(0, "sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')")
+        statements = (f"SET NAMES utf8mb4, {', '.join(settings)}",)
+        return (*statements, "SET SESSION TRANSACTION READ ONLY") if read_only else statements
+
+
+def address_of(uri: str) -> Address:
+    """What a URI says.
+
+    :raises BlockFailed: if it makes no sense.
+    """
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        raise BlockFailed("the URI can't be read: is its port a number?", hint=_SAMPLE) from None
+    if parts.scheme not in ("mysql", "mariadb"):
+        raise BlockFailed("a MySQL URI begins with mysql:// or mariadb://", hint=_SAMPLE)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in options:
+        if name not in _PARAMETERS:
+            raise BlockFailed(f'the URI\'s parameter "{name}" is not known', hint=f"known: {', '.join(_PARAMETERS)}")
+    mode = options.get("ssl-mode", "PREFERRED").upper().replace("VERIFY-", "VERIFY_")
+    if mode not in _MODES:
+        raise BlockFailed(f'ssl-mode is "{options["ssl-mode"]}"', hint=f"one of: {', '.join(_MODES)}")
+    return Address(
+        host=parts.hostname or "localhost",
+        port=port,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.lstrip("/")) or None,
+        socket=options.get("socket"),
+        tls=None if options.get("socket") else _tls(mode, options),
+        needs_tls=mode not in ("DISABLED", "PREFERRED"),
+    )
+
+
+def _tls(mode: str, options: Mapping[str, str]) -> ssl.SSLContext | None:
+    if mode == "DISABLED":
+        return None
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl-ca"))
+        context.check_hostname = mode == "VERIFY_IDENTITY"
+        if mode in ("PREFERRED", "REQUIRED"):
+            context.verify_mode = ssl.CERT_NONE
+        if "ssl-cert" in options:
+            context.load_cert_chain(options["ssl-cert"], options.get("ssl-key"))
+    except OSError as error:  # ssl.SSLError is one
+        raise BlockFailed(
+            f"the certificates can't be used: {error}", hint="ssl-ca, ssl-cert, ssl-key: files"
+        ) from error
+    return context
+
+
+def _answer(cursor: Any) -> Answer:
+    if cursor.description is None:
+        return Answer(rows_affected=cursor.rowcount, last_insert_rowid=cursor.lastrowid)
+    converts = {
+        position: bool
+        for position, column in enumerate(cursor.description)
+        if is_boolean(type_code=column[1], length=column[3])
+    }
+    return Answer(columns=[column[0] for column in cursor.description], rows=cursor._rows, converts=converts)
+
+
+def _code(error: MySQLError) -> int:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def _words(error: Exception) -> str:
+    return str(error.args[-1]) if error.args else str(error)
+
+
+def _refused(error: MySQLError, *, lost: bool) -> BlockFailed:
+    code = _code(error)
+    if lost:
+        return BlockFailed(f"the server closed the connection: {_words(error)}", hint="look at the server's log")
+    return BlockFailed(f"{_words(error)} (error {code})" if code else _words(error), hint=_HINTS.get(code))
+
+
+def _not_connected(error: Exception, uri: str) -> RunbookError:
+    server = connection_name(uri)
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
+        return Unreachable(f"no TLS with {server}: {cause or error}", hint="ssl-mode and ssl-ca say whom to trust")
+    if isinstance(cause, OSError) or isinstance(error, OSError):
+        why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error)
+        return Unreachable(f"no connection to {server}: {why}", hint="is the server up, and are host and port right?")
+    code = _code(error) if isinstance(error, MySQLError) else 0
+    return Unreachable(f"{server} does not let us in: {_words(error)}", hint=_HINTS.get(code))

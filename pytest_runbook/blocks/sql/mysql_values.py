@@ -1,0 +1,122 @@
+"""MySQL's and MariaDB's values, as plain data on access: they arrive as text, and most of it stays that."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from pymysql.constants import FIELD_TYPE
+
+from .rows import Convert, converters
+
+_SRID_BYTES = 4
+_SHAPES = {
+    1: "POINT",
+    2: "LINESTRING",
+    3: "POLYGON",
+    4: "MULTIPOINT",
+    5: "MULTILINESTRING",
+    6: "MULTIPOLYGON",
+    7: "GEOMETRYCOLLECTION",
+}
+
+
+class DateTime(str):
+    """``2024-02-29 10:00:00``, in no zone."""
+
+    __slots__ = ()
+
+
+class UtcDateTime(str):
+    """The same in UTC: what TIMESTAMP columns hold."""
+
+    __slots__ = ()
+
+
+class JsonText(str):
+    """JSON that nobody has parsed yet."""
+
+    __slots__ = ()
+
+
+class Geometry(bytes):
+    """A shape: the number of its reference system, then well-known binary."""
+
+    __slots__ = ()
+
+
+def well_known_text(value: bytes) -> str:
+    """A geometry as text: ``POINT(1 2)``."""
+    return _Wkb(value[_SRID_BYTES:]).shape()
+
+
+class _Wkb:
+    """Reads well-known binary. Source: OGC Simple Feature Access, section 8.2."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._order = "<"
+
+    def shape(self, *, named: bool = True) -> str:
+        self._order = "<" if self._take("B") else ">"
+        kind = self._take("I")
+        body = self._body(kind)
+        return f"{_SHAPES[kind]}{body}" if named else body
+
+    def _body(self, kind: int) -> str:
+        if kind == 1:
+            return f"({self._point()})"
+        if kind == 2:
+            return self._several(self._point)
+        if kind == 3:
+            return self._several(lambda: self._several(self._point))
+        return self._several(lambda: self.shape(named=kind == 7))
+
+    def _several(self, read: Callable[[], str]) -> str:
+        return f"({','.join(read() for _ in range(self._take('I')))})"
+
+    def _point(self) -> str:
+        return " ".join(repr(self._take("d")).removesuffix(".0") for _ in range(2))
+
+    def _take(self, kind: str) -> int:
+        (value,) = struct.unpack_from(self._order + kind, self._data, self._at)
+        self._at += struct.calcsize(f"{self._order}{kind}")
+        return value  # type: ignore[no-any-return]  # a number
+
+
+DECODERS: Mapping[int, Callable[[str], object] | Callable[[bytes], object]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG,
+                FIELD_TYPE.YEAR,
+            ),
+            int,
+        ),
+        **dict.fromkeys((FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE), float),
+        **dict.fromkeys((FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL), Decimal),
+        FIELD_TYPE.DATETIME: DateTime,
+        FIELD_TYPE.TIMESTAMP: UtcDateTime,
+        FIELD_TYPE.BIT: int.from_bytes,
+        FIELD_TYPE.JSON: JsonText,
+        FIELD_TYPE.GEOMETRY: Geometry,
+    }
+)  # fmt: skip
+"""What the driver makes of a column's text, by the column's type; others stay text, or bytes where they are binary."""
+
+_SPECIAL: Mapping[type, Convert | None] = {
+    DateTime: lambda value: str(value).replace(" ", "T"),
+    UtcDateTime: lambda value: f"{str(value).replace(' ', 'T')}+00:00",
+    JsonText: json.loads,  # type: ignore[dict-item]  # called with values of its key's type
+    Geometry: well_known_text,  # type: ignore[dict-item]
+}
+CONVERTERS = converters(_SPECIAL)
+
+
+def is_boolean(type_code: int, length: int) -> bool:
+    """True for TINYINT(1), which is what BOOLEAN means there."""
+    return bool(type_code == FIELD_TYPE.TINY and length == 1)

@@ -1,0 +1,165 @@
+"""PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from ...errors import BlockFailed, RunbookError, Unreachable
+from ...execution.context import ExecutionContext
+from ..query import connection_name
+from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .parameters import Params, numbered
+from .postgres_values import CODECS, CONVERTERS, fitted
+from .rows import Converters
+from .statements import Statement
+
+CLOSE_SECONDS = 4.0
+FOR_EVER = 86_400.0  # the caller has the deadline
+_HINTS = {
+    "28P01": "look at user and password",
+    "28000": "the server's pg_hba.conf does not let this user in from here",
+    "3D000": "the server has no database of that name",
+    "53300": "the server has no connection left",
+    "57P03": "the server is starting up or shutting down",
+    "25006": "the session is read-only: effects, --runbook-read-only, or the server's own setting",
+    "25P02": "an earlier statement of the transaction failed: roll it back",
+}
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that is cleaned of everything that a session can hold."""
+
+    def get_reset_query(self) -> str:
+        return "DISCARD ALL"
+
+
+class PostgresSession(SqlSession):
+    """A session with a PostgreSQL server."""
+
+    def __init__(self, target: str, connection: _Connection) -> None:
+        super().__init__(target)
+        self._connection = connection
+
+    async def run(self, statement: Statement, params: Params) -> Answer:
+        try:
+            return await self._run(statement, params)
+        except asyncpg.PostgresError as error:
+            raise _refused(error) from error
+        except (asyncpg.InterfaceError, OSError) as error:
+            self.is_spoilt = True
+            raise _broken(error) from error
+        except BaseException:
+            self.is_spoilt = True  # the driver asks the server to cancel; closing waits until it did
+            raise
+
+    async def _run(self, statement: Statement, params: Params) -> Answer:
+        text, values = numbered(statement, params)
+        prepared = await self._connection.prepare(text, name="")
+        arguments = fitted(values, [parameter.name for parameter in prepared.get_parameters()])
+        rows = await prepared.fetch(*arguments)
+        columns = [attribute.name for attribute in prepared.get_attributes()]
+        if columns:
+            return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows))
+        return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
+
+    async def is_alive(self) -> bool:
+        try:
+            await self._connection.execute("SELECT 1")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return False
+        return True
+
+    async def reset(self) -> None:
+        await self._connection.reset()
+
+    async def close(self) -> None:
+        try:
+            await self._connection.close(timeout=CLOSE_SECONDS)
+        except BaseException:
+            self._connection.terminate()
+            raise
+
+
+class Postgres(SqlBlockBehavior):
+    """Runs SQL on a PostgreSQL server."""
+
+    dialect: ClassVar[str] = "postgres"
+    server: ClassVar[str] = "PostgreSQL"
+    converters: ClassVar[Converters] = CONVERTERS
+
+    async def open_session(self, context: ExecutionContext, connection_string: str) -> PostgresSession:
+        if urlsplit(connection_string).scheme not in ("postgres", "postgresql"):
+            raise BlockFailed(
+                "a PostgreSQL URI begins with postgres:// or postgresql://",
+                place=self.spec.place_of("uri"),
+                hint="postgresql://user:password@host:5432/database?sslmode=verify-full",
+            )
+        settings = {"default_transaction_read_only": "on"} if context.read_only else {}
+        try:
+            connection: Any = await asyncpg.connect(
+                connection_string,
+                connection_class=_Connection,
+                statement_cache_size=0,
+                server_settings=settings,
+                timeout=FOR_EVER,
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            raise _not_connected(error, connection_string) from error
+        session = PostgresSession(self.target(context, connection_string), connection)
+        try:
+            for name, codec in CODECS.items():
+                await connection.set_type_codec(name, schema="pg_catalog", **codec)
+        except BaseException:
+            connection.terminate()
+            raise
+        return session
+
+
+def _affected(status: str) -> int:
+    """The rows that a command's tag tells of: ``INSERT 0 3``; none for those that tell of none."""
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _not_connected(error: Exception, uri: str) -> RunbookError:
+    """An error of connecting; nothing of it holds the password."""
+    said = _without_password(str(error), uri)
+    server = connection_name(uri)
+    if isinstance(error, asyncpg.PostgresError):
+        return Unreachable(f"{server} does not let us in: {said}", hint=_HINTS.get(error.sqlstate or ""))
+    if isinstance(error, ConnectionRefusedError):
+        return Unreachable(f"no connection to {server}: refused", hint="is the server up, and are host and port right?")
+    if isinstance(error, ssl.SSLError):
+        return Unreachable(f"no TLS with {server}: {said}", hint="sslmode and sslrootcert say whom to trust")
+    if isinstance(error, OSError):
+        return Unreachable(f"no connection to {server}: {said}")
+    return BlockFailed(f"the URI can't be used: {said}", hint="postgresql://user:password@host:5432/database")
+
+
+def _refused(error: asyncpg.PostgresError) -> BlockFailed:
+    fields = error.as_dict()
+    said = "\n".join(f"{name.upper()}: {fields[name]}" for name in ("detail", "hint", "where") if name in fields)
+    place = f" (at character {fields['position']})" if "position" in fields else ""
+    return BlockFailed(
+        f"{error.args[0]}{place}", hint=fields.get("hint") or _HINTS.get(error.sqlstate or ""), said=said
+    )
+
+
+def _broken(error: Exception) -> BlockFailed:
+    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.ConnectionDoesNotExistError):
+        return BlockFailed(str(error))
+    return BlockFailed(f"the server closed the connection: {error}", hint="look at the server's log")
+
+
+def _without_password(text: str, uri: str) -> str:
+    password = re.search(r"//[^/@]*?:([^/]*)@", uri)
+    secrets = [password[1]] if password and password[1] else []
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

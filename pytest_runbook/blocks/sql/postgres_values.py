@@ -1,0 +1,219 @@
+"""PostgreSQL's values: exactly what the server has, as plain data on access.
+
+Dates and times come as the server's own numbers, because Python's types hold neither infinity nor all of its years.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import asyncpg
+
+from ...errors import BlockFailed
+from .rows import Convert, converters, iso_interval
+
+_EPOCH_DAY = 730_120  # days from the first of January in the year 1 to that of 2000
+_DAY = 86_400_000_000
+_INFINITIES = {2**63 - 1: "infinity", -(2**63): "-infinity", 2**31 - 1: "infinity", -(2**31): "-infinity"}
+_CYCLE_DAYS, _CYCLE_YEARS = 146_097, 400
+
+
+class Timestamp(int):
+    """Microseconds since the year 2000."""
+
+
+class UtcTimestamp(int):
+    """The same, in UTC."""
+
+
+class Date(int):
+    """Days since the year 2000."""
+
+
+class Time(int):
+    """Microseconds since midnight."""
+
+
+class ZonedTime(tuple[int, int]):
+    """Microseconds since midnight, and seconds west of UTC."""
+
+    __slots__ = ()
+
+
+class Interval(tuple[int, int, int]):
+    """Months, days and microseconds."""
+
+    __slots__ = ()
+
+
+class JsonText(str):
+    """JSON that nobody has parsed yet."""
+
+    __slots__ = ()
+
+
+def iso_date(days: int) -> str:
+    """A date as ISO 8601; years before 1 and after 9999 carry their sign, as that standard has it."""
+    if days in _INFINITIES:
+        return _INFINITIES[days]
+    cycles, rest = divmod(days + _EPOCH_DAY, _CYCLE_DAYS)
+    within = datetime.date.fromordinal(rest + 1)
+    year = within.year + cycles * _CYCLE_YEARS
+    shown = f"{year:04}" if 0 < year < 10_000 else f"{'-' if year < 0 else '+' if year else ''}{abs(year):04}"
+    return f"{shown}-{within.month:02}-{within.day:02}"
+
+
+def iso_clock(microseconds: int) -> str:
+    """A time of day; 24:00:00 is one."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    fraction = f".{rest:06}" if rest else ""
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+
+
+def iso_timestamp(value: int, zone: str = "") -> str:
+    if value in _INFINITIES:
+        return _INFINITIES[value]
+    days, microseconds = divmod(value, _DAY)
+    return f"{iso_date(days)}T{iso_clock(microseconds)}{zone}"
+
+
+def _iso_zoned_time(value: ZonedTime) -> str:
+    microseconds, west = value
+    minutes, seconds = divmod(abs(west), 60)
+    sign = "-" if west > 0 else "+"
+    return f"{iso_clock(microseconds)}{sign}{minutes // 60:02}:{minutes % 60:02}{f':{seconds:02}' if seconds else ''}"
+
+
+def _encode_date(value: Any) -> tuple[int]:
+    date = datetime.date.fromisoformat(value) if isinstance(value, str) else value
+    return (date.toordinal() - 1 - _EPOCH_DAY,)
+
+
+def _encode_timestamp(value: Any) -> tuple[int]:
+    moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    return ((moment - datetime.datetime(2000, 1, 1)) // datetime.timedelta(microseconds=1),)  # as the server counts
+
+
+def _encode_time(value: Any) -> tuple[int]:
+    time = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+    return (((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond,)
+
+
+def _encode_zoned_time(value: Any) -> tuple[int, int]:
+    time = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+    east = time.utcoffset() or datetime.timedelta()
+    return (*_encode_time(time), -int(east.total_seconds()))
+
+
+def _encode_interval(value: Any) -> tuple[int, int, int]:
+    if not isinstance(value, datetime.timedelta):
+        raise TypeError("an interval parameter is text in the statement: $1::text::interval")
+    return (0, value.days, value.seconds * 1_000_000 + value.microseconds)
+
+
+def _encode_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "timestamp": {"decoder": lambda value: Timestamp(*value), "encoder": _encode_timestamp, "format": "tuple"},
+        "timestamptz": {"decoder": lambda value: UtcTimestamp(*value), "encoder": _encode_timestamp, "format": "tuple"},
+        "date": {"decoder": lambda value: Date(*value), "encoder": _encode_date, "format": "tuple"},
+        "time": {"decoder": lambda value: Time(*value), "encoder": _encode_time, "format": "tuple"},
+        "timetz": {"decoder": ZonedTime, "encoder": _encode_zoned_time, "format": "tuple"},
+        "interval": {"decoder": Interval, "encoder": _encode_interval, "format": "tuple"},
+        "json": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
+        "jsonb": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
+    }
+)
+"""How the driver is to exchange these types, by their names in pg_catalog."""
+
+
+def _number(value: float) -> str:
+    return repr(value).removesuffix(".0")
+
+
+def _point(value: Any) -> str:
+    return f"({_number(value[0])},{_number(value[1])})"
+
+
+def _path(value: Any) -> str:
+    points = ",".join(map(_point, value))
+    is_closed = not isinstance(value, asyncpg.Path) or value.is_closed
+    return f"({points})" if is_closed else f"[{points}]"
+
+
+def _range(value: Any) -> str:
+    if value.isempty:
+        return "empty"
+    low, high = (_bound(bound) for bound in (value.lower, value.upper))
+    return f"{'[' if value.lower_inc else '('}{low},{high}{']' if value.upper_inc else ')'}"
+
+
+def _bound(value: object) -> str:
+    """One end of a range, as the server writes it but for the dates, which are ISO 8601 as everywhere."""
+    return "" if value is None else str(CONVERTERS.plain(value))
+
+
+_SPECIAL: dict[type, Convert | None] = {
+    Timestamp: iso_timestamp,  # type: ignore[dict-item]  # called with values of its key's type, as all of these
+    UtcTimestamp: lambda value: iso_timestamp(value, "+00:00" if value not in _INFINITIES else ""),  # type: ignore[arg-type]
+    Date: iso_date,  # type: ignore[dict-item]
+    Time: iso_clock,  # type: ignore[dict-item]
+    ZonedTime: _iso_zoned_time,  # type: ignore[dict-item]
+    Interval: lambda value: iso_interval(*value),  # type: ignore[misc]
+    JsonText: json.loads,  # type: ignore[dict-item]
+    asyncpg.BitString: lambda value: value.as_string().replace(" ", ""),  # type: ignore[attr-defined]
+    asyncpg.Range: _range,
+    asyncpg.Point: _point,
+    asyncpg.Box: lambda value: f"{_point(value[0])},{_point(value[1])}",  # type: ignore[index]
+    asyncpg.LineSegment: lambda value: f"[{_point(value[0])},{_point(value[1])}]",  # type: ignore[index]
+    asyncpg.Line: lambda value: "{" + ",".join(map(_number, value)) + "}",  # type: ignore[call-overload]
+    asyncpg.Circle: lambda value: f"<{_point(value[0])},{_number(value[1])}>",  # type: ignore[index]
+    asyncpg.Path: _path,
+    asyncpg.Polygon: _path,
+}
+CONVERTERS = converters(_SPECIAL)
+CONVERTERS[asyncpg.Record] = lambda record: CONVERTERS.mapped(dict(record))  # type: ignore[call-overload]
+
+_FROM_TEXT: Mapping[str, Callable[[str], object]] = MappingProxyType(
+    {
+        "int2": int,
+        "int4": int,
+        "int8": int,
+        "oid": int,
+        "float4": float,
+        "float8": float,
+        "numeric": Decimal,
+        "bool": lambda text: {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}[text.lower()],
+        "bytea": str.encode,
+    }
+)
+
+
+def fitted(values: Sequence[object], types: Sequence[str]) -> list[object]:
+    """Parameters as the driver wants them for the types that the server found: text is read as such a value.
+
+    :raises BlockFailed: if there are too many or too few, or one makes no sense as what the server wants.
+    """
+    if len(values) != len(types):
+        raise BlockFailed(f"the statement has {len(types)} parameters, and params holds {len(values)}")
+    return [_fitted(value, name, number) for number, (value, name) in enumerate(zip(values, types, strict=True), 1)]
+
+
+def _fitted(value: object, type_name: str, number: int) -> object:
+    try:
+        if isinstance(value, str):
+            return _FROM_TEXT.get(type_name, str)(value)
+        is_text = type_name in ("text", "varchar", "bpchar", "name", "unknown")
+        return str(value) if is_text and value is not None else value
+    except (ValueError, KeyError, ArithmeticError) as error:
+        raise BlockFailed(f'parameter {number} is "{value}", and the server wants {type_name}') from error

@@ -1,0 +1,107 @@
+"""What statements gave: rows, or how many rows they touched; and the ``output`` made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ...context.output import Output
+from .rows import Rows, wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """Rows. duration: seconds. time: when the query was sent, RFC 3339.
+
+    rows_read, bytes_read: what the server had to look at, where it tells.
+    """
+
+    columns: tuple[str, ...]
+    rows: Rows
+    duration: float
+    time: str
+    rows_read: int | None = None
+    bytes_read: int | None = None
+
+    @property
+    def data(self) -> dict[str, object]:
+        """By the names of the format's own messages."""
+        return {
+            "columns": list(self.columns),
+            "rows": self.rows,
+            "rowsRead": self.rows_read,
+            "bytesRead": self.bytes_read,
+            "duration": self.duration,
+            "time": self.time,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementResult:
+    """A change. rows_affected, last_insert_rowid: None where the server does not tell."""
+
+    rows_affected: int | None
+    last_insert_rowid: int | None
+    duration: float
+    time: str
+
+    @property
+    def data(self) -> dict[str, object]:
+        return {
+            "rowsAffected": self.rows_affected,
+            "lastInsertRowid": self.last_insert_rowid,
+            "duration": self.duration,
+            "time": self.time,
+        }
+
+
+SqlResult = QueryResult | StatementResult
+
+
+def now() -> str:
+    """This moment, RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def tagged(result: SqlResult) -> dict[str, object]:
+    """A result as ``output.results`` has it."""
+    return {"type": "Query" if isinstance(result, QueryResult) else "Statement", "data": result.data}
+
+
+def message(result: SqlResult) -> Mapping[str, object]:
+    """A result as clients get it, in JSON's types."""
+    plain: Mapping[str, object] = wire(tagged(result))
+    return plain
+
+
+def sql_output(results: Sequence[SqlResult]) -> Output:
+    """The keys of ``output``; those about rows are missing where no statement was a query, and the other way round."""
+    queries = [result for result in results if isinstance(result, QueryResult)]
+    statements = [result for result in results if isinstance(result, StatementResult)]
+    fields: dict[str, object] = {
+        "results": [tagged(result) for result in results],
+        "first": tagged(results[0]),
+        "total_rows": sum(len(query.rows) for query in queries),
+        "total_rows_affected": sum(statement.rows_affected or 0 for statement in statements),
+        "total_duration": sum(result.duration for result in results),
+        "result_count": len(results),
+    }
+    if queries:
+        fields |= {"rows": queries[0].rows, "columns": list(queries[0].columns)}
+    if statements:
+        fields["rows_affected"] = statements[0].rows_affected
+    return Output(fields, lambda: _one_cell(queries))
+
+
+def _one_cell(queries: Sequence[QueryResult]) -> object:
+    if len(queries) != 1:
+        raise ValueError(f"{len(queries) or 'no'} statements gave rows, not one; use output.results")
+    rows, columns = queries[0].rows, queries[0].columns
+    if len(rows) != 1 or len(columns) != 1:
+        raise ValueError(f"the query gave {_count(len(rows), 'row')} of {_count(len(columns), 'column')}, not one cell")
+    return rows[0][columns[0]]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

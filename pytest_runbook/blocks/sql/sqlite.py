@@ -1,0 +1,142 @@
+"""SQLite: a database that is a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+import aiosqlite
+
+from ...errors import BlockFailed, Unreachable
+from ...execution.context import ExecutionContext
+from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .parameters import Params
+from .rows import Converters, converters
+from .statements import Statement
+
+BUSY_SECONDS = 5.0
+MEMORY = ":memory:"
+PARAMETERS = {
+    "mode": ("ro", "rw", "rwc", "memory"),
+    "cache": ("shared", "private"),
+    "immutable": ("0", "1", "true", "false"),
+    "vfs": (),
+}
+_KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
+
+
+class SqliteSession(SqlSession):
+    """A connection to a file, in a thread of its own. Never shared: opening one costs next to nothing."""
+
+    def __init__(self, target: str, connection: aiosqlite.Connection) -> None:
+        super().__init__(target)
+        self.is_spoilt = True
+        self._connection = connection
+
+    async def run(self, statement: Statement, params: Params) -> Answer:
+        try:
+            async with self._connection.execute(statement.text, params) as cursor:
+                rows = await cursor.fetchall()
+                if cursor.description is not None:
+                    return Answer(columns=[column[0] for column in cursor.description], rows=rows)  # type: ignore[arg-type]  # tuples
+                return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
+        except sqlite3.Error as error:
+            raise _failed(error) from error
+        except (ValueError, OverflowError) as error:  # a null character, a parameter that is too large
+            raise BlockFailed(f"SQL can't be sent: {error}") from error
+        except BaseException:
+            await self._connection.interrupt()
+            raise
+
+    async def is_alive(self) -> bool:
+        return False
+
+    async def reset(self) -> None:
+        """Nothing to do: it is not used again."""
+
+    async def close(self) -> None:
+        await self._connection.interrupt()
+        await self._connection.close()
+
+
+class Sqlite(SqlBlockBehavior):
+    """Runs SQL on an SQLite file."""
+
+    dialect: ClassVar[str] = "sqlite"
+    server: ClassVar[str] = "SQLite"
+    converters: ClassVar[Converters] = converters()
+
+    async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
+        uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
+        connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+        try:
+            await connection
+            await connection.execute_fetchall("PRAGMA foreign_keys = ON")
+            await connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")
+        except sqlite3.Error as error:
+            await connection.close()
+            raise Unreachable(f"{_shown(uri)} can't be opened: {error}", hint=_opening_hint(error, uri)) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return SqliteSession(self.target(context, connection_string), connection)
+
+
+def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
+    """A connection string as SQLite's own URI, the file relative to that folder.
+
+    :raises BlockFailed: if it names no file.
+    """
+    path, _, query = text.removeprefix("sqlite:").removeprefix("//").partition("?")
+    if not text.startswith("sqlite:") and "://" in path:
+        raise BlockFailed(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
+    parameters = _parameters(query)
+    if path in ("", MEMORY):
+        if not path and text.strip() not in ("sqlite:", "sqlite://"):
+            raise BlockFailed("the URI names no file", hint=f"one of: {_KNOWN}")
+        path = MEMORY
+    else:
+        path = str(folder / Path(path).expanduser())
+    if read_only and path != MEMORY:
+        parameters["mode"] = "ro"
+    query = urlencode(parameters)
+    return f"file:{quote(path)}{'?' if query else ''}{query}"
+
+
+def _parameters(query: str) -> dict[str, str]:
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    for name, value in parameters.items():
+        known = PARAMETERS.get(name)
+        if known is None:
+            raise BlockFailed(f'SQLite knows no parameter "{name}"', hint=f"known: {', '.join(PARAMETERS)}")
+        if known and value not in known:
+            raise BlockFailed(f'{name} is "{value}"', hint=f"one of: {', '.join(known)}")
+    return parameters
+
+
+def _shown(uri: str) -> str:
+    return uri.removeprefix("file:").partition("?")[0]
+
+
+def _opening_hint(error: sqlite3.Error, uri: str) -> str:
+    path = Path(_shown(uri))
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if "mode=ro" in uri and not path.exists():
+        return "there is no such file, and a read-only connection creates none"
+    return {"file is not a database": "is it the right file?"}.get(str(error), "may this user read and write it?")
+
+
+def _failed(error: sqlite3.Error) -> BlockFailed:
+    return BlockFailed(str(error), hint=_hint(error))
+
+
+def _hint(error: sqlite3.Error) -> str | None:
+    hints: Sequence[tuple[str, str]] = (
+        ("readonly database", "the connection is read-only: effects, --runbook-read-only or mode=ro in the URI"),
+        ("is locked", "another connection writes to it"),
+    )
+    return next((hint for words, hint in hints if words in str(error)), None)

@@ -1,0 +1,140 @@
+"""SQL taken apart as far as we must know it: where a statement ends, whether it gives rows, where parameters stand.
+
+The text is never rewritten: statements are slices of what the author wrote, cut at semicolon tokens. What the dialect's
+own tokenizer can't read goes to the server as it stands, which says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+_CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
+_SELECTS = frozenset({"SELECT", "VALUES", "TABLE", "FROM"})
+_GIVE_ROWS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "postgres": frozenset({"EXPLAIN", "FETCH", "SHOW"}),
+        "sqlite": frozenset({"EXPLAIN", "PRAGMA"}),
+        "mysql": frozenset(
+            {"EXPLAIN", "SHOW", "DESCRIBE", "DESC", "ANALYZE", "CHECK", "CHECKSUM", "OPTIMIZE", "REPAIR", "HELP"}
+        ),
+        "clickhouse": frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC", "EXISTS", "CHECK", "KILL", "WATCH"}),
+    }
+)
+# What may have a body of its own with semicolons in it.
+_WITH_BODY = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"})
+_NO_OPENER_COUNTED = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+_EXECUTABLE_COMMENTS = ("/*!", "/*M!")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a block.
+
+    number: 1-based. text: as written, without its semicolon. line: 1-based line of the query where it begins.
+    tokens: empty where the dialect's tokenizer could not read it.
+    offset: where the text begins in the query.
+    """
+
+    number: int
+    text: str
+    line: int
+    tokens: tuple[Token, ...]
+    offset: int
+
+    @property
+    def words(self) -> Iterator[str]:
+        """Its keywords and names outside of any parentheses, in capitals."""
+        depth = 0
+        for token in self.tokens:
+            depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+            if depth == 0 and token.token_type not in (TokenType.R_PAREN, TokenType.STRING):
+                yield token.text.upper()
+
+    @property
+    def verb(self) -> str:
+        """What it does: its first word that is not in front of a statement (``WITH ...``), in capitals."""
+        first = next((token.text.upper() for token in self.tokens if token.token_type is not TokenType.L_PAREN), "")
+        words = iter(self.words)
+        return next((word for word in words if word in _CHANGES | _SELECTS), first) if first == "WITH" else first
+
+
+def split(query: str, dialect: str) -> tuple[Statement, ...]:
+    """The statements of a query, in order; none for blanks and comments alone."""
+    tokens = tokenize(query, dialect)
+    if tokens is None:
+        return (Statement(1, query.strip(), _first_line(query), (), 0),)
+    found: list[Statement] = []
+    start = 0
+    for piece, end in _pieces(tokens, len(query)):
+        text = query[start:end]
+        if piece or (dialect == "mysql" and any(mark in text for mark in _EXECUTABLE_COMMENTS)):
+            offset = start + len(text) - len(text.lstrip())
+            line = query.count("\n", 0, piece[0].start if piece else offset) + 1
+            found.append(Statement(len(found) + 1, text.strip(), line, tuple(piece), offset))
+        start = end + 1
+    return tuple(found)
+
+
+def tokenize(query: str, dialect: str) -> Sequence[Token] | None:
+    """The query's tokens, None if the dialect's tokenizer can't read it."""
+    try:
+        return Dialect.get_or_raise(dialect).tokenize(query)
+    except TokenError:
+        return None
+
+
+def gives_rows(statement: Statement, dialect: str) -> bool:
+    """True for a query, which answers with rows; False for a statement, which changes something.
+
+    What neither is known to do counts as a statement; if the server gives rows all the same, they are kept.
+    """
+    verb = statement.verb
+    if verb in _CHANGES:
+        return "RETURNING" in statement.words
+    return verb in _SELECTS or verb in _GIVE_ROWS[dialect]
+
+
+def _pieces(tokens: Sequence[Token], length: int) -> Iterator[tuple[list[Token], int]]:
+    """The tokens of each statement, and where its text ends; semicolons inside of bodies do not end one."""
+    piece: list[Token] = []
+    depth = 0
+    for index, token in enumerate(tokens):
+        if token.token_type is TokenType.SEMICOLON and depth <= 0:
+            yield piece, token.start
+            piece, depth = [], 0
+            continue
+        piece.append(token)
+        if depth or _may_open(piece):
+            following = tokens[index + 1].text.upper() if index + 1 < len(tokens) else ""
+            depth += _opened(token, following, piece)
+    yield piece, length
+
+
+def _may_open(piece: Sequence[Token]) -> bool:
+    """True if a body may begin here: in CREATE TRIGGER and its like, and in BEGIN NOT ATOMIC."""
+    first = piece[0].text.upper()
+    if first == "CREATE":
+        return any(token.text.upper() in _WITH_BODY for token in piece[1:8])
+    return first == "BEGIN" and len(piece) == 2 and piece[1].text.upper() == "NOT"
+
+
+def _opened(token: Token, following: str, piece: Sequence[Token]) -> int:
+    """How many levels a token opens: BEGIN and CASE one, their END closes it."""
+    if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
+        return 0
+    word = token.text.upper()
+    if word == "CASE":
+        return 0 if len(piece) > 1 and piece[-2].text.upper() == "END" else 1
+    if word == "BEGIN" or (word == "NOT" and len(piece) == 2):
+        return 1
+    return -1 if word == "END" and following not in _NO_OPENER_COUNTED else 0
+
+
+def _first_line(query: str) -> int:
+    return query.count("\n", 0, len(query) - len(query.lstrip())) + 1

@@ -1,0 +1,103 @@
+"""Sessions with databases that stay open between blocks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import anyio
+
+CHECK_TIMEOUT = 2.0
+CLOSE_GRACE = 5.0
+
+
+class DatabaseSession(ABC):
+    """One session with a database server, used by one block at a time.
+
+    target: what it is connected to, and how; whoever asks for the same may get it.
+    is_spoilt: True once something was left unfinished on it: it is closed, not handed out again.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.is_spoilt = False
+
+    @abstractmethod
+    async def is_alive(self) -> bool:
+        """True if the server still answers."""
+
+    @abstractmethod
+    async def reset(self) -> None:
+        """Undo what its user did to the session itself: an open transaction, settings, locks, temporary tables."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End it; nothing of it goes on at the server."""
+
+
+Session = TypeVar("Session", bound=DatabaseSession)
+Open = Callable[[], Awaitable[Session]]
+
+
+class DatabaseSessions:
+    """The sessions of a run, by what they are connected to: opened when first needed, handed out clean, one at a time.
+
+    Blocks that follow each other share one; those that run side by side get one each.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[str, list[DatabaseSession]] = defaultdict(list)
+
+    async def aclose(self) -> None:
+        """End all sessions that nobody uses."""
+        sessions = [session for idle in self._idle.values() for session in idle]
+        self._idle.clear()
+        for session in sessions:
+            await _close(session)
+
+    async def take(self, target: str, open_session: Open[Session]) -> Session:
+        """A session with nothing of anybody's in it. One whose server went away in between is replaced."""
+        idle = self._idle[target]
+        while idle:
+            session = idle.pop()
+            is_alive = False
+            try:
+                with anyio.move_on_after(CHECK_TIMEOUT):
+                    is_alive = await session.is_alive()
+            finally:
+                if not is_alive:
+                    await _close(session)
+            if is_alive:
+                return session  # type: ignore[return-value]  # what is kept for a target is of its kind
+        return await open_session()
+
+    async def give_back(self, session: DatabaseSession) -> None:
+        """Take a session back for the next block, or end it if it can't be cleaned."""
+        is_clean = False
+        try:
+            if not session.is_spoilt:
+                with anyio.move_on_after(CHECK_TIMEOUT):
+                    is_clean = await _reset(session)
+        finally:
+            if is_clean:
+                self._idle[session.target].append(session)
+            else:
+                await _close(session)
+
+
+async def _reset(session: DatabaseSession) -> bool:
+    try:
+        await session.reset()
+    except Exception:  # whatever the driver says: it is not clean
+        return False
+    return True
+
+
+async def _close(session: DatabaseSession) -> None:
+    """Close it, whatever happens, in bounded time."""
+    with anyio.move_on_after(CLOSE_GRACE, shield=True):
+        with suppress(Exception):  # it is gone, which is what was wanted
+            await session.close()
