@@ -1,0 +1,290 @@
+"""Prometheus: one query in PromQL, over a range of time or for this moment.
+
+Source: Prometheus' HTTP API, version 1: expression queries, and the format of their results.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..context.output import Output
+from ..errors import BlockFailed, NotSerializable
+from ..execution.context import ExecutionContext
+from ..execution.result import Section
+from ..resources.http_client import HttpExchange, HttpRequest, with_query
+from ..text import duration_seconds, shorten, show_seconds
+from .http_props import HttpProps
+from .query import QueryBlockBehavior
+
+INSTANT = "instant"
+LARGEST_EXCERPT = 100
+MOST_POINTS = 60
+# Range and step in seconds, by the format's names. Source: section 10 of the runbook format.
+RANGES = {
+    "5m": (300, 10),
+    "15m": (900, 30),
+    "30m": (1_800, 60),
+    "": (3_600, 60),
+    "1h": (3_600, 60),
+    "3h": (10_800, 300),
+    "6h": (21_600, 600),
+    "24h": (86_400, 1_800),
+    "2d": (172_800, 3_600),
+    "7d": (604_800, 3_600),
+    "30d": (2_592_000, 14_400),
+    "90d": (7_776_000, 86_400),
+    "180d": (15_552_000, 86_400),
+}
+HINTS = {
+    "bad_data": "look at the PromQL",
+    "execution": "look at the PromQL: the server could not evaluate it",
+    "timeout": "the server gave up: ask for less, or let it take longer (its --query.timeout)",
+    "unavailable": "the server is starting or overloaded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Unix times and a step, in seconds. The step of an instant query is 0."""
+
+    start: int
+    end: int
+    step: int
+
+    def to_json(self) -> dict[str, object]:
+        return {"start": self.start, "end": self.end, "step": self.step}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series with its own timestamps (Unix, seconds). Values are numbers; the one of a string result is a text."""
+
+    name: str
+    labels: Mapping[str, str]
+    timestamps: Sequence[float]
+    values: Sequence[object]
+
+    def to_json(self) -> dict[str, object]:
+        return {"name": self.name, "labels": self.labels, "timestamps": self.timestamps, "values": self.values}
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusResult:
+    """What a query gave. kind: matrix, vector, scalar or string. warnings: the server's, for people."""
+
+    kind: str
+    series: tuple[Series, ...]
+    query: str
+    time_range: TimeRange
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [series.name for series in self.series]
+
+    @property
+    def data(self) -> list[list[object]]:
+        """All timestamps, then a row for each series; None where a series has no sample."""
+        times = sorted({moment for series in self.series for moment in series.timestamps})
+        samples = (dict(zip(series.timestamps, series.values, strict=True)) for series in self.series)
+        return [list(times), *([row.get(moment) for moment in times] for row in samples)] if self.series else []
+
+    def to_json(self) -> dict[str, object]:
+        """By the names that the reference uses on its wire."""
+        return {
+            "data": self.data,
+            "seriesNames": self.names,
+            "queryExecuted": self.query,
+            "timeRange": self.time_range.to_json(),
+            "resultType": self.kind,
+            "series": [series.to_json() for series in self.series],
+        }
+
+
+class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
+    """Asks a Prometheus server; no series is a result, too."""
+
+    connection_prop = "endpoint"
+
+    def writes(self, context: ExecutionContext) -> str | None:
+        """Queries only read."""
+        return None
+
+    def target(self, context: ExecutionContext, connection_string: str) -> str:
+        return f"{super().target(context, connection_string)} {HttpProps(context).tls()}"
+
+    async def connect(self, context: ExecutionContext, connection_string: str) -> HttpRequest:
+        """The request without its query; its connection is made, or taken up again, when it is sent."""
+        props = HttpProps(context)
+        auth, authorization = props.credentials()
+        return HttpRequest(
+            method="GET",
+            url=props.url(self.connection_prop),
+            headers=(*props.headers(), *authorization),
+            auth=auth,
+            tls=props.tls(),
+            connect_timeout=props.seconds("connectTimeout"),
+            read_timeout=props.seconds("readTimeout"),
+        )
+
+    async def execute_query(
+        self, context: ExecutionContext, connection: HttpRequest, query: str
+    ) -> tuple[PrometheusResult]:
+        time_range = self._time_range()
+        exchange = HttpExchange(_asking(connection, query, time_range))
+        context.findings.did = shorten(query, 80)
+        await context.resources.http.perform(exchange, context.run_id)
+        result = _result(_data(exchange), query, time_range)
+        self._tell(context, result, exchange)
+        return (result,)
+
+    def create_output(self, results: Sequence[PrometheusResult]) -> Output:
+        (result,) = results
+        return Output(
+            {
+                "results": lambda: [result.to_json()],
+                "first": result.to_json,
+                "total_series": len(result.series),
+                "result_count": len(results),
+                "series_names": result.names,
+                "data": lambda: result.data,
+                "query_executed": result.query,
+                "time_range": result.time_range.to_json(),
+                "result_type": result.kind,
+                "series": lambda: [series.to_json() for series in result.series],
+                "warnings": list(result.warnings),
+            },
+            lambda: _one_value(result),
+        )
+
+    def result_message(self, result: PrometheusResult) -> Mapping[str, object]:
+        finite = _finite(result.to_json())
+        assert isinstance(finite, dict)
+        return finite
+
+    def _time_range(self) -> TimeRange:
+        period, now = str(self.spec.props["period"] or "").strip(), int(time.time())
+        if period == INSTANT:
+            return TimeRange(now, now, 0)
+        seconds, step = RANGES.get(period) or self._range_of(period)
+        return TimeRange(now - seconds, now, step)
+
+    def _range_of(self, period: str) -> tuple[int, int]:
+        """A range that the format has no name for, in as many steps as most of those have."""
+        try:
+            seconds = math.ceil(duration_seconds(period))
+        except ValueError as error:
+            hint = f"one of {', '.join(filter(None, RANGES))}, another duration, or {INSTANT}"
+            raise BlockFailed(f"period: {error}", place=self.spec.place_of("period"), hint=hint) from None
+        return seconds, max(1, math.ceil(seconds / MOST_POINTS))
+
+    def _tell(self, context: ExecutionContext, result: PrometheusResult, exchange: HttpExchange) -> None:
+        count = f"{len(result.series)} series" if result.kind in ("matrix", "vector") else result.kind
+        context.findings.did = f"{context.findings.did} -> {count} in {show_seconds(exchange.seconds or 0.0)}"
+        context.findings.notes += [f"Prometheus warns: {warning}" for warning in result.warnings]
+        context.findings.output = lambda: [Section("series", "\n".join(_told(result)))] if result.series else []
+
+
+def _asking(request: HttpRequest, query: str, time_range: TimeRange) -> HttpRequest:
+    parameters = {"query": query}
+    if time_range.step:
+        parameters |= {"start": str(time_range.start), "end": str(time_range.end), "step": f"{time_range.step}s"}
+    path = f"{request.url.path.rstrip('/')}/api/v1/{'query_range' if time_range.step else 'query'}"
+    return replace(request, url=with_query(request.url.copy_with(path=path), tuple(parameters.items())))
+
+
+def _data(exchange: HttpExchange) -> Mapping[str, Any]:
+    """The server's answer.
+
+    :raises BlockFailed: if the server says that the query failed, or is none that speaks this API.
+    """
+    text = exchange.body.decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and answer.get("status") == "success":
+        return answer
+    if isinstance(answer, dict) and answer.get("status") == "error":
+        kind = str(answer.get("errorType"))
+        raise BlockFailed(f"Prometheus refuses the query: {answer.get('error')}", hint=HINTS.get(kind), said=text)
+    hint = {401: "give it credentials: `auth`", 403: "these credentials are not enough"}.get(
+        exchange.status, "is `endpoint` the address of a Prometheus server, with the path that it is served below?"
+    )
+    said = f"HTTP {exchange.status} {exchange.reason}".rstrip()
+    raise BlockFailed(f"no answer of a Prometheus server: {said}: {shorten(text, 200)}", hint=hint, said=text)
+
+
+def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> PrometheusResult:
+    try:
+        kind = answer["data"]["resultType"]
+        series = tuple(_series(kind, answer["data"]["result"], query))
+        warnings = [str(warning) for key in ("warnings", "infos") for warning in answer.get(key) or ()]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotSerializable(
+            f"the server's answer has a shape that nobody knows: {error!r}", said=shorten(str(answer), 1000)
+        ) from error
+    return PrometheusResult(kind, series, query, time_range, tuple(warnings))
+
+
+def _series(kind: str, result: Any, query: str) -> Iterator[Series]:
+    """The series of a result of that kind; a scalar and a string are one without labels."""
+    match kind:
+        case "scalar":
+            yield Series(query, {}, [result[0]], [float(result[1])])
+        case "string":
+            yield Series(query, {}, [result[0]], [str(result[1])])
+        case "matrix" | "vector":
+            for each in result:
+                labels = each["metric"]
+                name = ", ".join(f"{label}={value}" for label, value in labels.items()) or query
+                yield Series(name, labels, *_samples(each))
+        case _:
+            raise ValueError(f"result type {kind}")
+
+
+def _samples(series: Mapping[str, Any]) -> tuple[list[float], list[object]]:
+    """Timestamps and values; those of native histograms are maps, as the server gives them."""
+    floats = series.get("values") or ([series["value"]] if "value" in series else [])
+    histograms = series.get("histograms") or ([series["histogram"]] if "histogram" in series else [])
+    samples = [(moment, float(text)) for moment, text in floats] + list(histograms)
+    samples.sort(key=lambda sample: sample[0])
+    return [moment for moment, _ in samples], [value for _, value in samples]
+
+
+def _one_value(result: PrometheusResult) -> object:
+    if not result.series:
+        raise ValueError("the query gave no series")
+    if len(result.series) > 1:
+        raise ValueError(f"the query gave {len(result.series)} series, not one; use output.series")
+    values = result.series[0].values
+    if len(values) > 1:
+        raise ValueError(f"the series has {len(values)} samples, not one; use `period: instant`, or output.series[0]")
+    return values[0]
+
+
+def _told(result: PrometheusResult) -> Iterator[str]:
+    """A line for each series: its last value, its name."""
+    for series in result.series[:LARGEST_EXCERPT]:
+        last = series.values[-1] if series.values else "no sample"
+        more = f" (the last of {len(series.values)})" if len(series.values) > 1 else ""
+        yield f"{shorten(str(last), 60)}{more}  {shorten(series.name, 120)}"
+    if len(result.series) > LARGEST_EXCERPT:
+        yield f"... and {len(result.series) - LARGEST_EXCERPT} more"
+
+
+def _finite(value: object) -> object:
+    """The same for a wire that knows JSON alone: what is no number there is null."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case Mapping():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list():
+            return [_finite(inner) for inner in value]
+    return value
