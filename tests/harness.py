@@ -57,15 +57,20 @@ class Opened:
 
     async def hears(self, text: str) -> None:
         """Wait until a block has said it."""
-        with anyio.fail_after(20):
-            while text not in self.said:  # noqa: ASYNC110 - a recording channel wakes nobody
-                await anyio.sleep(0.005)
+        await until(lambda: text in self.said)
 
     @property
     def said(self) -> str:
         """All text that was passed on."""
         texts = (message.stdout or message.stderr or "" for message in self.channel.of(BlockOutput))
         return "".join(texts)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for something that wakes nobody: a message in a recording channel, a file."""
+    with anyio.fail_after(20):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ BUILT_IN = {
     "mysql": "sql.mysql.Mysql",
     "clickhouse": "sql.clickhouse.Clickhouse",
     "dropdown": "dropdown.Dropdown",
+    "dropdown": "dropdown.Dropdown",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",

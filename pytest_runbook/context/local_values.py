@@ -67,16 +67,24 @@ class EnvironmentAnswers(Mapping[str, ContextValue]):
 
 @dataclass(frozen=True, slots=True)
 class LocalValues:
-    """The local values of one block."""
+    """The local values of one block.
+
+    saved_answers: the value that a file holds counts where nobody gives another.
+    """
 
     provider: BlockLocalValueProvider
     spec: BlockSpec
     ordinal: int
+    saved_answers: bool = False
 
     @property
     def key(self) -> str:
         """How to answer this block: its name, or type#n."""
         return self.spec.name or f"{self.spec.type}#{self.ordinal}"
+
+    def how_to_answer(self, value: str) -> str:
+        """What to do, for people; value: what to put in the value's place."""
+        return f"answer it: --runbook-answer '{self.key}={value}', or in answers: {{{self.key!r}: {value!r}}}"
 
     def get(self, prop: str) -> ContextValue | None:
         return self.provider.local_value(self.spec, self.ordinal, prop)

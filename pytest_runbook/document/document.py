@@ -326,12 +326,14 @@ class Document:
             folder=self.runbook.path.parent,
             root=runtime.settings.root,
             resolver=self.resolver_above(spec.id),
+            local_values=station.local_values,
             handle=ExecutionHandle(spec.id, limit),
             store=self,
             resources=runtime.resources,
             redactor=runtime.redactor,
             channel=self._channel,
             events=runtime.events,
+            asks_people=runtime.settings.asks_people,
             read_only=self._is_read_only(spec),
             is_quiet=not self.number(spec),
         )
@@ -418,6 +420,7 @@ class Document:
         self._first_reading_fixtures = next(reading, None)
         strongest, *weaker = self._inputs.answers or (NOTHING,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
+        saved_answers = self._runtime.settings.saved_answers
         ordinals = Counter(station.spec.type for station in same)
         self._stations = same
         for spec in runbook.blocks[len(same) :]:
@@ -426,7 +429,7 @@ class Document:
             station = Station(
                 spec=spec,
                 behavior=None if behavior is None else behavior(spec, self.label(spec)),
-                local_values=LocalValues(answers, spec, ordinals[spec.type]),
+                local_values=LocalValues(answers, spec, ordinals[spec.type], saved_answers),
                 active=kept.get(spec.id, BlockContext()),
             )
             self._stations.append(station)

@@ -25,6 +25,8 @@ class Settings:
     shutdown: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
     login_shell: never, once or each. read_only: blocks that may change something are refused.
+    saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
+    asks_people: the channels of documents answer prompts, so that blocks without an answer ask.
     difference: shows where two values of an equality differ.
     """
 
@@ -37,4 +39,6 @@ class Settings:
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
     read_only: bool = False
+    saved_answers: bool = False
+    asks_people: bool = False
     difference: Difference = no_difference

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..context.block_context import BlockContext
 from ..context.items import BlockExecutionOutput
+from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
 from ..context.values import Reads
 from ..errors import BlockFailed, RunbookError, TemplateError
@@ -29,7 +30,7 @@ from ..messages.events import Event, EventBus, EventKind
 from ..model.runbook import BlockSpec
 from ..resources.resources import Resources
 from .handle import ExecutionHandle
-from .result import Section
+from .result import BlockResult, Section
 
 ContextChange = Callable[[BlockContext], None]
 
@@ -50,6 +51,7 @@ class Findings:
 
     did: what it did, in a line. where: host, directory, program. exit_code: of the program it ran.
     output: makes the pieces of output to show; called when the block has ended, however it ended.
+    children: what came of the blocks of a runbook that it ran. stops: why nothing is to run after it.
     """
 
     did: str | None = None
@@ -57,6 +59,8 @@ class Findings:
     exit_code: int | None = None
     output: Callable[[], Sequence[Section]] = tuple
     notes: list[str] = field(default_factory=list)
+    children: Sequence[BlockResult] = ()
+    stops: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class ExecutionContext:
 
     resolver: what the block sees; a snapshot that later changes do not touch.
     folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
+    local_values: what a person answered it. asks_people: somebody answers what blocks ask with `prompt_client`.
     reads: which values it looked up so far.
     read_only: nothing may be changed; what can be told to open in such a mode, is.
     is_quiet: the block does no work that anybody would want to hear the stations of.
@@ -91,12 +96,14 @@ class ExecutionContext:
     folder: Path
     root: Path
     resolver: ContextResolver
+    local_values: LocalValues
     handle: ExecutionHandle
     store: ContextStore
     resources: Resources
     redactor: Redactor
     channel: ClientMessageChannel
     events: EventBus
+    asks_people: bool = False
     read_only: bool = False
     is_quiet: bool = False
     reads: Reads = field(default_factory=Reads)
@@ -162,6 +169,9 @@ class ExecutionContext:
     def block_cancelled(self) -> None:
         self._announce(Lifecycle.CANCELLED, None, EventKind.BLOCK_CANCELLED, {})
 
+    def block_paused(self) -> None:
+        self._announce(Lifecycle.PAUSED, None, EventKind.SERIAL_EXECUTION_PAUSED, {})
+
     def update_active_context(self, change: ContextChange) -> None:
         """Change what this execution leaves to the blocks below; they see it at once."""
         self.store.update_active_context(self.spec.id, change)
@@ -218,6 +228,7 @@ class ExecutionContext:
         *,
         input: InputKind | None = None,
         choices: Sequence[PromptOption] = (),
+        is_hidden: bool = False,
         buttons: Sequence[PromptOption] = (),
     ) -> PromptAnswer:
         """Ask the client's person something and wait for the answer, which may take for ever: deadlines are outside."""
@@ -229,6 +240,7 @@ class ExecutionContext:
             prompt=self.redactor.redact(prompt),
             input=input,
             choices=tuple(choices),
+            is_hidden=is_hidden,
             buttons=tuple(buttons),
         )
         return await self.handle.ask(question, self.channel.send)

@@ -239,6 +239,8 @@ class BlockRunner:
             sections=self._sections(),
             provenance=self._provenance(),
             notes=tuple(redact(note) for note in (*ending.notes, *findings.notes)),
+            children=tuple(findings.children),
+            stops=findings.stops and redact(findings.stops),
         )
 
     def _sections(self) -> tuple[Section, ...]:

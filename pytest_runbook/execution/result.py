@@ -75,7 +75,8 @@ class BlockResult:
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
     message: why it failed or was skipped; a first line that stands alone.
     seconds: the block's own time. did: what it did, in a line. where: host, directory, program.
-    exit_code: for blocks that run a program.
+    exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
+    stops: why nothing is to run after it, although it did not fail; None: nothing of the kind.
     """
 
     block_id: str
@@ -99,6 +100,8 @@ class BlockResult:
     sections: tuple[Section, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
+    children: tuple[BlockResult, ...] = ()
+    stops: str | None = None
 
     @property
     def label(self) -> str:

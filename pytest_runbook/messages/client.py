@@ -6,7 +6,7 @@ The kinds are those of the reference; `to_json` gives its wire form.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ..context.resolver import ResolvedContext
@@ -78,15 +78,21 @@ class PromptOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientPrompt:
-    """A question to a person. The answer goes to `ExecutionHandle.answer` with the prompt's id."""
+    """A question to a person. The answer goes to `ExecutionHandle.answer` with the prompt's id.
+
+    input: what to type or choose; None where the buttons alone answer. choices: those of a dropdown.
+    is_hidden: what is typed is a secret. icon: info, warning, error, success or question.
+    """
 
     block_id: str
     prompt_id: str
     title: str
     prompt: str
+    icon: str = "question"
     input: InputKind | None = None
     choices: tuple[PromptOption, ...] = ()
-    buttons: tuple[PromptOption, ...] = field(default_factory=tuple)
+    is_hidden: bool = False
+    buttons: tuple[PromptOption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_env_files", type="paths", default=[], help="environment from .env files")
     add("--runbook-answer", help="answer a block that asks", **pairs)
     ini("runbook_answers", type="linelist", default=[], help="answers for blocks that ask, NAME=VALUE, one a line")
+    add("--runbook-saved-answers", action="store_true", default=None, help="take dropdowns' saved values as answers")
+    ini("runbook_saved_answers", type="bool", default=False, help="take the values saved in dropdowns as answers")
     add("--runbook-timeout", help="deadline of a block that has none of its own (10m)", **duration)
     ini("runbook_timeout", default="10m", help="deadline of a block that has none of its own")
     add("--runbook-cleanup-timeout", help="deadline of all clean-ups of a runbook together (5m)", **duration)

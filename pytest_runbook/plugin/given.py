@@ -43,6 +43,7 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         default_directory=DefaultDirectory(choice(config, "cwd", [*DefaultDirectory])),
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
+        saved_answers=option(config, "saved_answers"),
         difference=difference,
     )
 
