@@ -7,7 +7,6 @@ runs sees the snapshot that it was started with.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -387,7 +386,7 @@ class Document:
         """The same error; one of an undefined variable says which block could have set it."""
         dotted = error.name if isinstance(error, TemplateError) and error.name else ""
         root, _, name = dotted.partition(".")
-        setters = [other for other in self.runbook.blocks if _may_set(other, name)] if root == "var" and name else []
+        setters = [other for other in self.runbook.blocks if other.may_set(name)] if root == "var" and name else []
         if not setters or spec.id not in self._index:
             return error
         above = [setter for setter in setters if self._index[setter.id] < self._index[spec.id]]
@@ -623,17 +622,3 @@ def _value(resolver: ContextResolver, given: Given, source: Source) -> ContextVa
         return resolver.resolve_value(given.value, source)
     except TemplateError as error:
         raise error.located(given.place.below((error.line or 1) - 1)) from error
-
-
-def _may_set(spec: BlockSpec, variable: str) -> bool:
-    """True if the block says that it sets this variable, or its program may do so."""
-    if variable in (spec.props.get("outputVariable"), spec.props.get("variableName")):
-        return True
-    if any(capture.name == variable for capture in spec.rules.captures):
-        return True
-    if spec.type in ("var", "local-var", "dropdown") and spec.props.get("name") == variable:
-        return True
-    code = spec.props.get("code")
-    if not isinstance(code, str) or "_OUTPUT_VARS" not in code:
-        return False
-    return re.search(rf"\b{re.escape(variable)}\b", code) is not None

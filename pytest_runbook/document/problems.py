@@ -21,7 +21,7 @@ def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...
 def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileError]:
     if spec.rules.template and spec.type in catalog:
         for prop in catalog[spec.type].props:
-            if prop.templated:
+            if prop.templated and not _is_text_of_others(spec, prop.name):
                 yield from _text_problems(spec.props.get(prop.name), spec.place_of(prop.name), spec.label)
         scope = spec.rules.scope
         alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
@@ -31,12 +31,19 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
             yield _error(problem, condition.place, spec.label)
 
 
+def _is_text_of_others(spec: BlockSpec, prop: str) -> bool:
+    """True for the text of an editor that sets no variable: braces in it are nobody's business."""
+    return spec.type == "editor" and prop == "code" and not spec.props.get("variableName")
+
+
 def _conditions(spec: BlockSpec) -> Iterator[Condition]:
     rules = spec.rules
     yield from rules.assertions
     yield from (capture.expression for capture in rules.captures)
     if rules.when is not None:
         yield rules.when
+    if rules.retry is not None and rules.retry.until is not None:
+        yield rules.retry.until
 
 
 def _given_problems(values: tuple[Given, ...], block: str | None) -> Iterator[FileError]:
