@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..errors import FileError, Place
 from ..model.catalog import BlockCatalog
@@ -22,13 +22,33 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
     if spec.rules.template and spec.type in catalog:
         for prop in catalog[spec.type].props:
             if prop.templated and not _is_text_of_others(spec, prop.name):
-                yield from _text_problems(spec.props.get(prop.name), spec.place_of(prop.name), spec.label)
+                for text in _texts(spec.props.get(prop.name)):
+                    yield from _text_problems(text, spec.place_of(prop.name), spec.label)
         scope = spec.rules.scope
         alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
         yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label)
-    for condition in _conditions(spec):
+    for condition in (*_conditions(spec), *_expression_props(spec, catalog)):
         for problem in Expression(condition.source).problems():
             yield _error(problem, condition.place, spec.label)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts of a prop; those in a mapping or a list, too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (*_texts(key), *_texts(inner))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _expression_props(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:
+    for prop in catalog[spec.type].props if spec.type in catalog else ():
+        source = spec.props.get(prop.name)
+        if prop.expression and isinstance(source, str) and source:
+            yield Condition(source=source, place=spec.place_of(prop.name))
 
 
 def _is_text_of_others(spec: BlockSpec, prop: str) -> bool:

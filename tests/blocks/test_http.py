@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_runbook.document.settings import Settings
+from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.execution.result import Outcome
 from tests.run_book import Ran, run_book
 from tests.servers.http_servers import HttpServer, RawServer, read_head
@@ -182,6 +183,24 @@ def test_compressed_answers_are_unpacked(web: HttpServer, tmp_path: Path) -> Non
     ran = run_book(tmp_path, *({"http": f"{web.url}/compressed?how={how}"} for how in ("gzip", "deflate")))
 
     assert [output and output["body"] for output in ran.outputs] == ["unpacked", "unpacked"]
+
+
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"headers": {"X-Team": "{{ var. }}"}},
+        {"json": {"deep": [{"at": "{{ var. }}"}]}},
+        {"query": {"{{ var. }}": "q"}},
+        {"form": {"tag": ["{{ var. }}"]}},
+        {"auth": {"bearer": "{{ var. }}"}},
+    ],
+    ids=str,
+)
+def test_template_that_makes_no_sense_is_found_before_anything_runs(
+    web: HttpServer, tmp_path: Path, props: dict[str, object]
+) -> None:
+    with pytest.raises(UnreadableFile, match="block #2 \\(http\\)"):
+        run_book(tmp_path, {"http": web.url}, {"http": {"url": web.url, **props}})
 
 
 # What comes of the answer

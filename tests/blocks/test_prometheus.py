@@ -112,8 +112,10 @@ def test_not_a_number_is_none_to_nobody(prometheus: PrometheusServer, tmp_path: 
     assert math.isnan(value)
 
 
-def test_value_of_a_range_with_one_sample_is_that(prometheus: PrometheusServer, tmp_path: Path) -> None:
-    assert output_of(ask(tmp_path, prometheus.url, "orders", "5m"))["value"] == 42.0
+def test_value_of_a_range_with_one_sample_is_that(tmp_path: Path) -> None:
+    body = b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"42"]]}]}}'
+    with RawServer(lambda connection: answer(connection, body)) as server:
+        assert output_of(ask(tmp_path, server.url, "orders", "5m"))["value"] == 42.0
 
 
 @pytest.mark.parametrize(
