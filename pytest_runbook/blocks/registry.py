@@ -19,7 +19,7 @@ BUILT_IN = {
     "mysql": "sql.mysql.Mysql",
     "clickhouse": "sql.clickhouse.Clickhouse",
     "dropdown": "dropdown.Dropdown",
-    "dropdown": "dropdown.Dropdown",
+    "pause": "pause.Pause",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",

@@ -146,7 +146,8 @@ class RunbookRun:
         if self._cancelled is not None:
             return Skip(self._cancelled)
         if self._stopped_by is not None:
-            return Skip(f"{_called(self._stopped_by)} failed: {self._stopped_by.place}")
+            why = self._stopped_by.stops or "failed"
+            return Skip(f"{_called(self._stopped_by)} {why}: {self._stopped_by.place}")
         return None
 
     def _cleanup_not_needed(self, spec: BlockSpec) -> Skip | None:
@@ -241,6 +242,8 @@ class RunbookRun:
         self.results[spec.id] = result
         if result.outcome is Outcome.PASSED:
             self.document.fates[spec.id] = "ran without setting it"
+            if result.stops is not None and self._stopped_by is None:
+                self._stopped_by = result
             return
         self.document.fates[spec.id] = "failed" if result.outcome is Outcome.FAILED else "was skipped"
         if result.outcome is Outcome.FAILED and not spec.rules.is_cleanup:

@@ -235,10 +235,10 @@ _DROPDOWN = BlockType(
 _PAUSE = BlockType(
     name="pause",
     plain_names=("pause",),
-    main="condition",
-    implied=(("pauseIfTruthy", True),),
+    main="if",
     props=(
-        Prop(name="condition", default="", templated=True),
+        Prop(name="if", expression=True, plain_only=True, help="pauses where this holds; without one, always"),
+        Prop(name="condition", default="", templated=True, help="pauses where this renders to true, yes or a number"),
         Prop(name="pauseIfTruthy", type=PropType.BOOLEAN, default=False, help="False: always pauses"),
         _DEPENDENCY,
         _COLLAPSED,

@@ -37,7 +37,7 @@ class Prop:
     may_be_empty: "" says something, although the plain form requires the prop.
     choices: the allowed values of a text prop; empty: any.
     limits: the lowest and the highest value of a whole number.
-    templated: its text is a template, so that faults in it are found at collection.
+    templated: its text is a template, so that faults in it are found at collection. expression: so for an expression.
     aliases: further names that the plain form has for it.
     plain_only: no prop of the Atuin format; unknown there.
     app_only: matters to the desktop app alone; unknown in the plain form.
@@ -54,6 +54,7 @@ class Prop:
     choices: tuple[str, ...] = ()
     limits: tuple[int, int] | None = None
     templated: bool = False
+    expression: bool = False
     aliases: tuple[str, ...] = ()
     plain_only: bool = False
     app_only: bool = False

@@ -170,7 +170,7 @@ class _BlockReader:
         if not isinstance(value, str):
             block.props[main.name] = value
             return
-        if main.templated:
+        if main.templated or main.expression:
             block.section.check_uncut(key, value, block.section.values.line_of(key))
         match = re.fullmatch(block.type.main_pattern, value, re.DOTALL) if block.type.main_pattern else None
         found = {main.name: value} if match is None else match.groupdict()
@@ -200,7 +200,7 @@ class _BlockReader:
         value = checked(inner, spelling, prop)
         block.props[prop.name] = value
         block.lines[prop.name] = inner.values.line_of(spelling)
-        if prop.templated and isinstance(value, str):
+        if (prop.templated or prop.expression) and isinstance(value, str):
             inner.check_uncut(spelling, value, block.lines[prop.name])
 
     def _imply(self, block: _Block) -> None:

@@ -135,7 +135,7 @@ def test_one_timeout_is_that_of_the_whole_runbook(load: Load) -> None:
             "dropdown",
             {"commandOptions": "ls", "interpreter": "bash", "delimiter": ":"},
         ),
-        ("pause: var.x > 1", "pause", {"condition": "var.x > 1", "pauseIfTruthy": True}),
+        ("pause: var.x > 1", "pause", {"if": "var.x > 1", "condition": "", "pauseIfTruthy": False}),
         ("pause: {}", "pause", {"condition": "", "pauseIfTruthy": False}),
         ("editor: {code: text, variable_name: notes}", "editor", {"code": "text", "variableName": "notes"}),
         ("vars: {a: [1]}", "var", {"name": "a", "value": [1]}),

@@ -1,0 +1,96 @@
+"""Pause: here somebody decides whether the run goes on."""
+
+from __future__ import annotations
+
+from ..context.values import ContextValue
+from ..errors import BlockFailed, RunbookError
+from ..execution.context import ExecutionContext, WorkResult
+from ..messages.client import PromptOption
+from ..templates import Expression
+from ..text import shorten
+from .behavior import BlockBehavior
+
+CONTINUE, STOP = "continue", "stop"
+BUTTONS = (PromptOption("Continue", CONTINUE), PromptOption("Stop", STOP))
+_TRUE_WORDS = ("true", "1", "yes")
+
+
+def is_truthy(text: str) -> bool:
+    """True for the words true, yes and 1 in any case, and for numbers but zero; false for every other text.
+
+    Source: the runbook format.
+    """
+    word = text.strip().lower()
+    if word in _TRUE_WORDS:
+        return True
+    try:
+        return float(word) != 0
+    except ValueError:
+        return False
+
+
+class Pause(BlockBehavior):
+    """Goes on, stops the run, or fails, as the answer says: continue, stop, or a condition under which to go on."""
+
+    def writes(self, context: ExecutionContext) -> str | None:
+        return None
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        if not self._is_wanted(context):
+            context.findings.did = "nothing to wait for: its condition is false"
+            return WorkResult()
+        given = context.local_values.get("value")
+        if given is not None:
+            self._follow(context, given)
+        elif context.asks_people:
+            await self._ask(context)
+        else:
+            hint = context.local_values.how_to_answer(CONTINUE)
+            raise BlockFailed("paused, and nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
+        return WorkResult()
+
+    def _is_wanted(self, context: ExecutionContext) -> bool:
+        expression = self.spec.props["if"]
+        if expression:
+            return self._holds(context, str(expression))
+        if not self.spec.props["pauseIfTruthy"]:
+            return True
+        return is_truthy(context.render("condition"))
+
+    def _follow(self, context: ExecutionContext, given: ContextValue) -> None:
+        """Do as the answer says.
+
+        :raises BlockFailed: if it is a condition that does not hold, or nothing that can be understood.
+        """
+        answer = str(given.value).strip()
+        if answer.lower() not in (CONTINUE, STOP):
+            self._check(context, answer, given)
+        elif answer.lower() == STOP:
+            context.findings.stops = f"stopped the run, as answered by {given.source}"
+        context.findings.did = f"{shorten(answer, 80)}, answered by {given.source}"
+
+    def _check(self, context: ExecutionContext, condition: str, given: ContextValue) -> None:
+        hint = f"the answer is from {given.source}; continue and stop answer it, too"
+        try:
+            holds = self._holds(context, condition)
+        except RunbookError as error:
+            raise BlockFailed(f"the answer {shorten(condition, 80)!r}: {error.message}", hint=hint) from error
+        if not holds:
+            raise BlockFailed(f"paused: {shorten(condition, 80)} does not hold", hint=hint)
+
+    def _holds(self, context: ExecutionContext, expression: str) -> bool:
+        """Whether an expression holds.
+
+        :raises RunbookError: if it can't be evaluated.
+        """
+        explanation = Expression(expression).explain(context.resolver.names(context.reads))
+        if explanation.error is not None:
+            raise explanation.error.located(self.spec.place_of("if"))
+        return explanation.holds
+
+    async def _ask(self, context: ExecutionContext) -> None:
+        context.block_paused()
+        answer = await context.prompt_client(self.spec.name or "Pause", "Go on with the run?", buttons=BUTTONS)
+        if answer.button != CONTINUE:
+            context.findings.stops = "stopped the run, as the person said who was asked"
+        context.findings.did = f"{answer.button}, answered by the person who was asked"
