@@ -130,6 +130,10 @@ class BlockFailed(BlockExecutionError):
     """Its work failed: an exit code, a server's refusal, a missing interpreter."""
 
 
+class Malformed(BlockFailed):
+    """What it was given makes no sense: a URI, a method, an empty query. Retrying can't help."""
+
+
 class NotSerializable(BlockFailed):
     """The server answered, and its answer can't be made into plain data."""
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..context.output import Output
-from ..errors import BlockFailed, Unreachable
+from ..errors import BlockFailed, Malformed, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..model.runbook import Effects
@@ -49,12 +49,12 @@ class Http(BlockBehavior):
     def _method(self) -> str:
         """In upper case, as every method of the standard is.
 
-        :raises BlockFailed: if it can't be one.
+        :raises Malformed: if it can't be one.
         """
         method = str(self.spec.props["verb"]).strip().upper() or "GET"
         if not TOKEN.fullmatch(method) or method == "CONNECT":
             place = self.spec.place_of("verb")
-            raise BlockFailed(f'"{method}" is no method of a request', place=place, hint="GET, POST, PUT, DELETE ...")
+            raise Malformed(f'"{method}" is no method of a request', place=place, hint="GET, POST, PUT, DELETE ...")
         return method
 
     def _request(self, context: ExecutionContext, files: ExitStack) -> HttpRequest:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..context.json_form import plain_data
-from ..errors import RunbookError
+from ..errors import RunbookError, TemplateError
 from ..masking import MASK, Redactor
 from ..model.runbook import Condition
 from ..templates import Explanation, Expression
@@ -78,6 +78,7 @@ class Judge:
             place=str(condition.place),
             message=self._redactor.redact(error.message),
             hint=error.hint and self._redactor.redact(error.hint),
+            undefined=error.name if isinstance(error, TemplateError) else None,
         )
 
     def _failed(self, condition: Condition, explanation: Explanation) -> AssertionTrace:

@@ -14,7 +14,7 @@ from ..context.items import BlockExecutionOutput
 from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
 from ..context.values import Reads
-from ..errors import BlockFailed, RunbookError, TemplateError
+from ..errors import BlockFailed, Malformed, RunbookError, TemplateError
 from ..masking import Redactor, StreamRedactor
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import (
@@ -135,11 +135,11 @@ class ExecutionContext:
 
         forbid_empty: neither may any ``{{ }}`` in it.
 
-        :raises BlockFailed: if it is.
+        :raises Malformed: if it is.
         """
         text = self.render(prop, forbid_empty=forbid_empty)
         if not text.strip():
-            raise BlockFailed(f"`{prop}` is empty", place=self.spec.place_of(prop), hint=f"give the block its {prop}")
+            raise Malformed(f"`{prop}` is empty", place=self.spec.place_of(prop), hint=f"give the block its {prop}")
         return text
 
     def file(self, prop: str, path: str) -> Path:

@@ -6,10 +6,12 @@ after the blocks below can see what the block left and before anybody is told th
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 import anyio
@@ -21,10 +23,11 @@ from ..context.values import ContextValue, Reads, Source
 from ..errors import AssertionsFailed, Cancelled, InternalError, NotTried, RunbookError, TimedOut
 from ..masking import MASK
 from ..messages.status import ExecutionStatus, State
-from ..model.runbook import Capture
-from ..text import show_seconds
+from ..model.runbook import Capture, Condition, Retry
+from ..text import shorten, show_limit, show_seconds
 from .assertions import Difference, Explain, Judge, mentions, show_value
 from .context import ExecutionContext, Findings, WorkResult
+from .retries import AttemptLog, may_help, pauses
 from .result import AssertionTrace, BlockResult, Outcome, Provenance, Section, Verdict
 
 MOST_VALUES_TOLD = 20
@@ -32,6 +35,7 @@ LONGEST_VALUE_TOLD = 200
 LONGEST_UNTOLD_ENDING = 0.5
 MOST_SECRET_TEXTS = 100
 SHORTEST_SECRET_LINE = 8
+LONGEST_FAILURE = 120
 
 Execute = Callable[[ExecutionContext], Awaitable[WorkResult]]
 
@@ -46,11 +50,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended: without an error it succeeded."""
+    """How an attempt ended: without an error it succeeded.
+
+    is_final: no further attempt is wanted, whatever came of this one.
+    """
 
     error: RunbookError | None = None
     assertions: tuple[AssertionTrace, ...] = ()
     notes: tuple[str, ...] = ()
+    is_final: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +75,7 @@ class BlockRunner:
     difference: Difference
     explain: Explain
     _started: float = field(default_factory=time.monotonic)
+    _log: AttemptLog = field(default_factory=AttemptLog)
 
     async def run(self) -> BlockResult:
         """Run it and settle its handle."""
@@ -87,7 +96,8 @@ class BlockRunner:
         ending: Ending | None = None
         with handle.scope as scope:
             handle.hurry(handle.limit)
-            ending = await self._attempt()
+            self.context.block_started()
+            ending = await self._attempts()
         if ending is not None:
             return ending
         if handle.cancellation is not None:
@@ -101,11 +111,51 @@ class BlockRunner:
             return ending
         return replace(ending, notes=(*ending.notes, f"ending it took {show_seconds(ending_it)}"))
 
+    async def _attempts(self) -> Ending:
+        """One attempt, or as many as its author wants."""
+        retry = self.context.spec.rules.retry
+        if retry is None:
+            return await self._attempt()
+        within = math.inf if retry.within is None else retry.within
+        ending = await self._timed(within, f"retry within {show_limit(within)}", partial(self._retried, retry))
+        return ending
+
+    async def _retried(self, retry: Retry) -> Ending:
+        resolver, waits = self.context.resolver, pauses(retry)
+        timeout = math.inf if retry.attempt_timeout is None else retry.attempt_timeout
+        while True:
+            self.context.resolver, self.context.findings = resolver, Findings()
+            self._log.begin(self._elapsed)
+            ending = await self._timed(timeout, f"attempt_timeout {show_limit(timeout)}", self._attempt)
+            self._log_end(ending)
+            pause = None if self._is_final(ending) else next(waits, None)
+            if pause is None or anyio.current_time() + pause >= anyio.current_effective_deadline():
+                return ending
+            await anyio.sleep(pause)
+
+    def _is_final(self, ending: Ending) -> bool:
+        error = ending.error
+        return ending.is_final or error is None or not may_help(error, ending.assertions, self.context.spec)
+
+    async def _timed(self, seconds: float, name: str, attempt: Callable[[], Awaitable[Ending]]) -> Ending:
+        """What comes of it within a deadline of its own."""
+        with anyio.move_on_after(seconds):
+            return await attempt()
+        return self._judged_error(TimedOut(f"timed out after {show_limit(seconds)} ({name})"))
+
+    def _log_end(self, ending: Ending) -> None:
+        """Keep how an attempt ended, the first time that somebody says it."""
+        failure = ending.error and self.context.redactor.redact(shorten(ending.error.message, LONGEST_FAILURE))
+        self._log.end(self._elapsed, failure)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
     async def _attempt(self) -> Ending:
         """The work and what must hold of it."""
         try:
             self.context.clear_active_context()
-            self.context.block_started()
             await checkpoint_if_cancelled()
             work = await self.execute(self.context)
             return self._judged(work)
@@ -120,8 +170,31 @@ class BlockRunner:
         """Publish what the block gave, then look whether it is what its author wants."""
         if work.output is not None:
             self._leave_output(work.output)
+        if self._until is not None and (missing := self._missing(self._until, work)):
+            return missing
+        ending = self._judged_once(work)
+        return ending if self._until is None else replace(ending, is_final=True)
+
+    @property
+    def _until(self) -> Condition | None:
+        retry = self.context.spec.rules.retry
+        return retry and retry.until
+
+    def _missing(self, until: Condition, work: WorkResult) -> Ending | None:
+        """How an attempt ends that does not bring what is waited for; None if it does."""
+        own = self._own(work.variables)
+        trace = self._judge(work.output, own).trace(until)
+        if trace.verdict is Verdict.PASSED:
+            return None
+        self._publish(own)
+        trace = replace(trace, source=f"until: {trace.source}")
+        error = AssertionsFailed(_sentence(trace), place=until.place)
+        return Ending(error, (trace,), () if work.failure is None else (work.failure.message,))
+
+    def _judged_once(self, work: WorkResult) -> Ending:
         rules = self.context.spec.rules
-        replaced = work.requirement is not None and mentions(rules.assertions, work.requirement)
+        spoken_of = rules.assertions if self._until is None else (*rules.assertions, self._until)
+        replaced = work.requirement is not None and mentions(spoken_of, work.requirement)
         if work.failure is not None and (rules.expect_error is not None or not replaced):
             return self._judged_error(work.failure, work.output)
         traces = self._requirement_trace(work, replaced) + self._traces(work.output, work.variables)
@@ -156,11 +229,14 @@ class BlockRunner:
         self, output: Mapping[str, object] | None, variables: Mapping[str, object]
     ) -> tuple[AssertionTrace, ...]:
         """Set the block's variables, captured ones included, and judge it; what can't be captured counts as judged."""
-        sensitive = self.context.spec.rules.sensitive
-        own = {name: ContextValue(value, self._source, sensitive) for name, value in variables.items()}
+        own = self._own(variables)
         problems = self._capture(output, own)
         self._publish(own)
         return self._judge(output, own).judge(self.context.spec.rules.assertions) + problems
+
+    def _own(self, variables: Mapping[str, object]) -> dict[str, ContextValue]:
+        sensitive = self.context.spec.rules.sensitive
+        return {name: ContextValue(value, self._source, sensitive) for name, value in variables.items()}
 
     def _capture(self, output: Mapping[str, object] | None, own: dict[str, ContextValue]) -> tuple[AssertionTrace, ...]:
         """Add what the author captures to the block's variables; gives what could not be."""
@@ -229,8 +305,9 @@ class BlockRunner:
             message=redact(error.message) if error else None,
             hint=redact(error.hint) if error and error.hint else None,
             error_place=str(error.place) if error else None,
-            seconds=time.monotonic() - self._started,
-            attempts=1,
+            seconds=self._elapsed,
+            attempts=self._log.count or 1,
+            attempt_log=self._log.lines,
             assertions=ending.assertions,
             did=findings.did and redact(findings.did),
             where=findings.where and redact(findings.where),
@@ -265,6 +342,7 @@ class BlockRunner:
         """Make it final, and then say so."""
         context, error = self.context, ending.error
         context.finish_output()
+        self._log_end(ending)
         try:
             result = self._result(ending)
         except Exception as fault:  # a block type told nonsense of its work

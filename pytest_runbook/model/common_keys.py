@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from . import flow_keys
 from .catalog import BlockType
 from .runbook import BlockRules, BlockScope
 from .section import Reader, Section, near, show
@@ -37,6 +38,7 @@ RULES: Mapping[str, tuple[str, Reader]] = {
     "expect_error": ("expect_error", Section.regex),
     "capture": ("captures", Section.captures),
     "timeout": ("timeout", Section.duration),
+    "retry": ("retry", flow_keys.retry),
     "when": ("when", Section.condition),
     "skip": ("skip", Section.skip),
     "on_failure": ("on_failure", Section.on_failure),
@@ -55,7 +57,7 @@ SCOPE: Mapping[str, Reader] = {
     "stdin": Section.given_text,
 }
 BLOCK_LATER = frozenset(
-    {"warn", "expect", "retry", "until", "xfail", "for_each", "effects", "code", "needs", "matrix", "hosts", "require"}
+    {"warn", "expect", "until", "xfail", "for_each", "effects", "code", "needs", "matrix", "hosts", "require"}
 )
 FILE_LATER = frozenset(
     {

@@ -6,6 +6,7 @@ nothing above this floor knows which file a word came from; a `Place` says it to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -113,12 +114,32 @@ class BlockScope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how long a block is tried again until it comes out well.
+
+    every: seconds from the end of an attempt to the next. backoff: each pause is so many times the one before.
+    jitter: up to so many seconds more, by chance. within: seconds for all attempts together. attempts: at most so many.
+    attempt_timeout: seconds for one of them.
+    until: what is waited for; None: for the block's success and all of its assertions.
+    """
+
+    every: float = 1.0
+    backoff: float = 1.0
+    jitter: float = 0.0
+    within: float | None = None
+    attempts: int | None = None
+    attempt_timeout: float | None = None
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRules:
     """The common keys of a block: what must hold, how long it may take, when it runs.
 
     assertions: all are evaluated; expressions over output, var, env, doc, block, host, fixture.
     expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
-    timeout: seconds; None: the runbook's or the run's default.
+    timeout: seconds, over all attempts; None: the runbook's or the run's default.
+    retry: None: the block has one attempt.
     when: the block is skipped unless this is true.
     skip: the reason why it is skipped; None: it is not.
     is_cleanup: runs at the end, whatever happened before (``finally``).
@@ -132,6 +153,7 @@ class BlockRules:
     expect_error: Condition | None = None
     captures: tuple[Capture, ...] = ()
     timeout: float | None = None
+    retry: Retry | None = None
     when: Condition | None = None
     skip: str | None = None
     on_failure: OnFailure | None = None
@@ -174,6 +196,19 @@ class BlockSpec:
         """How errors and reports call it: ``block "Count users" (postgres)``."""
         name = escape_controls(shorten(self.name, 60))
         return f'block "{name}" ({self.type})' if name else f"block {self.id} ({self.type})"
+
+    def may_set(self, variable: str) -> bool:
+        """True if the block says that it sets this variable, or its program may do so."""
+        if variable in (self.props.get("outputVariable"), self.props.get("variableName")):
+            return True
+        if any(capture.name == variable for capture in self.rules.captures):
+            return True
+        if self.type in ("var", "local-var", "dropdown") and self.props.get("name") == variable:
+            return True
+        code = self.props.get("code")
+        if not isinstance(code, str) or "_OUTPUT_VARS" not in code:
+            return False
+        return re.search(rf"\b{re.escape(variable)}\b", code) is not None
 
     def place_of(self, key: str) -> Place:
         """The line of a prop or key; the block's own where that is not known."""

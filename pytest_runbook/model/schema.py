@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from . import flow_keys
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
@@ -41,12 +42,28 @@ _SECRET: Schema = {
     "additionalProperties": False,
 }
 
+_RETRY: Schema = {
+    "type": "object",
+    "properties": {
+        "every": _DURATION,
+        "within": _DURATION,
+        "attempts": {"type": "integer", "minimum": 1},
+        "backoff": {"type": "number", "minimum": 1},
+        "jitter": _DURATION,
+        "attempt_timeout": _DURATION,
+        "until": _TEXT,
+    },
+    "anyOf": [{"required": ["within"]}, {"required": ["attempts"]}],
+    "additionalProperties": False,
+}
+
 # What each reader of a key takes.
 _READERS: Mapping[Reader, Schema] = {
     check_version: {"const": 1},
     Section.text: _TEXT,
     Section.condition: _TEXT,
     Section.given_text: _TEXT,
+    flow_keys.retry: _RETRY,
     Section.regex: {**_TEXT, "format": "regex"},
     Section.conditions: _TEXTS,
     Section.names: _TEXTS,
@@ -74,6 +91,7 @@ _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.ANY: {},
 }
 _HELP: Mapping[str, str] = {
+    "retry": "try again until it comes out well: every, within, attempts, until ...",
     "name": "how reports call it",
     "id": "tells the block apart when its name changes",
     "assert": "what must hold of the output: one expression or a list",

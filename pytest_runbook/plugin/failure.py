@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Place, UnreadableFile
-from ..execution.result import AssertionTrace, BlockResult, Outcome, Section, Verdict
+from ..execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Verdict
 from ..text import escape_controls, shorten, show_seconds
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def picture_of_block(
         *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
         *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
         *_row("block", _block_line(result, total)),
+        *_row("attempts", _joined(map(_attempts, result.attempt_log))),
         *_row("where", result.where or ""),
         *(line for section in result.sections for line in _section(section)),
         *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
@@ -129,6 +130,12 @@ def _block_line(result: BlockResult, total: int) -> str:
     did = f"      {result.did}" if result.did else ""
     timing = "" if result.did and " in " in result.did else f"      after {show_seconds(result.seconds)}"
     return f"{name}, {ordinal(result.number)} of {total}{did}{timing if result.seconds else ''}"
+
+
+def _attempts(line: Attempts) -> str:
+    """``1-5: exit code 1 (28.0 s)``."""
+    numbers = str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
+    return f"{numbers}: {line.failure or 'ok'} ({show_seconds(line.seconds)})"
 
 
 def ordinal(number: int) -> str:

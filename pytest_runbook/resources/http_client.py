@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import anyio
 import httpx2
 
-from ..errors import BlockFailed
+from ..errors import BlockFailed, Malformed
 from ..text import show_seconds
 from .http_errors import translated
 from .tls import TlsSettings, days_left
@@ -278,20 +278,20 @@ class _Connects:
 def parse_url(text: str) -> httpx2.URL:
     """The URL of a text, which may end in a newline, as what programs print does.
 
-    :raises BlockFailed: if it is none of HTTP's.
+    :raises Malformed: if it is none of HTTP's.
     """
     text = text.strip()
     try:
         url = httpx2.URL(text)
     except httpx2.InvalidURL as error:
-        raise BlockFailed(f'"{text}" is no URL: {error}', hint="like https://shop.example/health") from error
+        raise Malformed(f'"{text}" is no URL: {error}', hint="like https://shop.example/health") from error
     if url.scheme not in ("http", "https"):
         what = f'its scheme is "{url.scheme}"' if url.scheme else "it has no scheme"
-        raise BlockFailed(f'"{text}" is no URL of HTTP: {what}', hint="it begins with http:// or https://")
+        raise Malformed(f'"{text}" is no URL of HTTP: {what}', hint="it begins with http:// or https://")
     if not url.host:
-        raise BlockFailed(f'"{text}" names no host', hint="like https://shop.example/health")
+        raise Malformed(f'"{text}" names no host', hint="like https://shop.example/health")
     if url.port is not None and not 0 < url.port <= 65_535:
-        raise BlockFailed(f'"{text}": {url.port} is no port', hint="like https://shop.example:8443/health")
+        raise Malformed(f'"{text}": {url.port} is no port', hint="like https://shop.example:8443/health")
     return url
 
 

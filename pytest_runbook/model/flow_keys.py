@@ -1,0 +1,48 @@
+"""The keys that say how a block is tried, read into what the model holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from .runbook import Retry
+from .section import Section
+
+_RETRY: Mapping[str, Callable[[Section, str], object]] = {
+    "every": lambda section, key: section.duration(key, f"retry {key}"),
+    "within": lambda section, key: section.duration(key, f"retry {key}"),
+    "attempts": lambda section, key: _attempts(section, key),
+    "backoff": lambda section, key: _backoff(section, key),
+    "jitter": lambda section, key: section.duration(key, f"retry {key}"),
+    "attempt_timeout": lambda section, key: section.duration(key, f"retry {key}"),
+    "until": Section.condition,
+}
+
+
+def retry(section: Section, key: str) -> Retry | None:
+    """How a block is retried; None, and a fault, if that has no end."""
+    inner = section.mapping(key)
+    if inner is None:
+        return None
+    read = {name: _RETRY[name](inner, name) for name in inner.values if name in _RETRY}
+    for name in inner.values:
+        if name not in _RETRY:
+            inner.unknown_key(name, _RETRY)
+    if not {"within", "attempts"} & inner.values.keys():
+        section.fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
+    return Retry(**{name: value for name, value in read.items() if value is not None})  # type: ignore[arg-type]  # each reader gives what its field holds
+
+
+def _attempts(section: Section, key: str) -> int | None:
+    value = section.values[key]
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    section.wrong(key, "a whole number from 1 on", f"retry {key}")
+    return None
+
+
+def _backoff(section: Section, key: str) -> float | None:
+    value = section.values[key]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value < float("inf"):
+        return float(value)
+    section.wrong(key, "a number from 1 on: each pause is so many times the one before", f"retry {key}")
+    return None
