@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from ..context.block_context import BlockContext
@@ -57,17 +58,19 @@ class BlockBehavior:
         return Source(self.label, self.spec.place)
 
     def resolved(self, resolver: ContextResolver, prop: str) -> ContextValue:
-        """A prop's value, rendered if it is text.
+        """A prop's value, rendered if it is text; a secret if the block is marked as sensitive.
 
         :raises ContextError: if it can't be.
         """
         value = self.spec.props.get(prop)
         if value is None:
             value = ""
+        sensitive = self.spec.rules.sensitive
         if not self.spec.rules.template:
-            return ContextValue(value, self.source)
+            return ContextValue(value, self.source, sensitive)
         try:
-            return resolver.resolve_value(value, self.source)
+            resolved = resolver.resolve_value(value, self.source)
+            return replace(resolved, sensitive=resolved.sensitive or sensitive)
         except TemplateError as error:
             place = self.spec.place_of(prop)
             raise ContextError(

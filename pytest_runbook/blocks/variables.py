@@ -35,7 +35,7 @@ class LocalVar(Var):
         given = local_values.get("value")
         if given is None:
             return BlockContext()
-        sensitive = given.sensitive or self.spec.props.get("obscured") is True
+        sensitive = given.sensitive or self.spec.rules.sensitive or self.spec.props.get("obscured") is True
         return BlockContext(DocumentVar(name, ContextValue(given.value, given.source, sensitive=sensitive)))
 
 
