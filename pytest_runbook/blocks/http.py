@@ -111,7 +111,7 @@ async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str)
     :raises RunbookError: if there is no whole answer. `UnreachableBefore`: if it was not tried.
     """
     resources, target = context.resources, exchange.request.target
-    resources.reachability.check(target)
+    context.check_reachable(target)
     try:
         await resources.http.perform(exchange, context.run_id)
     except Unreachable as error:

@@ -86,8 +86,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         context.findings.where = connection_name(connection_string)
         target = self.target(context, connection_string)
         reachability = context.resources.reachability
-        if self.spec.rules.retry is None:  # one that is retried finds out for itself
-            reachability.check(target)
+        context.check_reachable(target)
         try:
             results = await self._ask(context, connection_string, query)
         except Unreachable as error:

@@ -27,7 +27,7 @@ from ..messages.client import (
     PromptOption,
 )
 from ..messages.events import Event, EventBus, EventKind
-from ..model.runbook import BlockSpec
+from ..model.runbook import BlockSpec, Connection
 from ..resources.resources import Resources
 from .handle import ExecutionHandle
 from .result import BlockResult, Section
@@ -86,6 +86,7 @@ class ExecutionContext:
     resolver: what the block sees; a snapshot that later changes do not touch.
     folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
     local_values: what a person answered it. asks_people: somebody answers what blocks ask with `prompt_client`.
+    connections: the databases that the runbook calls by name.
     reads: which values it looked up so far.
     read_only: nothing may be changed; what can be told to open in such a mode, is.
     is_quiet: the block does no work that anybody would want to hear the stations of.
@@ -103,6 +104,7 @@ class ExecutionContext:
     redactor: Redactor
     channel: ClientMessageChannel
     events: EventBus
+    connections: Mapping[str, Connection] = field(default_factory=dict)
     asks_people: bool = False
     read_only: bool = False
     is_quiet: bool = False
@@ -155,6 +157,14 @@ class ExecutionContext:
         if not found.is_file():
             raise BlockFailed(f"`{prop}`: there is no file {found}", place=place, hint=f"relative to {self.folder}")
         return found
+
+    def check_reachable(self, target: str) -> None:
+        """Let the block try for itself, unless an earlier one found out already; one with `retry` always tries.
+
+        :raises UnreachableBefore: if an earlier block could not reach it.
+        """
+        if self.spec.rules.retry is None:
+            self.resources.reachability.check(target)
 
     def block_started(self) -> None:
         self._announce(Lifecycle.STARTED, self.handle.id, EventKind.BLOCK_STARTED, {})

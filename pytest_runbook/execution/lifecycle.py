@@ -6,7 +6,6 @@ after the blocks below can see what the block left and before anybody is told th
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -27,8 +26,8 @@ from ..model.runbook import Capture, Condition, Retry
 from ..text import shorten, show_limit, show_seconds
 from .assertions import Difference, Explain, Judge, mentions, show_value
 from .context import ExecutionContext, Findings, WorkResult
-from .retries import AttemptLog, may_help, pauses
 from .result import AssertionTrace, BlockResult, Outcome, Provenance, Section, Verdict
+from .retries import AttemptLog, may_help, pauses
 
 MOST_VALUES_TOLD = 20
 LONGEST_VALUE_TOLD = 200
@@ -116,17 +115,14 @@ class BlockRunner:
         retry = self.context.spec.rules.retry
         if retry is None:
             return await self._attempt()
-        within = math.inf if retry.within is None else retry.within
-        ending = await self._timed(within, f"retry within {show_limit(within)}", partial(self._retried, retry))
-        return ending
+        return await self._timed(retry.within, "retry within", partial(self._retried, retry))
 
     async def _retried(self, retry: Retry) -> Ending:
         resolver, waits = self.context.resolver, pauses(retry)
-        timeout = math.inf if retry.attempt_timeout is None else retry.attempt_timeout
         while True:
             self.context.resolver, self.context.findings = resolver, Findings()
             self._log.begin(self._elapsed)
-            ending = await self._timed(timeout, f"attempt_timeout {show_limit(timeout)}", self._attempt)
+            ending = await self._timed(retry.attempt_timeout, "attempt_timeout", self._attempt)
             self._log_end(ending)
             pause = None if self._is_final(ending) else next(waits, None)
             if pause is None or anyio.current_time() + pause >= anyio.current_effective_deadline():
@@ -137,15 +133,17 @@ class BlockRunner:
         error = ending.error
         return ending.is_final or error is None or not may_help(error, ending.assertions, self.context.spec)
 
-    async def _timed(self, seconds: float, name: str, attempt: Callable[[], Awaitable[Ending]]) -> Ending:
-        """What comes of it within a deadline of its own."""
+    async def _timed(self, seconds: float | None, key: str, attempt: Callable[[], Awaitable[Ending]]) -> Ending:
+        """What comes of it within a deadline of its own, if it has one."""
         with anyio.move_on_after(seconds):
             return await attempt()
-        return self._judged_error(TimedOut(f"timed out after {show_limit(seconds)} ({name})"))
+        assert seconds is not None
+        return self._judged_error(TimedOut(f"timed out ({key} {show_limit(seconds)})"))
 
     def _log_end(self, ending: Ending) -> None:
         """Keep how an attempt ended, the first time that somebody says it."""
-        failure = ending.error and self.context.redactor.redact(shorten(ending.error.message, LONGEST_FAILURE))
+        redact = self.context.redactor.redact
+        failure = None if ending.error is None else shorten(redact(ending.error.message), LONGEST_FAILURE)
         self._log.end(self._elapsed, failure)
 
     @property
@@ -178,7 +176,7 @@ class BlockRunner:
     @property
     def _until(self) -> Condition | None:
         retry = self.context.spec.rules.retry
-        return retry and retry.until
+        return None if retry is None else retry.until
 
     def _missing(self, until: Condition, work: WorkResult) -> Ending | None:
         """How an attempt ends that does not bring what is waited for; None if it does."""

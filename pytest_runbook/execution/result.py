@@ -37,6 +37,7 @@ class AssertionTrace:
 
     place: ``file:line``, None for one that every block of the type has.
     expected, actual: for a comparison that failed. difference: lines that show where two values differ.
+    undefined: the dotted name that was undefined, where that is why it could not be evaluated.
     """
 
     source: str
@@ -48,6 +49,22 @@ class AssertionTrace:
     message: str | None = None
     hint: str | None = None
     difference: tuple[str, ...] = ()
+    undefined: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """What became of attempts that followed each other and ended alike.
+
+    first, last: their 1-based numbers. at: seconds since the block's first attempt began. seconds: for all of them.
+    failure: why they failed, masked and bounded; None for one that succeeded.
+    """
+
+    first: int
+    last: int
+    at: float
+    seconds: float
+    failure: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,8 @@ class BlockResult:
     number: 1-based position among the runbook's items. place: ``file:line``; checks_place: that of its checks file.
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
     message: why it failed or was skipped; a first line that stands alone.
-    seconds: the block's own time. did: what it did, in a line. where: host, directory, program.
+    seconds: the block's own time. attempts: how many there were. attempt_log: what became of each, if it is retried.
+    did: what it did, in a line. where: host, directory, program.
     exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
     stops: why nothing is to run after it, although it did not fail; None: nothing of the kind.
     """
@@ -92,6 +110,7 @@ class BlockResult:
     error_place: str | None = None
     seconds: float = 0.0
     attempts: int = 0
+    attempt_log: tuple[Attempts, ...] = ()
     assertions: tuple[AssertionTrace, ...] = ()
     did: str | None = None
     where: str | None = None
