@@ -45,9 +45,9 @@ def is_duration(text: str) -> bool:
 
 def show_seconds(seconds: float) -> str:
     """A duration for people: ``84 ms``, ``5.0 s``, ``2 m 05 s``, ``1 h 02 m``."""
-    if seconds < 1:
+    if round(seconds, 3) < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -1,0 +1,76 @@
+"""The package's face: every public name is there, typed, and costs nothing until it is used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_runbook
+
+SOURCE = Path(pytest_runbook.__file__)
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    code = "import __future__, sys, typing; before = set(sys.modules); import pytest_runbook; print(sorted(set(sys.modules) - before))"
+
+    assert python(code) == "['pytest_runbook']\n"
+
+
+def test_the_engine_comes_without_pytest() -> None:
+    code = "import sys, pytest_runbook as p; [getattr(p, name) for name in p.__all__]; print('pytest' in sys.modules)"
+
+    assert python(code) == "False\n"
+
+
+@pytest.mark.parametrize("name", pytest_runbook.__all__)
+def test_every_public_name_has_a_home_and_is_told(name: str) -> None:
+    home = getattr(pytest_runbook, name)
+
+    assert getattr(home, "__doc__", None), name
+    assert name in dir(pytest_runbook)
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    imports = [node for node in ast.walk(ast.parse(SOURCE.read_text())) if isinstance(node, ast.ImportFrom)]
+    typed = {(node.module, alias.name) for node in imports if node.level == 1 for alias in node.names}
+    lazy = {(module, name) for module, names in pytest_runbook._NAMES_OF.items() for name in names}
+
+    assert typed == lazy
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Documnet'"):
+        _ = pytest_runbook.Documnet
+
+
+PROGRAM = """
+from pytest_runbook import ExecutionHandle, Inputs, RunbookRun, Settings, open_runtime
+
+async def main() -> str:
+    async with open_runtime(Settings(block_timeout=5)) as runtime:
+        document = runtime.open_document("a.yaml", Inputs())
+        handle: ExecutionHandle = document.start_execution(document.items[0].id)
+        results = await RunbookRun(document, runtime).run_all()
+        reveal_type(results)
+        handle.nope
+        return handle.id
+"""
+
+
+def test_a_user_s_program_is_type_checked_against_it(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "program.py"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+
+    assert 'Revealed type is "tuple[pytest_runbook.execution.result.BlockResult, ...]"' in told.replace("builtins.", "")
+    assert '"ExecutionHandle" has no attribute "nope"' in told
+    assert "Found 1 error" in told
