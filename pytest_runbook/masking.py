@@ -1,7 +1,7 @@
 """The one place where secrets are taken out of text.
 
 Whatever leaves the process - messages, reports, logs, stored contexts - passes a `Redactor`. It knows the values that a
-run declared to be secret, and the shapes in which credentials stand in any text: passwords in URIs, headers.
+run declared to be secret, and the shapes in which credentials stand in any text: in URIs and in headers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ SHORTEST_MASKABLE = 4
 
 # user:password@ in any URI; the user and the rest stay readable.
 _URI_PASSWORD = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@'\"<>]*):(?P<secret>[^\s/'\"<>]+)(?=@)")
+# Parameters of a URI whose names say that they are secret; the names stay readable.
+_URI_PARAMETER = re.compile(
+    r"(?P<head>[?&](?:[\w.-]*(?:token|secret|passw(?:or)?d|signature|api[_-]?key)|sig)=)(?P<secret>[^\s&#'\"<>]+)",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(
     r"(?P<head>\b(?:proxy-)?authorization\b['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|token|digest|negotiate)\s+)?)"
     r"(?P<secret>[^\s'\",;]+)",
@@ -57,7 +62,7 @@ class Redactor:
         if self._forms:
             text = self._compiled().sub(MASK, text)
         if "://" in text:
-            text = _URI_PASSWORD.sub(_mask_secret, text)
+            text = _URI_PARAMETER.sub(_mask_secret, _URI_PASSWORD.sub(_mask_secret, text))
         if _may_hold_header(text):
             text = _COOKIE.sub(_mask_secret, _HEADER.sub(_mask_secret, text))
         return text

@@ -179,6 +179,24 @@ def test_credentials_of_the_url_are_sent_and_never_shown(web: HttpServer, tmp_pa
     assert ran.output["url"] == f"{web.url}/echo"
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("token=abc&page=2", "token=***&page=2"),
+        ("page=2&X-Amz-Signature=0af3", "page=2&X-Amz-Signature=***"),
+        ("api_key=1&client_secret=2&access_token=3", "api_key=***&client_secret=***&access_token=***"),
+        ("passwd=1&Password=2&sig=3", "passwd=***&Password=***&sig=***"),
+        ("tokens=many&design=new", "tokens=many&design=new"),
+    ],
+)
+def test_parameters_that_are_secret_by_their_name_are_not_shown(
+    web: HttpServer, tmp_path: Path, query: str, shown: str
+) -> None:
+    result = run_book(tmp_path, {"http": f"{web.url}/status/200?{query}"}).result
+
+    assert str(result.did).startswith(f"GET {web.url}/status/200?{shown} -> 200 in")
+
+
 def test_compressed_answers_are_unpacked(web: HttpServer, tmp_path: Path) -> None:
     ran = run_book(tmp_path, *({"http": f"{web.url}/compressed?how={how}"} for how in ("gzip", "deflate")))
 
