@@ -9,7 +9,7 @@ from pathlib import Path
 
 from httpx2 import URL
 
-from ..errors import BlockFailed
+from ..errors import Malformed
 from ..execution.context import ExecutionContext
 from ..resources.http_client import parse_url
 from ..resources.tls import TlsSettings
@@ -32,8 +32,8 @@ class HttpProps:
         self._context = context
         self._props = context.spec.props
 
-    def fault(self, prop: str, message: str, hint: str | None = None) -> BlockFailed:
-        return BlockFailed(message, place=self._context.spec.place_of(prop), hint=hint)
+    def fault(self, prop: str, message: str, hint: str | None = None) -> Malformed:
+        return Malformed(message, place=self._context.spec.place_of(prop), hint=hint)
 
     def text(self, prop: str) -> str | None:
         """A text without the white space around it; None where there is none."""
@@ -43,7 +43,7 @@ class HttpProps:
         """A URL; its password is a secret from here on."""
         try:
             url = parse_url(self._context.require(prop))
-        except BlockFailed as error:
+        except Malformed as error:
             raise error.located(self._context.spec.place_of(prop)) from error
         if url.password:
             self._context.redactor.add(url.password, f"the password in {prop}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.output import Output
-from ..errors import BlockFailed, NotSerializable
+from ..errors import BlockFailed, Malformed, NotSerializable
 from ..execution.context import ExecutionContext
 from ..execution.result import Section
 from ..resources.http_client import HttpExchange, HttpRequest, with_query
@@ -180,7 +180,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
             seconds = math.ceil(duration_seconds(period))
         except ValueError as error:
             hint = f"one of {', '.join(filter(None, RANGES))}, another duration, or {INSTANT}"
-            raise BlockFailed(f"period: {error}", place=self.spec.place_of("period"), hint=hint) from None
+            raise Malformed(f"period: {error}", place=self.spec.place_of("period"), hint=hint) from None
         return seconds, max(1, math.ceil(seconds / MOST_POINTS))
 
     def _tell(self, context: ExecutionContext, result: PrometheusResult, exchange: HttpExchange) -> None:
