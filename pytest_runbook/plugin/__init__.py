@@ -74,6 +74,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_interpreters", type="linelist", default=[], help="interpreters to replace: A = B, one a line")
     add("--runbook-login-shell", choices=["never", "once", "each"], help="give scripts a login shell's environment")
     ini("runbook_login_shell", default="never", help="give scripts a login shell's environment: never, once or each")
+    add("--runbook-read-only", action="store_true", default=None, help="skip blocks that may change something")
+    ini("runbook_read_only", type="bool", default=False, help="skip blocks that may change something")
     add("--runbook-unknown-blocks", choices=["error", "skip"], help="what becomes of block types nobody knows")
     ini("runbook_unknown_blocks", default="error", help="what becomes of block types nobody knows: error or skip")
     add("--runbook-errors", choices=["item", "collect"], help="a file that can't be read: a failed item, or pytest's")

@@ -18,6 +18,7 @@ from ..context.storage import ContextStorage
 from ..document.runtime import Runtime, open_runtime
 from ..document.settings import Settings
 from ..masking import Redactor
+from .asking import Asking
 from .interruption import Interruption
 
 ResultT = TypeVar("ResultT")
@@ -28,12 +29,14 @@ class Engine:
     """Opens the runtime and calls into it.
 
     interruption: what ended the run, if anything did; also asked while nothing is open.
+    asking: asks the person at the terminal what blocks ask; None where there is nobody.
     """
 
     def __init__(
         self, settings: Settings, registry: BlockRegistry, storage: ContextStorage, redactor: Redactor
     ) -> None:
         self.interruption = Interruption()
+        self.asking = Asking(self.call) if settings.asks_people else None
         self._open_runtime = partial(open_runtime, settings, registry=registry, storage=storage, redactor=redactor)
         self._redactor = redactor
         self._stack = ExitStack()
@@ -89,7 +92,7 @@ class Engine:
     def _result(self, future: Future[ResultT], cancel: Cancel) -> ResultT:
         """What the coroutine gives, also if something else in this thread wants to get out: another plugin's limit."""
         try:
-            return future.result()
+            return self.asking.result(future) if self.asking else future.result()
         except pytest.fail.Exception as failure:
             if future.done():
                 raise

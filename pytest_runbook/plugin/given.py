@@ -17,6 +17,8 @@ from ..errors import Place, RunbookError
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 
+from .asking import somebody_is_there
+
 if TYPE_CHECKING:
     from ..context.resolver import Values
     from ..execution.assertions import Difference
@@ -43,7 +45,9 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         default_directory=DefaultDirectory(choice(config, "cwd", [*DefaultDirectory])),
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
+        read_only=option(config, "read_only"),
         saved_answers=option(config, "saved_answers"),
+        asks_people=somebody_is_there(config),
         difference=difference,
     )
 

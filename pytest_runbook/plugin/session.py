@@ -20,6 +20,7 @@ from ..masking import Redactor
 from ..model.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
 from . import given
+from .asking import Questions
 from .collection import BlockItem, ChecksModule, RunbookModule, type_marker
 from .engine import Engine
 from .order import in_document_order, note_selection
@@ -117,7 +118,11 @@ class RunbookSession:
     def run_of(self, book: Runbook, inputs: Inputs) -> RunbookRun:
         """Open a runbook with all that is given to it."""
         runtime = self.runtime()
-        return self.engine.call(lambda: RunbookRun(runtime.open_document(book, inputs), runtime))
+        questions = None if self.engine.asking is None else Questions(self.engine.asking)
+        document = self.engine.call(runtime.open_document, book, inputs, questions)
+        if questions is not None:
+            questions.document = document
+        return RunbookRun(document, runtime)
 
     @contextmanager
     def opened(self, module: RunbookModule, inputs: Inputs) -> Iterator[Document]:

@@ -44,6 +44,9 @@ def _is_block(node_id: str) -> bool:
     return node_id.partition("::")[0].endswith(SUFFIXES)
 
 
+ENOUGH = 2
+
+
 class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stubs
     """Gives each runbook to one worker, and other tests as the mode says.
 
@@ -62,29 +65,36 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
         return super().remove_node(node)  # type: ignore[no-any-return]
 
     def _assign_work_unit(self, node: Any) -> None:
-        for unit in self.workqueue.values():
+        """Give a worker enough to do: it begins a test when it knows the next one."""
+        is_short = True
+        while is_short and self.workqueue:
+            unit = next(iter(self.workqueue.values()))
             unit.update(dict.fromkeys(self._crashed & unit.keys(), True))
-        super()._assign_work_unit(node)
+            super()._assign_work_unit(node)
+            is_short = self._pending_of(self.assigned_work[node]) < ENOUGH
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0] if _is_block(nodeid) else self._scope(nodeid)
 
 
 class LateScheduling:
-    """The usual scheduler, until a worker tells that there are runbooks."""
+    """The usual scheduler, until a worker tells that there are runbooks.
+
+    chosen: the one that does the work.
+    """
 
     def __init__(self, usual: Scheduling, with_runbooks: Callable[[], Scheduling]) -> None:
-        self._chosen = usual
+        self.chosen = usual
         self._with_runbooks = with_runbooks
         self._is_final = False
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
         if not self._is_final and holds_runbook(collection):
-            nodes, self._chosen = self._chosen.nodes, self._with_runbooks()
+            nodes, self.chosen = self.chosen.nodes, self._with_runbooks()
             for known in nodes:
-                self._chosen.add_node(known)
+                self.chosen.add_node(known)
         self._is_final = True
-        self._chosen.add_node_collection(node, collection)
+        self.chosen.add_node_collection(node, collection)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._chosen, name)
+        return getattr(self.chosen, name)
