@@ -119,6 +119,7 @@ async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str)
         raise
     finally:
         context.findings.did = exchange.told()
+    resources.reachability.forget(target)
 
 
 def _without_framing(context: ExecutionContext, headers: Headers) -> Headers:

@@ -92,6 +92,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         except Unreachable as error:
             reachability.note(target, error.located(self.spec.place), self.label)
             raise
+        reachability.forget(target)
         if context.has_listener:
             for result in results:
                 context.send_output(data=self.result_message(result))

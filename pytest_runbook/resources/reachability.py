@@ -38,3 +38,7 @@ class Reachability:
     def note(self, target: str, error: RunbookError, owner: str) -> None:
         """Keep that somebody could not reach it."""
         self._verdicts[target] = Verdict(error, owner, time.monotonic())
+
+    def forget(self, target: str) -> None:
+        """Somebody reached it: what was said before counts no more."""
+        self._verdicts.pop(target, None)

@@ -146,6 +146,16 @@ def test_unreachable_server_is_one_error(tmp_path: Path, web: HttpServer) -> Non
     assert 'block 1 "First"' in str(ran.results[1].message)
 
 
+def test_server_that_somebody_waited_for_is_asked_again(tmp_path: Path) -> None:
+    port = free_port()
+    program = f"python3 -m http.server --bind 127.0.0.1 {port} >/dev/null 2>&1 &"
+    look = {"http": f"http://127.0.0.1:{port}/"}
+    wait = {**look, "retry": {"every": "50ms", "within": "20s"}}
+    ran = run_book(tmp_path, look, {"script": program}, look, wait, look)
+
+    assert [result.outcome for result in ran.results] == ["failed", "passed", "skipped", "passed", "passed"]
+
+
 def test_redirect_to_a_server_that_is_down_leaves_the_first_one_in_good_standing(
     tmp_path: Path, web: HttpServer
 ) -> None:
