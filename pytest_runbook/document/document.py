@@ -346,6 +346,7 @@ class Document:
         )
 
     def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
+            connections=self.runbook.connections,
         """The block's work, in its own scope, with what is undefined explained."""
 
         async def work(context: ExecutionContext) -> WorkResult:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..errors import FileError, Place
+from ..errors import FileError, Place, unknown
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Condition, Given, Runbook
+from ..model.runbook import BlockSpec, Condition, Connection, Given, Runbook
 from ..templates import Expression, Problem, is_template, template_problems
 
 
 def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
     """Every fault in the file's templates and expressions, in the order of the file."""
-    found = [*_given_problems((*runbook.vars, *runbook.env, *runbook.checks_vars), None)]
+    uris = (connection.uri for connection in runbook.connections.values())
+    found = [*_given_problems((*runbook.vars, *runbook.env, *runbook.checks_vars, *uris), None)]
     for spec in runbook.blocks:
         found += _block_problems(spec, catalog)
+        found += _connection_problems(spec, runbook.connections)
     return tuple(found)
 
 
@@ -54,6 +56,17 @@ def _expression_props(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condit
 def _is_text_of_others(spec: BlockSpec, prop: str) -> bool:
     """True for the text of an editor that sets no variable: braces in it are nobody's business."""
     return spec.type == "editor" and prop == "code" and not spec.props.get("variableName")
+
+
+def _connection_problems(spec: BlockSpec, connections: Mapping[str, Connection]) -> Iterator[FileError]:
+    name = spec.props.get("connection")
+    if not isinstance(name, str) or not name:
+        return
+    fitting = [known for known, connection in connections.items() if connection.type == spec.type]
+    if name not in fitting:
+        message, hint = unknown(f"connection of {spec.type} blocks", name, fitting)
+        hint = hint if fitting else f"connections: {{{name}: {{{spec.type}: URI}}}}"
+        yield FileError(message, place=spec.place_of("connection"), block=spec.label, hint=hint)
 
 
 def _conditions(spec: BlockSpec) -> Iterator[Condition]:

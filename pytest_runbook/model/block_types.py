@@ -41,17 +41,25 @@ def _sql(name: str, default_name: str, *more: Prop) -> BlockType:
         name=name,
         plain_names=(name,),
         main="query",
+        one_of=(("query", "queryFile"), ("uri", "connection")),
         props=(
             _name(default_name),
-            Prop(name="query", default="", plain_required=True, templated=True, help="the SQL, one or more statements"),
-            Prop(name="uri", default="", plain_required=True, templated=True, help="where the database is"),
+            Prop(name="query", default="", templated=True, help="the SQL, one or more statements"),
+            Prop(name="uri", default="", templated=True, help="where the database is"),
+            Prop(name="queryFile", templated=True, plain_only=True, help="a file with the SQL, beside the runbook"),
+            Prop(name="connection", plain_only=True, help="one of the runbook's connections"),
+            Prop(
+                name="params", type=PropType.MAPPING, also=(PropType.LIST,), plain_only=True,
+                help="values that the driver binds: by name, or a list",
+            ),
+            Prop(name="connectTimeout", type=PropType.DURATION, default="10s", plain_only=True, help="until connected"),
             *more,
             _AUTO_REFRESH,
             _DEPENDENCY,
             _COLLAPSED,
         ),
         help=f"run SQL on {name}",
-    )
+    )  # fmt: skip
 
 
 _SCRIPT = BlockType(

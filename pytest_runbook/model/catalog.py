@@ -77,6 +77,7 @@ class BlockType:
     main: the prop that a bare value stands for in the plain form.
     main_pattern: a regular expression that splits a bare text into several props, by its named groups.
     implied: what giving the main prop implies for other props in the plain form, unless they are written.
+    one_of: groups of props of which a plain runbook must give exactly one.
     is_item: True if running it is a test item; False for a context block and for those that only show something.
     is_context: True if it tells something to the blocks below it.
     """
@@ -88,6 +89,7 @@ class BlockType:
     main_pattern: str | None = None
     implied: tuple[tuple[str, object], ...] = ()
     props: tuple[Prop, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
     is_item: bool = True
     is_context: bool = False
     help: str = ""

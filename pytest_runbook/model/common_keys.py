@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from . import flow_keys
+from . import access_keys, flow_keys
 from .catalog import BlockType
 from .runbook import BlockRules, BlockScope
 from .section import Reader, Section, near, show
@@ -30,6 +30,8 @@ FILE_KEYS: Mapping[str, Reader] = {
     "fixtures": Section.fixtures,
     "answers": Section.answers,
 }
+    "connections": access_keys.connections,
+    "effects": access_keys.effects,
 # The field of Runbook where it is not named like the key.
 _FIELDS = {"timeout": "timeouts"}
 # By key: the field of BlockRules that it fills, and who reads it.
@@ -50,6 +52,7 @@ RULES: Mapping[str, tuple[str, Reader]] = {
     "template": ("template", Section.boolean),
 }
 SCOPE: Mapping[str, Reader] = {
+    "effects": ("effects", access_keys.effects),
     "env": Section.given_env,
     "vars": Section.given_vars,
     "directory": Section.given_text,
@@ -57,12 +60,12 @@ SCOPE: Mapping[str, Reader] = {
     "stdin": Section.given_text,
 }
 BLOCK_LATER = frozenset(
-    {"warn", "expect", "until", "xfail", "for_each", "effects", "code", "needs", "matrix", "hosts", "require"}
+    {"warn", "expect", "until", "xfail", "for_each", "code", "needs", "matrix", "hosts", "require"}
 )
 FILE_LATER = frozenset(
     {
-        "matrix", "hosts", "require", "requires", "connections", "environments", "runbook", "defaults",
-        "for_each", "retry", "effects", "code",
+        "matrix", "hosts", "require", "requires", "environments", "runbook", "defaults",
+        "for_each", "retry", "code",
     }
 )  # fmt: skip
 _CONTEXT_RULES = frozenset({"sensitive", "template"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -224,6 +224,12 @@ class _BlockReader:
                 block.section.fault(key, f"{key} needs {prop.name}", prop.help or None)
             elif prop.plain_required and not prop.may_be_empty and block.props[prop.name] == "":
                 block.section.fault(key, f"{prop.name} is empty")
+        for group in block.type.one_of:
+            given = [name for name in group if block.props.get(name) not in (None, "")]
+            if not given:
+                block.section.fault(key, f"{key} needs {_either(block.type, group)}")
+            elif len(given) > 1:
+                block.section.fault(key, f"{key} takes {_either(block.type, group)}, not both")
 
     def _add_each(self, block: _Block, key: str) -> None:
         """One block for each name of ``vars`` or ``env``."""
@@ -276,3 +282,8 @@ class _BlockReader:
 def _label(item: LocatedDict, position: str) -> str:
     name = item.get("name")
     return f'block "{show(name)}"' if isinstance(name, str) and name.strip() else f"block {position}"
+
+
+def _either(block_type: BlockType, names: Sequence[str]) -> str:
+    """Props of which one is to be given, as people write them."""
+    return " or ".join(block_type.plain_props[name].spellings[-1] for name in names)

@@ -114,6 +114,15 @@ class BlockScope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A database that blocks call by name. type: of those blocks. uri: a template."""
+
+    name: str
+    type: str
+    uri: Given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """How often and how long a block is tried again until it comes out well.
 
@@ -247,3 +256,4 @@ class Runbook:
     fixtures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     checks: Place | None = None
+    connections: Mapping[str, Connection] = field(default_factory=dict)

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from . import flow_keys
+from . import access_keys, flow_keys
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
 from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
 from .plain_form import EXPANDED
-from .runbook import OnFailure
+from .runbook import Effects, OnFailure
 from .section import Reader, Section
 
 Schema: TypeAlias = dict[str, object]
@@ -63,7 +63,17 @@ _READERS: Mapping[Reader, Schema] = {
     Section.text: _TEXT,
     Section.condition: _TEXT,
     Section.given_text: _TEXT,
+_CONNECTION: Schema = {
+    "type": "object",
+    "properties": dict.fromkeys(access_keys.CONNECTED_TYPES, _TEXT),
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
     flow_keys.retry: _RETRY,
+    access_keys.effects: {"enum": [str(choice) for choice in Effects]},
+    access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
     Section.regex: {**_TEXT, "format": "regex"},
     Section.conditions: _TEXTS,
     Section.names: _TEXTS,
@@ -101,6 +111,8 @@ _HELP: Mapping[str, str] = {
     "when": "an expression: the block is skipped unless it is true",
     "skip": "true, or the reason why it is skipped",
     "on_failure": "what a failure does to the blocks below: stop or continue",
+    "connections": "databases by name, each a type with a URI",
+    "effects": "read: nothing in it may change anything",
     "finally": "clean-up: runs at the end, whatever happened before",
     "if_started": "a clean-up runs only if one of these blocks was started",
     "tags": "pytest markers",
@@ -181,10 +193,18 @@ def _prop(prop: Prop) -> Schema:
     kinds = [dict(_PROP_TYPES[kind]) for kind in (prop.type, *prop.also)]
     schema: Schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if prop.choices:
+    if block_type.one_of:
+        mapping["allOf"] = [{"oneOf": [_given(block_type, name) for name in group]} for group in block_type.one_of]
         schema["enum"] = list(prop.choices)
     if prop.limits:
         schema["minimum"], schema["maximum"] = prop.limits
     return {"description": prop.help, **schema} if prop.help else schema
+def _given(block_type: BlockType, name: str) -> Schema:
+    """The prop of that name is there, under any of its spellings."""
+    spellings = [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
+    return {"anyOf": [{"required": [spelling]} for spelling in spellings]}
+
+
 
 
 def _rule(key: str) -> Schema:

@@ -173,7 +173,7 @@ FAULTS = [
         "name: x",
         1,
         'unknown key "name"',
-        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, blocks",
+        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, connections, effects, blocks",
     ),
     ("answer: {}", 1, 'unknown key "answer"', "did you mean answers?"),
     ("blocks:\n  Build: x", 2, 'Build must be a mapping of keys such as assert, not the text "x"', None),

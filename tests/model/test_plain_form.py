@@ -437,7 +437,12 @@ BLOCK_FAULTS = [
     ("script: x\n  id: [1]", 3, ONE, "id must be text, not a list", None),
     ("script: x\n  env: [A]", 3, ONE, "env must be a mapping, not a list", None),
     ("script: x\n  stdin: 5", 3, ONE, "stdin must be text, not the number 5", 'quote it: stdin: "5"'),
-    ("postgres: select 1", 2, "block #1 (postgres)", "postgres needs uri", "where the database is"),
+    ("postgres: select 1", 2, "block #1 (postgres)", "postgres needs uri or connection", None),
+    (
+        "postgres: {uri: x, query: y, query_file: z}", 2, "block #1 (postgres)",
+        "postgres takes query or query_file, not both", None,
+    ),
+    ("script: x\n  effects: none", 3, ONE, "effects must be read or write, not the text \"none\"", None),
     ("http: {url: x, headers: [a]}", 2, "block #1 (http)", "headers must be a mapping or text, not a list", None),
     ("terminal: {code: x, rows: 0}", 2, "block #1 (run)", "rows must be from 1 to 65535, not the number 0", None),
     ("terminal: {code: x, cols: 80.5}", 2, "block #1 (run)", "cols must be a whole number, not the number 80.5", None),
@@ -561,3 +566,16 @@ def test_long_and_strange_names_stay_on_one_line(faults: Faults) -> None:
 
     assert told[0].count("\n") == 1
     assert 'block "a b\\x1bccc' in told[0]
+
+
+CONNECTION_FAULTS = [
+    ("pay: {postgress: x}", '"postgress" is no type of a connection', 'did you mean "postgres"?'),
+    ("pay: {postgres: 5}", "postgres must be text, not the number 5", 'quote it: postgres: "5"'),
+    ("pay: x", 'connection pay must be a type with a URI, not the text "x"', "pay: {postgres: URI}"),
+    ("pay: {postgres: x, mysql: y}", "connection pay must be a type with a URI, not a mapping", "pay: {postgres: URI}"),
+]
+
+
+@pytest.mark.parametrize(("text", "said", "hint"), CONNECTION_FAULTS, ids=[row[0] for row in CONNECTION_FAULTS])
+def test_faults_of_connections(faults: Faults, text: str, said: str, hint: str) -> None:
+    assert faults(f"connections:\n  {text}\nblocks: []\n") == [f"x.runbook.yaml:2: {said}\n  hint: {hint}"]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from ...context.output import Output
-from ...errors import BlockFailed, Place
+from ...errors import BlockFailed, Malformed, Place, TemplateError
 from ...execution.context import ExecutionContext
 from ...execution.result import Section
 from ...resources.database_sessions import DatabaseSession
 from ...text import shorten, show_seconds
 from ..query import QueryBlockBehavior
 from .effects import why_it_writes
-from .parameters import Params
+from .parameters import Params, names_used
 from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
 from .rows import Convert, Converters, Layout, Rows, column_names
 from .statements import Statement, gives_rows, split
@@ -67,6 +68,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
     dialect: ClassVar[str]
     server: ClassVar[str]
     converters: ClassVar[Converters]
+    param_hint: ClassVar[str] = "name them: params: {id: 7}, and :id in the SQL"
 
     @abstractmethod
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqlSession:
@@ -78,6 +80,29 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
     def is_query(self, statement: Statement) -> bool:
         """True if the statement asks for rows."""
         return gives_rows(statement, self.dialect)
+
+    def resolve_query(self, context: ExecutionContext) -> str:
+        """The SQL; that of a file is taken as it stands."""
+        if not self.spec.props.get("queryFile"):
+            return super().resolve_query(context)
+        path = context.file("queryFile", context.require("queryFile"))
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeError) as error:
+            raise Malformed(f"{path} can't be read: {error}", place=self.spec.place_of("queryFile")) from error
+
+    def resolve_connection_string(self, context: ExecutionContext) -> str:
+        name = self.spec.props.get("connection")
+        if not name:
+            return super().resolve_connection_string(context)
+        connection = context.connections[str(name)]
+        try:
+            uri = context.resolver.resolve(str(connection.uri.value), context.reads, forbid_empty=True).strip()
+        except TemplateError as error:
+            raise error.located(connection.uri.place) from None
+        if not uri:
+            raise Malformed(f"connection {name} is empty", place=connection.uri.place)
+        return uri
 
     def writes(self, context: ExecutionContext) -> str | None:
         """The first reason to believe that one of the statements changes something."""
@@ -96,7 +121,8 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         """Run the statements in order; the first that fails ends it."""
         statements = split(query, self.dialect)
         if not statements:
-            raise BlockFailed("Query is empty", place=self.spec.place_of("query"), hint="it holds no statement")
+            raise Malformed("Query is empty", place=self._query_place(), hint="it holds no statement")
+        params = self._params(context, statements)
         context.send_output(data={"type": "queryCount", "count": len(statements)})
         results: list[SqlResult] = []
         context.findings.output = lambda: _sections(results)
@@ -104,7 +130,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         for statement in statements:
             context.findings.did = _did(statement, len(statements))
             try:
-                results.append(await self._execute(context, connection, statement))
+                results.append(await self._execute(connection, statement, params))
             except BlockFailed as error:
                 raise self._told(error, statement, len(statements)) from error
         context.findings.did = (
@@ -138,9 +164,34 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
     def result_message(self, result: SqlResult) -> Mapping[str, object]:
         return message(result)
 
-    async def _execute(self, context: ExecutionContext, connection: SqlSession, statement: Statement) -> SqlResult:
+    def param_names(self, statement: Statement, params: Mapping[str, object]) -> Collection[str]:
+        """Which of the parameters a statement uses."""
+        return names_used(statement, params)
+
+    async def _execute(self, connection: SqlSession, statement: Statement, params: Params) -> SqlResult:
+        if isinstance(params, Mapping):
+            params = {name: params[name] for name in self.param_names(statement, params)}
         execute = self.execute_sql_query if self.is_query(statement) else self.execute_sql_statement
-        return await execute(connection, statement, {})
+        return await execute(connection, statement, params)
+
+    def _params(self, context: ExecutionContext, statements: Sequence[Statement]) -> Params:
+        """What the driver is to bind, texts rendered.
+
+        :raises Malformed: if that can't be: one that no statement uses, a list for several statements.
+        """
+        given = self.spec.props.get("params")
+        place = self.spec.place_of("params")
+        if isinstance(given, Mapping):
+            params = {name: _rendered(context, value) for name, value in given.items()}
+            used = {name for statement in statements for name in self.param_names(statement, params)}
+            for name in params.keys() - used:
+                raise Malformed(f'params: nothing in the SQL uses "{name}"', place=place, hint=self.param_hint)
+            return params
+        if not isinstance(given, Sequence) or not given:
+            return {}
+        if len(statements) > 1:
+            raise Malformed("params is a list, and there are several statements", place=place, hint=self.param_hint)
+        return [_rendered(context, value) for value in given]
 
     def _rows(self, answer: Answer, duration: float, time_sent: str) -> QueryResult:
         columns = column_names(answer.columns or ())
@@ -157,12 +208,19 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     def _told(self, error: BlockFailed, statement: Statement, count: int) -> BlockFailed:
         """The error with the statement that it is about."""
-        which = f"statement {statement.number} of {count}: " if count > 1 else ""
-        told = BlockFailed(f"{which}{error.message}", place=self._place(statement), hint=error.hint, said=error.said)
+        told = error.located(self._query_place().below(statement.line - 1))
+        if count > 1:
+            told.message = f"statement {statement.number} of {count}: {error.message}"
         return told
 
-    def _place(self, statement: Statement) -> Place:
-        return self.spec.place_of("query").below(statement.line - 1)
+    def _query_place(self) -> Place:
+        """Where the SQL begins: in the runbook, or in a file of its own."""
+        path = self.spec.props.get("queryFile")
+        return Place(str(Path(self.spec.place.path).parent / str(path)), 1) if path else self.spec.place_of("query")
+
+
+def _rendered(context: ExecutionContext, value: object) -> object:
+    return context.render_text(value, "params") if isinstance(value, str) else value
 
 
 def _did(statement: Statement, count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import anyio
 
-from ...errors import BlockFailed, NotSerializable, RunbookError, TimedOut, Unreachable
+from ...errors import BlockFailed, Malformed, NotSerializable, RunbookError, TimedOut, Unreachable
 from ...execution.context import ExecutionContext
 from ...resources.http_client import HttpConnections, HttpExchange, HttpRequest, parse_url
 from ...text import shorten
@@ -107,7 +108,7 @@ class Address:
     def __init__(self, uri: str, *, read_only: bool) -> None:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https"):
-            raise BlockFailed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
+            raise Malformed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
         self._auth = (unquote(user), unquote(password)) if user else None
         self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -139,6 +140,11 @@ class Clickhouse(SqlBlockBehavior):
     server: ClassVar[str] = "ClickHouse"
     converters: ClassVar[Converters] = CONVERTERS
 
+    param_hint: ClassVar[str] = "ClickHouse names them with their types: {id:UInt64}"
+
+    def param_names(self, statement: Statement, params: Mapping[str, object]) -> list[str]:
+        return [name for name in params if re.search(rf"\{{\s*{re.escape(name)}\s*:", statement.text)]
+
     async def open_session(self, context: ExecutionContext, connection_string: str) -> ClickhouseSession:
         address = Address(connection_string, read_only=context.read_only)
         session = ClickhouseSession(self.target(context, connection_string), context.resources.http, address)
@@ -153,7 +159,7 @@ def _param_settings(params: Params) -> Mapping[str, str]:
     if not params:
         return {}
     if not isinstance(params, Mapping):
-        raise BlockFailed("ClickHouse's parameters have names", hint="params: {id: 7}, and {id:UInt64} in the query")
+        raise Malformed("ClickHouse's parameters have names", hint="params: {id: 7}, and {id:UInt64} in the query")
     return {f"param_{name}": _param(value) for name, value in params.items()}
 
 

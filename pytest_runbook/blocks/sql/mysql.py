@@ -14,7 +14,7 @@ import anyio
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError, OperationalError
 
-from ...errors import BlockFailed, RunbookError, Unreachable
+from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession
@@ -37,6 +37,13 @@ _HINTS = {
     1040: "the server has no connection left",
     1792: "the session is read-only: effects, --runbook-read-only, or the server's own setting",
 }
+
+
+class _Cursor(aiomysql.Cursor):  # type: ignore[misc]  # the driver has no types
+    """A cursor that leaves the server's warnings where they are: the driver would make them Python's."""
+
+    async def _show_warnings(self, conn: object) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +143,7 @@ class MysqlSession(SqlSession):
 
     async def _run(self, text: str, values: object) -> Answer:
         answer = Answer()
-        async with self._connection.cursor() as cursor:
+        async with self._connection.cursor(_Cursor) as cursor:
             await cursor.execute(text, values)
             while True:
                 if answer.columns is None:
@@ -224,16 +231,16 @@ def address_of(uri: str) -> Address:
         parts = urlsplit(uri)
         port = parts.port or DEFAULT_PORT
     except ValueError:
-        raise BlockFailed("the URI can't be read: is its port a number?", hint=_SAMPLE) from None
+        raise Malformed("the URI can't be read: is its port a number?", hint=_SAMPLE) from None
     if parts.scheme not in ("mysql", "mariadb"):
-        raise BlockFailed("a MySQL URI begins with mysql:// or mariadb://", hint=_SAMPLE)
+        raise Malformed("a MySQL URI begins with mysql:// or mariadb://", hint=_SAMPLE)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
         if name not in _PARAMETERS:
-            raise BlockFailed(f'the URI\'s parameter "{name}" is not known', hint=f"known: {', '.join(_PARAMETERS)}")
+            raise Malformed(f'the URI\'s parameter "{name}" is not known', hint=f"known: {', '.join(_PARAMETERS)}")
     mode = options.get("ssl-mode", "PREFERRED").upper().replace("VERIFY-", "VERIFY_")
     if mode not in _MODES:
-        raise BlockFailed(f'ssl-mode is "{options["ssl-mode"]}"', hint=f"one of: {', '.join(_MODES)}")
+        raise Malformed(f'ssl-mode is "{options["ssl-mode"]}"', hint=f"one of: {', '.join(_MODES)}")
     return Address(
         host=parts.hostname or "localhost",
         port=port,

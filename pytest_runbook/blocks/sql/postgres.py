@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from ...errors import BlockFailed, RunbookError, Unreachable
+from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession
@@ -95,7 +95,7 @@ class Postgres(SqlBlockBehavior):
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> PostgresSession:
         if urlsplit(connection_string).scheme not in ("postgres", "postgresql"):
-            raise BlockFailed(
+            raise Malformed(
                 "a PostgreSQL URI begins with postgres:// or postgresql://",
                 place=self.spec.place_of("uri"),
                 hint="postgresql://user:password@host:5432/database?sslmode=verify-full",
@@ -139,7 +139,7 @@ def _not_connected(error: Exception, uri: str) -> RunbookError:
         return Unreachable(f"no TLS with {server}: {said}", hint="sslmode and sslrootcert say whom to trust")
     if isinstance(error, OSError):
         return Unreachable(f"no connection to {server}: {said}")
-    return BlockFailed(f"the URI can't be used: {said}", hint="postgresql://user:password@host:5432/database")
+    return Malformed(f"the URI can't be used: {said}", hint="postgresql://user:password@host:5432/database")
 
 
 def _refused(error: asyncpg.PostgresError) -> BlockFailed:

@@ -14,10 +14,10 @@ from typing import Any
 
 import asyncpg
 
-from ...errors import BlockFailed
+from ...errors import Malformed
 from .rows import Convert, converters, iso_interval
 
-_EPOCH_DAY = 730_120  # days from the first of January in the year 1 to that of 2000
+_EPOCH_DAY = 730_119  # days from the first of January in the year 1 to that of 2000
 _DAY = 86_400_000_000
 _INFINITIES = {2**63 - 1: "infinity", -(2**63): "-infinity", 2**31 - 1: "infinity", -(2**31): "-infinity"}
 _CYCLE_DAYS, _CYCLE_YEARS = 146_097, 400
@@ -205,7 +205,7 @@ def fitted(values: Sequence[object], types: Sequence[str]) -> list[object]:
     :raises BlockFailed: if there are too many or too few, or one makes no sense as what the server wants.
     """
     if len(values) != len(types):
-        raise BlockFailed(f"the statement has {len(types)} parameters, and params holds {len(values)}")
+        raise Malformed(f"the statement has {len(types)} parameters, and params holds {len(values)}")
     return [_fitted(value, name, number) for number, (value, name) in enumerate(zip(values, types, strict=True), 1)]
 
 
@@ -216,4 +216,4 @@ def _fitted(value: object, type_name: str, number: int) -> object:
         is_text = type_name in ("text", "varchar", "bpchar", "name", "unknown")
         return str(value) if is_text and value is not None else value
     except (ValueError, KeyError, ArithmeticError) as error:
-        raise BlockFailed(f'parameter {number} is "{value}", and the server wants {type_name}') from error
+        raise Malformed(f'parameter {number} is "{value}", and the server wants {type_name}') from error

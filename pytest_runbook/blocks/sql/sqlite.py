@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import aiosqlite
 
-from ...errors import BlockFailed, Unreachable
+from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
 from .behavior import Answer, SqlBlockBehavior, SqlSession
 from .parameters import Params
@@ -92,11 +92,11 @@ def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
     """
     path, _, query = text.removeprefix("sqlite:").removeprefix("//").partition("?")
     if not text.startswith("sqlite:") and "://" in path:
-        raise BlockFailed(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
+        raise Malformed(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
     parameters = _parameters(query)
     if path in ("", MEMORY):
         if not path and text.strip() not in ("sqlite:", "sqlite://"):
-            raise BlockFailed("the URI names no file", hint=f"one of: {_KNOWN}")
+            raise Malformed("the URI names no file", hint=f"one of: {_KNOWN}")
         path = MEMORY
     else:
         path = str(folder / Path(path).expanduser())
@@ -111,9 +111,9 @@ def _parameters(query: str) -> dict[str, str]:
     for name, value in parameters.items():
         known = PARAMETERS.get(name)
         if known is None:
-            raise BlockFailed(f'SQLite knows no parameter "{name}"', hint=f"known: {', '.join(PARAMETERS)}")
+            raise Malformed(f'SQLite knows no parameter "{name}"', hint=f"known: {', '.join(PARAMETERS)}")
         if known and value not in known:
-            raise BlockFailed(f'{name} is "{value}"', hint=f"one of: {', '.join(known)}")
+            raise Malformed(f'{name} is "{value}"', hint=f"one of: {', '.join(known)}")
     return parameters
 
 

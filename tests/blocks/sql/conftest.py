@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
+
+
+@dataclass(frozen=True)
+class Database:
+    """Something that a block of this type can run SQL on."""
+
+    type: str
+    uri: str
+
+    def block(self, query: str, **keys: object) -> dict[str, object]:
+        """A block that runs the query. keys: of the block, beside its type."""
+        return {self.type: {"uri": self.uri, "query": query}, **keys}
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +38,12 @@ def mariadb() -> Iterator[DatabaseServer]:
 def clickhouse() -> Iterator[DatabaseServer]:
     with clickhouse_server() as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql", "clickhouse"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each of the databases in turn."""
+    if request.param == "sqlite":
+        return Database("sqlite", "shop.db")
+    server: DatabaseServer = request.getfixturevalue({"mysql": "mariadb"}.get(request.param, request.param))
+    return Database(request.param, server.uri)

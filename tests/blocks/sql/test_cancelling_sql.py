@@ -1,0 +1,146 @@
+"""A deadline, a cancellation or a lost client ends the query at the server as well."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from pytest_runbook.document.runtime import open_runtime
+from pytest_runbook.document.settings import Settings
+from tests.run_book import open_book, run_book
+from tests.servers.database_servers import DatabaseServer
+
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+RUNNING_ON_POSTGRES = (
+    "select count(*) as n from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()"
+)
+RUNNING_ON_MARIADB = (
+    "select count(*) as n from information_schema.processlist where info like '%sleep(%' and id <> connection_id()"
+)
+
+
+def count(folder: Path, kind: str, uri: str, query: str) -> object:
+    """The one number that a query gives."""
+    return run_book(folder, {kind: {"uri": uri, "query": query}}).output["value"]
+
+
+def running_on(server: DatabaseServer, folder: Path) -> object:
+    """How many of our slow queries a PostgreSQL server is at."""
+    return count(folder, "postgres", server.uri, RUNNING_ON_POSTGRES)
+
+
+def arrived(server: DatabaseServer) -> list[dict[str, str]]:
+    """What reached the ClickHouse server, in order."""
+    return [json.loads(line) for line in (server.home / "requests").read_text().splitlines()]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_timeout_ends_the_query_in_postgres(postgres: DatabaseServer, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"postgres": {"uri": postgres.uri, "query": "select pg_sleep(60)"}, "timeout": "300ms"})
+
+    assert ran.result.kind == "timeout"
+    assert ran.result.seconds < 5
+    assert running_on(postgres, tmp_path) == 0
+
+
+def test_timeout_ends_the_query_in_mariadb(mariadb: DatabaseServer, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"mysql": {"uri": mariadb.uri, "query": "select sleep(60)"}, "timeout": "300ms"})
+
+    assert ran.result.kind == "timeout"
+    assert ran.result.seconds < 5
+    assert count(tmp_path, "mysql", mariadb.uri, RUNNING_ON_MARIADB) == 0
+
+
+def test_timeout_kills_the_query_in_clickhouse(clickhouse: DatabaseServer, tmp_path: Path) -> None:
+    slow = "select sleepEachRow(1) from numbers(3)"
+
+    ran = run_book(tmp_path, {"clickhouse": {"uri": clickhouse.uri, "query": slow}, "timeout": "300ms"})
+
+    assert ran.result.kind == "timeout"
+    query_id = next(request["id"] for request in arrived(clickhouse) if request.get("query") == slow)
+    assert f"KILL QUERY WHERE query_id = '{query_id}' ASYNC" in [
+        request.get("query") for request in arrived(clickhouse)
+    ]
+    wait_until(lambda: {"gone": query_id} in arrived(clickhouse))
+
+
+def test_timeout_interrupts_sqlite(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"sqlite": {"uri": "shop.db", "query": ENDLESS}, "timeout": "300ms"})
+
+    assert ran.result.kind == "timeout"
+    assert ran.result.seconds < 3
+    sqlite3.connect(tmp_path / "shop.db", timeout=0).execute("create table is_free (a)")
+
+
+def test_cancelled_query_ends_in_postgres(postgres: DatabaseServer, tmp_path: Path) -> None:
+    async def run() -> str:
+        async with open_runtime(Settings(root=tmp_path)) as runtime:
+            block = {"postgres": {"uri": postgres.uri, "query": "select pg_sleep(60)"}}
+            document = open_book(runtime, tmp_path, block)
+            handle = document.start_execution(document.items[0].id)
+            await anyio.to_thread.run_sync(wait_until, lambda: running_on(postgres, tmp_path) == 1)
+            handle.cancel("enough")
+            await handle.wait()
+            return str(handle.status)
+
+    status = anyio.run(run)
+
+    assert status == "cancelled: enough"
+    assert running_on(postgres, tmp_path) == 0
+
+
+def test_next_block_finds_a_fresh_session_after_a_timeout(postgres: DatabaseServer, tmp_path: Path) -> None:
+    slow = {"postgres": {"uri": postgres.uri, "query": "select pg_sleep(60)"}, "timeout": "300ms"}
+
+    ran = run_book(tmp_path, slow, {"postgres": {"uri": postgres.uri, "query": "select 1 as one"}})
+
+    assert ran.output["value"] == 1
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A server that lets clients connect and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        yield port
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
+def test_server_that_never_answers_is_unreachable_within_the_connect_timeout(scheme: str, tmp_path: Path) -> None:
+    with silent_server() as port:
+        block = {
+            scheme: {
+                "uri": f"{scheme}://u:p4ssword@127.0.0.1:{port}/d",
+                "query": "select 1",
+                "connect_timeout": "300ms",
+            }
+        }
+
+        ran = run_book(tmp_path, block)
+
+    assert ran.result.kind == "unreachable"
+    assert ran.result.message == f"no connection to {scheme}://u@127.0.0.1:{port}/d within 300 ms"
+    assert ran.result.seconds < 5
+
+
+def test_block_timeout_while_connecting_leaves_nothing_open(tmp_path: Path) -> None:
+    with silent_server() as port:
+        ran = run_book(
+            tmp_path, {"postgres": {"uri": f"postgres://u@127.0.0.1:{port}/d", "query": "select 1"}, "timeout": "200ms"}
+        )
+
+    assert ran.result.kind == "timeout"

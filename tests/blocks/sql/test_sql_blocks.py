@@ -1,0 +1,315 @@
+"""What holds for SQL on every server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from pytest_runbook.document.run import RunbookRun
+from pytest_runbook.document.runtime import open_runtime
+from pytest_runbook.document.settings import Settings
+from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.testing import RecordingChannel
+from tests.blocks.sql.conftest import Database
+from tests.run_book import run_book
+
+SEVERAL = """
+create temporary table t (a int);
+insert into t values (1), (2);
+
+select * from t order by a;
+select count(*) as n from t
+"""
+
+
+def test_statements_of_a_block_share_one_session(database: Database, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, database.block(SEVERAL, **{"assert": "output.results[3].data.rows[0].n == 2"}))
+
+    assert ran.result.message is None
+    assert [result["type"] for result in ran.output["results"]] == ["Statement", "Statement", "Query", "Query"]  # type: ignore[attr-defined]  # a list
+    assert ran.output["rows"] == [{"a": 1}, {"a": 2}]
+    assert ran.output["columns"] == ["a"]
+    assert (ran.output["total_rows"], ran.output["result_count"]) == (3, 4)
+
+
+def test_output_has_the_keys_of_the_format(database: Database, tmp_path: Path) -> None:
+    query = run_book(tmp_path, database.block("select 1 as one")).output
+    statement = run_book(tmp_path, database.block("create temporary table t (a int)")).output
+
+    both = ["results", "first", "total_rows", "total_rows_affected", "total_duration", "result_count"]
+    assert list(query) == [*both, "rows", "columns"]
+    assert list(statement) == [*both, "rows_affected"]
+    assert list(query["first"]["data"]) == ["columns", "rows", "rowsRead", "bytesRead", "duration", "time"]  # type: ignore[index]
+    assert list(statement["first"]["data"]) == ["rowsAffected", "lastInsertRowid", "duration", "time"]  # type: ignore[index]
+
+
+def test_columns_of_an_empty_result_are_known(database: Database, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, database.block("select 1 as a, 2 as b from (select 1 as c) as t where c = 2"))
+
+    assert ran.output["columns"] == ["a", "b"]
+    assert ran.output["rows"] == []
+
+
+def test_value_is_the_one_cell(database: Database, tmp_path: Path) -> None:
+    ran = run_book(
+        tmp_path, database.block("select 6 * 7 as answer", capture="answer"), {"script": "echo {{ var.answer }}"}
+    )
+
+    assert ran.output["stdout"] == "42\n"
+
+
+VALUE_FAULTS = {
+    "select 1 as a, 2 as b": "output.value: the query gave 1 row of 2 columns, not one cell",
+    "select 1 as a union all select 2": "output.value: the query gave 2 rows of 1 column, not one cell",
+    "select 1 as a; select 2 as a": "output.value: 2 statements gave rows, not one; use output.results",
+    "create table v (a int)": "output.value: no statements gave rows, not one; use output.results",
+}
+
+
+@pytest.mark.parametrize("query", VALUE_FAULTS)
+def test_value_of_anything_else_is_an_error(query: str, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query}, "assert": "output.value == 1"})
+
+    assert ran.result.assertions[0].message == VALUE_FAULTS[query]
+
+
+def test_failing_statement_is_told_by_number_and_line(database: Database, tmp_path: Path) -> None:
+    book = tmp_path / "shop.runbook.yaml"
+    book.write_text(
+        f"blocks:\n  - {database.type}:\n      uri: {database.uri}\n      query: |\n"
+        "        select 1 as one;\n\n        -- the second\n        select * from nothing_here;\n"
+        "        select 2 as two\n"
+    )
+
+    async def run() -> tuple[str | None, str | None]:
+        async with open_runtime(Settings(root=tmp_path)) as runtime:
+            (result,) = await RunbookRun(runtime.open_document(book), runtime).run_all()
+            return result.message, result.error_place
+
+    message, place = anyio.run(run)
+
+    assert message is not None
+    assert message.startswith("statement 2 of 3: ")
+    assert "nothing_here" in message
+    assert place is not None
+    assert place.endswith("shop.runbook.yaml:8")
+
+
+def test_messages_are_those_of_the_format(database: Database, tmp_path: Path) -> None:
+    book = tmp_path / "book.runbook.json"
+    run_book(tmp_path, database.block("select 1 as one"))
+
+    async def run() -> list[object]:
+        async with open_runtime(Settings(root=tmp_path)) as runtime:
+            channel = RecordingChannel()
+            await RunbookRun(runtime.open_document(book, channel=channel), runtime).run_all()
+            outputs = [message for message in channel.messages if isinstance(message, BlockOutput)]
+            return [output.stdout or output.data for output in outputs if output.lifecycle is None]
+
+    said = anyio.run(run)
+
+    assert (
+        "".join(text for text in said if isinstance(text, str))
+        == "Connecting...Connected successfullyExecuting query..."
+    )
+    count, result = (data for data in said if isinstance(data, dict))
+    assert count == {"type": "queryCount", "count": 1}
+    assert result["type"] == "Query"
+    assert (result["data"]["columns"], result["data"]["rows"]) == (["one"], [{"one": 1}])
+
+
+@pytest.mark.parametrize("query", ["", " \n", "-- nothing", ";;", "/* a; b */ ;"])
+def test_query_without_a_statement_is_an_error(query: str, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query or "{{ '' }}"}})
+
+    assert ran.result.message in ("Query is empty", "`query` is empty")
+
+
+def test_transaction_goes_over_statements(database: Database, tmp_path: Path) -> None:
+    if database.type == "clickhouse":
+        return
+    query = (
+        "drop table if exists tx; create table tx (a int); begin; insert into tx values (1); rollback;"
+        "select count(*) as n from tx"
+    )
+
+    ran = run_book(tmp_path, database.block(query))
+
+    assert ran.output["rows"] == [{"n": 0}]
+
+
+def test_nothing_of_a_session_reaches_the_next_block(database: Database, tmp_path: Path) -> None:
+    ran = run_book(
+        tmp_path,
+        database.block("create temporary table mine (a int)"),
+        database.block("select * from mine"),
+    )
+
+    assert ran.results[0].message is None
+    assert ran.result.kind == "block"
+    assert "mine" in (ran.result.message or "")
+
+
+PLACEHOLDERS = {"sqlite": ":{}", "postgres": ":{}", "mysql": ":{}", "clickhouse": "{{{}:String}}"}
+
+
+def test_params_are_values_and_never_sql(database: Database, tmp_path: Path) -> None:
+    placeholder = PLACEHOLDERS[database.type]
+    query = f"select concat({placeholder.format('a')}, '%s :b ?') as one, {placeholder.format('b')} as two"
+    evil = "'; drop table x; -- \\ %s \" é😀"
+    block = {
+        database.type: {"uri": database.uri, "query": query, "params": {"a": evil, "b": "{{ var.b }}"}},
+        "template": True,
+    }
+    if database.type == "postgres":
+        block["postgres"]["query"] = "select concat(:a::text, '%s :b ?') as one, :b::text as two"  # type: ignore[index]
+    if database.type == "sqlite":
+        block["sqlite"]["query"] = "select :a || '%s :b ?' as one, :b as two"  # type: ignore[index]
+    elif database.type == "clickhouse":
+        block["template"] = False
+        block["clickhouse"]["params"]["b"] = "it's"  # type: ignore[index]
+
+    ran = run_book(tmp_path, {"vars": {"b": "it's"}}, block)
+
+    assert ran.result.message is None
+    assert ran.output["rows"] == [{"one": f"{evil}%s :b ?", "two": "it's"}]
+
+
+LISTS = {
+    "sqlite": ("select ? as a, ? as b", {"a": 1, "b": "x"}),
+    "postgres": ("select $1::int as a, $2::text as b", {"a": 1, "b": "x"}),
+    "mysql": ("select ? as a, ? as b", {"a": 1, "b": "x"}),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_params_may_be_a_list(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    uri = ":memory:" if kind == "sqlite" else request.getfixturevalue({"mysql": "mariadb"}.get(kind, kind)).uri
+    query, row = LISTS[kind]
+
+    ran = run_book(tmp_path, {kind: {"uri": uri, "query": query, "params": [1, "x"]}})
+
+    assert ran.output["rows"] == [row]
+
+
+PARAM_FAULTS = [
+    ("select :a as a", {"b": 1, "a": 2}, 'params: nothing in the SQL uses "b"'),
+    ("select ? as a; select 2 as b", [1], "params is a list, and there are several statements"),
+    ("select ':a' as a", {"a": 1}, 'params: nothing in the SQL uses "a"'),
+]
+
+
+@pytest.mark.parametrize(("query", "params", "said"), PARAM_FAULTS)
+def test_params_that_fit_nothing_are_errors(query: str, params: object, said: str, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query, "params": params}})
+
+    assert ran.result.message == said
+
+
+def test_text_becomes_what_postgres_wants(postgres: object, tmp_path: Path) -> None:
+    query = "select $1::int as i, $2::numeric as n, $3::bool as b, $4::date as d, $5::timestamptz as t, $6::jsonb as j"
+    params = ["7", "1.50", "true", "2024-02-29", "2024-02-29T10:00:00+02:00", {"a": [1]}]
+
+    ran = run_book(tmp_path, {"postgres": {"uri": postgres.uri, "query": query, "params": params}})  # type: ignore[attr-defined]
+
+    assert ran.result.message is None
+    row = dict(ran.output["rows"][0])  # type: ignore[index]
+    assert {name: str(value) for name, value in row.items()} == {
+        "i": "7", "n": "1.50", "b": "True", "d": "2024-02-29", "t": "2024-02-29T08:00:00+00:00", "j": "{'a': [1]}",
+    }  # fmt: skip
+
+
+def test_connection_is_called_by_name(database: Database, tmp_path: Path) -> None:
+    connections = {"pay": {database.type: "{{ var.where }}"}}
+
+    ran = run_book(
+        tmp_path,
+        {database.type: {"connection": "pay", "query": "select 1 as one"}},
+        connections=connections,
+        vars={"where": database.uri},
+    )
+
+    assert ran.output["value"] == 1
+
+
+def test_sql_comes_from_a_file(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "report.sql").write_text("-- a report\nselect '{{ 1 }}' as one;\n")
+
+    ran = run_book(tmp_path, {database.type: {"uri": database.uri, "query_file": "report.sql"}})
+
+    assert ran.output["value"] == "{{ 1 }}"
+
+
+def test_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "report.sql").write_text("select 1 as one;\n\nselect * from nothing_here\n")
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query_file": "report.sql"}})
+
+    assert (ran.result.error_place or "").endswith("report.sql:3")
+
+
+READ_ONLY_ROWS = ["insert into t values (1)", "create table u (a int)", "drop table t"]
+
+
+@pytest.mark.parametrize("query", READ_ONLY_ROWS)
+def test_what_may_write_is_skipped_in_a_read_only_run(database: Database, query: str, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, database.block(query), settings=Settings(root=tmp_path, read_only=True))
+
+    verb = query.split()[0].upper()
+    assert (ran.result.outcome, ran.result.kind) == ("skipped", "refused")
+    assert ran.result.message == f"read-only: statement 1: {verb} may change something"
+
+
+def test_reading_is_allowed_in_a_read_only_run(database: Database, tmp_path: Path) -> None:
+    run_book(tmp_path, database.block("select 1 as one"))  # an SQLite file has to be there
+
+    ran = run_book(tmp_path, database.block("select 1 as one"), effects="read")
+
+    assert ran.result.message is None
+    assert ran.output["value"] == 1
+
+
+HIDDEN_WRITES = {
+    "postgres": (
+        "create or replace function hidden() returns int language sql as 'create table w(a int); select 1'",
+        "select hidden()",
+    ),
+    "mysql": (
+        "create or replace function shop.hidden() returns int begin insert into w values (1); return 1; end",
+        "select hidden()",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HIDDEN_WRITES)
+def test_server_refuses_what_parsing_misses(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    uri = request.getfixturevalue({"mysql": "mariadb"}.get(kind, kind)).uri
+    create, call = HIDDEN_WRITES[kind]
+    run_book(
+        tmp_path,
+        {kind: {"uri": uri, "query": "create table if not exists w (a int)" if kind == "mysql" else "select 1"}},
+    )
+
+    ran = run_book(
+        tmp_path,
+        {kind: {"uri": uri, "query": create}, "name": "Create"},
+        {kind: {"uri": uri, "query": call}, "effects": "read"},
+    )
+
+    assert ran.results[0].message is None
+    assert ran.result.kind == "block"
+    assert "read" in (ran.result.message or "").lower()
+    assert "read-only" in (ran.result.hint or "")
+
+
+def test_script_is_refused_unless_its_author_says_that_it_reads(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, read_only=True)
+
+    ran = run_book(tmp_path, {"script": "echo 1"}, {"script": "echo 2", "effects": "read"}, settings=settings)
+
+    assert [str(result.outcome) for result in ran.results] == ["skipped", "passed"]
+    assert ran.results[0].message == (
+        "read-only: what a script block changes can't be known; where it only reads, say: effects: read"
+    )
