@@ -25,6 +25,7 @@ from .items import (
     DocumentVar,
     DocumentVars,
 )
+from .output import Output
 from .values import ContextValue, Source
 
 Json = dict[str, Any]
@@ -105,7 +106,8 @@ def _value_from_json(data: Mapping[str, Any]) -> ContextValue:
 
 def _fields(fields: Mapping[str, object]) -> Json:
     """The fields of an output that can be kept."""
-    plain = {name: plain_data(fields[name]) for name in fields}
+    large = fields.large if isinstance(fields, Output) else ()
+    plain = {name: plain_data(fields[name]) for name in fields if name not in large}
     return {name: value for name, value in plain.items() if _fits(value)}
 
 

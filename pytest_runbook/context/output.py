@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ..errors import TemplateError
 
@@ -15,9 +15,16 @@ class Output(Mapping[str, object]):
     fields: a value, or a function that makes it when it is first read.
     value: makes ``output.value``, the one cell, sample or line that the block gave; raises `ValueError` with a sentence
     that says what there is instead. It is no key of the reference, so that iterating does not show it.
+    large: keys that are known to be too large to be kept beyond the run, without making them.
     """
 
-    def __init__(self, fields: Mapping[str, object | Callable[[], object]], value: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, object | Callable[[], object]],
+        value: Callable[[], object],
+        large: Collection[str] = (),
+    ) -> None:
+        self.large = large
         self._fields = dict(fields)
         self._value = value
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from types import MappingProxyType
 
-from pyrsistent import PMap, pmap
-
 from ..templates import is_template, render
 from .block_context import BlockContext
 from .items import (
@@ -22,6 +20,7 @@ from .items import (
     DocumentVars,
 )
 from .paths import resolve_directory
+from .persistent import PersistentMap
 from .values import ContextValue, Namespace, Reads, Source
 
 Values = Mapping[str, ContextValue]
@@ -86,9 +85,9 @@ class ContextResolver:
     default_cwd: str
     cwd: str
     cwd_source: Source | None = None
-    vars: PMap[str, ContextValue] = field(default_factory=pmap)
+    vars: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
     fixed: Values = field(default_factory=dict)
-    env: PMap[str, ContextValue] = field(default_factory=pmap)
+    env: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
     given_env: Values = field(default_factory=dict)
     process_env: Values = field(default_factory=ProcessEnvironment)
     secrets: Values = field(default_factory=dict)
@@ -114,7 +113,7 @@ class ContextResolver:
         return cls(
             default_cwd=cwd,
             cwd=cwd,
-            vars=pmap({**vars, **fixed}),
+            vars=PersistentMap({**vars, **fixed}),
             fixed=fixed,
             given_env=given_env,
             secrets=secrets,
@@ -205,7 +204,7 @@ class ContextResolver:
             ssh_host=None if self.ssh_host is None else str(shown(self.ssh_host)),
         )
 
-    def _folded_vars(self, context: BlockContext) -> PMap[str, ContextValue]:
+    def _folded_vars(self, context: BlockContext) -> PersistentMap[ContextValue]:
         folded = self.vars
         declared = context.get(DocumentVar)
         if declared is not None and declared.name not in self.fixed:
@@ -215,7 +214,7 @@ class ContextResolver:
             folded = folded.set(item.name, item.value)
         return folded
 
-    def _folded_env(self, context: BlockContext) -> PMap[str, ContextValue]:
+    def _folded_env(self, context: BlockContext) -> PersistentMap[ContextValue]:
         folded = self.env
         declared = context.get(DocumentEnvVar)
         left = context.get(DocumentEnvVars)
@@ -223,7 +222,7 @@ class ContextResolver:
             folded = folded.set(item.name, item.value)
         return folded
 
-    def _folded_cwd(self, context: BlockContext, env: PMap[str, ContextValue]) -> tuple[str, Source | None]:
+    def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Source | None]:
         item = context.get(DocumentCwd)
         if item is None:
             return self.cwd, self.cwd_source

@@ -35,12 +35,12 @@ from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import BlockRunner, Limit
 from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
-from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged
+from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Effects, Given, Runbook
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
-from .stored import stamp, without_secrets
+from .stored import Sights, stamp, without_secrets
 from .workspace import default_directory, workspace_root
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Document:
         self._above: list[ContextResolver] = []
         self._errors: dict[int, ContextError] = {}
         self._looking_down: set[int] = set()
+        self._sights = Sights()
         self._load(runbook, ABOVE_ALL)
 
     # What blocks see
@@ -121,6 +122,10 @@ class Document:
     def behavior(self, block_id: str) -> BlockBehavior | None:
         """What runs the block; None for a type that nothing runs yet."""
         return self._stations[self._index[block_id]].behavior
+
+    def above(self, block_id: str) -> tuple[BlockSpec, ...]:
+        """The blocks above a block, in their order."""
+        return self.runbook.blocks[: self._index[block_id]]
 
     def resolver_above(self, block_id: str) -> ContextResolver:
         """What a block sees: the fold over all blocks above it."""
@@ -258,7 +263,7 @@ class Document:
         if items:
             masked = self._runtime.redactor.redact_data(items)
             assert isinstance(masked, list)
-            stored = StoredContext(masked, stamp(station.spec, self._fold_to(self._index[block_id])))
+            stored = StoredContext(masked, stamp(station.spec, self._sight(self._index[block_id])))
             self._runtime.storage.save(self.runbook.id, block_id, stored)
 
     def load_contexts(self) -> int:
@@ -269,7 +274,7 @@ class Document:
         loaded = 0
         for index, station in enumerate(self._stations):
             stored = self._runtime.storage.load(self.runbook.id, station.spec.id)
-            if stored is not None and stored.stamp == stamp(station.spec, self._fold_to(index)):
+            if stored is not None and stored.stamp == stamp(station.spec, self._sight(index)):
                 with suppress(ValueError):
                     station.active = context_from_json(stored.items)
                     loaded += 1
@@ -305,6 +310,16 @@ class Document:
             if block_id in (None, running):
                 handle.cancel(reason)
 
+    def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
+        """Answer a question that a block asked.
+
+        :raises KeyError: if none that runs asked one of this id.
+        """
+        for handle in self._running.values():
+            with suppress(KeyError):
+                return handle.answer(prompt_id, answer)
+        raise KeyError(prompt_id)
+
     @property
     def running(self) -> Mapping[str, ExecutionHandle]:
         """The executions that are not settled, by block id."""
@@ -332,6 +347,7 @@ class Document:
             redactor=runtime.redactor,
             channel=self._channel,
             events=runtime.events,
+            connections=self.runbook.connections,
             asks_people=runtime.settings.asks_people,
             read_only=self._is_read_only(spec),
             is_quiet=not self.number(spec),
@@ -346,7 +362,6 @@ class Document:
         )
 
     def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
-            connections=self.runbook.connections,
         """The block's work, in its own scope, with what is undefined explained."""
 
         async def work(context: ExecutionContext) -> WorkResult:
@@ -449,6 +464,13 @@ class Document:
             self._above.append(above.fold(station.passive).fold(station.active))
         return self._above[index]
 
+    def _sight(self, index: int) -> str:
+        """A digest of what a block sees."""
+        self._fold_to(index)
+        return self._sights.at(
+            index, self._above[0], lambda at: (self._stations[at].passive, self._stations[at].active)
+        )
+
     def _first_error(self, index: int) -> ContextError | None:
         self._fold_to(index)
         first = min(self._errors, default=index)
@@ -457,6 +479,7 @@ class Document:
     def _forget_from(self, index: int) -> None:
         """Let a block and what lies below it be evaluated again when somebody asks."""
         del self._above[index + 1 :]
+        self._sights.forget_below(index)
         for position in [position for position in self._errors if position >= index]:
             del self._errors[position]
         self._looking_down = {position for position in self._looking_down if position < index}
@@ -475,6 +498,7 @@ class Document:
         if is_folded:
             station = self._stations[index]
             self._above[index + 1 :] = [self._above[index].fold(station.passive).fold(station.active)]
+            self._sights.forget_below(index)
         self._tell_contexts(index + 1)
 
     def _evaluate(self, position: int, above: ContextResolver) -> None:

@@ -72,6 +72,7 @@ def _connection_problems(spec: BlockSpec, connections: Mapping[str, Connection])
 def _conditions(spec: BlockSpec) -> Iterator[Condition]:
     rules = spec.rules
     yield from rules.assertions
+    yield from rules.warnings
     yield from (capture.expression for capture in rules.captures)
     if rules.when is not None:
         yield rules.when

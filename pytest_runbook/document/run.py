@@ -16,6 +16,7 @@ import anyio
 from ..context.values import Reads
 from ..errors import ContextError, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
+from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
@@ -48,6 +49,7 @@ class RunbookRun:
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
         self._owned_faults: list[RunbookError] = []
+        self._asked: set[str] = set()
         self._started_at: float | None = None
         self._cleanup_started_at: float | None = None
 
@@ -67,6 +69,7 @@ class RunbookRun:
         self.document.set_fixtures(fixtures or {})
         spec = self.document.spec(block_id)
         try:
+            await self._ask_above(spec)
             skip = self._decide(spec)
             result = self._skipped(spec, skip) if skip else await self._tried(spec, upper_limit)
         except RunbookError as error:
@@ -127,6 +130,17 @@ class RunbookRun:
         if self.is_started:
             self._emit(self._last_event())
         return await self._runtime.resources.end_leftovers(self.document.run_id)
+
+    async def _ask_above(self, spec: BlockSpec) -> None:
+        """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""
+        if not self._runtime.settings.asks_people or spec.rules.skip is not None or self._stopped(spec):
+            return
+        for other in self.document.above(spec.id):
+            behavior = self.document.behavior(other.id)
+            if behavior is None or not behavior.asks_first or other.id in self._asked:
+                continue
+            self._asked.add(other.id)
+            await ended(self.document.start_execution(other.id))
 
     def _decide(self, spec: BlockSpec) -> Skip | None:
         """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
@@ -201,11 +215,10 @@ class RunbookRun:
         limit = self._limit(spec, upper_limit)
         handle = self.document.start_execution(spec.id, limit)
         try:
-            result = await handle.wait()
+            result = await ended(handle)
         except anyio.get_cancelled_exc_class():
-            handle.cancel()
-            with anyio.CancelScope(shield=True):
-                self._note(spec, await handle.wait())
+            assert handle.result is not None, "it was ended"
+            self._note(spec, handle.result)
             raise
         if result.outcome is Outcome.PASSED:
             self._save(spec)
@@ -296,6 +309,17 @@ class RunbookRun:
 
     def _emit(self, kind: EventKind) -> None:
         self._runtime.events.emit(Event(kind, {"runbookId": self.document.runbook.id, "runId": self.document.run_id}))
+
+
+async def ended(handle: ExecutionHandle) -> BlockResult:
+    """What came of an execution. Cancelled, it is ended first."""
+    try:
+        return await handle.wait()
+    except anyio.get_cancelled_exc_class():
+        handle.cancel()
+        with anyio.CancelScope(shield=True):
+            await handle.wait()
+        raise
 
 
 def _called(result: BlockResult) -> str:

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 from ..context.block_context import BlockContext
-from ..context.items import DocumentVars
+from ..context.items import (
+    BlockExecutionOutput,
+    ContextItem,
+    DocumentCwd,
+    DocumentEnvVar,
+    DocumentEnvVars,
+    DocumentSshConfig,
+    DocumentSshHost,
+    DocumentVar,
+    DocumentVars,
+)
 from ..context.resolver import ContextResolver, Values
 from ..context.storage import stamp_of
+from ..context.values import ContextValue
 from ..masking import Redactor
 from ..model.runbook import BlockSpec, Given
 
 
-def stamp(spec: BlockSpec, resolver: ContextResolver) -> str:
-    """Says for which definition of a block, and for what it sees, a stored context holds; secrets do not count."""
-    sees = {
-        "host": resolver.host,
-        "cwd": resolver.cwd,
-        "vars": _texts(resolver.vars),
-        "env": _texts(resolver.env),
-    }
-    return stamp_of({"block": _definition(spec), "sees": sees})
+class Sights:
+    """Digests of what blocks see, secrets apart.
+
+    Each is made from that of the block above, so that a block costs the same wherever it stands.
+    """
+
+    def __init__(self) -> None:
+        self._digests: list[str] = []
+
+    def forget_below(self, index: int) -> None:
+        """Let go of what the blocks below one see."""
+        del self._digests[index + 1 :]
+
+    def at(self, index: int, first: ContextResolver, said: Callable[[int], Iterable[BlockContext]]) -> str:
+        """The digest for a block. first: what the first block sees. said: what the block of an index tells."""
+        if not self._digests:
+            start = {"cwd": first.cwd, "vars": _texts(first.vars), "env": _texts(first.env)}
+            self._digests.append(stamp_of(start))
+        for position in range(len(self._digests) - 1, index):
+            items = [part for context in said(position) for item in context for part in _parts(item)]
+            self._digests.append(stamp_of({"above": self._digests[-1], "said": items}) if items else self._digests[-1])
+        return self._digests[index]
+
+
+def stamp(spec: BlockSpec, sight: str) -> str:
+    """Says for which definition of a block, and for what it sees, a stored context holds."""
+    return stamp_of({"block": _definition(spec), "sees": sight})
 
 
 def without_secrets(context: BlockContext, redactor: Redactor) -> BlockContext:
@@ -29,6 +60,29 @@ def without_secrets(context: BlockContext, redactor: Redactor) -> BlockContext:
         open_ones = (item for item in left.values if not redactor.holds_secret(str(item.value.value)))
         kept.insert(DocumentVars(tuple(open_ones)))
     return kept
+
+
+def _parts(item: ContextItem) -> Iterator[object]:
+    """What an item says, as plain data; nothing of what is secret, and nothing of outputs."""
+    match item:
+        case DocumentVars(values) | DocumentEnvVars(values):
+            for each in values:
+                yield from _parts(each)
+        case DocumentVar(name, value) | DocumentEnvVar(name, value):
+            yield from _told(type(item).__name__, name, value)
+        case DocumentCwd(path):
+            yield from _told("cwd", "", path)
+        case DocumentSshHost(host):
+            yield from _told("host", "", host)
+        case DocumentSshConfig():
+            yield ["config", item.user_host, item.user, item.hostname, item.port]
+        case BlockExecutionOutput():
+            pass
+
+
+def _told(kind: str, name: str, value: ContextValue | None) -> Iterator[object]:
+    if value is None or not value.sensitive:
+        yield [kind, name, None if value is None else str(value.value)]
 
 
 def _definition(spec: BlockSpec) -> dict[str, object]:
