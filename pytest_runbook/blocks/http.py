@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+from ..context.json_form import LARGEST_VALUE
 from ..context.output import Output
 from ..errors import BlockFailed, Malformed, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
@@ -178,6 +179,7 @@ def _output(exchange: HttpExchange) -> Output:
             "tls_expiry_days": exchange.tls_expiry_days,
         },
         lambda: _one_value(output),
+        large=("body", "body_json") if len(body) > LARGEST_VALUE else (),
     )
     return output
 

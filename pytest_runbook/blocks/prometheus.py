@@ -24,6 +24,7 @@ from .query import QueryBlockBehavior
 INSTANT = "instant"
 LARGEST_EXCERPT = 100
 MOST_POINTS = 60
+MOST_KEPT_SAMPLES = 1_000
 # Range and step in seconds, by the format's names. Source: section 10 of the runbook format.
 RANGES = {
     "5m": (300, 10),
@@ -145,6 +146,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
 
     def create_output(self, results: Sequence[PrometheusResult]) -> Output:
         (result,) = results
+        samples = sum(len(series.values) for series in result.series)
         return Output(
             {
                 "results": lambda: [result.to_json()],
@@ -160,6 +162,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
                 "warnings": list(result.warnings),
             },
             lambda: _one_value(result),
+            large=("results", "first", "data", "series") if samples > MOST_KEPT_SAMPLES else (),
         )
 
     def result_message(self, result: PrometheusResult) -> Mapping[str, object]:

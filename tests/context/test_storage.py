@@ -83,6 +83,13 @@ def test_a_field_of_an_output_that_is_too_long_is_left_out() -> None:
     assert item["fields"] == {"exit_code": 0}
 
 
+def test_a_field_that_is_known_to_be_large_is_not_even_made() -> None:
+    output = Output({"status": 200, "body": lambda: pytest.fail("made")}, value=lambda: "", large=("body",))
+
+    (item,) = context_to_json(BlockContext(BlockExecutionOutput(output)))
+    assert item["fields"] == {"status": 200}
+
+
 @pytest.fixture(params=["memory", "files"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ContextStorage:
     return MemoryStorage() if request.param == "memory" else FileStorage(tmp_path / "store")

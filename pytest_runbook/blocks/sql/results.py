@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from ...context.output import Output
 from .rows import Rows, wire
 
+MOST_KEPT_ROWS = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
@@ -91,7 +93,8 @@ def sql_output(results: Sequence[SqlResult]) -> Output:
         fields |= {"rows": queries[0].rows, "columns": list(queries[0].columns)}
     if statements:
         fields["rows_affected"] = statements[0].rows_affected
-    return Output(fields, lambda: _one_cell(queries))
+    is_large = sum(len(query.rows) for query in queries) > MOST_KEPT_ROWS
+    return Output(fields, lambda: _one_cell(queries), large=("results", "first", "rows") if is_large else ())
 
 
 def _one_cell(queries: Sequence[QueryResult]) -> object:
