@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
@@ -32,4 +33,10 @@ class Subreaper:
 
 
 def _prctl(option: int, argument: object) -> bool:
-    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(option, argument, 0, 0, 0) == 0)
+    return sys.platform == "linux" and bool(_libc().prctl(option, argument, 0, 0, 0) == 0)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """The C library; opening it takes longer than asking it."""
+    return ctypes.CDLL(None)
