@@ -63,9 +63,11 @@ class PostgresSession(SqlSession):
         prepared = await self._connection.prepare(text, name="")
         arguments = fitted(values, [parameter.name for parameter in prepared.get_parameters()])
         rows = await prepared.fetch(*arguments)
-        columns = [attribute.name for attribute in prepared.get_attributes()]
-        if columns:
-            return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows))
+        attributes = prepared.get_attributes()
+        if attributes:
+            converts = {at: _text for at, attribute in enumerate(attributes) if attribute.type.name == "char"}
+            columns = [attribute.name for attribute in attributes]
+            return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), converts=converts)
         return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
 
     async def is_alive(self) -> bool:
@@ -119,6 +121,11 @@ class Postgres(SqlBlockBehavior):
             connection.terminate()
             raise
         return session
+
+
+def _text(value: object) -> str:
+    """The type "char" is a byte to the driver, and a character to the server."""
+    return cast("bytes", value).decode("latin-1")
 
 
 def _affected(status: str) -> int:
