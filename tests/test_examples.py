@@ -13,5 +13,5 @@ RUNBOOKS = sorted(path.name for pattern in ("*.runbook.yaml", "*.atrb") for path
 def test_every_block_of_every_example_passes(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", EXAMPLES)
 
-    assert set(result.parseoutcomes()) == {"passed"}
+    assert set(result.parseoutcomes()) <= {"passed", "xfailed"}
     result.stdout.fnmatch_lines_random([f"*{name}::* PASSED*" for name in RUNBOOKS])

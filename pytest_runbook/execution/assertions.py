@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from ..context.json_form import plain_data
-from ..errors import RunbookError, TemplateError
+from ..errors import RunbookError, TemplateError, unknown
 from ..masking import MASK, Redactor
-from ..model.runbook import Condition
+from ..model.runbook import Condition, Expectation
 from ..templates import Explanation, Expression
+from .expectations import ABSENT, Render, narrowed, rendered, wanted
 from .result import AssertionTrace, Operand, Verdict
 
 LONGEST_VALUE = 1000
@@ -62,6 +63,43 @@ class Judge:
             )
         return self._failed(condition, explanation)
 
+    def shape(self, expectation: Expectation, render: Render) -> AssertionTrace:
+        """Whether a part of the output has the shape that is expected of it."""
+        try:
+            value = self._part(expectation)
+            there = wanted(rendered(expectation.value, render), value)
+        except RunbookError as error:
+            return self.error_trace(expectation, error, "expect ")
+        hops, actual, expected = narrowed(value, there)
+        source = f"expect {expectation.source}{''.join(map(_shown_hop, hops))}"
+        if there is value:
+            return AssertionTrace(source=source, verdict=Verdict.PASSED, place=str(expectation.place))
+        return AssertionTrace(
+            source=source,
+            verdict=Verdict.FAILED,
+            place=str(expectation.place),
+            expected=str(ABSENT) if expected is ABSENT else self._show(expected),
+            actual=str(ABSENT) if actual is ABSENT else self._show(actual),
+            difference=tuple(self._differing(actual, expected)),
+        )
+
+    def _part(self, expectation: Expectation) -> object:
+        """The part of the output that a path leads to, in plain data; `ABSENT` if it leads nowhere.
+
+        :raises TemplateError: if not even its first key is there.
+        """
+        output = self._names.get("output")
+        first, *rest = expectation.path
+        if not isinstance(output, Mapping):
+            raise TemplateError("the block gave no output", name="output")
+        if first not in output and expectation.value != "<absent>":
+            message, hint = unknown("key of output", str(first), [str(key) for key in output])
+            raise TemplateError(message, hint=hint, name=f"output.{first}")
+        part: object = plain_data(output[first]) if first in output else ABSENT
+        for hop in rest:
+            part = _hop(part, hop)
+        return part
+
     def value(self, condition: Condition) -> object:
         """The value of an expression, typed.
 
@@ -69,7 +107,7 @@ class Judge:
         """
         return Expression(condition.source).evaluate(self._names)
 
-    def error_trace(self, condition: Condition, error: RunbookError, what: str = "") -> AssertionTrace:
+    def error_trace(self, condition: Condition | Expectation, error: RunbookError, what: str = "") -> AssertionTrace:
         """An assertion that could not be evaluated."""
         error = self._explain(error)
         return AssertionTrace(
@@ -126,11 +164,24 @@ def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
-def mentions(conditions: Iterable[Condition], requirement: str) -> bool:
+def mentions(conditions: Iterable[Condition], expectations: Iterable[Expectation], requirement: str) -> bool:
     """True if the author speaks of the field himself that a requirement such as ``output.status < 400`` is about."""
     field = requirement.split()[0].removeprefix("output.")
     pattern = re.compile(rf"\boutput\s*(?:\.\s*{field}\b|\[\s*['\"]{field}['\"]\s*\])")
-    return any(pattern.search(condition.source) for condition in conditions)
+    is_expected = any(expectation.path[0] == field for expectation in expectations)
+    return is_expected or any(pattern.search(condition.source) for condition in conditions)
+
+
+def _hop(value: object, hop: str | int) -> object:
+    if isinstance(value, dict):
+        return value.get(hop, ABSENT)
+    if isinstance(value, list) and isinstance(hop, int) and -len(value) <= hop < len(value):
+        return value[hop]
+    return ABSENT
+
+
+def _shown_hop(hop: str | int) -> str:
+    return f".{hop}" if isinstance(hop, str) and hop.isidentifier() else f"[{hop!r}]"
 
 
 def _bounded(value: object, longest: int) -> Any:

@@ -75,6 +75,7 @@ class BlockRunner:
     explain: Explain
     _started: float = field(default_factory=time.monotonic)
     _log: AttemptLog = field(default_factory=AttemptLog)
+    _warnings: tuple[AssertionTrace, ...] = ()
 
     async def run(self) -> BlockResult:
         """Run it and settle its handle."""
@@ -152,6 +153,7 @@ class BlockRunner:
 
     async def _attempt(self) -> Ending:
         """The work and what must hold of it."""
+        self._warnings = ()
         try:
             self.context.clear_active_context()
             await checkpoint_if_cancelled()
@@ -192,7 +194,7 @@ class BlockRunner:
     def _judged_once(self, work: WorkResult) -> Ending:
         rules = self.context.spec.rules
         spoken_of = rules.assertions if self._until is None else (*rules.assertions, self._until)
-        replaced = work.requirement is not None and mentions(spoken_of, work.requirement)
+        replaced = work.requirement is not None and mentions(spoken_of, rules.expectations, work.requirement)
         if work.failure is not None and (rules.expect_error is not None or not replaced):
             return self._judged_error(work.failure, work.output)
         traces = self._requirement_trace(work, replaced) + self._traces(work.output, work.variables)
@@ -208,7 +210,7 @@ class BlockRunner:
         expected = rules.expect_error
         if expected is not None and re.search(expected.source, f"{error.message}\n{error.said}"):
             return self._ending(self._traces(output, {}), (f"failed as expected: {error.message}",))
-        traces = self._judge(output, {}).judge(rules.assertions) if output is not None else ()
+        traces = self._assertions(output, {}) if output is not None else ()
         if expected is None:
             return Ending(error, traces)
         message = f'{error.message}; expected was "{expected.source}"'
@@ -230,7 +232,24 @@ class BlockRunner:
         own = self._own(variables)
         problems = self._capture(output, own)
         self._publish(own)
-        return self._judge(output, own).judge(self.context.spec.rules.assertions) + problems
+        return self._assertions(output, own) + problems
+
+    def _assertions(
+        self, output: Mapping[str, object] | None, own: Mapping[str, ContextValue]
+    ) -> tuple[AssertionTrace, ...]:
+        """What the author asserts; and, beside it, what he only wants to be told of."""
+        rules, judge = self.context.spec.rules, self._judge(output, own)
+        warnings = judge.judge(rules.warnings)
+        self._warnings = tuple(trace for trace in warnings if trace.verdict is not Verdict.PASSED)
+        render = partial(self._rendered, own)
+        shapes = (judge.shape(expectation, render) for expectation in rules.expectations)
+        return (*judge.judge(rules.assertions), *shapes)
+
+    def _rendered(self, own: Mapping[str, ContextValue], text: str) -> str:
+        """A text of ``expect``, with the block's own variables at hand."""
+        if not self.context.spec.rules.template:
+            return text
+        return self.context.resolver.fold(BlockContext(_as_item(own))).resolve(text, self.context.reads)
 
     def _own(self, variables: Mapping[str, object]) -> dict[str, ContextValue]:
         sensitive = self.context.spec.rules.sensitive
@@ -307,6 +326,7 @@ class BlockRunner:
             attempts=self._log.count or 1,
             attempt_log=self._log.lines,
             assertions=ending.assertions,
+            warnings=self._warnings,
             did=findings.did and redact(findings.did),
             where=findings.where and redact(findings.where),
             host=redact(context.resolver.host),

@@ -92,7 +92,7 @@ class BlockResult:
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
     message: why it failed or was skipped; a first line that stands alone.
     seconds: the block's own time. attempts: how many there were. attempt_log: what became of each, if it is retried.
-    did: what it did, in a line. where: host, directory, program.
+    warnings: what should hold and does not. did: what it did, in a line. where: host, directory, program.
     exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
     stops: why nothing is to run after it, although it did not fail; None: nothing of the kind.
     """
@@ -112,6 +112,7 @@ class BlockResult:
     attempts: int = 0
     attempt_log: tuple[Attempts, ...] = ()
     assertions: tuple[AssertionTrace, ...] = ()
+    warnings: tuple[AssertionTrace, ...] = ()
     did: str | None = None
     where: str | None = None
     host: str = "local"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from . import access_keys, flow_keys
 from .catalog import BlockType
+from .expectations import expectations
 from .runbook import BlockRules, BlockScope
 from .section import Reader, Section, near, show
 
@@ -37,12 +38,15 @@ _FIELDS = {"timeout": "timeouts"}
 # By key: the field of BlockRules that it fills, and who reads it.
 RULES: Mapping[str, tuple[str, Reader]] = {
     "assert": ("assertions", Section.conditions),
+    "warn": ("warnings", Section.conditions),
+    "expect": ("expectations", expectations),
     "expect_error": ("expect_error", Section.regex),
     "capture": ("captures", Section.captures),
     "timeout": ("timeout", Section.duration),
     "retry": ("retry", flow_keys.retry),
     "when": ("when", Section.condition),
     "skip": ("skip", Section.skip),
+    "xfail": ("xfail", flow_keys.expected_failure),
     "on_failure": ("on_failure", Section.on_failure),
     "finally": ("is_cleanup", Section.boolean),
     "if_started": ("if_started", Section.names),
@@ -60,7 +64,7 @@ SCOPE: Mapping[str, Reader] = {
     "stdin": Section.given_text,
 }
 BLOCK_LATER = frozenset(
-    {"warn", "expect", "until", "xfail", "for_each", "code", "needs", "matrix", "hosts", "require"}
+    {"for_each", "code", "needs", "matrix", "hosts", "require"}
 )
 FILE_LATER = frozenset(
     {

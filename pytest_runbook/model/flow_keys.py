@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .runbook import Retry
+from .runbook import ExpectedFailure, Retry
 from .section import Section
+from .tree import LocatedDict
 
 _RETRY: Mapping[str, Callable[[Section, str], object]] = {
     "every": lambda section, key: section.duration(key, f"retry {key}"),
@@ -46,3 +47,22 @@ def _backoff(section: Section, key: str) -> float | None:
         return float(value)
     section.wrong(key, "a number from 1 on: each pause is so many times the one before", f"retry {key}")
     return None
+
+
+def expected_failure(section: Section, key: str) -> ExpectedFailure | None:
+    """Why a block is expected to fail: a reason, or a mapping of reason and strict."""
+    value = section.values[key]
+    if isinstance(value, bool):
+        return ExpectedFailure(reason="") if value else None
+    if not isinstance(value, LocatedDict):
+        if not isinstance(value, str):
+            section.wrong(key, "a reason, true, or a mapping")
+        reason = section.text(key) if isinstance(value, str) else None
+        return ExpectedFailure(reason=reason) if reason else None
+    inner = Section(value, section.source, section.label)
+    for name in value:
+        if name not in ("reason", "strict"):
+            inner.unknown_key(name, ("reason", "strict"))
+    reason = inner.text("reason") if "reason" in value else ""
+    strict = inner.boolean("strict") if "strict" in value else None
+    return ExpectedFailure(reason=reason or "", strict=strict)

@@ -69,6 +69,30 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A shape that a part of the output must have.
+
+    path: the keys and indexes that lead there; source: the same as written. value: the shape, in plain data.
+    """
+
+    path: tuple[str | int, ...]
+    source: str
+    value: object
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedFailure:
+    """That a block is expected to fail.
+
+    strict: its success is a failure; None: as pytest's settings have it.
+    """
+
+    reason: str
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """A name with a value from the file: a text is a template, everything else is kept as it is."""
 
@@ -146,11 +170,12 @@ class BlockRules:
     """The common keys of a block: what must hold, how long it may take, when it runs.
 
     assertions: all are evaluated; expressions over output, var, env, doc, block, host, fixture.
+    warnings: the same, but what does not hold is only told. expectations: shapes of parts of the output.
     expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
     timeout: seconds, over all attempts; None: the runbook's or the run's default.
     retry: None: the block has one attempt.
     when: the block is skipped unless this is true.
-    skip: the reason why it is skipped; None: it is not.
+    skip: the reason why it is skipped; None: it is not. xfail: None: nobody expects it to fail.
     is_cleanup: runs at the end, whatever happened before (``finally``).
     if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
     effects: what the block does to the world; None: its author does not say.
@@ -159,12 +184,15 @@ class BlockRules:
     """
 
     assertions: tuple[Condition, ...] = ()
+    warnings: tuple[Condition, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     expect_error: Condition | None = None
     captures: tuple[Capture, ...] = ()
     timeout: float | None = None
     retry: Retry | None = None
     when: Condition | None = None
     skip: str | None = None
+    xfail: ExpectedFailure | None = None
     on_failure: OnFailure | None = None
     is_cleanup: bool = False
     if_started: tuple[str, ...] = ()

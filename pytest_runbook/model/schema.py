@@ -15,6 +15,7 @@ from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
 from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
+from .expectations import expectations
 from .plain_form import EXPANDED
 from .runbook import Effects, OnFailure
 from .section import Reader, Section
@@ -42,6 +43,11 @@ _SECRET: Schema = {
     "additionalProperties": False,
 }
 
+_XFAIL: Schema = {
+    "type": "object",
+    "properties": {"reason": _TEXT, "strict": {"type": "boolean"}},
+    "additionalProperties": False,
+}
 _RETRY: Schema = {
     "type": "object",
     "properties": {
@@ -72,6 +78,8 @@ _CONNECTION: Schema = {
 }
 
     flow_keys.retry: _RETRY,
+    flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
+    expectations: {"type": "object"},
     access_keys.effects: {"enum": [str(choice) for choice in Effects]},
     access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
     Section.regex: {**_TEXT, "format": "regex"},
@@ -105,6 +113,9 @@ _HELP: Mapping[str, str] = {
     "name": "how reports call it",
     "id": "tells the block apart when its name changes",
     "assert": "what must hold of the output: one expression or a list",
+    "warn": "what should hold of it; if it does not, that is told, and nothing fails",
+    "expect": "shapes of parts of the output, by their paths",
+    "xfail": "why it is expected to fail",
     "expect_error": "a regular expression: the block passes by failing with an error that it matches",
     "capture": "a variable for output.value, or names with expressions",
     "timeout": "how long it may take: 500ms, 90s, 2m, 1h",

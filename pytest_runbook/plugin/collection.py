@@ -18,11 +18,12 @@ from .properties import properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
-    from ..model.runbook import BlockSpec, Runbook
+    from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
     from .session import RunbookSession
 
 LONGEST_NAME = 160
 UNREADABLE = "(unreadable)"
+OWN_FAILURES = frozenset({"assertion", "block", "timeout", "unreachable"})
 # pytest gives these a meaning of its own: a tag of that name would not only be a tag.
 RESERVED_TAGS = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 
@@ -33,6 +34,10 @@ class BlockFault(Exception):
     def __init__(self, result: BlockResult) -> None:
         super().__init__(result.message)
         self.result = result
+
+
+class BlockFailure(BlockFault):
+    """One that an author may expect with ``xfail``: the block was tried, and failed by itself."""
 
 
 class RunbookModule(pytest.Module):
@@ -123,6 +128,8 @@ class BlockItem(pytest.Function):
             item.add_marker(marker)
         if module.books.reruns_are_on:
             item.add_marker(pytest.mark.flaky(reruns=0, condition=False))
+        if spec.rules.xfail is not None:
+            item.add_marker(_xfail(spec.rules.xfail))
         if spec.name:
             item.extra_keyword_matches.add(spec.name)
         item.user_properties += properties_of_spec(spec)
@@ -154,7 +161,7 @@ class BlockItem(pytest.Function):
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(result.message or "")
         if result.outcome is Outcome.FAILED:
-            raise BlockFault(result)
+            raise (BlockFailure if result.kind in OWN_FAILURES else BlockFault)(result)
 
     def fixture_values(self) -> dict[str, object]:
         """The values of the fixtures that the block or its runbook names."""
@@ -242,6 +249,12 @@ def node_name(name: str) -> str:
 def type_marker(block_type: str) -> str:
     """``runbook_script``, ``runbook_kubernetes_get``."""
     return f"runbook_{block_type.replace('-', '_')}"
+
+
+def _xfail(expected: ExpectedFailure) -> pytest.MarkDecorator:
+    """pytest's own marker: its report, its settings and its options hold."""
+    strict = {} if expected.strict is None else {"strict": expected.strict}
+    return pytest.mark.xfail(reason=expected.reason, raises=BlockFailure, **strict)
 
 
 def _check_tags(book: Runbook) -> None:

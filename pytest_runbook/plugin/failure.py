@@ -80,6 +80,7 @@ def picture_of_block(
         *_row("kind", result.kind or ""),
         *_reason(result),
         *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
+        *(row for trace in result.warnings for row in _row("warning", trace.source)),
         *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
         *_row("block", _block_line(result, total)),
         *_row("attempts", _joined(map(_attempts, result.attempt_log))),

@@ -96,7 +96,7 @@ class Reports:
 def _shape(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> None:
     """Make a report say what the block did: its own time, its output, and where a skip comes from."""
     report.duration = result.seconds
-    if report.skipped:
+    if report.skipped and result.outcome is Outcome.SKIPPED:
         report.longrepr = (item.spec.place.path, item.spec.place.line or 1, f"Skipped: {result.message}")
     for section in result.sections:
         if result.outcome is not Outcome.FAILED or is_cut(section):

@@ -45,6 +45,7 @@ class Running:
             run.fail(item.previous.spec.id, _elsewhere(item.previous))
         step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
         result = self._books.engine.run(step, cancel=run.cancel)
+        self._books.summary.note_warnings(result)
         self._stop_if_interrupted(item.session)
         return result
 

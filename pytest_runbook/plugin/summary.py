@@ -13,6 +13,7 @@ from .properties import BLOCK_ID
 if TYPE_CHECKING:
     import pytest
 
+    from ..execution.result import BlockResult
     from ..model.runbook import BlockSpec, Runbook
     from ..resources.process_keeper import Leftover
 
@@ -38,7 +39,7 @@ class Summary:
         """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
         is_ours = any(name == BLOCK_ID for name, _ in report.user_properties)
         if is_ours and (report.when == "call" or (report.when == "setup" and not report.passed)):
-            self._outcomes[report.outcome] += 1
+            self._outcomes["failed" if hasattr(report, "wasxfail") else report.outcome] += 1
 
     def note_book(self, book: Runbook, *, has_items: bool) -> None:
         if not has_items:
@@ -48,6 +49,13 @@ class Summary:
     def note_leftover(self, book: Runbook, leftover: Leftover) -> None:
         end = "was ended" if leftover.was_ended else "COULD NOT BE ENDED"
         self.note(f"{book.place}: left in the background and {end}: {leftover.pid} {leftover.command}")
+
+    def note_warnings(self, result: BlockResult) -> None:
+        """Keep what an author only wants to be told of."""
+        for trace in result.warnings:
+            told = f"{trace.place}: warning: block {result.label}: {trace.source}"
+            detail = trace.message or (trace.actual and f"actual {trace.actual}")
+            self.note(f"{told}: {detail}" if detail else told)
 
     def note_missed_cleanup(self, spec: BlockSpec) -> None:
         self.note(f"{spec.place}: NOT CLEANED UP: {spec.label} was not run")

@@ -1,4 +1,4 @@
-"""The filters of the runbook format, and three of ours: ``fromjson``, ``all`` and ``any``.
+"""The filters of the runbook format, and five of ours: ``fromjson``, ``all``, ``any``, ``regex`` and ``jmespath``.
 
 Each takes the value first. Those in `RULED_FILTERS` take the rules of comparing before it.
 """
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ..errors import TemplateError
 from .arithmetic import add
+from .extracts import jmespath, regex
 from .lookup import NOWHERE, attribute, find, missing
 from .rules import LENIENT, Rules, ranked
 from .values import (
@@ -392,6 +393,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "groupby": groupby,
         "indent": indent,
         "items": items_of,
+        "jmespath": jmespath,
         "join": join,
         "last": last,
         "length": length,
@@ -399,6 +401,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "list": as_list,
         "lower": _text_filter(str.lower),
         "pprint": lambda value: printed(pretty, value),
+        "regex": regex,
         "replace": replace,
         "reverse": reverse,
         "round": round_number,

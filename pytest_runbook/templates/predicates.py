@@ -111,12 +111,12 @@ def upper(rules: Rules, value: object) -> bool:
 
 def match(rules: Rules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits at the start of the text."""
-    return compiled(pattern).match(_searched(value)) is not None
+    return compiled(pattern).match(searched(value)) is not None
 
 
 def search(rules: Rules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits anywhere in the text."""
-    return compiled(pattern).search(_searched(value)) is not None
+    return compiled(pattern).search(searched(value)) is not None
 
 
 def compiled(pattern: object) -> re.Pattern[str]:
@@ -130,7 +130,8 @@ def compiled(pattern: object) -> re.Pattern[str]:
 _compiled = lru_cache(maxsize=256)(re.compile)
 
 
-def _searched(value: object) -> str:
+def searched(value: object) -> str:
+    """:raises TemplateError: if it is no text, or too long a one."""
     text = _must_be_text(value)
     if len(text) > _MAX_SEARCHED:
         raise TemplateError(f"the text is longer than the {_MAX_SEARCHED:,} characters that are searched")

@@ -18,6 +18,7 @@ _NO_COMMENT = ("\ue000no comment\ue001", "\ue001no comment\ue000")
 _STAND_INS = "\x1f\x1e\x1d\x1c"
 # GitHub Actions; Go: {{.Name}}, {{$x}}, {{/* note */}}, {{end}}, {{json .}}, {{printf "%s" .Name}}
 _FOREIGN = re.compile(r"\$\{\{|\{\{-?\s*(?:[.$/]|(?:end|else)\b)|\{\{[^}]*[\s(|](?:[.$]\w|\.\s*(?:-?\}\}|\|))")
+_ESCAPE, _ESCAPED = re.compile(r"\\(.)", re.DOTALL), "\\'\"nrtxuU"
 FOREIGN_HINT = "meant for another program? template: false on the block, or {% raw %}...{% endraw %} around it"
 _DOUBLE_SIGNS = (
     ("&&", "write and for &&"),
@@ -70,9 +71,14 @@ def parse_expression(source: str) -> nodes.Expr:
 
     :raises TemplateError: if it is no valid expression.
     """
-    tree = _parsed(source, "expression")
+    tree = _parsed(_ESCAPE.sub(_literal, source), "expression")
     assert isinstance(tree, nodes.Expr)
     return tree
+
+
+def _literal(escape: re.Match[str]) -> str:
+    r"""A backslash that begins none of the usual escapes stands for itself, as in ``"v(\d+)\b"``."""
+    return escape[0] if escape[1] in _ESCAPED else f"\\{escape[0]}"
 
 
 def _parsed(text: str, what: str) -> nodes.Node:

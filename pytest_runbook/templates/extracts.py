@@ -1,0 +1,65 @@
+"""Two filters that take something out of a value: ``regex`` and ``jmespath``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from ..errors import TemplateError
+from .lookup import NOWHERE
+from .predicates import compiled, searched
+from .values import Kind, Undefined, described, elements, kind_of, to_text
+
+
+def regex(value: object, pattern: object, default: object = NOWHERE) -> object:
+    """What the pattern finds first: its group, a list of several groups, a mapping of named ones, or the whole match.
+
+    default: for a text in which it is not found.
+    """
+    match = compiled(pattern).search(searched(value))
+    if match is None:
+        reason = f"{described(pattern)} is not found in it"
+        return Undefined("what regex takes", reason=reason) if default is NOWHERE else default
+    if match.groupdict():
+        return match.groupdict()
+    groups = match.groups()
+    return match[0] if not groups else groups[0] if len(groups) == 1 else list(groups)
+
+
+def jmespath(value: object, path: object, default: object = NOWHERE) -> object:
+    """What a JMESPath leads to.
+
+    default: where that is nothing, or null: JMESPath does not tell one from the other.
+    """
+    if kind_of(path) is not Kind.TEXT:
+        raise TemplateError(f"{described(path)} is no JMESPath")
+    found = _search(to_text(path), _in_json_types(value))
+    if found is not None:
+        return found
+    return Undefined("what jmespath takes", reason=f"{path} leads to nothing") if default is NOWHERE else default
+
+
+def _search(path: str, value: object) -> object:
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return _parsed(path).search(value)
+    except JMESPathError as error:
+        raise TemplateError(f"{described(path)} is no JMESPath for this: {' '.join(str(error).split())}") from error
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: str) -> Any:
+    from jmespath import compile as compile_path
+
+    return compile_path(path)
+
+
+def _in_json_types(value: object) -> object:
+    """The value in dicts and lists, as jmespath wants it."""
+    match kind_of(value):
+        case Kind.MAPPING:
+            return {to_text(key): _in_json_types(value[key]) for key in elements(value)}  # type: ignore[index]  # its kind
+        case Kind.LIST:
+            return [_in_json_types(item) for item in elements(value)]
+    return value
