@@ -21,13 +21,14 @@ import anyio
 import httpx2
 
 from ..errors import BlockFailed, Malformed
-from ..text import show_seconds
+from ..text import shorten, show_seconds
 from .http_errors import translated
 from .tls import TlsSettings, days_left
 
 MOST_REDIRECTS = 10
 LARGEST_BODY = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 60.0
+LONGEST_URL = 300
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
 
@@ -54,7 +55,7 @@ class HttpRequest:
 
     @property
     def shown_url(self) -> str:
-        return without_credentials(self.url)
+        return shorten(without_credentials(self.url), LONGEST_URL)
 
     @property
     def target(self) -> str:
@@ -136,8 +137,9 @@ class HttpExchange:
         """Take status and headers."""
         self.response = response
         self.headers_seconds = self.elapsed
-        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
-        self.certificate = None if tls is None else tls.getpeercert(binary_form=True)
+        if response.url.scheme == "https":
+            tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+            self.certificate = tls.getpeercert(binary_form=True)
 
     def take(self, chunk: bytes) -> None:
         """Take a piece of the body.
