@@ -40,7 +40,8 @@ from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Effects, Given, Runbook
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
-from .stored import Sights, stamp, without_secrets
+from .fold import Fold, Station
+from .stored import stamp, without_secrets
 from .workspace import default_directory, workspace_root
 
 if TYPE_CHECKING:
@@ -65,20 +66,6 @@ class Inputs:
     fixtures: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Station:
-    """One block at its place in the document.
-
-    behavior: None for a type that nothing runs yet.
-    """
-
-    spec: BlockSpec
-    behavior: BlockBehavior | None
-    local_values: LocalValues
-    active: BlockContext
-    passive: BlockContext = field(default_factory=BlockContext)
-
-
 class Document:
     """One runbook, open.
 
@@ -97,11 +84,7 @@ class Document:
         self._told: dict[str, ResolvedContext] = {}
         self._seen: set[str] = set()
         self._fixtures = {name: _fixture_value(name, value) for name, value in inputs.fixtures.items()}
-        self._stations: list[Station] = []
-        self._above: list[ContextResolver] = []
-        self._errors: dict[int, ContextError] = {}
-        self._looking_down: set[int] = set()
-        self._sights = Sights()
+        self._fold = Fold(self._first_resolver, self._declared)
         self._load(runbook, ABOVE_ALL)
 
     # What blocks see
@@ -117,11 +100,11 @@ class Document:
         return self._items
 
     def spec(self, block_id: str) -> BlockSpec:
-        return self._stations[self._index[block_id]].spec
+        return self._fold.stations[self._index[block_id]].spec
 
     def behavior(self, block_id: str) -> BlockBehavior | None:
         """What runs the block; None for a type that nothing runs yet."""
-        return self._stations[self._index[block_id]].behavior
+        return self._fold.stations[self._index[block_id]].behavior
 
     def above(self, block_id: str) -> tuple[BlockSpec, ...]:
         """The blocks above a block, in their order."""
@@ -130,7 +113,7 @@ class Document:
     def resolver_above(self, block_id: str) -> ContextResolver:
         """What a block sees: the fold over all blocks above it."""
         index = self._index[block_id]
-        return self._with_roots(self._fold_to(index), self._stations[index])
+        return self._with_roots(self._fold.to(index), self._fold.stations[index])
 
     def resolved_context(self, block_id: str) -> ResolvedContext:
         """The same as plain data."""
@@ -145,17 +128,17 @@ class Document:
 
         :raises ContextError: if it can't be evaluated.
         """
-        error = self._first_error(len(self._stations))
+        error = self._first_error(len(self._fold.stations))
         if error is not None:
             raise error
-        return self._fold_to(len(self._stations)).snapshot()
+        return self._fold.to(len(self._fold.stations)).snapshot()
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
         """A block's ``output``, None if it left none."""
         index = self._index.get(block_id)
         if index is None:
             return None
-        item = self._stations[index].active.get(BlockExecutionOutput)
+        item = self._fold.stations[index].active.get(BlockExecutionOutput)
         return None if item is None else item.fields
 
     def label(self, spec: BlockSpec) -> str:
@@ -167,7 +150,7 @@ class Document:
 
     def final_variables(self) -> dict[str, object]:
         """The variables as they stand below the last block."""
-        return {name: value.value for name, value in self._fold_to(len(self._stations)).vars.items()}
+        return {name: value.value for name, value in self._fold.to(len(self._fold.stations)).vars.items()}
 
     def number(self, spec: BlockSpec) -> int:
         """A block's 1-based position among the items of a run; 0 for one that does no work."""
@@ -193,7 +176,7 @@ class Document:
 
     def rebuild_contexts(self, start: int = 0) -> None:
         """Evaluate the contexts again, from a block's index on."""
-        self._forget_from(start)
+        self._fold.forget_from(start)
         self._tell_contexts(start)
 
     def update_active_context(self, block_id: str, change: ContextChange) -> None:
@@ -201,7 +184,7 @@ class Document:
         index = self._index.get(block_id)
         if index is None:
             return
-        station = self._stations[index]
+        station = self._fold.stations[index]
         before = station.active.get(BlockExecutionOutput)
         change(station.active)
         if station.active.get(BlockExecutionOutput) is not before:
@@ -214,8 +197,8 @@ class Document:
         index = self._index.get(block_id)
         if index is None:
             return
-        self._fold_to(index + 1)
-        station = self._stations[index]
+        self._fold.to(index + 1)
+        station = self._fold.stations[index]
         change(station.passive)
         self._learn_secrets(station.passive)
         self._refold(index)
@@ -226,14 +209,14 @@ class Document:
         if index is None:
             return
         self._delete_stored(self.runbook.id, block_id)
-        if len(self._stations[index].active):
-            self._stations[index].active = BlockContext()
+        if len(self._fold.stations[index].active):
+            self._fold.stations[index].active = BlockContext()
             self._channel.send(BlockExecutionOutputChanged(block_id))
             self._refold(index)
 
     def reset(self) -> None:
         """Take away what any block left, outputs included."""
-        for station in self._stations:
+        for station in self._fold.stations:
             if len(station.active):
                 station.active = BlockContext()
                 self._channel.send(BlockExecutionOutputChanged(station.spec.id))
@@ -258,12 +241,12 @@ class Document:
 
         :raises OSError: if it can't be written.
         """
-        station = self._stations[self._index[block_id]]
+        station = self._fold.stations[self._index[block_id]]
         items = context_to_json(without_secrets(station.active, self._runtime.redactor))
         if items:
             masked = self._runtime.redactor.redact_data(items)
             assert isinstance(masked, list)
-            stored = StoredContext(masked, stamp(station.spec, self._sight(self._index[block_id])))
+            stored = StoredContext(masked, stamp(station.spec, self._fold.sight(self._index[block_id])))
             self._runtime.storage.save(self.runbook.id, block_id, stored)
 
     def load_contexts(self) -> int:
@@ -272,13 +255,13 @@ class Document:
         Stored contexts that make no sense count as absent.
         """
         loaded = 0
-        for index, station in enumerate(self._stations):
+        for index, station in enumerate(self._fold.stations):
             stored = self._runtime.storage.load(self.runbook.id, station.spec.id)
-            if stored is not None and stored.stamp == stamp(station.spec, self._sight(index)):
+            if stored is not None and stored.stamp == stamp(station.spec, self._fold.sight(index)):
                 with suppress(ValueError):
                     station.active = context_from_json(stored.items)
                     loaded += 1
-                    self._forget_from(index)
+                    self._fold.forget_from(index)
         self._tell_contexts(0)
         return loaded
 
@@ -291,7 +274,7 @@ class Document:
         :raises ContextError: if a context above it can't be evaluated.
         :raises RuntimeError: if it runs already, or nothing runs its type yet.
         """
-        station = self._stations[self._index[block_id]]
+        station = self._fold.stations[self._index[block_id]]
         if block_id in self._running:
             raise RuntimeError(f"{self.label(station.spec)} is running already")
         if station.behavior is None:
@@ -416,15 +399,15 @@ class Document:
         """What became of a block that did not set its variable."""
         if spec.type != "local-var":
             return self.fates.get(spec.id, "has not run")
-        key = self._stations[self._index[spec.id]].local_values.key
+        key = self._fold.stations[self._index[spec.id]].local_values.key
         return f"nobody answered: give an answer to {key}"
 
     # How contexts are folded
 
     def _load(self, runbook: Runbook, changed: int) -> None:
         """Take a runbook; what is known of the blocks above the first changed one stays, as do active contexts."""
-        kept = {station.spec.id: station.active for station in self._stations}
-        same = self._stations[: max(changed, 0)]
+        kept = {station.spec.id: station.active for station in self._fold.stations}
+        same = self._fold.stations[: max(changed, 0)]
         self.runbook = runbook
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
@@ -437,7 +420,7 @@ class Document:
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
         saved_answers = self._runtime.settings.saved_answers
         ordinals = Counter(station.spec.type for station in same)
-        self._stations = same
+        self._fold.stations = same
         for spec in runbook.blocks[len(same) :]:
             ordinals[spec.type] += 1
             behavior = self._runtime.registry.behavior(spec.type)
@@ -447,86 +430,47 @@ class Document:
                 local_values=LocalValues(answers, spec, ordinals[spec.type], saved_answers),
                 active=kept.get(spec.id, BlockContext()),
             )
-            self._stations.append(station)
-        self._forget_from(changed)
+            self._fold.stations.append(station)
+        self._fold.forget_from(changed)
 
     def _file_answers(self) -> dict[str, ContextValue]:
         source = Source("answers", self.runbook.checks or self.runbook.place)
         return {key: ContextValue(answer, source) for key, answer in self.runbook.answers.items()}
 
-    def _fold_to(self, index: int) -> ContextResolver:
-        """The resolver above a block, folded on from where it was left."""
-        if not self._above:
-            self._above.append(self._first_resolver())
-        for position in range(len(self._above) - 1, index):
-            above, station = self._above[position], self._stations[position]
-            self._evaluate(position, above)
-            self._above.append(above.fold(station.passive).fold(station.active))
-        return self._above[index]
-
-    def _sight(self, index: int) -> str:
-        """A digest of what a block sees."""
-        self._fold_to(index)
-        return self._sights.at(
-            index, self._above[0], lambda at: (self._stations[at].passive, self._stations[at].active)
-        )
-
-    def _first_error(self, index: int) -> ContextError | None:
-        self._fold_to(index)
-        first = min(self._errors, default=index)
-        return self._explained_context(first) if first < index else None
-
-    def _forget_from(self, index: int) -> None:
-        """Let a block and what lies below it be evaluated again when somebody asks."""
-        del self._above[index + 1 :]
-        self._sights.forget_below(index)
-        for position in [position for position in self._errors if position >= index]:
-            del self._errors[position]
-        self._looking_down = {position for position in self._looking_down if position < index}
-
-    def _refold(self, index: int) -> None:
-        """Fold again what one block says; what lies below it is evaluated again when somebody asks.
-
-        So are the blocks above that read the outputs of blocks below them.
-        """
-        first = min((position for position in self._looking_down if position <= index), default=None)
-        if first is not None:
-            self.rebuild_contexts(first)
-            return
-        is_folded = index + 1 < len(self._above)
-        self._forget_from(index + 1)
-        if is_folded:
-            station = self._stations[index]
-            self._above[index + 1 :] = [self._above[index].fold(station.passive).fold(station.active)]
-            self._sights.forget_below(index)
-        self._tell_contexts(index + 1)
-
-    def _evaluate(self, position: int, above: ContextResolver) -> None:
-        station = self._stations[position]
-        station.passive = BlockContext()
+    def _declared(self, position: int, above: ContextResolver) -> BlockContext:
+        """What the block at a position declares. :raises ContextError: if that can't be evaluated."""
+        station = self._fold.stations[position]
         if station.behavior is None:
-            return
+            return BlockContext()
+        resolver = self._with_roots(above, station, partial(self._output_seen_from, position))
         try:
-            resolver = self._with_roots(above, station, partial(self._output_seen_from, position))
-            station.passive = station.behavior.passive_context(resolver, station.local_values) or BlockContext()
-            self._learn_secrets(station.passive)
-        except ContextError as error:
-            self._errors[position] = error
+            declared = station.behavior.passive_context(resolver, station.local_values) or BlockContext()
+        except ContextError:
+            raise
         except Exception as error:
-            self._errors[position] = _context_fault(error, station.spec)
+            raise _context_fault(error, station.spec) from error
+        self._learn_secrets(declared)
+        return declared
 
     def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
         """A block's output, for the declaration of the block at that position, which hangs on it from now on."""
         if self._index.get(block_id, ABOVE_ALL) >= position:
-            self._looking_down.add(position)
+            self._fold.looks_down(position)
         return self.output(block_id)
 
-    def _explained_context(self, position: int) -> ContextError:
-        """What is wrong at a position, as it looks now: what could have set a name may stand below."""
-        error = self._errors[position].located()
-        if position > ABOVE_ALL and isinstance(error.__cause__, TemplateError):
-            error.hint = self.explained(error.__cause__, self._stations[position].spec).hint
-        return error
+    def _refold(self, index: int) -> None:
+        self._tell_contexts(self._fold.refold(index))
+
+    def _first_error(self, index: int) -> ContextError | None:
+        found = self._fold.error_above(index)
+        return None if found is None else self._explained_context(*found)
+
+    def _explained_context(self, position: int, error: ContextError) -> ContextError:
+        """The error as it looks now: what could have set a name may stand below."""
+        cause, told = error.__cause__, error.located()
+        if position > ABOVE_ALL and isinstance(cause, TemplateError):
+            told.hint = self.explained(cause, self._fold.stations[position].spec).hint
+        return told
 
     def _with_roots(
         self, resolver: ContextResolver, station: Station, outputs: Outputs | None = None
@@ -544,8 +488,8 @@ class Document:
         workspace = {"workspace": {"root": str(self._workspace)}} if self._workspace else {}
         return {"runbook": {"id": self.runbook.id, "name": self.runbook.name}, **workspace}
 
-    def _first_resolver(self) -> ContextResolver:
-        """What the first block sees: what is given from outside, and what the file says at its top."""
+    def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
+        """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
         inputs, runtime = self._inputs, self._runtime
         resolver = ContextResolver.start(
             str(default_directory(self.runbook, runtime.settings)),
@@ -556,10 +500,9 @@ class Document:
             seen=self._seen,
         ).with_roots(self._roots(), self._fixtures)
         try:
-            return self._with_file_values(resolver)
+            return self._with_file_values(resolver), None
         except TemplateError as error:
-            self._errors[ABOVE_ALL] = ContextError(error.message, place=error.place, hint=error.hint)
-            return resolver
+            return resolver, ContextError(error.message, place=error.place, hint=error.hint)
 
     def _with_file_values(self, resolver: ContextResolver) -> ContextResolver:
         for given in self.runbook.env:
@@ -597,7 +540,7 @@ class Document:
         """Tell the client of each block from there on that sees something else than before, if anybody listens."""
         if isinstance(self._channel, Silence):
             return
-        for station in self._stations[max(start, 0) :]:
+        for station in self._fold.stations[max(start, 0) :]:
             context = self.resolver_above(station.spec.id).snapshot(self._shown)
             if self._told.get(station.spec.id) != context:
                 self._told[station.spec.id] = context

@@ -91,7 +91,7 @@ def sight(document: Document, spec: BlockSpec) -> tuple[object, object]:
 def from_scratch(runtime: Runtime, document: Document) -> Document:
     """The same runbook opened anew, with what blocks left."""
     fresh = runtime.open_document(document.runbook)
-    for station, old in zip(fresh._stations, document._stations, strict=True):
+    for station, old in zip(fresh._fold.stations, document._fold.stations, strict=True):
         station.active = old.active.copy()
     return fresh
 
