@@ -1,0 +1,113 @@
+"""A user on a host: how commands are run as that user, and the shell that serves all of its scripts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import anyio
+
+from ...errors import BlockFailed
+from ...text import shorten
+from ..captured_output import CapturedOutput, Stream
+from .channel import Channel
+from .helper_shell import HelperShell
+from .quoting import quote_all
+from .session import SshSession, lost
+
+SUDO_HINT = "become_password gives sudo a password from a secret; or let the user run sh without one (NOPASSWD)"
+_SUDO_NOISE = re.compile(r"^sudo: (a password is required|a terminal is required.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Another user to run programs as, through sudo. password: for sudo, where it asks for one."""
+
+    user: str
+    password: str | None = None
+
+
+class Account:
+    """One user on one host, for as long as its connection lives.
+
+    runs: the runs that had something to do as this user.
+    """
+
+    def __init__(self, session: SshSession, become: Become | None) -> None:
+        self.session = session
+        self.helper: HelperShell | None = None
+        self.runs: set[str] = set()
+        self._become = become
+        self._prefix: tuple[str, ...] = ()
+        self._first_input = b""
+        self._lock = anyio.Lock()
+
+    async def ready(self) -> HelperShell:
+        """The helper shell of this user, started now if it is not running.
+
+        :raises ConnectionDied: if the connection turns out to be dead.
+        :raises RunbookError: if it can't be: no shell there, sudo refuses.
+        """
+        async with self._lock:
+            if self.helper is None or not self.helper.is_alive:
+                if self._become is not None:
+                    await self._find_out_about_sudo(self._become)
+                self.helper = await HelperShell.start(self.session, self.command("exec sh"), self._first_input)
+            return self.helper
+
+    def command(self, script: str) -> str:
+        """The command that runs a script as this user, in words that any login shell understands: no quote in it."""
+        return quote_all([*self._prefix, "sh", "-c", script]) if self._prefix else f"exec sh -c '{script}'"
+
+    def input(self, data: bytes) -> bytes:
+        """What to send to that command so that it reads this."""
+        return self._first_input + data
+
+    async def aclose(self) -> None:
+        """Have the helper shell tidy up and go."""
+        if self.helper is not None and self.helper.is_alive and self.session.is_alive:
+            await self.helper.aclose()
+
+    async def _find_out_about_sudo(self, become: Become) -> None:
+        """Whether sudo asks for a password: only then it reads one, and else the script's first line would be taken."""
+        asked = await self._ran(["sudo", "-k", "-n", "-H", "-u", become.user, "--", "sh", "-c", ":"])
+        if asked.exit_code == 0:
+            self._prefix = ("sudo", "-n", "-H", "-u", become.user, "--")
+            return
+        said = asked.said
+        if not _SUDO_NOISE.search(said):
+            raise _no_sudo(self.session.name, become.user, said, asked.exit_code)
+        if become.password is None:
+            raise BlockFailed(
+                f"sudo on {self.session.name} asks for a password to become {become.user}", hint=SUDO_HINT
+            )
+        self._prefix = ("sudo", "-k", "-S", "-p", "", "-H", "-u", become.user, "--")
+        self._first_input = become.password.encode() + b"\n"
+
+    async def _ran(self, words: list[str]) -> _Ran:
+        output = CapturedOutput()
+        command = f"exec env LC_ALL=C {quote_all(words)}"
+        ended = Channel(output.append)
+        channel = await self.session.open_channel(command, ended)
+        try:
+            channel.write_eof()
+            await ended.closed.wait()
+        finally:
+            channel.close()
+        if not ended.has_status:
+            raise lost(self.session.name, ended.error)
+        return _Ran(ended.exit_code, output.tail(Stream.STDERR))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    exit_code: int | None
+    said: str
+
+
+def _no_sudo(host: str, user: str, said: str, exit_code: int | None) -> BlockFailed:
+    if exit_code == 127:
+        return BlockFailed(
+            f"there is no sudo on {host}", hint="install it there, or connect as the other user", said=said
+        )
+    return BlockFailed(f"sudo on {host} does not let us become {user}: {shorten(said, 200)}", hint=SUDO_HINT, said=said)

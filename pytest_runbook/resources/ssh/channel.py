@@ -1,0 +1,75 @@
+"""What comes over one channel, in the order of arrival, and how its command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import asyncssh
+
+from ..captured_output import Stream
+
+Received = Callable[[Stream, bytes], object]
+
+
+class Channel(asyncssh.SSHClientSession[bytes]):
+    """A command on a host.
+
+    exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
+    exited: set when the command itself has ended. closed: when nothing can come any more.
+    """
+
+    def __init__(self, received: Received) -> None:
+        self.exit_code: int | None = None
+        self.signal: str | None = None
+        self.error: Exception | None = None
+        self.exited = anyio.Event()
+        self.closed = anyio.Event()
+        self._received = received
+        self._followers: list[Callable[[], object]] = []
+        self._has_all = False
+
+    @property
+    def has_status(self) -> bool:
+        """True once the host said how the command ended."""
+        return self.exit_code is not None or self.signal is not None
+
+    def when_closed(self, follower: Callable[[], object]) -> None:
+        """Call it when nothing can come any more; at once, if that is so already."""
+        if self.closed.is_set():
+            follower()
+        self._followers.append(follower)
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        stream = Stream.STDERR if datatype == asyncssh.EXTENDED_DATA_STDERR else Stream.STDOUT
+        self._received(stream, data)
+
+    def eof_received(self) -> bool:
+        self._has_all = True
+        self._note_progress()
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        self.exit_code = status
+        self._note_progress()
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self.signal = f"SIG{signal}" if signal.isalnum() else f"signal {signal}"
+        self._note_progress()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.error = exc
+        self.exited.set()
+        self._close()
+
+    def _note_progress(self) -> None:
+        if self.has_status:
+            self.exited.set()
+            if self._has_all:
+                self._close()
+
+    def _close(self) -> None:
+        if not self.closed.is_set():
+            self.closed.set()
+            for follower in self._followers:
+                follower()

@@ -1,0 +1,79 @@
+"""Our side of one connection while it is made: what to trust, what to show, what the host said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import asyncssh
+
+from .host_keys import HostKeys
+from .identities import Identities
+
+
+class Client(asyncssh.SSHClient):
+    """Answers the library's questions for one connection.
+
+    on_end: is told once an established connection has ended; with why, if something went wrong.
+    banner: what the host says to everybody. tried: the ways to log in that were tried.
+    """
+
+    def __init__(
+        self,
+        host_keys: HostKeys,
+        identities: Identities,
+        password: str | None,
+        on_end: Callable[[Exception | None], object],
+    ) -> None:
+        self.banner = ""
+        self.tried: list[str] = []
+        self._host_keys = host_keys
+        self._identities = identities
+        self._password = password
+        self._on_end = on_end
+        self._has_shown_keys = False
+        self._has_given_password = False
+        self._answered = 0
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        return self._host_keys.accepts(key)
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self.banner += msg
+
+    def public_key_auth_requested(self) -> Sequence[asyncssh.SSHKeyPair] | None:
+        if self._has_shown_keys:
+            return None
+        self._has_shown_keys = True
+        self.tried += self._identities.names
+        return self._identities.keys or None
+
+    def password_auth_requested(self) -> str | None:
+        if self._has_given_password or not self._may_give_password:
+            return None
+        self._has_given_password = True
+        self.tried.append("the password")
+        return self._password
+
+    def kbdint_auth_requested(self) -> str | None:
+        return "" if self._may_give_password and not self._answered else None
+
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> Sequence[str] | None:
+        """One question that is not to be seen is the password's; whatever else is asked, nobody is there to answer."""
+        if not prompts:
+            return []
+        asked = ", ".join(prompt.strip() for prompt, _ in prompts)
+        if self._answered or len(prompts) != 1 or prompts[0][1] or self._password is None:
+            self.tried.append(f'an answer to "{asked}"')
+            return None
+        self._answered += 1
+        self.tried.append("the password, asked for by keyboard-interactive")
+        return [self._password]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_end(exc)
+
+    @property
+    def _may_give_password(self) -> bool:
+        return self._password is not None and not self._host_keys.is_changed

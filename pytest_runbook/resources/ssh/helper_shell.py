@@ -1,0 +1,162 @@
+"""A shell that stays open on a host: it keeps the scripts' files, looks after their processes, and tidies up.
+
+It is there before a script starts, so that ending one needs no new session; when its connection is lost it ends what
+still runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import anyio
+import asyncssh
+
+from ...errors import BlockFailed, RunbookError
+from ...text import shorten
+from ..captured_output import Stream
+from .channel import Channel
+from .session import SshSession, lost
+
+START_TIMEOUT = 30.0
+# The files of running scripts are named after their process groups.
+_SETUP = """\
+_runbook_d=${TMPDIR:-/tmp}/runbook-NONCE
+_runbook_end() {
+trap - EXIT HUP TERM
+for _runbook_f in "$_runbook_d"/*.vars; do
+_runbook_p=${_runbook_f##*/}; _runbook_p=${_runbook_p%.vars}
+kill -TERM -- "-$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l -$_runbook_p"
+done
+rm -rf "$_runbook_d"
+if [ -n "$_runbook_l" ]; then sleep 2; kill -KILL -- $_runbook_l 2>/dev/null; fi
+exit 0
+}
+trap _runbook_end EXIT HUP TERM
+umask 077
+mkdir "$_runbook_d" && cd / && printf '%s\\n' "$_runbook_d"
+"""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What a command gave, once it is there."""
+
+    ready: anyio.Event
+    output: bytes = b""
+    status: int = -1
+
+
+class HelperShell:
+    """Runs short commands one after the other; what they give comes back in order.
+
+    folder: on the host, for the scripts' files; gone with the shell.
+    """
+
+    def __init__(self, session: SshSession) -> None:
+        self.folder = ""
+        self._session = session
+        self._nonce = secrets.token_hex(16)
+        self._frame = re.compile(rb"\n%s (\d+) (\d+)\n" % self._nonce.encode())
+        self._numbers: Iterator[int] = itertools.count()
+        self._answers: dict[int, _Answer] = {}
+        self._pending = bytearray()
+        self._said = bytearray()
+        self._ended = Channel(self._received)
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+
+    @classmethod
+    async def start(cls, session: SshSession, command: str, first_input: bytes) -> HelperShell:
+        """Start it on a host.
+
+        :raises RunbookError: if no shell answers there, or it can make no folder.
+        """
+        shell = cls(session)
+        try:
+            shell._channel = await session.open_channel(command, shell._ended)
+            shell._ended.when_closed(shell._note_end)
+            shell._channel.write(first_input)
+            await shell._set_up()
+        except BaseException:
+            shell.close()
+            raise
+        return shell
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._ended.closed.is_set()
+
+    async def run(self, command: str) -> tuple[int, bytes]:
+        """The exit code of a shell command, and what it gave on both streams. Cancelled, it goes on all the same.
+
+        :raises RunbookError: if the connection is lost, or the shell is gone.
+        """
+        number = next(self._numbers)
+        answer = self._answers[number] = _Answer(anyio.Event())
+        self.send(f"{{ {command}\n}} 2>&1 </dev/null; printf '\\n%s %s %s\\n' {self._nonce} {number} $?")
+        try:
+            await answer.ready.wait()
+        finally:
+            self._answers.pop(number, None)
+        if answer.status < 0:
+            raise self._gone()
+        return answer.status, answer.output
+
+    def send(self, command: str) -> None:
+        """Have a command run that nobody waits for."""
+        if self._channel is not None and self.is_alive:
+            self._channel.write(command.encode(errors="surrogateescape") + b"\n")
+
+    def close(self) -> None:
+        """Have the shell end what is left and go."""
+        if self._channel is not None:
+            self._channel.write_eof()
+
+    async def aclose(self) -> None:
+        """The same, and wait until it has done so."""
+        self.close()
+        await self._ended.closed.wait()
+
+    async def _set_up(self) -> None:
+        with anyio.move_on_after(START_TIMEOUT):
+            status, said = await self.run(_SETUP.replace("NONCE", self._nonce))
+            if status:
+                raise self._no_folder(said)
+            self.folder = said.decode(errors="surrogateescape").rstrip("\n").rpartition("\n")[2]
+            return
+        raise self._no_shell(f"no answer within {START_TIMEOUT:.0f} s")
+
+    def _note_end(self) -> None:
+        for answer in self._answers.values():
+            answer.ready.set()
+
+    def _gone(self) -> RunbookError:
+        if not self._ended.has_status:
+            return lost(self._session.name, self._session.error)
+        how = self._ended.signal or f"exit code {self._ended.exit_code}"
+        return self._no_shell(f"it ended with {how}")
+
+    def _received(self, stream: Stream, data: bytes) -> None:
+        if stream is Stream.STDERR:
+            self._said += data[: 4096 - len(self._said)]
+            return
+        self._pending += data
+        while frame := self._frame.search(self._pending):
+            answer = self._answers.get(int(frame[1]))
+            if answer is not None:
+                answer.output, answer.status = bytes(self._pending[: frame.start()]), int(frame[2])
+                answer.ready.set()
+            del self._pending[: frame.end()]
+
+    def _no_folder(self, said: bytes) -> BlockFailed:
+        text = shorten(said.decode(errors="replace"), 200)
+        hint = "make room in its /tmp: scripts leave their variables there"
+        return BlockFailed(f"no folder for scripts can be made on {self._session.name}: {text}", hint=hint)
+
+    def _no_shell(self, why: str) -> BlockFailed:
+        said = (self._said + self._pending).decode(errors="replace")
+        hint = "the user's login shell there must run commands, and find sh: look at its rc files"
+        return BlockFailed(f"no shell on {self._session.name} runs our commands: {why}", hint=hint, said=said)

@@ -1,0 +1,222 @@
+"""All connections of a run: one for each host and user, whoever needs it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import anyio
+import asyncssh
+from anyio import to_thread
+
+from ...errors import RunbookError, Unreachable
+from ...messages.events import EventKind
+from ..process_family import Grace
+from ..process_keeper import Leftover
+from .account import Account, Become
+from .config import HostConfig, default_files, read_config
+from .connecting import open_connection
+from .destination import Destination
+from .identities import NO_CREDENTIALS, Credentials
+from .options import HostOptions, host_options
+from .remote_family import end_leftovers
+from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
+
+ValueT = TypeVar("ValueT")
+Emit = Callable[[EventKind, Mapping[str, object]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host and how to log in there.
+
+    jump: hosts to go through in place of those that ssh_config says; None: as it says.
+    """
+
+    destination: Destination
+    credentials: Credentials = NO_CREDENTIALS
+    jump: tuple[Destination, ...] | None = None
+
+    def __str__(self) -> str:
+        return str(self.destination)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is there for a target. lock: held while connecting, so that others wait for the same connection."""
+
+    options: HostOptions
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    session: SshSession | None = None
+
+
+class SshPool:
+    """Hands out connections, opened when first needed and closed with the run.
+
+    emit: is told of connections that open, fail and end. note: is told what people should know at the end of the run.
+    """
+
+    def __init__(self, emit: Emit, note: Callable[[str], object]) -> None:
+        self._emit = emit
+        self._note = note
+        self._entries: dict[object, _Entry] = {}
+        self._options: dict[Target, HostOptions] = {}
+        self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
+        self._forwards: dict[object, asyncssh.SSHListener] = {}
+        self._closing = False
+
+    async def session(self, target: Target) -> SshSession:
+        """The living connection to a host, made now where there is none.
+
+        :raises RunbookError: if that fails; `Unreachable` where it is the host's fault.
+        """
+        entry = await self._entry(target)
+        async with entry.lock:
+            if entry.session is None or not entry.session.is_alive:
+                entry.session = await self._opened(target, entry.options)
+            return entry.session
+
+    async def account(self, target: Target, become: Become | None = None) -> Account:
+        """A user on a host: the one who logs in, or another.
+
+        :raises RunbookError: if the host can't be reached.
+        """
+        session = await self.session(target)
+        return self._accounts.setdefault((session, become), Account(session, become))
+
+    async def on_living(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
+        """Begin something on a host; where the connection turns out to be dead, it is opened again, once.
+
+        :raises RunbookError: if the host can't be reached.
+        """
+        for _ in range(2):
+            try:
+                return await work()
+            except ConnectionDied as error:
+                died = error
+        raise lost(str(target), died)
+
+    async def end_run(self, run_id: str, grace: Grace) -> Sequence[Leftover]:
+        """End what the blocks of a run have left behind on all hosts; gives what that was."""
+        leftovers: list[Leftover] = []
+
+        async def end(account: Account) -> None:
+            leftovers.extend(await end_leftovers(account, run_id, grace))
+
+        async with anyio.create_task_group() as tasks:
+            for account in self._accounts.values():
+                if run_id in account.runs:
+                    account.runs.remove(run_id)
+                    tasks.start_soon(end, account)
+        return leftovers
+
+    @asynccontextmanager
+    async def tunnel(self, target: Target, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+        """Host and port on this machine behind which that port is, as the target sees it. Kept open for others.
+
+        :raises RunbookError: if the target can't be reached.
+        """
+        listener = await self._listener(target, (host, port), lambda session: session.forward(host, port))
+        yield "127.0.0.1", listener.get_port()
+
+    @asynccontextmanager
+    async def proxy(self, target: Target) -> AsyncIterator[str]:
+        """The URL of a SOCKS proxy behind which is all that the target can reach; names are looked up there.
+
+        :raises RunbookError: if the target can't be reached.
+        """
+        listener = await self._listener(target, None, SshSession.forward_any)
+        yield f"socks5h://127.0.0.1:{listener.get_port()}"
+
+    async def aclose(self) -> None:
+        """Close everything, all connections side by side, those that others lead through last."""
+        self._closing = True
+        with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            for account in self._accounts.values():
+                await account.aclose()
+        waiting = [entry.session for entry in self._entries.values() if entry.session and entry.session.is_alive]
+        for sessions in ([s for s in waiting if s.options.jump], [s for s in waiting if not s.options.jump]):
+            async with anyio.create_task_group() as tasks:
+                for session in sessions:
+                    tasks.start_soon(session.aclose)
+
+    async def _entry(self, target: Target) -> _Entry:
+        options = await self._options_of(target)
+        key = (options.user, options.alias.lower(), options.port, options.jump, target.credentials)
+        return self._entries.setdefault(key, _Entry(options))
+
+    async def _options_of(self, target: Target) -> HostOptions:
+        if target not in self._options:
+            files = default_files() if target.credentials.config is None else target.credentials.config
+            config: HostConfig = await to_thread.run_sync(read_config, target.destination, files)
+            options = host_options(config)
+            for setting in options.ignored:
+                self._note(f"ssh: {setting.place}: {setting.name} has no effect here")
+            jump = options.jump if target.jump is None else target.jump
+            self._options[target] = replace(options, jump=jump)
+        return self._options[target]
+
+    async def _opened(self, target: Target, options: HostOptions) -> SshSession:
+        data = {"host": str(target), "address": options.address, "username": options.user}
+        session = SshSession(str(target), options)
+
+        def on_end(error: Exception | None) -> None:
+            was_open = session.is_alive
+            session.note_end(error)
+            if was_open:
+                reason = "closed" if self._closing else str(error or "the host closed it")
+                self._emit(EventKind.SSH_DISCONNECTED, {**data, "reason": reason})
+
+        try:
+            hop = await self._hop(target, options.jump)
+            connection = await open_connection(
+                options,
+                target.credentials,
+                hop=None if hop is None else hop.connection,
+                note=self._note,
+                tell=lambda kind, text: self._tell_certificate(kind, text, data),
+                on_end=on_end,
+            )
+        except RunbookError as error:
+            self._emit(EventKind.SSH_CONNECTION_FAILED, {**data, "error": error.message})
+            raise
+        session.note_open(connection)
+        self._emit(EventKind.SSH_CONNECTED, data)
+        return session
+
+    async def _hop(self, target: Target, jump: Sequence[Destination]) -> SshSession | None:
+        """The connection to the last host on the way, itself made through those before it."""
+        if not jump:
+            return None
+        *before, last = jump
+        hop = Target(last, _for_hop(target.credentials), tuple(before) if before else None)
+        try:
+            return await self.session(hop)
+        except Unreachable as error:
+            told = copy.copy(error)
+            told.message = f"the way to {target} leads over {last}: {error.message}"
+            raise told from error
+
+    async def _listener(
+        self, target: Target, what: object, make: Callable[[SshSession], object]
+    ) -> asyncssh.SSHListener:
+        session = await self.session(target)
+        key = (session, what)
+        if key not in self._forwards:
+            try:
+                self._forwards[key] = await make(session)  # type: ignore[misc]  # both are coroutine functions
+            except (OSError, asyncssh.Error) as error:
+                raise Unreachable(f"no tunnel through {target}: {error}", hint="is it still there?") from error
+        return self._forwards[key]
+
+    def _tell_certificate(self, kind: EventKind, text: str, data: Mapping[str, object]) -> None:
+        self._note(f"ssh: a certificate for {data['host']} does not hold, the plain key has to do: {text}")
+        self._emit(kind, {**data, "error": text})
+
+
+def _for_hop(credentials: Credentials) -> Credentials:
+    """What counts for a host on the way, too: the runbook's key beside those of ssh_config, and whom to trust."""
+    return replace(credentials, password=None, certificate=None, is_only=False)

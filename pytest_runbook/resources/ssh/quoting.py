@@ -1,0 +1,17 @@
+"""Texts as words of a POSIX shell that reads one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NEWLINE = "_runbook_nl"
+
+
+def quote(text: str) -> str:
+    """The text as one word on one line; `NEWLINE` must be set to a newline where it is read."""
+    quoted = "'" + text.replace("'", "'\\''") + "'"
+    return quoted.replace("\n", f"'\"${NEWLINE}\"'")
+
+
+def quote_all(words: Iterable[str]) -> str:
+    return " ".join(map(quote, words))

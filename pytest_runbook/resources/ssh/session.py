@@ -1,0 +1,136 @@
+"""One connection to one host: channels on it, and the news of its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import asyncssh
+
+from ...errors import BlockFailed, Unreachable
+from ...text import show_limit
+from .channel import Channel
+from .options import HostOptions
+
+CLOSE_TIMEOUT = 2.0
+
+
+class ConnectionDied(Exception):
+    """The connection was dead before the host could have begun to do anything."""
+
+
+class SshSession:
+    """An open connection, shared by all that has to do with its host.
+
+    name: how people call the host: as it was written.
+    """
+
+    def __init__(self, name: str, options: HostOptions) -> None:
+        self.name = name
+        self.options = options
+        self.ended = anyio.Event()
+        self.error: Exception | None = None
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._channels: set[Channel] = set()
+        self._channel_ended = anyio.Event()
+
+    @property
+    def connection(self) -> asyncssh.SSHClientConnection:
+        """The library's own connection."""
+        assert self._connection is not None, "not open yet"
+        return self._connection
+
+    @property
+    def is_alive(self) -> bool:
+        return self._connection is not None and not self.ended.is_set()
+
+    def note_open(self, connection: asyncssh.SSHClientConnection) -> None:
+        self._connection = connection
+
+    def note_end(self, error: Exception | None) -> None:
+        """Take note that the connection has ended, and why."""
+        self.error = error
+        self.ended.set()
+        self._channel_ended.set()
+
+    async def open_channel(
+        self, command: str | None, channel: Channel, **options: Any
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        """Start a command, or the login shell, on a channel of its own.
+
+        Where the host allows no more channels, one that is open is waited for.
+        options: further ones of asyncssh's `create_session`: terminals have some.
+        :raises ConnectionDied: if nothing was begun because the connection is dead.
+        :raises BlockFailed: if the host allows no channel.
+        """
+        while True:
+            try:
+                opened = await self._answered(command, channel, options)
+            except asyncssh.ChannelOpenError as error:
+                if not self.is_alive:
+                    raise ConnectionDied from error
+                if not self._channels:
+                    raise self._no_channel(error) from error
+                self._channel_ended = anyio.Event()
+                await self._channel_ended.wait()
+            except (OSError, asyncssh.Error) as error:
+                raise ConnectionDied from error
+            else:
+                self._channels.add(channel)
+                channel.when_closed(lambda: self._note_closed(channel))
+                return opened
+
+    async def forward(self, host: str, port: int) -> asyncssh.SSHListener:
+        """A port of this machine that leads to one that the host can reach; closed with the connection."""
+        return await self.connection.forward_local_port("127.0.0.1", 0, host, port)
+
+    async def forward_any(self) -> asyncssh.SSHListener:
+        """A SOCKS proxy on this machine that leads to whatever the host can reach; closed with the connection."""
+        return await self.connection.forward_socks("127.0.0.1", 0)
+
+    async def aclose(self) -> None:
+        """Say goodbye, and hang up where that is not answered."""
+        if self._connection is None:
+            return
+        with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            self._connection.close()
+            await self._connection.wait_closed()
+            return
+        self._connection.abort()
+
+    async def _answered(
+        self, command: str | None, channel: Channel, options: dict[str, Any]
+    ) -> asyncssh.SSHClientChannel[bytes]:
+        with anyio.move_on_after(self.options.connect_timeout):
+            opened, _ = await self.connection.create_session(
+                lambda: channel,
+                command,
+                encoding=None,
+                env=self.options.set_env or None,
+                send_env=self.options.send_env or None,
+                **options,
+            )
+            return opened
+        self.connection.abort()
+        self.note_end(TimeoutError())
+        raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
+
+    def _note_closed(self, channel: Channel) -> None:
+        self._channels.discard(channel)
+        self._channel_ended.set()
+
+    def _no_channel(self, error: asyncssh.ChannelOpenError) -> BlockFailed:
+        hint = "scripts need two sessions on a connection, one to be ended by: MaxSessions in its sshd_config"
+        return BlockFailed(f"{self.name} opens no session on our connection: {error.reason}", hint=hint)
+
+    def __repr__(self) -> str:
+        return f"<SshSession {self.name} {'open' if self.is_alive else 'closed'}>"
+
+
+def lost(name: str, error: Exception | None) -> Unreachable:
+    """An error for work that a lost connection cut off."""
+    why = f": {error}" if error is not None and str(error) else ""
+    return Unreachable(
+        f"the connection to {name} was lost{why}; what its programs did after that is not known",
+        hint="they are ended there as soon as the host notices; look at its network and the log of its sshd",
+    )

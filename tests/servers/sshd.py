@@ -1,0 +1,112 @@
+"""Real OpenSSH servers, on free ports, with keys and a home of their own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+STARTED_WITHIN = 10.0
+SSHD = "/usr/sbin/sshd"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sshd:
+    """A running server. identity: a private key that it lets in as root. home: where logins begin."""
+
+    port: int
+    folder: Path
+    identity: Path
+    home: Path
+    process: subprocess.Popen[bytes]
+    address: str = "127.0.0.1"
+
+    @property
+    def host_key(self) -> str:
+        """Algorithm and key, as they stand in known_hosts."""
+        return " ".join((self.folder / "host.pub").read_text().split()[:2])
+
+    @property
+    def known_hosts_line(self) -> str:
+        return f"[{self.address}]:{self.port} {self.host_key}\n"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    with socket.create_server((address, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path, "-C", path.name], check=True)
+    return path
+
+
+@contextmanager
+def sshd(
+    folder: Path, *, settings: Sequence[str] = (), prefix: Sequence[str] = (), address: str = "127.0.0.1"
+) -> Iterator[Sshd]:
+    """Start a server and wait until it answers.
+
+    settings: further lines of its configuration, ahead of ours. prefix: what to run it in: a namespace.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    home = folder / "home"
+    home.mkdir()
+    Path("/run/sshd").mkdir(exist_ok=True)
+    make_key(folder / "host")
+    identity = make_key(folder / "id")
+    shutil.copy(folder / "id.pub", folder / "authorized_keys")
+    port = free_port() if not prefix else 22022
+    (folder / "config").write_text(_config(folder, home, address, port, settings))
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen([*prefix, SSHD, "-D", "-e", "-f", folder / "config"], stderr=log, stdin=subprocess.DEVNULL)
+    server = Sshd(port=port, folder=folder, identity=identity, home=home, process=process, address=address)
+    try:
+        _wait_until_it_answers(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()
+
+
+def _config(folder: Path, home: Path, address: str, port: int, settings: Sequence[str]) -> str:
+    lines = (
+        *settings,
+        f"Port {port}",
+        f"ListenAddress {address}",
+        f"HostKey {folder}/host",
+        f"PidFile {folder}/pid",
+        f"AuthorizedKeysFile {folder}/authorized_keys",
+        "StrictModes no",
+        "UsePAM no",
+        "PermitRootLogin yes",
+        "UseDNS no",
+        "MaxStartups 100",
+        "MaxSessions 10",
+        f"SetEnv HOME={home}",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _wait_until_it_answers(server: Sshd) -> None:
+    deadline = time.monotonic() + STARTED_WITHIN
+    while True:
+        try:
+            with socket.create_connection((server.address, server.port), timeout=1) as connection:
+                connection.recv(4)
+                return
+        except OSError:
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"sshd does not answer: {server.log}") from None
+            time.sleep(0.01)
