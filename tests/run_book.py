@@ -37,19 +37,30 @@ class Ran:
         return output
 
 
-def open_book(runtime: Runtime, folder: Path, *blocks: Block, **keys: object) -> Document:
-    """A document of these blocks. keys: further ones of the file."""
+def written(folder: Path, *blocks: Block, **keys: object) -> Path:
+    """A runbook of these blocks as a file. keys: further ones of the file."""
     path = folder / "book.runbook.json"
     path.write_text(json.dumps({**keys, "blocks": blocks}))
-    return runtime.open_document(path)
+    return path
+
+
+def open_book(runtime: Runtime, folder: Path, *blocks: Block, **keys: object) -> Document:
+    """The same, open."""
+    return runtime.open_document(written(folder, *blocks, **keys))
 
 
 def run_book(folder: Path, *blocks: Block, settings: Settings | None = None, **keys: object) -> Ran:
     """Run these blocks, each whatever became of those before."""
+    path = written(folder, *blocks, **{"on_failure": "continue", **keys})
+    return run_file(path, settings or Settings(root=folder))
+
+
+def run_file(path: Path, settings: Settings | None = None) -> Ran:
+    """Run a file's blocks."""
 
     async def run() -> Ran:
-        async with open_runtime(settings or Settings(root=folder)) as runtime:
-            document = open_book(runtime, folder, *blocks, **{"on_failure": "continue", **keys})
+        async with open_runtime(settings) as runtime:
+            document = runtime.open_document(path)
             results = await RunbookRun(document, runtime).run_all()
             return Ran(results, tuple(document.output(result.block_id) for result in results))
 

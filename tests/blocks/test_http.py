@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.execution.result import Outcome
-from tests.run_book import Ran, run_book
+from tests.run_book import Ran, run_book, run_file
 from tests.servers.http_servers import HttpServer, RawServer, read_head
 
 
@@ -476,3 +479,37 @@ def test_read_only_runs_send_what_only_reads(
     ran = run_book(tmp_path, block, settings=Settings(root=tmp_path, read_only=True))
 
     assert ran.result.outcome == outcome
+
+
+# As another program writes it
+
+
+def test_block_of_an_atuin_document_is_sent_as_there(web: HttpServer, tmp_path: Path) -> None:
+    props = {
+        "name": "Order",
+        "url": f"{web.url}/echo\n",
+        "verb": "post",
+        "body": '{"item": "{{ var.item }}"}',
+        "headers": '{"X-Item": "{{ var.item }}"}',
+        "dependency": "{}",
+    }
+    content = [
+        {"id": "1", "type": "var", "props": {"name": "item", "value": "tea"}},
+        {"id": "2", "type": "http", "props": props},
+    ]
+    path = tmp_path / "order.atrb"
+    path.write_text(json.dumps({"id": "0", "name": "Order", "version": 1, "content": content}))
+    ran = run_file(path)
+
+    sent = echoed(ran)
+    assert (sent["method"], sent["body"], headers_of(sent)["x-item"]) == ("POST", '{"item": "tea"}', "tea")
+
+
+@pytest.mark.parametrize("arguments", [["script.runbook.yaml"], ["--collect-only", "http.runbook.yaml"]])
+def test_client_is_imported_when_a_block_needs_it(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "script.runbook.yaml").write_text("blocks: [script: 'true']")
+    (tmp_path / "http.runbook.yaml").write_text("blocks: [http: 'http://127.0.0.1:9/']")
+    look = f"import sys, pytest; pytest.main({arguments}); print(sorted({{'httpx2', 'httpcore2', 'h11'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout

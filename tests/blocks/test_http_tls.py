@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.servers.http_servers import (
     HttpServer,
     RawServer,
     asks_for_certificates,
+    read_head,
     tls_server,
 )
 
@@ -168,3 +171,66 @@ def test_key_of_its_own_file_and_with_a_password(certificates: Certificates, tmp
 
     assert str(without.message).startswith(f"no client certificate in {tmp_path}/cert.pem with the key")
     assert with_it.outcome is Outcome.PASSED
+
+
+# Connections
+
+
+def test_requests_of_a_runbook_share_a_connection_over_http_2(
+    secure_web: HttpServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    block = {"http": {"url": f"{secure_web.url}/echo", "ca": str(certificates.ca)}}
+    ran = run_book(tmp_path, *[block] * 20)
+
+    assert len({output["body_json"]["connection"] for output in ran.outputs if output}) == 1  # type: ignore[index]
+    assert {output["http_version"] for output in ran.outputs if output} == {"HTTP/2"}
+
+
+def test_cancelled_request_over_http_2_is_ended_and_the_server_sees_it(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    with tls_server(certificates.issue("patient", "127.0.0.1")) as server:
+        block = {"http": {"url": f"{server.url}/drip", "ca": str(certificates.ca)}, "timeout": "300ms"}
+        result = run_book(tmp_path, block).result
+
+        assert result.kind == "timeout"
+        assert server.app.gone.acquire(timeout=10)
+
+
+def test_proxy_lets_tls_through(
+    secure_web: HttpServer, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    with RawServer(lambda connection: asked.append(let_through(connection, secure_web.port))) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        url = f"https://localhost:{secure_web.port}/echo"
+        ran = run_book(tmp_path, {"http": {"url": url, "ca": str(certificates.ca)}})
+
+    assert (ran.result.outcome, ran.output["tls_expiry_days"]) == ("passed", 30)
+    assert asked == [f"CONNECT localhost:{secure_web.port} HTTP/1.1"]
+
+
+def test_proxy_that_lets_nobody_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    with RawServer(refuse) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        result = run_book(tmp_path, {"http": "https://shop.invalid/"}).result
+
+    message = "the proxy does not let us through to shop.invalid:443: 407 Proxy Authentication Required"
+    assert (result.kind, result.message) == ("unreachable", message)
+
+
+def let_through(connection: socket.socket, port: int) -> str:
+    """Be a proxy to that port until either side has enough; give the first line of what was asked."""
+    head = read_head(connection)
+    connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        ends = {connection: server, server: connection}
+        while True:
+            for ready in select.select(list(ends), [], [], 10)[0]:
+                if not (data := ready.recv(65_536)):
+                    return head.decode().splitlines()[0]
+                ends[ready].sendall(data)
