@@ -33,8 +33,10 @@ class Place:
         return Place(self.path, line)
 
     def below(self, lines: int) -> Place:
-        """The place that many lines further down; the same place where no line is known."""
-        return self if self.line is None else Place(self.path, self.line + lines)
+        """The place that many lines further down in a text; the same place where no line is known, and in JSON."""
+        if self.line is None or self.path.endswith(".json"):  # a text of JSON stands on one line
+            return self
+        return Place(self.path, self.line + lines)
 
 
 class RunbookError(Exception):

@@ -52,3 +52,7 @@ UNKNOWN = [("sript", ("script", "env"), "did you mean script?"), ("zebra", ("scr
 @pytest.mark.parametrize(("value", "known", "hint"), UNKNOWN)
 def test_an_unknown_name_hints_at_what_there_is(value: str, known: tuple[str, ...], hint: str) -> None:
     assert unknown("block type", value, known) == (f'unknown block type "{value}"', hint)
+
+
+def test_a_text_of_json_stands_on_one_line() -> None:
+    assert Place("a.json", 3).below(5) == Place("a.json", 3)
