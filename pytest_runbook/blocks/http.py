@@ -65,6 +65,8 @@ class Http(BlockBehavior):
         body, implied = self._body(context, props, method, files)
         given = _without_framing(context, props.headers())
         has = {name.lower() for name, _ in given}
+        if "authorization" in has and (auth or authorization):
+            raise props.fault("auth", "credentials twice: auth, and the header Authorization", "leave one of them out")
         return HttpRequest(
             method=method,
             url=with_query(props.url("url"), props.pairs("query")),

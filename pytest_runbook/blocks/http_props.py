@@ -67,8 +67,7 @@ class HttpProps:
 
     def headers(self) -> Headers:
         """Names and values; a mapping, or a text of JSON as the reference has it."""
-        value = self._props.get("headers")
-        given = self._rendered(self._json_headers(value) if isinstance(value, str) else value or {}, "headers")
+        given = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
         if not isinstance(given, Mapping):
             raise self.fault("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
         return tuple(self._checked_header(name, text) for name, text in self._pairs("headers", given))
@@ -94,6 +93,8 @@ class HttpProps:
         password = self._context.render("keyPassword").strip("\r\n") or None
         if password is not None:
             self._context.redactor.add(password, "key_password")
+        if cert is None and (key or password):
+            raise self.fault("key", "a key belongs to a certificate, and none is given", "name it with `cert`")
         verify = self._props.get("verify") is not False
         return TlsSettings(verify=verify, ca=ca, cert=cert, key=key, key_password=password)
 
@@ -101,15 +102,13 @@ class HttpProps:
         text = self.text(prop)
         return None if text is None else str(self._context.folder / Path(text).expanduser())
 
-    def _json_headers(self, text: str) -> object:
+    def _json_headers(self) -> object:
         """Parsed before it is rendered, so that no value can break out of its quotes; afterwards, if need be."""
-        if not text.strip():
-            return {}
+        written = str(self._props["headers"])
         try:
-            return json.loads(text)
+            return self._rendered(json.loads(written), "headers") if written.strip() else {}
         except ValueError:
-            pass
-        rendered = self._context.render("headers")
+            rendered = self._context.render("headers")
         try:
             return json.loads(rendered) if rendered.strip() else {}
         except ValueError as error:

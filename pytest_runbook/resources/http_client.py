@@ -5,7 +5,6 @@ Requests are made by httpx2, the maintained continuation of httpx; its errors ar
 
 from __future__ import annotations
 
-import codecs
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ MOST_REDIRECTS = 10
 LARGEST_BODY = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 60.0
 LONGEST_URL = 300
+CLOSE_GRACE = 2.0
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
 
@@ -116,11 +116,13 @@ class HttpExchange:
 
     @property
     def charset(self) -> str:
-        """The body's encoding as the server names it; UTF-8 where it names none, or one that nobody knows."""
+        """The body's encoding as the server names it; UTF-8 where it names none, or one that decodes no text."""
+        name = self.answer.charset_encoding or "utf-8"
         try:
-            return codecs.lookup(self.answer.charset_encoding or "").name
-        except LookupError:
-            return "utf-8-sig"
+            b"a".decode(name, "replace")
+        except (LookupError, UnicodeError):
+            name = "utf-8"
+        return "utf-8-sig" if name.lower() in ("utf-8", "utf8") else name
 
     def told(self) -> str:
         """The exchange in a line: ``GET https://shop/health -> 200 in 84 ms``."""
@@ -163,9 +165,13 @@ class FileBody:
         self.size = path.stat().st_size
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self.size
         async with await anyio.open_file(self.path, "rb") as file:
-            while chunk := await file.read(65_536):
+            while chunk := await file.read(min(left, 65_536)):
+                left -= len(chunk)
                 yield chunk
+        if left:
+            raise BlockFailed(f"{self.path} became shorter while it was sent")
 
 
 class HttpConnections:
@@ -189,7 +195,7 @@ class HttpConnections:
         """Close a runbook's connections and forget its cookies."""
         self._cookies.pop(run_id, None)
         for client in self._clients.pop(run_id, {}).values():
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(CLOSE_GRACE, shield=True):
                 await client.aclose()
 
     async def perform(self, exchange: HttpExchange, run_id: str) -> None:

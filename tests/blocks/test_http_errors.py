@@ -77,6 +77,8 @@ def test_url_that_is_none(tmp_path: Path, url: str, message: str, hint: str) -> 
         ({"headers": {"X": {"a": 1}}}, "headers: X is no text"),
         ({"auth": {"user": "ada"}}, "auth holds user and password, or bearer"),
         ({"auth": {"bearer": "{{ '' }}"}}, "auth: bearer is empty"),
+        ({"auth": {"bearer": "t"}, "headers": {"authorization": "x"}}, "credentials twice"),
+        ({"key": "k.pem"}, "a key belongs to a certificate, and none is given"),
         ({"method": "POST", "body": "a", "json": 1}, "a request has one body, not body and json"),
         ({"method": "POST", "body_file": "missing"}, "`bodyFile`: there is no file"),
         ({"method": "POST", "body_file": "/etc/passwd"}, "`bodyFile` leads out of the project: /etc/passwd"),
@@ -225,6 +227,15 @@ def until_gone(connection: socket.socket) -> None:
     """Take what comes, say nothing."""
     while connection.recv(65_536):
         pass
+
+
+def test_handshake_that_is_not_answered_is_given_up(tmp_path: Path) -> None:
+    with RawServer(until_gone) as server:
+        url = server.url.replace("http:", "https:")
+        result = run_book(tmp_path, {"http": {"url": url, "connect_timeout": "200ms"}}).result
+
+    message = f"no connection to 127.0.0.1:{server.port}: none within 200 ms"
+    assert (result.kind, result.message) == ("unreachable", message)
 
 
 def test_silent_server_is_given_up(tmp_path: Path) -> None:
