@@ -92,12 +92,17 @@ class Redactor:
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
             return self._pattern
 
-    def undecided(self, text: str) -> int:
-        """How many characters at the end may be the beginning of a secret that goes on in the next chunk."""
+    def decided(self, text: str) -> int:
+        """How much of a text can be shown: what follows may be the beginning of a secret that goes on later."""
         line = text.rfind("\n") + 1
         if "://" in text[line:] or _may_hold_header(text[line:]):
-            return len(text) - line
-        return max((_overlap(text, form) for form in self._forms), default=0)
+            cut = line
+        else:
+            cut = len(text) - max((_overlap(text, form) for form in self._forms), default=0)
+        if not self._forms:
+            return cut
+        spans = (match.span() for match in self._compiled().finditer(text))
+        return next((start for start, end in spans if start < cut < end), cut)
 
 
 class StreamRedactor:
@@ -113,7 +118,7 @@ class StreamRedactor:
     def feed(self, text: str) -> str:
         """What can be shown now."""
         pending = self._held + text
-        cut = len(pending) - self._redactor.undecided(pending)
+        cut = self._redactor.decided(pending)
         self._held = pending[cut:]
         return self._redactor.redact(pending[:cut])
 

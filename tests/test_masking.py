@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_runbook import ContextValue, Inputs, Section, Source
@@ -95,7 +95,10 @@ def test_data_is_masked_in_keys_and_values_and_keeps_its_types() -> None:
     assert knowing("hunter22").redact_data(data) == {"***": ["a ***", 5, None, True, {"x": ["***"]}]}
 
 
+@settings(max_examples=500)
 @given(text=st.text("ab\n:/@", max_size=60), cuts=st.lists(st.integers(0, 60), max_size=6))
+@example(text="bbbb", cuts=[])
+@example(text="abbbbb\nba", cuts=[3, 5])
 def test_text_in_pieces_comes_out_as_text_in_one(text: str, cuts: list[int]) -> None:
     redactor = knowing("aabab", "ba\nba", "bbbb")
     stream = redactor.stream()
