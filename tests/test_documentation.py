@@ -31,6 +31,8 @@ def shown_runbooks() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("page", "name", "text"), shown_runbooks())
 def test_every_runbook_that_is_shown_can_be_read(pytester: pytest.Pytester, page: str, name: str, text: str) -> None:
     (pytester.path / name).write_text(text)
+    if page == "block-types.md":
+        pytester.makeconftest(shown_files(ROOT / "docs" / page)["conftest.py"])
 
     result = pytester.runpytest_subprocess("--collect-only", "-q", "-p", "no:anyio", name)
 
