@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..errors import FileError, Place, unknown
 from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Condition, Connection, Given, Runbook
-from ..templates import Expression, Problem, is_template, template_problems
+from ..templates import LOOP_ROOTS, TEMPLATE_ROOTS, Expression, Problem, is_template, template_problems
 
 
 def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
@@ -22,13 +22,17 @@ def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...
 
 def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileError]:
     if spec.rules.template and spec.type in catalog:
+        roots = TEMPLATE_ROOTS if spec.rules.loop is None else LOOP_ROOTS
         for prop in catalog[spec.type].props:
             if prop.templated and not _is_text_of_others(spec, prop.name):
                 for text in _texts(spec.props.get(prop.name)):
-                    yield from _text_problems(text, spec.place_of(prop.name), spec.label)
+                    yield from _text_problems(text, spec.place_of(prop.name), spec.label, roots)
         scope = spec.rules.scope
         alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
-        yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label)
+        yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label, roots)
+        for expectation in spec.rules.expectations:
+            for text in _texts(expectation.value):
+                yield from _text_problems(text, expectation.place, spec.label, roots)
     for condition in (*_conditions(spec), *_expression_props(spec, catalog)):
         for problem in Expression(condition.source).problems():
             yield _error(problem, condition.place, spec.label)
@@ -76,18 +80,22 @@ def _conditions(spec: BlockSpec) -> Iterator[Condition]:
     yield from (capture.expression for capture in rules.captures)
     if rules.when is not None:
         yield rules.when
+    if rules.loop is not None and isinstance(rules.loop.over, Condition):
+        yield rules.loop.over
     if rules.retry is not None and rules.retry.until is not None:
         yield rules.retry.until
 
 
-def _given_problems(values: tuple[Given, ...], block: str | None) -> Iterator[FileError]:
+def _given_problems(
+    values: tuple[Given, ...], block: str | None, roots: tuple[str, ...] = TEMPLATE_ROOTS
+) -> Iterator[FileError]:
     for given in values:
-        yield from _text_problems(given.value, given.place, block)
+        yield from _text_problems(given.value, given.place, block, roots)
 
 
-def _text_problems(text: object, place: Place, block: str | None) -> Iterator[FileError]:
+def _text_problems(text: object, place: Place, block: str | None, roots: tuple[str, ...]) -> Iterator[FileError]:
     if isinstance(text, str) and is_template(text):
-        for problem in template_problems(text):
+        for problem in template_problems(text, roots):
             yield _error(problem, place, block)
 
 

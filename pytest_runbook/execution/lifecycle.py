@@ -22,11 +22,12 @@ from ..context.values import ContextValue, Reads, Source
 from ..errors import AssertionsFailed, Cancelled, InternalError, NotTried, RunbookError, TimedOut
 from ..masking import MASK
 from ..messages.status import ExecutionStatus, State
-from ..model.runbook import Capture, Condition, Retry
+from ..model.runbook import Capture, Condition, Loop, Retry
 from ..text import shorten, show_limit, show_seconds
 from .assertions import Difference, Explain, Judge, mentions, show_value
 from .context import ExecutionContext, Findings, WorkResult
-from .result import AssertionTrace, BlockResult, Outcome, Provenance, Section, Verdict
+from .loops import TurnsSoFar, items_of, roots_of
+from .result import AssertionTrace, BlockResult, Outcome, Provenance, Section, Turn, Verdict
 from .retries import AttemptLog, may_help, pauses
 
 MOST_VALUES_TOLD = 20
@@ -76,6 +77,10 @@ class BlockRunner:
     _started: float = field(default_factory=time.monotonic)
     _log: AttemptLog = field(default_factory=AttemptLog)
     _warnings: tuple[AssertionTrace, ...] = ()
+    _output: Mapping[str, object] | None = None
+    _variables: Mapping[str, object] = field(default_factory=dict)
+    _turns: TurnsSoFar = field(default_factory=TurnsSoFar)
+    _turn: str = ""
 
     async def run(self) -> BlockResult:
         """Run it and settle its handle."""
@@ -97,7 +102,7 @@ class BlockRunner:
         with handle.scope as scope:
             handle.hurry(handle.limit)
             self.context.block_started()
-            ending = await self._attempts()
+            ending = await (self._attempts() if self.context.spec.rules.loop is None else self._loop())
         if ending is not None:
             return ending
         if handle.cancellation is not None:
@@ -105,11 +110,73 @@ class BlockRunner:
         return self._timed_out(scope.deadline - begun, anyio.current_time() - scope.deadline)
 
     def _timed_out(self, seconds: float, ending_it: float) -> Ending:
-        error = TimedOut(f"timed out after {show_seconds(seconds)} ({self.context.handle.limit.name})")
+        where = f" in turn {len(self._turns.turns) + 1}: {self._turn}" if self._turn else ""
+        error = TimedOut(f"timed out after {show_seconds(seconds)} ({self.context.handle.limit.name}){where}")
         ending = self._judged_error(error)
         if ending_it < LONGEST_UNTOLD_ENDING:
             return ending
         return replace(ending, notes=(*ending.notes, f"ending it took {show_seconds(ending_it)}"))
+
+    async def _loop(self) -> Ending:
+        """A turn for each item, all of them whatever becomes of one."""
+        loop, resolver = self.context.spec.rules.loop, self.context.resolver
+        assert loop is not None
+        try:
+            items = items_of(self._over(loop))
+        except RunbookError as error:
+            return Ending(self.explain(error.located(loop.place)))
+        if not items:
+            return Ending(NotTried("for_each: there is nothing to go over"))
+        for index, item in enumerate(items):
+            self._turn = self.context.redactor.redact(f"{loop.name} = {show_value(item, LONGEST_VALUE_TOLD)}")
+            self.context.resolver = replace(resolver, roots={**resolver.roots, **roots_of(loop.name, items, index)})
+            await self._take_turn(index + 1)
+        self.context.resolver = resolver
+        return self._all_turns()
+
+    def _over(self, loop: Loop) -> object:
+        """What the turns go over; secret if it was made of something that is."""
+        if not isinstance(loop.over, Condition):
+            return loop.over
+        reads = Reads()
+        value = self._judge(None, {}, reads).value(loop.over)
+        if reads.sensitive:
+            for item in items_of(value):
+                self.context.redactor.add(str(item), f"each.{loop.name}")
+        self.context.reads.values.update(reads.values)
+        return value
+
+    async def _take_turn(self, number: int) -> None:
+        self._log, self.context.findings, started = AttemptLog(), Findings(), time.monotonic()
+        ending = await self._attempts()
+        error = ending.error
+        turn = Turn(
+            number=number,
+            label=self._turn,
+            outcome=_outcome(error),
+            message=None if error is None else self.context.redactor.redact(error.message),
+            seconds=time.monotonic() - started,
+            attempts=self._log.count or 1,
+        )
+        self._turns.leave(self._output, self._variables)
+        self._turns.add(turn, self._warnings, self.context.findings.notes)
+        if error is not None:
+            self._turns.add_failure(turn, error, ending.assertions, self._sections(), self.context.findings.exit_code)
+
+    def _all_turns(self) -> Ending:
+        """What the turns come to; the block leaves what each of them left."""
+        turns = self._turns
+        self._warnings = tuple(turns.warnings)
+        self.context.findings = Findings(
+            did=f"{len(turns.turns)} turns, {len(turns.errors)} failed",
+            where=self.context.findings.where,
+            exit_code=turns.exit_code,
+            output=lambda: turns.sections,
+            notes=turns.notes,
+        )
+        self.context.set_output(turns.output())
+        self._publish(self._own(turns.variables))
+        return Ending(turns.error(), tuple(turns.assertions))
 
     async def _attempts(self) -> Ending:
         """One attempt, or as many as its author wants."""
@@ -153,7 +220,7 @@ class BlockRunner:
 
     async def _attempt(self) -> Ending:
         """The work and what must hold of it."""
-        self._warnings = ()
+        self._warnings, self._output, self._variables = (), None, {}
         try:
             self.context.clear_active_context()
             await checkpoint_if_cancelled()
@@ -274,6 +341,7 @@ class BlockRunner:
         """Let the blocks below see the variables."""
         if not own:
             return
+        self._variables = {name: value.value for name, value in own.items()}
         for name, value in own.items():
             if value.sensitive:
                 self.context.redactor.add(str(value.value), f"var.{name}")
@@ -284,6 +352,7 @@ class BlockRunner:
         if self.context.spec.rules.sensitive:
             for text in islice(_texts(output), MOST_SECRET_TEXTS):
                 self.context.redactor.add(text, f"the output of {self.label}")
+        self._output = output
         self.context.set_output(output)
 
     def _judge(
@@ -323,8 +392,9 @@ class BlockRunner:
             hint=redact(error.hint) if error and error.hint else None,
             error_place=str(error.place) if error else None,
             seconds=self._elapsed,
-            attempts=self._log.count or 1,
-            attempt_log=self._log.lines,
+            attempts=sum(turn.attempts for turn in self._turns.turns) or self._log.count or 1,
+            turns=tuple(self._turns.turns),
+            attempt_log=() if self._turns.turns else self._log.lines,
             assertions=ending.assertions,
             warnings=self._warnings,
             did=findings.did and redact(findings.did),

@@ -67,6 +67,21 @@ class Attempts:
     failure: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a block with ``for_each``.
+
+    number: 1-based. label: what it was about, masked and bounded: ``table = 'orders'``. message: why it failed.
+    """
+
+    number: int
+    label: str
+    outcome: Outcome
+    message: str | None
+    seconds: float
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """A value that the block read, and who set it. The value is masked and bounded."""
@@ -92,6 +107,7 @@ class BlockResult:
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
     message: why it failed or was skipped; a first line that stands alone.
     seconds: the block's own time. attempts: how many there were. attempt_log: what became of each, if it is retried.
+    turns: of a block with ``for_each``.
     warnings: what should hold and does not. did: what it did, in a line. where: host, directory, program.
     exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
     stops: why nothing is to run after it, although it did not fail; None: nothing of the kind.
@@ -111,6 +127,7 @@ class BlockResult:
     seconds: float = 0.0
     attempts: int = 0
     attempt_log: tuple[Attempts, ...] = ()
+    turns: tuple[Turn, ...] = ()
     assertions: tuple[AssertionTrace, ...] = ()
     warnings: tuple[AssertionTrace, ...] = ()
     did: str | None = None

@@ -44,6 +44,7 @@ RULES: Mapping[str, tuple[str, Reader]] = {
     "capture": ("captures", Section.captures),
     "timeout": ("timeout", Section.duration),
     "retry": ("retry", flow_keys.retry),
+    "for_each": ("loop", flow_keys.loop),
     "when": ("when", Section.condition),
     "skip": ("skip", Section.skip),
     "xfail": ("xfail", flow_keys.expected_failure),
@@ -64,7 +65,7 @@ SCOPE: Mapping[str, Reader] = {
     "stdin": Section.given_text,
 }
 BLOCK_LATER = frozenset(
-    {"for_each", "code", "needs", "matrix", "hosts", "require"}
+    {"code", "needs", "matrix", "hosts", "require"}
 )
 FILE_LATER = frozenset(
     {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .runbook import ExpectedFailure, Retry
-from .section import Section
-from .tree import LocatedDict
+from .runbook import ExpectedFailure, Loop, Retry
+from .section import Section, describe
+from .tree import LocatedDict, plain
 
 _RETRY: Mapping[str, Callable[[Section, str], object]] = {
     "every": lambda section, key: section.duration(key, f"retry {key}"),
@@ -66,3 +66,25 @@ def expected_failure(section: Section, key: str) -> ExpectedFailure | None:
     reason = inner.text("reason") if "reason" in value else ""
     strict = inner.boolean("strict") if "strict" in value else None
     return ExpectedFailure(reason=reason or "", strict=strict)
+
+
+def loop(section: Section, key: str) -> Loop | None:
+    """What a block goes over: one name with an expression, a list, a mapping or a number."""
+    inner = section.mapping(key)
+    if inner is None:
+        return None
+    if len(inner.values) != 1:
+        section.fault(
+            key, f"{key} has {len(inner.values)} names, not one", "for combinations: matrix, or a list of lists"
+        )
+        return None
+    ((name, value),) = inner.values.items()
+    if not inner.is_variable(name):
+        return None
+    place = section.source.place.at(inner.values.line_of(name))
+    if isinstance(value, str):
+        condition = inner.condition(name)
+        return None if condition is None else Loop(name=name, over=condition, place=place)
+    if isinstance(value, bool) or not isinstance(value, (list, dict, int)):
+        inner.fault(name, f"{key} {name} must be an expression, a list, a mapping or a number, not {describe(value)}")
+    return Loop(name=name, over=plain(value), place=place)

@@ -147,6 +147,18 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """That a block runs once for each item of something.
+
+    name: how a turn calls its item: ``each.NAME``. over: an expression, or the items themselves in plain data.
+    """
+
+    name: str
+    over: Condition | object
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """How often and how long a block is tried again until it comes out well.
 
@@ -173,7 +185,7 @@ class BlockRules:
     warnings: the same, but what does not hold is only told. expectations: shapes of parts of the output.
     expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
     timeout: seconds, over all attempts; None: the runbook's or the run's default.
-    retry: None: the block has one attempt.
+    retry: None: the block has one attempt. loop: None: it has one turn.
     when: the block is skipped unless this is true.
     skip: the reason why it is skipped; None: it is not. xfail: None: nobody expects it to fail.
     is_cleanup: runs at the end, whatever happened before (``finally``).
@@ -190,6 +202,7 @@ class BlockRules:
     captures: tuple[Capture, ...] = ()
     timeout: float | None = None
     retry: Retry | None = None
+    loop: Loop | None = None
     when: Condition | None = None
     skip: str | None = None
     xfail: ExpectedFailure | None = None

@@ -43,6 +43,13 @@ _SECRET: Schema = {
     "additionalProperties": False,
 }
 
+_LOOP: Schema = {
+    "type": "object",
+    "propertyNames": _NAME,
+    "additionalProperties": {"type": ["string", "array", "object", "integer"]},
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 _XFAIL: Schema = {
     "type": "object",
     "properties": {"reason": _TEXT, "strict": {"type": "boolean"}},
@@ -78,6 +85,7 @@ _CONNECTION: Schema = {
 }
 
     flow_keys.retry: _RETRY,
+    flow_keys.loop: _LOOP,
     flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
     expectations: {"type": "object"},
     access_keys.effects: {"enum": [str(choice) for choice in Effects]},
@@ -115,6 +123,7 @@ _HELP: Mapping[str, str] = {
     "assert": "what must hold of the output: one expression or a list",
     "warn": "what should hold of it; if it does not, that is told, and nothing fails",
     "expect": "shapes of parts of the output, by their paths",
+    "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
     "xfail": "why it is expected to fail",
     "expect_error": "a regular expression: the block passes by failing with an error that it matches",
     "capture": "a variable for output.value, or names with expressions",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Place, UnreadableFile
-from ..execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Verdict
+from ..execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Turn, Verdict
 from ..text import escape_controls, shorten, show_seconds
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def picture_of_block(
         *(row for trace in result.warnings for row in _row("warning", trace.source)),
         *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
         *_row("block", _block_line(result, total)),
+        *_row("turns", "\n".join(_turns(result.turns))),
         *_row("attempts", _joined(map(_attempts, result.attempt_log))),
         *_row("where", result.where or ""),
         *(line for section in result.sections for line in _section(section)),
@@ -137,6 +138,17 @@ def _attempts(line: Attempts) -> str:
     """``1-5: exit code 1 (28.0 s)``."""
     numbers = str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
     return f"{numbers}: {line.failure or 'ok'} ({show_seconds(line.seconds)})"
+
+
+def _turns(turns: Sequence[Turn]) -> Iterator[str]:
+    """A line for each turn; where there are many, those that failed and how many did not."""
+    shown = turns if len(turns) <= SHOWN_LINES else [turn for turn in turns if turn.outcome is not Outcome.PASSED]
+    for turn in shown[:SHOWN_LINES]:
+        tried = f", {turn.attempts} attempts" if turn.attempts > 1 else ""
+        yield f"{turn.number} {turn.label}: {turn.message or 'ok'} ({show_seconds(turn.seconds)}{tried})"
+    if len(shown[:SHOWN_LINES]) < len(turns):
+        passed = sum(turn.outcome is Outcome.PASSED for turn in turns)
+        yield f"{len(turns)} turns: {passed} ok, {len(turns) - passed} not"
 
 
 def ordinal(number: int) -> str:

@@ -5,13 +5,14 @@ silence.
 """
 
 from .expression import Comparison, Explanation, Expression, Operand
-from .problems import EXPRESSION_ROOTS, TEMPLATE_ROOTS, Problem, template_problems
+from .problems import EXPRESSION_ROOTS, LOOP_ROOTS, TEMPLATE_ROOTS, Problem, template_problems
 from .renderer import render
 from .syntax import is_template
 from .values import Undefined, show, to_text
 
 __all__ = [
     "EXPRESSION_ROOTS",
+    "LOOP_ROOTS",
     "TEMPLATE_ROOTS",
     "Comparison",
     "Explanation",

@@ -17,7 +17,8 @@ from .source import source_of
 from .syntax import FOREIGN_HINT, foreign_hint, is_template, parse_template
 
 TEMPLATE_ROOTS = ("var", "env", "doc", "block", "host", "fixture", "secret", "workspace", "runbook")
-EXPRESSION_ROOTS = ("output", *TEMPLATE_ROOTS, "each", "loop")
+LOOP_ROOTS = (*TEMPLATE_ROOTS, "each", "loop")
+EXPRESSION_ROOTS = ("output", *LOOP_ROOTS)
 _LOOP_METHODS = frozenset({"cycle", "changed"})
 
 
@@ -31,15 +32,18 @@ class Problem:
 
 
 @lru_cache(maxsize=4096)
-def template_problems(text: str) -> tuple[Problem, ...]:
-    """What is wrong with a template, as far as that can be said without evaluating it; nothing for other texts."""
+def template_problems(text: str, roots: tuple[str, ...] = TEMPLATE_ROOTS) -> tuple[Problem, ...]:
+    """What is wrong with a template, as far as that can be said without evaluating it; nothing for other texts.
+
+    roots: the names that it may begin with.
+    """
     if not is_template(text):
         return ()
     try:
         tree = parse_template(text)
     except TemplateError as error:
         return (problem_of(error),)
-    found = tuple(problems_of(tree, TEMPLATE_ROOTS))
+    found = tuple(problems_of(tree, roots))
     return tuple(_with_foreign_hint(problem, text) for problem in found)
 
 
