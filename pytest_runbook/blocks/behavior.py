@@ -18,12 +18,14 @@ class BlockBehavior:
     """A block type at work on one block.
 
     uses_host: True if its work happens on the host that a block above chose.
+    asks_first: True for a context block whose execution asks a person what the blocks below need.
 
     A type overrides `passive_context`, if it tells something to the blocks below, and `execute`, if it does work. One
     instance serves one block; it keeps no state between executions.
     """
 
     uses_host: ClassVar[bool] = False
+    asks_first: ClassVar[bool] = False
 
     def __init__(self, spec: BlockSpec, label: str) -> None:
         self.spec = spec

@@ -6,7 +6,9 @@ from ..context.block_context import BlockContext
 from ..context.items import DocumentVar
 from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
-from ..context.values import ContextValue
+from ..context.values import ContextValue, Source
+from ..execution.context import ExecutionContext, WorkResult
+from ..messages.client import InputKind
 from .behavior import BlockBehavior
 
 
@@ -30,13 +32,32 @@ class Var(BlockBehavior):
 class LocalVar(Var):
     """A variable whose value the file does not hold. Without one it is undefined: an error where it is used."""
 
+    asks_first = True
+
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         name = self.variable_name(resolver)
         given = local_values.get("value")
         if given is None:
             return BlockContext()
-        sensitive = given.sensitive or self.spec.rules.sensitive or self.spec.props.get("obscured") is True
+        sensitive = given.sensitive or self._is_hidden
         return BlockContext(DocumentVar(name, ContextValue(given.value, given.source, sensitive=sensitive)))
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        """Ask for the value, where there is somebody to ask and nobody has given one."""
+        name = self.variable_name(context.resolver)
+        is_given = name in context.resolver.fixed or context.local_values.get("value") is not None
+        if is_given or not context.asks_people:
+            return WorkResult()
+        hidden = self._is_hidden
+        answer = await context.prompt_client(name, f"Value of {name}", input=InputKind.STRING, is_hidden=hidden)
+        if answer.value is not None:
+            value = ContextValue(answer.value, Source("the person who was asked"), sensitive=hidden)
+            context.update_active_context(lambda left: left.insert(DocumentVar(name, value)))
+        return WorkResult()
+
+    @property
+    def _is_hidden(self) -> bool:
+        return self.spec.rules.sensitive or self.spec.props.get("obscured") is True
 
 
 class Editor(BlockBehavior):

@@ -133,14 +133,14 @@ class RunbookRun:
 
     async def _ask_above(self, spec: BlockSpec) -> None:
         """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""
-        if not self._runtime.settings.asks_people or spec.rules.skip is not None or self._stopped(spec):
+        if not self._runtime.settings.asks_people or spec.rules.skip is not None:
             return
         for other in self.document.above(spec.id):
             behavior = self.document.behavior(other.id)
-            if behavior is None or not behavior.asks_first or other.id in self._asked:
-                continue
-            self._asked.add(other.id)
-            await ended(self.document.start_execution(other.id))
+            is_open = behavior is not None and behavior.asks_first and other.id not in self._asked
+            if is_open and self._stopped(spec) is None:
+                self._asked.add(other.id)
+                await ended(self.document.start_execution(other.id))
 
     def _decide(self, spec: BlockSpec) -> Skip | None:
         """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.

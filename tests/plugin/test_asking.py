@@ -126,3 +126,24 @@ def test_nobody_is_asked_without_a_terminal(project: Project) -> None:
     result = project.finish(project.start("-s", "a.runbook.yaml"))
 
     result.stdout.fnmatch_lines(["*paused, and nobody says whether to go on*"])
+
+
+SAVED = """
+    id: x
+    name: x
+    version: 1
+    content:
+    - id: d
+      type: dropdown
+      props: {name: region, value: b, optionsType: fixed, fixedOptions: "a, b", variableOptions: "",
+              commandOptions: "", interpreter: bash}
+    - {id: s, type: script, props: {name: Show, code: "test {{ var.region }} = b"}}
+    """
+
+
+@pytest.mark.parametrize("arguments", [("--runbook-saved-answers",), ("-o", "runbook_saved_answers=true")])
+def test_saved_answers_count_where_that_is_wanted(project: Project, arguments: tuple[str, ...]) -> None:
+    project.write("a.atrb", SAVED)
+
+    project.run("a.atrb", *arguments).assert_outcomes(passed=2)
+    project.run("a.atrb").assert_outcomes(failed=1, skipped=1)
