@@ -171,8 +171,6 @@ class BlockItem(pytest.Function):
         error = excinfo.value
         if isinstance(error, BlockFault):
             return self._picture(error.result)
-        if isinstance(error, RunbookError):
-            return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

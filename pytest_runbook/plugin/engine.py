@@ -23,6 +23,7 @@ from .interruption import Interruption
 
 ResultT = TypeVar("ResultT")
 Cancel = Callable[[str], Any]
+LOOK_INTERVAL = 0.1
 
 
 class Engine:
@@ -92,16 +93,16 @@ class Engine:
     def _result(self, future: Future[ResultT], cancel: Cancel) -> ResultT:
         """What the coroutine gives, also if something else in this thread wants to get out: another plugin's limit."""
         try:
-            return self.asking.result(future) if self.asking else future.result()
+            return self.asking.result(future) if self.asking else _patiently(future)
         except pytest.fail.Exception as failure:
             if future.done():
                 raise
             self._start(cancel, f"ended from outside: {failure}")
-            return future.result()
+            return _patiently(future)
         except BaseException:
             if not future.done():
                 self._start(cancel, "ended from outside")
-                wait([future])
+                _patiently(future)
             raise
 
     def _interrupt(self, cancel: Cancel) -> None:
@@ -116,6 +117,13 @@ class Engine:
         if self._portal is None:
             raise RuntimeError("the engine is not open")
         return self._portal.start_task_soon(function, *arguments)
+
+
+def _patiently(future: Future[ResultT]) -> ResultT:
+    """The result, waited for so that signals are noticed also where the system gave them to another thread."""
+    while not wait([future], timeout=LOOK_INTERVAL).done:
+        pass
+    return future.result()
 
 
 def _not_now() -> None:

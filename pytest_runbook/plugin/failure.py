@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Place, UnreadableFile
+from ..errors import Place, RunbookError, UnreadableFile
 from ..execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Turn, Verdict
 from ..text import escape_controls, shorten, show_seconds
 
@@ -56,6 +56,11 @@ def picture_of_file(error: UnreadableFile) -> FailurePicture:
     first = error.errors[0]
     more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
     return FailurePicture(str(error), f"{first.message}{more}", first.place)
+
+
+def picture_of_error(error: RunbookError) -> FailurePicture:
+    """The picture of what went wrong around a block."""
+    return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
 
 
 def picture_of_block(

@@ -16,7 +16,6 @@ from ..document.workspace import DefaultDirectory
 from ..errors import Place, RunbookError
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
-
 from .asking import somebody_is_there
 
 if TYPE_CHECKING:

@@ -59,10 +59,10 @@ class Interruption:
         self._last = time.monotonic()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM and self.count and time.monotonic() - self._last < ECHO_SECONDS:
+            return  # whoever started us was interrupted, too, and only passes it on
         interrupt = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
         if self._react is None:
             raise interrupt
-        if number == signal.SIGTERM and self.count and time.monotonic() - self._last < ECHO_SECONDS:
-            return  # whoever started us was interrupted, too, and only passes it on
         self.note(interrupt)
         self._react()

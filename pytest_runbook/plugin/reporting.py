@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ..errors import Place
+from ..errors import Place, RunbookError
 from ..execution.result import BlockResult, Outcome
 from ..masking import Redactor
 from ..text import escape_controls
 from .collection import BlockItem
-from .failure import FailurePicture, is_cut
+from .failure import FailurePicture, is_cut, picture_of_error
 from .summary import Summary
 
 WIRE_KEY = "runbook"
@@ -30,10 +30,12 @@ class Reports:
         self._note_worker = note_worker
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report = yield
         if isinstance(item, BlockItem) and item.result is not None and report.when == "call":
             _shape(report, item, item.result)
+        elif isinstance(item, BlockItem) and call.excinfo is not None and isinstance(call.excinfo.value, RunbookError):
+            report.longrepr = picture_of_error(call.excinfo.value)
         self._mask(report)
         return report
 

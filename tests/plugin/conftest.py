@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,16 +21,14 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture
-def nothing_left() -> Iterator[None]:
-    """Afterwards no process is left that carries the mark of a block of this test."""
-    before = {process.pid for process in psutil.process_iter()}
+def nothing_left(project: Project) -> Iterator[None]:
+    """Afterwards no process is left that runs in the project's folder."""
     yield
-    left = [process for process in psutil.process_iter() if process.pid not in before and _is_of_a_block(process)]
-    assert left == []
+    assert [process for process in psutil.process_iter() if _is_at(process, project.path)] == []
 
 
-def _is_of_a_block(process: psutil.Process) -> bool:
+def _is_at(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and "RUNBOOK_OUTPUT_VARS" in process.environ()
+        return process.pid != os.getpid() and process.cwd() == str(folder)
     except psutil.Error:
         return False
