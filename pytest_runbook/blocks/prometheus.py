@@ -219,8 +219,8 @@ def _data(exchange: HttpExchange) -> Mapping[str, Any]:
     hint = {401: "give it credentials: `auth`", 403: "these credentials are not enough"}.get(
         exchange.status, "is `endpoint` the address of a Prometheus server, with the path that it is served below?"
     )
-    said = f"HTTP {exchange.status} {exchange.reason}".rstrip()
-    raise BlockFailed(f"no answer of a Prometheus server: {said}: {shorten(text, 200)}", hint=hint, said=text)
+    said = ": ".join(filter(None, (f"HTTP {exchange.status} {exchange.reason}".rstrip(), shorten(text, 200))))
+    raise BlockFailed(f"no answer of a Prometheus server: {said}", hint=hint, said=text)
 
 
 def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> PrometheusResult:

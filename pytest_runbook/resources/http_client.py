@@ -125,14 +125,13 @@ class HttpExchange:
         return "utf-8-sig" if name.lower() in ("utf-8", "utf8") else name
 
     def told(self) -> str:
-        """The exchange in a line: ``GET https://shop/health -> 200 in 84 ms``."""
+        """The exchange in a line, as far as it came: ``GET https://shop/health -> 200 in 84 ms``."""
         asked = f"{self.request.method} {self.request.shown_url}"
         if self.response is None:
-            return f"{asked}, no answer after {show_seconds(self.elapsed)}"
+            return asked
         moved = f" from {self.url}" if self.response.history else ""
         if self.seconds is None:
-            size = f"{len(self.body):,} bytes of its body"
-            return f"{asked} -> {self.status}{moved}, {size} after {show_seconds(self.elapsed)}"
+            return f"{asked} -> {self.status}{moved}, {len(self.body):,} bytes of its body"
         return f"{asked} -> {self.status}{moved} in {show_seconds(self.seconds)}"
 
     def begin(self, response: httpx2.Response) -> None:

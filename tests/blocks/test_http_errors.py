@@ -275,7 +275,7 @@ def test_block_s_own_limit_replaces_the_patience_with_silence(tmp_path: Path) ->
     assert result.kind == "timeout"
     assert str(result.message).endswith("(limit 300 ms)")
     assert time.monotonic() - started < 5
-    assert re.fullmatch(rf"GET {server.url}, no answer after \d+ ms", str(result.did))
+    assert result.did == f"GET {server.url}"
 
 
 def test_endless_answer_ends_with_the_block_and_the_server_sees_it(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_endless_answer_ends_with_the_block_and_the_server_sees_it(tmp_path: Pat
         result = run_book(tmp_path, {"http": f"{server.url}/drip", "timeout": "300ms"}).result
 
         assert result.kind == "timeout"
-        assert re.fullmatch(rf"GET {server.url}/drip -> 200, \d+ bytes of its body after \d+ ms", str(result.did))
+        assert re.fullmatch(rf"GET {server.url}/drip -> 200, \d+ bytes of its body", str(result.did))
         assert server.app.gone.acquire(timeout=10)
 
 
