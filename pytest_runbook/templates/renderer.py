@@ -37,6 +37,10 @@ def render(text: str, names: Mapping[str, object], *, forbid_empty: bool = False
         return renderer.captured(lambda: renderer.run(tree.body))
 
 
+def _empty(name: str) -> TemplateError:
+    return TemplateError(f"{name} is empty", name=name, hint="a gap would change what the text means")
+
+
 class _Break(Exception):
     """``{% break %}``."""
 
@@ -117,7 +121,7 @@ class Renderer(Evaluator):
                 value = self.value(part)
                 text = escape(value) if self._escapes else to_text(value)
                 if self._forbids_empty and not text.strip():
-                    raise TemplateError(f"{source_of(part)} is empty", name=source_of(part))
+                    raise _empty(source_of(part))
                 self._print(text)
 
     def _if(self, node: nodes.If) -> None:

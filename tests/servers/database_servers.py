@@ -30,8 +30,8 @@ class DatabaseServer:
 
 
 @contextmanager
-def postgres_server(certificate: Path | None = None, key: Path | None = None) -> Iterator[DatabaseServer]:
-    """PostgreSQL; user ``postgres`` with the password. certificate, key: for TLS."""
+def postgres_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
+    """PostgreSQL; user ``postgres`` with the password. certificate: for TLS, with its key in the same file."""
     places = sorted(str(path) for path in Path("/usr/lib/postgresql").glob("*/bin"))
     initdb = needed("initdb", "postgresql", *reversed(places))
     with folder() as home:
@@ -49,13 +49,9 @@ def postgres_server(certificate: Path | None = None, key: Path | None = None) ->
             Path(initdb).resolve().parent / "postgres", "-D", home / "data", "-p", str(port), "-h", "127.0.0.1",
             "-k", home, "-F", "-c", "shared_buffers=16MB", "-c", "max_connections=30",
         ]  # fmt: skip
-        if certificate is not None and key is not None:
-            own_key = home / "server.key"
-            shutil.copy(key, own_key)
-            own_key.chmod(0o600)
-            _handed_over(own_key)
-            shutil.copy(certificate, home / "server.crt")
-            command += ["-c", "ssl=on", "-c", f"ssl_cert_file={home}/server.crt", "-c", f"ssl_key_file={own_key}"]
+        if certificate is not None:
+            own = _own_copy(certificate, home)
+            command += ["-c", "ssl=on", "-c", f"ssl_cert_file={own}", "-c", f"ssl_key_file={own}"]
         uri = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
         ready = Path(initdb).resolve().parent / "pg_isready"
         with running(
@@ -68,8 +64,8 @@ def postgres_server(certificate: Path | None = None, key: Path | None = None) ->
 
 
 @contextmanager
-def mariadb_server(certificate: Path | None = None, key: Path | None = None) -> Iterator[DatabaseServer]:
-    """MariaDB; user ``runbook`` with the password, database ``shop``. certificate, key: for TLS."""
+def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
+    """MariaDB; user ``runbook`` with the password, database ``shop``. certificate: as above."""
     program = needed("mariadbd", "mariadb-server-core", "/usr/sbin")
     install = needed("mariadb-install-db", "mariadb-server-core")
     with folder() as home:
@@ -90,12 +86,9 @@ def mariadb_server(certificate: Path | None = None, key: Path | None = None) -> 
             f"--socket={home}/s", f"--pid-file={home}/pid", "--skip-name-resolve", f"--init-file={home}/init.sql",
             "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
         ]  # fmt: skip
-        if certificate is not None and key is not None:
-            own_key = home / "server.key"
-            shutil.copy(key, own_key)
-            _handed_over(own_key)
-            shutil.copy(certificate, home / "server.crt")
-            command += [f"--ssl-cert={home}/server.crt", f"--ssl-key={own_key}"]
+        if certificate is not None:
+            own = _own_copy(certificate, home)
+            command += [f"--ssl-cert={own}", f"--ssl-key={own}"]
         uri = f"mysql://runbook:{PASSWORD}@127.0.0.1:{port}/shop"
         with running(command, home, lambda: answers(port)) as process:
             yield DatabaseServer(uri, port, home, process)
@@ -140,3 +133,10 @@ def _handed_over(path: Path) -> Path:
     if unprivileged():
         shutil.chown(path, "nobody", "nogroup")
     return path
+
+
+def _own_copy(certificate: Path, home: Path) -> Path:
+    """The server's own copy, which nobody else may read."""
+    copy = Path(shutil.copy(certificate, home / "server.pem"))
+    copy.chmod(0o600)
+    return _handed_over(copy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...context.output import Output
-from ...errors import BlockFailed, Malformed, Place, TemplateError
+from ...errors import BlockFailed, Malformed, Place, TemplateError, Unreachable
 from ...execution.context import ExecutionContext
 from ...execution.result import Section
 from ...resources.database_sessions import DatabaseSession
@@ -23,8 +24,10 @@ from .rows import Convert, Converters, Layout, Rows, column_names
 from .statements import Statement, gives_rows, split
 
 SHOWN_ROWS = 20
-SHOWN_STATEMENT = 2000
 SHOWN_CELL = 200
+
+
+_IS_IT_UP = "is the server up, and are host and port right?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +224,22 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
 def _rendered(context: ExecutionContext, value: object) -> object:
     return context.render_text(value, "params") if isinstance(value, str) else value
+
+
+def no_connection(server: str, error: BaseException | None) -> Unreachable:
+    """A connection that could not be made, from what the system says. server: its URI as people may see it."""
+    match error:
+        case ConnectionRefusedError():
+            return Unreachable(f"no connection to {server}: refused", hint=_IS_IT_UP)
+        case socket.gaierror():
+            hint = "is the name right, and does this machine's DNS know it?"
+            return Unreachable(f"no connection to {server}: no such name", hint=hint)
+        case OSError(strerror=str(why)):
+            return Unreachable(f"no connection to {server}: {why}", hint=_IS_IT_UP)
+    why = "it does not answer as such a server does"
+    return Unreachable(
+        f"no connection to {server}: {why}", hint="is the port right? If it is, look at the server's log"
+    )
 
 
 def _did(statement: Statement, count: int) -> str:

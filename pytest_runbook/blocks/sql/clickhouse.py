@@ -25,6 +25,7 @@ from .statements import Statement
 KILL_GRACE = 3.0
 LARGEST_ANSWER = 4 * 1024**3
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
+_PORTS = "is it ClickHouse's HTTP port: 8123, or 8443 with TLS?"
 _SAMPLE = "https://user:password@host:8443/database"
 _SETTINGS = {
     "default_format": FORMAT,
@@ -75,7 +76,7 @@ class ClickhouseSession(SqlSession):
         exchange = await self._send("SELECT 1", {})
         if exchange.status != 200:
             error = _refused(exchange)
-            raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint)
+            raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORTS)
 
     async def is_alive(self) -> bool:
         try:
@@ -109,6 +110,8 @@ class Address:
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https"):
             raise Malformed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
+        if not parts.hostname:
+            raise Malformed("the URI names no host", hint=_SAMPLE)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
         self._auth = (unquote(user), unquote(password)) if user else None
         self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -150,7 +153,9 @@ class Clickhouse(SqlBlockBehavior):
         session = ClickhouseSession(self.target(context, connection_string), context.resources.http, address)
         try:
             await session.check()
-        except TimedOut as error:
+        except Malformed:
+            raise
+        except (TimedOut, BlockFailed) as error:
             raise Unreachable(error.message, hint=error.hint) from error
         return session
 

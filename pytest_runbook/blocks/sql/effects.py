@@ -49,7 +49,7 @@ def _why(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str |
     if verb in _READS:
         return None
     if verb in _TRANSACTIONS:
-        return f"{verb} ... WRITE" if "WRITE" in words else None
+        return f"{verb} ... WRITE may change something" if "WRITE" in words else None
     if verb == "PRAGMA":
         return _why_pragma(words)
     if verb in _QUERIES or verb == "WITH":

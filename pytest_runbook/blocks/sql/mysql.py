@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pymysql.err import MySQLError, OperationalError
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
-from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .mysql_values import CONVERTERS, DECODERS, is_boolean
 from .parameters import Params, formatted
 from .rows import Converters
@@ -27,6 +28,9 @@ DEFAULT_PORT = 3306
 KILL_GRACE = 3.0
 _RESET_CONNECTION = 0x1F
 _CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
+_NO_TLS = 2026
+# What the driver raises when what it reads is no MySQL.
+_NONSENSE = (LookupError, ValueError, TypeError, AssertionError, struct.error)
 _SAMPLE = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY"
 _PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", "collation")
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
@@ -35,6 +39,7 @@ _HINTS = {
     1045: "look at user and password",
     1049: "the server has no database of that name",
     1040: "the server has no connection left",
+    2026: "ssl-mode=PREFERRED goes without",
     1792: "the session is read-only: effects, --runbook-read-only, or the server's own setting",
 }
 
@@ -103,6 +108,18 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
         await self._execute_command(_RESET_CONNECTION, "")
         await self._read_ok_packet()
 
+    async def end(self, *, politely: bool) -> None:
+        """Close it, and wait until it is closed. politely: tell the server first."""
+        writer = self._writer
+        if politely:
+            await self.ensure_closed()
+        elif writer is not None:
+            writer.transport.abort()
+            self.close()
+        if writer is not None:
+            with suppress(OSError):
+                await writer.wait_closed()
+
     @property
     def server_id(self) -> int:
         """How the server calls this connection."""
@@ -111,7 +128,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
         if self._needs_tls and not self.server_capabilities & CLIENT.SSL:
-            raise OperationalError(2026, "the server has no TLS, and ssl-mode demands it")
+            raise OperationalError(_NO_TLS, "the server has no TLS, and ssl-mode demands it")
 
 
 class MysqlSession(SqlSession):
@@ -159,7 +176,7 @@ class MysqlSession(SqlSession):
                 try:
                     await other.query(f"KILL {self._connection.server_id}")
                 finally:
-                    other.close()
+                    await other.end(politely=False)
 
     async def is_alive(self) -> bool:
         try:
@@ -177,10 +194,7 @@ class MysqlSession(SqlSession):
             await self._connection.query(statement)
 
     async def close(self) -> None:
-        if self.is_spoilt:
-            self._connection.close()
-        else:
-            await self._connection.ensure_closed()
+        await self._connection.end(politely=not self.is_spoilt)
 
 
 class Mysql(SqlBlockBehavior):
@@ -194,7 +208,7 @@ class Mysql(SqlBlockBehavior):
         address = address_of(connection_string)
         try:
             connection = await address.connect()
-        except (MySQLError, OSError) as error:
+        except (MySQLError, OSError, *_NONSENSE) as error:
             raise _not_connected(error, connection_string) from error
         target = self.target(context, connection_string)
         session = MysqlSession(target, connection, address, self._set_up(read_only=context.read_only))
@@ -302,7 +316,8 @@ def _not_connected(error: Exception, uri: str) -> RunbookError:
     if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
         return Unreachable(f"no TLS with {server}: {cause or error}", hint="ssl-mode and ssl-ca say whom to trust")
     if isinstance(cause, OSError) or isinstance(error, OSError):
-        why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error)
-        return Unreachable(f"no connection to {server}: {why}", hint="is the server up, and are host and port right?")
+        return no_connection(server, cause or error)
     code = _code(error) if isinstance(error, MySQLError) else 0
+    if not 1000 <= code < 2000 and code != _NO_TLS:
+        return no_connection(server, None)
     return Unreachable(f"{server} does not let us in: {_words(error)}", hint=_HINTS.get(code))

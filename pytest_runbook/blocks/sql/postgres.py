@@ -13,7 +13,7 @@ import asyncpg
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
-from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .parameters import Params, numbered
 from .postgres_values import CODECS, CONVERTERS, fitted
 from .rows import Converters
@@ -140,12 +140,12 @@ def _not_connected(error: Exception, uri: str) -> RunbookError:
     server = connection_name(uri)
     if isinstance(error, asyncpg.PostgresError):
         return Unreachable(f"{server} does not let us in: {said}", hint=_HINTS.get(error.sqlstate or ""))
-    if isinstance(error, ConnectionRefusedError):
-        return Unreachable(f"no connection to {server}: refused", hint="is the server up, and are host and port right?")
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) or "SSL upgrade" in said:
         return Unreachable(f"no TLS with {server}: {said}", hint="sslmode and sslrootcert say whom to trust")
     if isinstance(error, OSError):
-        return Unreachable(f"no connection to {server}: {said}")
+        return no_connection(server, error)
+    if isinstance(error, ValueError) and not isinstance(error, asyncpg.InterfaceError):
+        said = "is its port a number?"
     return Malformed(f"the URI can't be used: {said}", hint="postgresql://user:password@host:5432/database")
 
 

@@ -120,7 +120,7 @@ def _may_open(piece: Sequence[Token]) -> bool:
     """True if a body may begin here: in CREATE TRIGGER and its like, and in BEGIN NOT ATOMIC."""
     first = piece[0].text.upper()
     if first == "CREATE":
-        return any(token.text.upper() in _WITH_BODY for token in piece[1:8])
+        return any(token.text.upper() in _WITH_BODY for token in piece[1:12])
     return first == "BEGIN" and len(piece) == 2 and piece[1].text.upper() == "NOT"
 
 

@@ -13,7 +13,7 @@ from tests.servers.database_servers import DatabaseServer
 
 HUGE = "x" * 100_000
 
-POSTGRES = [
+POSTGRES: list[tuple[str, object]] = [
     ("true", True),
     ("null", None),
     ("(-32768)::int2", -32768),
@@ -103,7 +103,7 @@ create domain positive as int check (value > 0);
 create extension if not exists citext
 """
 
-MARIADB = [
+MARIADB: list[tuple[str, object]] = [
     ("true", 1),
     ("null", None),
     ("cast(18446744073709551615 as unsigned)", 2**64 - 1),
@@ -166,7 +166,7 @@ MARIADB_COLUMNS = [
     ("point", "point(1, 2)", "POINT(1 2)"),
 ]
 
-SQLITE = [
+SQLITE: list[tuple[str, object]] = [
     ("null", None),
     ("9223372036854775807", 2**63 - 1),
     ("-9223372036854775808", -(2**63)),
@@ -181,7 +181,7 @@ SQLITE = [
     ("true", 1),
 ]
 
-CLICKHOUSE = [
+CLICKHOUSE: list[tuple[str, object]] = [
     ("NULL", None),
     ("true", True),
     ("toUInt8(255)", 255),
