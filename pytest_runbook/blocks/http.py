@@ -163,7 +163,7 @@ def _uploads(context: ExecutionContext, props: HttpProps, files: ExitStack) -> l
 
 
 def _output(exchange: HttpExchange) -> Output:
-    body, charset = bytes(exchange.body), exchange.charset
+    body, charset = exchange.body, exchange.charset
     reason = exchange.reason
     output = Output(
         {
@@ -186,7 +186,7 @@ def _output(exchange: HttpExchange) -> Output:
     return output
 
 
-def _parsed(body: bytes, charset: str) -> object:
+def _parsed(body: bytearray, charset: str) -> object:
     """The body as JSON; None where it is none."""
     try:
         return json.loads(body.decode(charset), parse_constant=_refuse)
