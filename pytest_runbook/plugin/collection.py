@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -149,10 +150,18 @@ class BlockItem(pytest.Function):
         return run is not None and run.is_started and self.spec.id not in run.results
 
     def setup(self) -> None:
+        __tracebackhide__ = True
         try:
             super().setup()
         except pytest.FixtureLookupError as error:
-            raise self._unknown_fixture(error) from None
+            hint = "define it in a conftest.py of this folder or above, or take it out of `fixtures`"
+            raise self._fixture_error(error.argname, f'unknown fixture "{error.argname}"', hint) from None
+        except pytest.fail.Exception as failure:
+            name = _parametrized_fixture(failure)
+            if name is None:
+                raise
+            message = f'fixture "{name}" is parametrized, and a block runs once'
+            raise self._fixture_error(name, message, "give it a fixture without params") from None
 
     def runtest(self) -> None:
         __tracebackhide__ = True
@@ -180,11 +189,9 @@ class BlockItem(pytest.Function):
         book = self.module_node.book
         return (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
 
-    def _unknown_fixture(self, error: pytest.FixtureLookupError) -> RunbookError:
-        is_own = error.argname in self.spec.rules.fixtures
-        place = self.spec.place_of("fixtures") if is_own else self.spec.place
-        hint = "define it in a conftest.py of this folder or above, or take it out of `fixtures`"
-        return FileError(f'unknown fixture "{error.argname}"', place=place, block=self.spec.label, hint=hint)
+    def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
+        place = self.spec.place_of("fixtures") if name in self.spec.rules.fixtures else self.spec.place
+        return FileError(message, place=place, block=self.spec.label, hint=hint)
 
     def _picture(self, result: BlockResult) -> FailurePicture:
         module = self.module_node
@@ -217,6 +224,13 @@ class UnreadableItem(pytest.Function):
     def reportinfo(self) -> tuple[Any, int | None, str]:
         place = self.error.errors[0].place
         return self.path, ((place.line if place else None) or 1) - 1, self.name
+
+
+def _parametrized_fixture(failure: BaseException) -> str | None:
+    """The name of the fixture that pytest could not give a parameter, by its own words; None for other failures."""
+    words = str(failure)
+    found = re.search(r"Requested fixture '(\w+)'", words)
+    return found[1] if found and words.startswith("The requested fixture has no parameter") else None
 
 
 def node_names(specs: Iterable[BlockSpec]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..context.json_form import plain_data
 from ..execution.result import BlockResult, Outcome
+from ..text import nearest
 
 if TYPE_CHECKING:
     from ..document.document import Document
@@ -39,6 +40,10 @@ class CalledRunbook(Mapping[str, CalledBlock]):
         self.variables = variables
 
     def __getitem__(self, name: str) -> CalledBlock:
+        __tracebackhide__ = True
+        if name not in self._blocks:
+            near = nearest(name, self._blocks)
+            raise KeyError(f'no block is called "{name}"; {f"did you mean {near}?" if near else f"there are {self!r}"}')
         return self._blocks[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -54,8 +59,11 @@ class CalledRunbook(Mapping[str, CalledBlock]):
         return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}: {block.result.message or block.result.outcome}" for name, block in self.items())
-        return f"<CalledRunbook {told}>"
+        return f"<CalledRunbook {'; '.join(f'{name} {_brief(block.result)}' for name, block in self.items())}>"
+
+
+def _brief(result: BlockResult) -> str:
+    return f"failed: {result.message} ({result.place})" if result.outcome is Outcome.FAILED else result.outcome
 
 
 class RunbookCaller:

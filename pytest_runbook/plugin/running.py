@@ -65,6 +65,7 @@ class Running:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
         if isinstance(item, BlockItem):
             item.was_reached = True
         try:
@@ -77,6 +78,7 @@ class Running:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
         return (yield from self._interruptible(item, "torn down"))
 
     # Around all of them
@@ -115,6 +117,7 @@ class Running:
 
     def _interruptible(self, item: pytest.Item, doing: str) -> Generator[None, Any, Any]:
         """An interruption of what other people do for a block becomes a failure of it, so that it is reported."""
+        __tracebackhide__ = True
         try:
             return (yield)
         except KeyboardInterrupt as interrupt:
