@@ -1,8 +1,9 @@
-"""Script: a text that an interpreter runs on this machine."""
+"""Script: a text that an interpreter runs, on this machine or another."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,11 +13,14 @@ from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..resources.captured_output import CapturedOutput, Stream
 from ..resources.interpreters import Interpreter
-from ..resources.output_variables import OutputVariablesFile
+from ..resources.output_variables import VARIABLE_NAMES, decode_output_variables
 from ..resources.process_family import Mark
 from ..resources.processes import OutputListener, ProcessOutcome, run_process
+from ..resources.ssh.remote_command import RemoteCommand
+from ..resources.ssh.target import Target
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
+from .remote import become_of, once_reachable, target_of
 
 LARGEST_EXCERPT = 16 * 1024
 LAST_WORDS_LINES = 15
@@ -30,14 +34,18 @@ class Script(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()
         code = context.render("code")
-        _encoded(code, self.spec.place_of("code"))
+        encoded(code, self.spec.place_of("code"))
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         output = CapturedOutput()
         stdin = _stdin(context)
+        target = target_of(context)
         context.findings.where = _where(context, interpreter)
         context.findings.did = shorten(code, 80) or "an empty script"
         context.findings.output = lambda: _sections(output)
-        outcome, variables = await self._run(context, interpreter, code, stdin, output)
+        if target is None:
+            outcome, variables = await self._run(context, interpreter, code, stdin, output)
+        else:
+            outcome, variables = await self._run_there(context, target, interpreter, code, stdin, output)
         if variable:
             variables[variable] = output.stdout.rstrip("\n")
         return WorkResult(
@@ -68,7 +76,43 @@ class Script(BlockBehavior):
                 mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             )
             self._tell(context, outcome)
-            return outcome, _variables(file, context, outcome)
+            return outcome, _variables(file.read, context, outcome)
+
+    async def _run_there(
+        self,
+        context: ExecutionContext,
+        target: Target,
+        interpreter: Interpreter,
+        code: str,
+        stdin: bytes | None,
+        output: CapturedOutput,
+    ) -> tuple[ProcessOutcome, dict[str, object]]:
+        from ..resources.ssh.remote_process import run_remote  # the library takes its time to import
+
+        command = RemoteCommand(
+            interpreter=interpreter,
+            code=code,
+            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            cwd=context.resolver.remote_cwd,
+            env=context.resolver.block_env(),
+            file_variables=VARIABLE_NAMES,
+            stdin=stdin or b"",
+        )
+        outcome = await once_reachable(
+            context,
+            target,
+            self.label,
+            lambda: run_remote(
+                context.resources.ssh,
+                target,
+                become_of(context),
+                command,
+                output=output,
+                on_output=_passing_on(context),
+            ),
+        )
+        self._tell(context, outcome.process)
+        return outcome.process, _variables(lambda: decode_output_variables(outcome.file), context, outcome.process)
 
     def _tell(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
         findings = context.findings
@@ -80,10 +124,10 @@ def _stdin(context: ExecutionContext) -> bytes | None:
     given = context.spec.rules.scope.stdin
     if given is None:
         return None
-    return _encoded(context.render_text(str(given.value), "stdin"), given.place)
+    return encoded(context.render_text(str(given.value), "stdin"), given.place)
 
 
-def _encoded(text: str, place: Place) -> bytes:
+def encoded(text: str, place: Place) -> bytes:
     """The text as a program gets it; bytes that came in as no UTF-8 go out as they came."""
     try:
         return text.encode(errors="surrogateescape")
@@ -91,10 +135,12 @@ def _encoded(text: str, place: Place) -> bytes:
         raise BlockFailed(f"{text[error.start]!r} is half a character, and no UTF-8", place=place) from error
 
 
-def _variables(file: OutputVariablesFile, context: ExecutionContext, outcome: ProcessOutcome) -> dict[str, object]:
+def _variables(
+    read: Callable[[], Mapping[str, str]], context: ExecutionContext, outcome: ProcessOutcome
+) -> dict[str, object]:
     """The variables that the program wrote; that they can't be read is no news where the program failed itself."""
     try:
-        return dict(file.read())
+        return dict(read())
     except BlockFailed as error:
         if outcome.exit_code == 0:
             raise
@@ -162,7 +208,8 @@ def _hint(outcome: ProcessOutcome) -> str | None:
 def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
     resolver = context.resolver
     whose = f" <- {resolver.cwd_source}" if resolver.cwd_source is not None else ""
-    return f"{resolver.host}, cwd {resolver.cwd}{whose}, {' '.join(interpreter.words)}"
+    cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
+    return f"{resolver.host}, cwd {cwd}{whose}, {' '.join(interpreter.words)}"
 
 
 def _sections(output: CapturedOutput) -> list[Section]:

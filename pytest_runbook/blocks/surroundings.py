@@ -9,6 +9,13 @@ from ..context.resolver import ContextResolver
 from ..context.values import ContextValue, Source
 from .behavior import BlockBehavior
 
+_LOGIN = {
+    "identity_key": "identityKey",
+    "certificate": "certificate",
+    "passphrase": "passphrase",
+    "password": "password",
+}
+
 
 class Env(BlockBehavior):
     """An environment variable for the programs below, ``env.NAME`` in templates."""
@@ -59,8 +66,20 @@ class SshConnect(BlockBehavior):
             raise self.fault("user and hostname go together", "user" if user else "hostname", "give both, or neither")
         user_host = self._user_host(resolver)
         name = f"{user}@{hostname}" + (f":{port}" if port else "") if user else user_host
-        config = DocumentSshConfig(user_host, user or None, hostname or None, port)
+        config = DocumentSshConfig(
+            user_host=user_host,
+            user=user or None,
+            hostname=hostname or None,
+            port=port,
+            **{field: self._given(resolver, local_values, prop) for field, prop in _LOGIN.items()},
+        )
         return BlockContext(DocumentSshHost(ContextValue(name, self.source)), config)
+
+    def _given(self, resolver: ContextResolver, local_values: LocalValues, prop: str) -> ContextValue | None:
+        """What to log in with: as answered, else as the file has it."""
+        answered = local_values.get(prop)
+        written = self.resolved(resolver, prop) if self.spec.props.get(prop) else None
+        return answered or written
 
     def _user_host(self, resolver: ContextResolver) -> str:
         user_host = str(self.resolved(resolver, "userHost").value).strip()

@@ -70,14 +70,24 @@ class DocumentSshHost:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSshConfig:
-    """How to reach that host. identity_key, certificate: a path or the text itself, by mode; None where unset."""
+    """How to reach that host.
+
+    identity_key, certificate: a path, or the text itself. passphrase: that of the key. password: that of the user.
+    """
 
     user_host: str = ""
     user: str | None = None
     hostname: str | None = None
     port: int | None = None
-    identity_key: tuple[str, str] | None = None
-    certificate: tuple[str, str] | None = None
+    identity_key: ContextValue | None = None
+    certificate: ContextValue | None = None
+    passphrase: ContextValue | None = None
+    password: ContextValue | None = None
+
+    def secrets(self) -> dict[str, ContextValue]:
+        """What nobody may see, by what it is."""
+        named = {"the passphrase": self.passphrase, "the password": self.password}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

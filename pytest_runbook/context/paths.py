@@ -22,6 +22,16 @@ def resolve_directory(path: str, current: str, env: Mapping[str, str]) -> str:
     return os.path.normpath(os.path.join(current, expanded))  # noqa: PTH118 - lexical, and `..` must not resolve links
 
 
+def resolve_remote_directory(path: str, current: str, env: Mapping[str, str]) -> str:
+    """The same on another host: relative to where a login begins there, ``~`` left to it.
+
+    current: "" where a login begins.
+    """
+    expanded = _expand_variables(path.strip(), env)
+    base = "" if expanded == "~" or expanded.startswith("~/") else current
+    return os.path.normpath(os.path.join(base, expanded))  # noqa: PTH118 - as above
+
+
 def _expand_home(path: str) -> str:
     if path == "~" or path.startswith("~/"):
         return str(Path.home()) + path[1:]

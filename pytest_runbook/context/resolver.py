@@ -19,7 +19,7 @@ from .items import (
     DocumentVar,
     DocumentVars,
 )
-from .paths import resolve_directory
+from .paths import resolve_directory, resolve_remote_directory
 from .persistent import PersistentMap
 from .values import ContextValue, Namespace, Reads, Source
 
@@ -77,6 +77,7 @@ class ContextResolver:
     put out does.
     given_env: environment given from outside (fixture, env file); below it comes the process's own.
     cwd_source: who set the directory; None for the default one.
+    remote_cwd: the same on another host: "" where a login begins.
     secrets: read when somebody asks for one. fixtures: what templates read as ``fixture.NAME``.
     roots: further root objects of templates: doc, workspace, runbook, block.
     seen: dotted names that were read so far, by any resolver of the run.
@@ -85,6 +86,7 @@ class ContextResolver:
     default_cwd: str
     cwd: str
     cwd_source: Source | None = None
+    remote_cwd: str = ""
     vars: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
     fixed: Values = field(default_factory=dict)
     env: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
@@ -126,7 +128,7 @@ class ContextResolver:
         if not len(context):
             return self
         env = self._folded_env(context)
-        cwd, cwd_source = self._folded_cwd(context, env)
+        cwd, cwd_source, remote_cwd = self._folded_cwd(context, env)
         host = context.get(DocumentSshHost)
         return replace(
             self,
@@ -134,6 +136,7 @@ class ContextResolver:
             env=env,
             cwd=cwd,
             cwd_source=cwd_source,
+            remote_cwd=remote_cwd,
             ssh_host=self.ssh_host if host is None else host.host,
             ssh_config=context.get(DocumentSshConfig) or (self.ssh_config if host is None else None),
         )
@@ -222,12 +225,13 @@ class ContextResolver:
             folded = folded.set(item.name, item.value)
         return folded
 
-    def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Source | None]:
+    def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Source | None, str]:
         item = context.get(DocumentCwd)
         if item is None:
-            return self.cwd, self.cwd_source
+            return self.cwd, self.cwd_source, self.remote_cwd
         path = str(item.path.value)
         if not path.strip():
-            return self.default_cwd, None
+            return self.default_cwd, None, ""
         texts = {name: str(value.value) for name, value in env.items()} if "$" in path else {}
-        return resolve_directory(path, self.cwd, texts), item.path.source
+        there = resolve_remote_directory(path, self.remote_cwd, texts)
+        return resolve_directory(path, self.cwd, texts), item.path.source, there

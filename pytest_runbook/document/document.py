@@ -20,6 +20,7 @@ from ..context.items import (
     BlockExecutionOutput,
     DocumentCwd,
     DocumentEnvVar,
+    DocumentSshConfig,
     DocumentSshHost,
     DocumentVar,
 )
@@ -350,13 +351,12 @@ class Document:
         async def work(context: ExecutionContext) -> WorkResult:
             try:
                 context.resolver = self.in_scope(context.spec, context.resolver)
-                if behavior.uses_host and context.resolver.ssh_host is not None:
-                    raise Refused(no_remote_hosts(context.resolver.host))
                 _refuse_writes(behavior, context)
                 return await behavior.execute(context)
             except TemplateError as error:
                 raise self.explained(error, context.spec) from error
 
+            ssh=self.runbook.ssh,
         return work
 
     def _is_read_only(self, spec: BlockSpec) -> bool:
@@ -550,6 +550,9 @@ class Document:
         return MASK if value.sensitive else self._runtime.redactor.redact_data(value.value)
 
 
+            elif isinstance(item, DocumentSshConfig):
+                for name, value in item.secrets().items():
+                    self._runtime.redactor.add(str(value.value), name)
 def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
     """The blocks of a runbook that do work, in the order of a run: clean-ups come last."""
     items = [spec for spec in runbook.blocks if spec.type not in catalog or catalog[spec.type].is_item]
@@ -559,11 +562,6 @@ def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
 def not_supported(block_type: str) -> str:
     """Why a block of a type that nothing runs yet does not run."""
     return f"{block_type} blocks are not supported yet"
-
-
-def no_remote_hosts(host: str) -> str:
-    """Why a block that belongs on another host does not run."""
-    return f"it runs on {host}, and hosts over SSH are not supported yet"
 
 
 def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:

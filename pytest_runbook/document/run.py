@@ -6,8 +6,8 @@ Items of a test run, `run_all`, sub-runbooks and the `runbook` fixture all ask t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure
 from ..text import show_limit
-from .document import Document, no_remote_hosts, not_supported
+from .document import Document, not_supported
 
 if TYPE_CHECKING:
     from ..resources.process_keeper import Leftover
@@ -143,6 +143,32 @@ class RunbookRun:
                 await ended(self.document.start_execution(other.id))
 
     def _decide(self, spec: BlockSpec) -> Skip | None:
+    def pause(self) -> None:
+        """Start no block after the one that runs, until somebody says `resume`, or ends the run."""
+        if self._resumed is None:
+            self._resumed = anyio.Event()
+            self._emit(EventKind.SERIAL_EXECUTION_PAUSED)
+
+    def resume(self) -> None:
+        """Go on."""
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
+
+    async def _unpaused(self) -> None:
+        while self._resumed is not None:
+            await self._resumed.wait()
+
+    def _items_from(self, start: str | None) -> list[BlockSpec]:
+        """What is to run: all of it, or a block and those below it, and every clean-up."""
+        items = list(self.document.items)
+        if start is None:
+            return items
+        ids = [spec.id for spec in items]
+        if start not in ids:
+            raise KeyError(start)
+        return [spec for index, spec in enumerate(items) if index >= ids.index(start) or spec.rules.is_cleanup]
+
         """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
 
         :raises RunbookError: if it can't be decided; the block fails with this.
@@ -152,7 +178,7 @@ class RunbookRun:
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return Skip(not_supported(spec.type))
-        return self._stopped(spec) or self._context_fault(spec) or self._condition(spec) or self._remote(spec)
+        return self._stopped(spec) or self._context_fault(spec) or self._condition(spec)
 
     def _stopped(self, spec: BlockSpec) -> Skip | None:
         if spec.rules.is_cleanup:
@@ -184,15 +210,6 @@ class RunbookRun:
         if not any((error.place, error.message) == (owned.place, owned.message) for owned in self._owned_faults):
             raise error
         return Skip(f"{error.block or 'the context above'} can't be evaluated: {error.place}")
-
-    def _remote(self, spec: BlockSpec) -> Skip | None:
-        behavior = self.document.behavior(spec.id)
-        if behavior is None or not behavior.uses_host:
-            return None
-        resolver = self.document.resolver_above(spec.id)
-        if spec.rules.scope.host is not None:
-            resolver = self.document.in_scope(spec, resolver)
-        return None if resolver.ssh_host is None else Skip(no_remote_hosts(resolver.host))
 
     def _condition(self, spec: BlockSpec) -> Skip | None:
         condition = spec.rules.when

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..errors import UnreadableFile
 from ..execution.lifecycle import Limit
 from ..masking import Redactor
 from ..messages.channel import ClientMessageChannel, Guarded, Silence
-from ..messages.events import EventBus
+from ..messages.events import Event, EventBus, EventKind
 from ..model.atuin_form import UnknownBlocks
 from ..model.loading import load_runbook
 from ..model.runbook import BlockSpec, Runbook
@@ -28,6 +28,7 @@ from ..text import show_limit
 from .document import Document, Inputs
 from .problems import problems_of
 from .settings import Settings
+from .sub_runbooks import SubRunbooks
 
 AT_ONCE = Grace(interrupt=0.0, terminate=0.0)
 GRACE_SHARE = 0.07
@@ -59,6 +60,7 @@ class Runtime:
         self.resources = resources
         self.events = EventBus(self.note)
         self.notes: dict[str, None] = {}
+        resources.report_to(self._emit, self.note)
         self._tasks = tasks
         self._shutdown_at: float | None = None
 
@@ -72,7 +74,12 @@ class Runtime:
         if not isinstance(runbook, Runbook):
             runbook = read_runbook(Path(runbook), self.registry)
         heard = Silence() if channel is None or isinstance(channel, Silence) else Guarded(channel, self.note)
-        return Document(runbook, self, str(uuid.uuid4()), inputs or Inputs(), heard)
+        inputs = inputs or Inputs()
+        children = SubRunbooks(self, inputs, self._read_child, (runbook,))
+        return Document(runbook, self, str(uuid.uuid4()), inputs, heard, children)
+
+    def _read_child(self, path: Path, shown: str) -> Runbook:
+        return read_runbook(path, self.registry, shown=shown, unknown_blocks=self.settings.unknown_blocks)
 
     def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
         """Run something in the runtime's task group."""
@@ -105,6 +112,9 @@ class Runtime:
     def note(self, text: str) -> None:
         """Keep something for the end of the run; the same text once."""
         self.notes[self.redactor.redact(text)] = None
+
+    def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:
+        self.events.emit(Event(kind, {key: self.redactor.redact_data(value) for key, value in data.items()}))
 
 
 def read_runbook(

@@ -27,7 +27,7 @@ from ..messages.client import (
     PromptOption,
 )
 from ..messages.events import Event, EventBus, EventKind
-from ..model.runbook import BlockSpec, Connection
+from ..model.runbook import BlockSpec, Connection, SshAccess
 from ..resources.resources import Resources
 from .handle import ExecutionHandle
 from .result import BlockResult, Section
@@ -86,7 +86,7 @@ class ExecutionContext:
     resolver: what the block sees; a snapshot that later changes do not touch.
     folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
     local_values: what a person answered it. asks_people: somebody answers what blocks ask with `prompt_client`.
-    connections: the databases that the runbook calls by name.
+    connections: the databases that the runbook calls by name. ssh: how to log in to its hosts.
     reads: which values it looked up so far.
     read_only: nothing may be changed; what can be told to open in such a mode, is.
     is_quiet: the block does no work that anybody would want to hear the stations of.
@@ -109,6 +109,7 @@ class ExecutionContext:
     read_only: bool = False
     is_quiet: bool = False
     reads: Reads = field(default_factory=Reads)
+    ssh: SshAccess = field(default_factory=SshAccess)
     findings: Findings = field(default_factory=Findings)
     _texts: dict[str, _TextStream] = field(default_factory=dict)
 

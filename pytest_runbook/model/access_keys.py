@@ -1,12 +1,15 @@
-"""The keys that say what a runbook may reach and change: connections, effects."""
+"""The keys that say what a runbook may reach and change, and as whom: connections, ssh, become, effects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
-from .runbook import Connection, Effects
+from .runbook import Connection, Effects, Given, OtherUser, SshAccess
 from .section import Section, describe, near, show
 
+SSH_KEYS = tuple(field.name for field in fields(SshAccess))
+BECOME_KEYS = ("user", "password")
 CONNECTED_TYPES = ("sqlite", "postgres", "mysql", "clickhouse")
 
 
@@ -17,6 +20,36 @@ def effects(section: Section, key: str) -> Effects | None:
         return Effects(value)
     section.wrong(key, " or ".join(Effects))
     return None
+
+
+def ssh(section: Section, key: str) -> SshAccess:
+    """How to log in to hosts."""
+    return SshAccess(**_given_texts(section, key, SSH_KEYS))
+
+
+def become(section: Section, key: str) -> OtherUser | None:
+    """Whom to run as: a name, or a mapping of user and password."""
+    if not isinstance(section.values[key], dict):
+        user = section.given_text(key)
+        return None if user is None else OtherUser(user=user)
+    found = _given_texts(section, key, BECOME_KEYS)
+    if "user" not in found:
+        section.fault(key, f"{key} names no user", f"{key}: {{user: root, password: ...}}")
+        return None
+    return OtherUser(**found)
+
+
+def _given_texts(section: Section, key: str, known: tuple[str, ...]) -> dict[str, Given]:
+    """The texts of a mapping that may have these keys."""
+    inner = section.mapping(key)
+    found: dict[str, Given] = {}
+    for name in inner.values if inner is not None else ():
+        assert inner is not None
+        if name not in known:
+            inner.unknown_key(name, known)
+        elif (text := inner.given_text(name)) is not None:
+            found[name] = text
+    return found
 
 
 def connections(section: Section, key: str) -> Mapping[str, Connection]:

@@ -352,6 +352,10 @@ _SSH_CONNECT = BlockType(
         Prop(name="user", templated=True),
         Prop(name="hostname", templated=True),
         Prop(name="port", type=PropType.WHOLE, limits=_PORTS, help="0: as ssh has it"),
+        Prop(name="identityKey", aliases=("identity",), templated=True, plain_only=True, help="a key, or its path"),
+        Prop(name="certificate", templated=True, plain_only=True, help="the key's certificate, or its path"),
+        Prop(name="passphrase", templated=True, plain_only=True, help="that of the private key, from a secret"),
+        Prop(name="password", templated=True, plain_only=True, help="that of the user there, from a secret"),
     ),
     help="the host that scripts run on from here on, with its connection",
 )

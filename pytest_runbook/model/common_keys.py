@@ -34,6 +34,7 @@ FILE_KEYS: Mapping[str, Reader] = {
     "connections": access_keys.connections,
     "effects": access_keys.effects,
 # The field of Runbook where it is not named like the key.
+    "ssh": access_keys.ssh,
 _FIELDS = {"timeout": "timeouts"}
 # By key: the field of BlockRules that it fills, and who reads it.
 RULES: Mapping[str, tuple[str, Reader]] = {
@@ -58,6 +59,7 @@ RULES: Mapping[str, tuple[str, Reader]] = {
 }
 SCOPE: Mapping[str, Reader] = {
     "effects": ("effects", access_keys.effects),
+    "become": ("become", access_keys.become),
     "env": Section.given_env,
     "vars": Section.given_vars,
     "directory": Section.given_text,

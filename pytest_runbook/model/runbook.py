@@ -114,6 +114,78 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A database that blocks call by name. type: of those blocks. uri: a template."""
+
+    name: str
+    type: str
+    uri: Given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshAccess:
+    """How to log in to the hosts of a runbook, where that is not left to ssh_config. Texts are templates.
+
+    identity: a private key, or where one is. known_hosts: lines of such a file, or where it is.
+    config: an ssh_config in place of the user's and the system's.
+    """
+
+    identity: Given | None = None
+    certificate: Given | None = None
+    passphrase: Given | None = None
+    password: Given | None = None
+    known_hosts: Given | None = None
+    config: Given | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherUser:
+    """Whom a script runs as, through sudo. Texts are templates."""
+
+    user: Given
+    password: Given | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisSource:
+    """Where values are taken from when the file is collected. Exactly one of them is set.
+
+    var: a variable. file: YAML, JSON or CSV, relative to the runbook. command: its lines.
+    """
+
+    var: str | None = None
+    file: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A variable that takes several values. values: in plain data, or where they come from."""
+
+    name: str
+    values: AxisSource | Sequence[object]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Cells that are added or left out: mappings of variables, or where they come from."""
+
+    rows: AxisSource | Sequence[Mapping[str, object]] = ()
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """That a runbook runs once for each combination of values: the product of its axes, less `exclude`, and `include`."""
+
+    axes: tuple[Axis, ...]
+    include: Rows | None = None
+    exclude: Rows | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Deadlines in seconds; None: the run's default.
 
@@ -190,6 +262,7 @@ class BlockRules:
     skip: the reason why it is skipped; None: it is not. xfail: None: nobody expects it to fail.
     is_cleanup: runs at the end, whatever happened before (``finally``).
     if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
+    become: the user to run as, through sudo.
     effects: what the block does to the world; None: its author does not say.
     template: False sends the block's texts as they stand.
     sensitive: the block's output and what is captured from it are secrets.
@@ -212,6 +285,7 @@ class BlockRules:
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
     effects: Effects | None = None
+    become: OtherUser | None = None
     sensitive: bool = False
     template: bool = True
     scope: BlockScope = field(default_factory=BlockScope)
@@ -289,6 +363,8 @@ class Runbook:
     env: tuple[Given, ...] = ()
     checks_vars: tuple[Given, ...] = ()
     secrets: tuple[SecretSource, ...] = ()
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    ssh: SshAccess = field(default_factory=SshAccess)
     answers: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = field(default_factory=Timeouts)
     on_failure: OnFailure = OnFailure.STOP

@@ -92,6 +92,19 @@ _CONNECTION: Schema = {
     access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
     Section.regex: {**_TEXT, "format": "regex"},
     Section.conditions: _TEXTS,
+_BECOME: Schema = {
+    "type": "object",
+    "properties": dict.fromkeys(access_keys.BECOME_KEYS, _TEXT),
+    "required": ["user"],
+    "additionalProperties": False,
+}
+
+# What each reader of a key takes.
+_READERS: Mapping[Reader, Schema] = {
+    check_version: {"const": 1},
+    Section.text: _TEXT,
+    Section.condition: _TEXT,
+    Section.given_text: _TEXT,
     Section.names: _TEXTS,
     Section.tags: _TEXTS,
     Section.fixtures: _TEXTS,
@@ -99,6 +112,12 @@ _CONNECTION: Schema = {
     Section.duration: _DURATION,
     Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
     Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
+    access_keys.ssh: {
+        "type": "object",
+        "properties": dict.fromkeys(access_keys.SSH_KEYS, _TEXT),
+        "additionalProperties": False,
+    },
+    access_keys.become: {"anyOf": [_TEXT, _BECOME]},
     Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
     Section.captures: {"anyOf": [_NAME, {"type": "object", "propertyNames": _NAME, "additionalProperties": _TEXT}]},
     Section.given_vars: {"type": "object", "propertyNames": _NAME},
@@ -127,6 +146,14 @@ _HELP: Mapping[str, str] = {
     "xfail": "why it is expected to fail",
     "expect_error": "a regular expression: the block passes by failing with an error that it matches",
     "capture": "a variable for output.value, or names with expressions",
+    "ssh": "how to log in to hosts: keys, known hosts",
+    "become": "the user to run as, through sudo: a name, or user and password",
+    "connections": "databases by name, each a type with a URI",
+    "effects": "read: nothing in it may change anything",
+    "require": "blocks that must have passed, or the file fails",
+    "needs": "runbooks that run first, once in a session, and hand over their variables",
+    "matrix": "variables with several values: the runbook runs once for each combination",
+    "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
     "timeout": "how long it may take: 500ms, 90s, 2m, 1h",
     "when": "an expression: the block is skipped unless it is true",
     "skip": "true, or the reason why it is skipped",

@@ -42,6 +42,26 @@ def parse_output_variables(text: str) -> dict[str, str]:
     return variables
 
 
+def decode_output_variables(data: bytes, size_limit: int = SIZE_LIMIT) -> dict[str, str]:
+    """The variables of such a file's bytes.
+
+    :raises BlockFailed: if it is too large or no UTF-8, or a variable has no name.
+    """
+    if len(data) > size_limit:
+        raise BlockFailed(
+            f"the output variables take more than {size_limit} bytes",
+            hint="write large data to a file of your own, and its path to a variable",
+        )
+    try:
+        return parse_output_variables(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BlockFailed(
+            f"output variables, line {line}: byte 0x{data[error.start]:02x} is no UTF-8",
+            hint="encode the value, with base64 for example",
+        ) from error
+
+
 def _heredoc_header(line: str) -> tuple[str, str] | None:
     """Name and delimiter of ``NAME<<END``; None where an equals sign comes first or one of the two is missing."""
     name, marker, delimiter = line.partition("<<")
@@ -84,20 +104,7 @@ class OutputVariablesFile:
 
         :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
         """
-        data = self._content()
-        if len(data) > self._size_limit:
-            raise BlockFailed(
-                f"the output variables take more than {self._size_limit} bytes",
-                hint="write large data to a file of your own, and its path to a variable",
-            )
-        try:
-            return parse_output_variables(data.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise BlockFailed(
-                f"output variables, line {line}: byte 0x{data[error.start]:02x} is no UTF-8",
-                hint="encode the value, with base64 for example",
-            ) from error
+        return decode_output_variables(self._content(), self._size_limit)
 
     def _content(self) -> bytes:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,6 +20,8 @@ from .reachability import Reachability
 if TYPE_CHECKING:
     from .http_client import HttpConnections
 
+    from .ssh.pool import Emit, SshPool
+    from .terminal_shells import TerminalShells
 
 class Resources:
     """Everything that blocks share in a run.
@@ -40,6 +42,10 @@ class Resources:
         self._http: HttpConnections | None = None
 
     async def __aenter__(self) -> Self:
+        self._ssh: SshPool | None = None
+        self._emit: Emit = lambda kind, data: None
+        self._note: Callable[[str], object] = lambda text: None
+        self._shells: TerminalShells | None = None
         await self.processes.__aenter__()
         return self
 
@@ -53,6 +59,8 @@ class Resources:
                 await self._http.aclose()
         finally:
             if self._folder is not None:
+            if self._ssh is not None:
+                await self._ssh.aclose()
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def interpreter(self, text: str) -> Interpreter:
@@ -95,8 +103,24 @@ class Resources:
         """End what a run left in the background, and close what it left open."""
         if self._http is not None:
             await self._http.end_run(run_id)
-        return await self.processes.end_leftovers(run_id)
+        remote = () if self._ssh is None else await self._ssh.end_run(run_id)
+        return [*await self.processes.end_leftovers(run_id), *remote]
 
     def hurry(self, grace: Grace) -> None:
         """Give programs this long to end, from now on."""
         self.processes.hurry(grace)
+    @property
+    def ssh(self) -> SshPool:
+        """Connections to other hosts; the library is imported when the first block needs one."""
+        if self._ssh is None:
+            from .ssh.pool import SshPool
+
+            self._ssh = SshPool(self._emit, self._note)
+        return self._ssh
+
+    def report_to(self, emit: Emit, note: Callable[[str], object]) -> None:
+        """Say whom to tell of what opens and closes, and of what people should know at the end of the run."""
+        self._emit, self._note = emit, note
+
+        if self._ssh is not None:
+            self._ssh.hurry(grace)

@@ -99,14 +99,14 @@ FLOWS = [
         "what belongs on another host is never run here",
         """
         blocks:
-          - {name: A, script: exit 1, host: web-1}
-          - host: web-1
-          - {name: B, script: exit 1}
-          - {name: C, script: echo, host: local}
+          - {name: A, script: touch ran-here, host: "127.0.0.1:1", on_failure: continue}
+          - host: "127.0.0.1:1"
+          - {name: B, script: touch ran-here}
+          - {name: C, script: test ! -e ran-here, host: local}
           - host: local
-          - {name: D, script: echo}
+          - {name: D, script: test ! -e ran-here}
         """,
-        {"A": "skipped", "B": "skipped", "C": "passed", "D": "passed"},
+        {"A": "failed", "B": "skipped", "C": "passed", "D": "passed"},
     ),
 ]
 
@@ -122,7 +122,10 @@ REASONS = [
     ("{name: X, script: exit 1}, {name: S, script: echo}", 'block 1 "X" failed: {path}:3'),
     ("{name: S, script: echo, skip: not today}", "not today"),
     ("{name: S, script: echo, when: var.n | int > 5}", "when: var.n | int > 5 (var.n | int is 2, var.n is '2')"),
-    ("{name: S, script: echo, host: web-1}", "it runs on web-1, and hosts over SSH are not supported yet"),
+    (
+        "host: '127.0.0.1:1', {name: X, script: echo, on_failure: continue}, {name: S, script: echo}",
+        'block 1 "X" ({path}:3) could not reach it: 127.0.0.1:1 refuses connections',
+    ),
     (
         "vars: {x: '{{ var.typo }}'}, {script: echo, on_failure: continue}, {name: S, script: echo}",
         'block "x" (var) can\'t be evaluated: {path}:3',

@@ -13,18 +13,12 @@ from ..captured_output import CapturedOutput, Stream
 from .channel import Channel
 from .helper_shell import HelperShell
 from .quoting import quote_all
+from .remote_command import WRAPPER
 from .session import SshSession, lost
+from .target import Become
 
 SUDO_HINT = "become_password gives sudo a password from a secret; or let the user run sh without one (NOPASSWD)"
 _SUDO_NOISE = re.compile(r"^sudo: (a password is required|a terminal is required.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Become:
-    """Another user to run programs as, through sudo. password: for sudo, where it asks for one."""
-
-    user: str
-    password: str | None = None
 
 
 class Account:
@@ -63,6 +57,15 @@ class Account:
         """What to send to that command so that it reads this."""
         return self._first_input + data
 
+    async def run(self, line: str, data: bytes) -> tuple[int | None, str]:
+        """Run a line of `sh` on data; gives its exit code and what it said on stderr. Its output goes nowhere.
+
+        :raises ConnectionDied: if the connection turns out to be dead.
+        :raises BlockFailed: if it is lost meanwhile.
+        """
+        ran = await self._ran(self.command(WRAPPER), self.input(line.encode(errors="surrogateescape") + b"\n" + data))
+        return ran.exit_code, ran.said
+
     async def aclose(self) -> None:
         """Have the helper shell tidy up and go."""
         if self.helper is not None and self.helper.is_alive and self.session.is_alive:
@@ -70,7 +73,8 @@ class Account:
 
     async def _find_out_about_sudo(self, become: Become) -> None:
         """Whether sudo asks for a password: only then it reads one, and else the script's first line would be taken."""
-        asked = await self._ran(["sudo", "-k", "-n", "-H", "-u", become.user, "--", "sh", "-c", ":"])
+        words = ["sudo", "-k", "-n", "-H", "-u", become.user, "--", "sh", "-c", ":"]
+        asked = await self._ran(f"exec env LC_ALL=C {quote_all(words)}")
         if asked.exit_code == 0:
             self._prefix = ("sudo", "-n", "-H", "-u", become.user, "--")
             return
@@ -84,12 +88,12 @@ class Account:
         self._prefix = ("sudo", "-k", "-S", "-p", "", "-H", "-u", become.user, "--")
         self._first_input = become.password.encode() + b"\n"
 
-    async def _ran(self, words: list[str]) -> _Ran:
+    async def _ran(self, command: str, data: bytes = b"") -> _Ran:
         output = CapturedOutput()
-        command = f"exec env LC_ALL=C {quote_all(words)}"
         ended = Channel(output.append)
         channel = await self.session.open_channel(command, ended)
         try:
+            channel.write(data)
             channel.write_eof()
             await ended.closed.wait()
         finally:

@@ -20,9 +20,10 @@ from ...errors import BlockFailed, Place
 from .client import Client
 from .failures import login_failure, network_failure, no_answer, proxy_failure
 from .host_keys import HostKeys
-from .identities import CertificateListener, Credentials, IdentityLoader
+from .identities import CertificateListener, IdentityLoader
 from .known_hosts import KnownHosts
 from .options import HostOptions
+from .target import Credentials
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _KNOWN_ALGORITHMS: Mapping[str, Callable[[], list[bytes]]] = {

@@ -31,18 +31,34 @@ class Destination:
         written = text.strip()
         user, at, rest = written.removeprefix("ssh://").rpartition("@")
         host, port = _host_and_port(rest)
-        if not host or (at and not user):
-            raise _no_host(written, "the user before @ is empty" if host else "the host is empty")
-        for part in (user, host):
-            if found := _UNSAFE.search(part):
-                raise _no_host(written, f"{found[0]!r} can't stand in it")
+        if at and not user:
+            raise _no_host(written, "the user before @ is empty")
+        _check(user, host, written)
         return cls(host, user or None, None if port is None else _port(port, written))
+
+    @classmethod
+    def of(cls, host: str, user: str | None, port: int | None) -> Destination:
+        """The same from its parts.
+
+        :raises BlockFailed: if they make no sense.
+        """
+        bare = host.strip().removeprefix("[").removesuffix("]")
+        _check(user or "", bare, host)
+        return cls(bare, user, port)
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
         if not self.port:
             return f"{user}{self.host}"
         return f"{user}[{self.host}]:{self.port}" if ":" in self.host else f"{user}{self.host}:{self.port}"
+
+
+def _check(user: str, host: str, written: str) -> None:
+    if not host:
+        raise _no_host(written, "the host is empty")
+    for part in (user, host):
+        if found := _UNSAFE.search(part):
+            raise _no_host(written, f"{found[0]!r} can't stand in it")
 
 
 def _host_and_port(text: str) -> tuple[str, str | None]:

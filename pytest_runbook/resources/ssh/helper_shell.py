@@ -37,7 +37,7 @@ exit 0
 }
 trap _runbook_end EXIT HUP TERM
 umask 077
-mkdir "$_runbook_d" && cd / && printf '%s\\n' "$_runbook_d"
+mkdir "$_runbook_d" && cd / && printf '\\n%s\\n' "$_runbook_d"
 """
 
 

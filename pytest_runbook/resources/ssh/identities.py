@@ -14,6 +14,7 @@ from asyncssh.public_key import CERT_TYPE_USER, SSHOpenSSHCertificate
 from ...errors import Unreachable
 from ...messages.events import EventKind
 from .options import HostOptions
+from .target import Credentials
 
 CertificateListener = Callable[[EventKind, str], object]
 _HEADER = "-----BEGIN"
@@ -21,27 +22,6 @@ _CERTIFICATE_FAULTS = {
     "Certificate expired": EventKind.SSH_CERTIFICATE_EXPIRED,
     "Certificate not yet valid": EventKind.SSH_CERTIFICATE_NOT_YET_VALID,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """What a runbook gives to log in with; texts with secrets in them.
-
-    identity, certificate: a path, or the key itself. is_only: no other key counts beside it.
-    known_hosts: files or the lines themselves, in place of the user's. config: files in place of the user's and the
-    system's.
-    """
-
-    identity: str | None = None
-    certificate: str | None = None
-    passphrase: str | None = None
-    password: str | None = None
-    known_hosts: str | None = None
-    config: tuple[Path, ...] | None = None
-    is_only: bool = True
-
-
-NO_CREDENTIALS = Credentials()
 
 
 @dataclass(slots=True)

@@ -14,43 +14,32 @@ from anyio import to_thread
 
 from ...errors import RunbookError, Unreachable
 from ...messages.events import EventKind
-from ..process_family import Grace
+from ..process_family import DEFAULT_GRACE, Grace
 from ..process_keeper import Leftover
-from .account import Account, Become
+from .account import Account
 from .config import HostConfig, default_files, read_config
 from .connecting import open_connection
 from .destination import Destination
-from .identities import NO_CREDENTIALS, Credentials
 from .options import HostOptions, host_options
 from .remote_family import end_leftovers
 from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
+from .target import Become, Credentials, Target
 
 ValueT = TypeVar("ValueT")
 Emit = Callable[[EventKind, Mapping[str, object]], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A host and how to log in there.
-
-    jump: hosts to go through in place of those that ssh_config says; None: as it says.
-    """
-
-    destination: Destination
-    credentials: Credentials = NO_CREDENTIALS
-    jump: tuple[Destination, ...] | None = None
-
-    def __str__(self) -> str:
-        return str(self.destination)
-
-
 @dataclass(slots=True)
 class _Entry:
-    """What is there for a target. lock: held while connecting, so that others wait for the same connection."""
+    """What is there for a target.
+
+    lock: held while connecting, so that others wait for the same connection, or for the same failure.
+    """
 
     options: HostOptions
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     session: SshSession | None = None
+    failures: list[RunbookError] = field(default_factory=list)
 
 
 class SshPool:
@@ -66,6 +55,7 @@ class SshPool:
         self._options: dict[Target, HostOptions] = {}
         self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
         self._forwards: dict[object, asyncssh.SSHListener] = {}
+        self._grace = DEFAULT_GRACE
         self._closing = False
 
     async def session(self, target: Target) -> SshSession:
@@ -74,9 +64,16 @@ class SshPool:
         :raises RunbookError: if that fails; `Unreachable` where it is the host's fault.
         """
         entry = await self._entry(target)
+        known = len(entry.failures)
         async with entry.lock:
             if entry.session is None or not entry.session.is_alive:
-                entry.session = await self._opened(target, entry.options)
+                if len(entry.failures) > known:
+                    raise entry.failures[-1]
+                try:
+                    entry.session = await self._opened(target, entry.options)
+                except RunbookError as error:
+                    entry.failures.append(error)
+                    raise
             return entry.session
 
     async def account(self, target: Target, become: Become | None = None) -> Account:
@@ -99,12 +96,20 @@ class SshPool:
                 died = error
         raise lost(str(target), died)
 
-    async def end_run(self, run_id: str, grace: Grace) -> Sequence[Leftover]:
+    def hurry(self, grace: Grace) -> None:
+        """Let no ending take longer than this from now on, not even one that is on its way."""
+        self._grace = self._grace.within(grace)
+
+    def grace(self) -> Grace:
+        """How long a program gets to end itself, as of now."""
+        return self._grace
+
+    async def end_run(self, run_id: str) -> Sequence[Leftover]:
         """End what the blocks of a run have left behind on all hosts; gives what that was."""
         leftovers: list[Leftover] = []
 
         async def end(account: Account) -> None:
-            leftovers.extend(await end_leftovers(account, run_id, grace))
+            leftovers.extend(await end_leftovers(account, run_id, self.grace))
 
         async with anyio.create_task_group() as tasks:
             for account in self._accounts.values():

@@ -6,7 +6,7 @@ What came of it has its mark in the environment, belongs to its session, or desc
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -65,33 +65,31 @@ class RemoteFamily:
         marked = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
         return _members([process for line in table.splitlines() if (process := _parsed(line))], marked, self.leader)
 
-    async def end(self, grace: Grace) -> list[int]:
+    async def end(self, grace: Callable[[], Grace]) -> list[int]:
         """Interrupt, terminate and kill them, step by step; gives those that not even that could end.
 
+        grace: asked for again and again: it may get shorter.
         :raises RunbookError: if the host does not answer.
         """
-        living: list[int] = []
-        for number in _STEPS:
-            if grace.after(number) > 0:
-                living = await self._signalled(number, grace.after(number))
-                if not living:
-                    break
-        return living
-
-    async def _signalled(self, number: signal.Signals, seconds: float) -> list[int]:
         living = await self.living()
-        told: set[int] = set()
-        with anyio.move_on_after(seconds):
-            while living:
-                if new := [pid for pid in living if pid not in told]:
-                    self.helper.send(f"kill -{number.name[3:]} {' '.join(map(str, new))} 2>/dev/null")
-                    told.update(new)
-                await anyio.sleep(_POLL)
-                living = await self.living()
+        for number in _STEPS:
+            if living and grace().after(number) > 0:
+                living = await self._signalled(number, living, grace)
+        return living
+
+    async def _signalled(self, number: signal.Signals, living: list[int], grace: Callable[[], Grace]) -> list[int]:
+        """Send it to all, those included that are born meanwhile; gives who is left when its time is over."""
+        since, told = anyio.current_time(), set[int]()
+        while living and anyio.current_time() - since < grace().after(number):
+            if new := [pid for pid in living if pid not in told]:
+                self.helper.send(f"kill -{number.name[3:]} {' '.join(map(str, new))} 2>/dev/null")
+                told.update(new)
+            await anyio.sleep(_POLL)
+            living = await self.living()
         return living
 
 
-async def end_leftovers(account: Account, run_id: str, grace: Grace) -> Sequence[Leftover]:
+async def end_leftovers(account: Account, run_id: str, grace: Callable[[], Grace]) -> Sequence[Leftover]:
     """End what the blocks of a run have left behind as a user of a host; gives what that was."""
     helper = account.helper
     if helper is None or not helper.is_alive:

@@ -10,98 +10,32 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import anyio
 import asyncssh
 
 from ...errors import BlockFailed, RunbookError
+from ...text import shorten
 from ..captured_output import CapturedOutput, Stream
-from ..process_family import Grace, Mark
+from ..output_variables import SIZE_LIMIT
+from ..process_family import Grace
 from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
-from .account import Account, Become
+from .account import Account
 from .channel import Channel
 from .helper_shell import HelperShell
-from .pool import SshPool, Target
-from .quoting import NEWLINE, quote, quote_all
+from .pool import SshPool
+from .quoting import quote
+from .remote_command import WRAPPER, RemoteCommand, Step, code_file, stop_file
 from .remote_family import RemoteFamily
 from .session import lost
+from .target import Become, Target
 
-WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_NOISE = 1 << 16
 _START_GRACE = 0.5
 _END_TIMEOUT = 5.0
-
-
-class _Step(StrEnum):
-    """How far the `sh` in front of the program came."""
-
-    FOLDER = "folder"
-    DIRECTORY = "directory"
-    PROGRAM = "program"
-    READY = "ready"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteCommand:
-    """A program to run on a host.
-
-    programs: what has to be there for it: names or paths. cwd: None: where a login begins.
-    env: besides what a login gives. folder_variables: those that get the path of a fresh, empty file.
-    """
-
-    argv: Sequence[str]
-    programs: Sequence[str]
-    cwd: str | None
-    env: Mapping[str, str]
-    mark: Mark
-    folder_variables: Sequence[str] = ()
-    stdin: bytes | None = None
-
-    def line(self, nonce: str, folder: str) -> bytes:
-        """The line that the `sh` in front of it evaluates.
-
-        :raises BlockFailed: if something in it can't be handed to a program.
-        """
-        file = f"{quote(folder + '/')}$$.vars"
-        environment = {**self.env, **self.mark.environment}
-        parts = [
-            f"{NEWLINE}=${{IFS#??}}",
-            f"[ ! -e {quote(stop_file(folder, nonce))} ] || exit 1",
-            f"printf '%s\\n' {nonce} >&2",
-            f"printf '%s ' {nonce} $$",
-            f"printf '' >{file} || {_stop(_Step.FOLDER)}",
-            *(f"export {name}={file}" for name in self.folder_variables),
-            *(f"export {_checked_name(name)}={quote(value)}" for name, value in environment.items()),
-            *([] if self.cwd is None else [f"cd -- {quote(self.cwd)} >/dev/null || {_stop(_Step.DIRECTORY)}"]),
-            *(f"command -v {quote(program)} >/dev/null 2>&1 || {_stop(_Step.PROGRAM)}" for program in self.programs),
-            f"printf '%s\\n' {_Step.READY}",
-            f"exec {quote_all(self.argv)}",
-        ]
-        line = ";".join(parts)
-        if "\0" in line:
-            raise BlockFailed("a NUL can't be in a command, a folder or a variable", hint="encode it, or use stdin")
-        return line.encode(errors="surrogateescape") + b"\n"
-
-
-def stop_file(folder: str, nonce: str) -> str:
-    """The file that keeps a program from being started that was cancelled before."""
-    return f"{folder}/{nonce}.stop"
-
-
-def _stop(step: _Step) -> str:
-    return f"{{ printf '%s\\n' {step};exit 1; }}"
-
-
-def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        hint = "letters, digits and underscores, no digit first"
-        raise BlockFailed(f'"{name}" can\'t be the name of a variable on another host', hint=hint)
-    return name
 
 
 @dataclass(slots=True)
@@ -164,8 +98,7 @@ async def run_remote(
     command: RemoteCommand,
     *,
     output: CapturedOutput,
-    on_output: OutputListener | None,
-    grace: Grace,
+    on_output: OutputListener | None = None,
 ) -> RemoteOutcome:
     """Run a program on a host.
 
@@ -181,7 +114,7 @@ async def run_remote(
         return run
 
     run = await pool.on_living(target, start)
-    return await run.to_its_end(grace)
+    return await run.to_its_end(pool.grace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +147,13 @@ class _Run:
         :raises ConnectionDied: if nothing was begun because the connection is dead.
         """
         line = self.command.line(self.opening.nonce, self.helper.folder)
+        if self.command.needs_file:
+            await self._send_code()
         self._channel = await self.account.session.open_channel(self.account.command(WRAPPER), self._ended)
-        self._channel.write(self.account.input(line + (self.command.stdin or b"")))
+        self._channel.write(self.account.input(line + self.command.stdin))
         self._channel.write_eof()
 
-    async def to_its_end(self, grace: Grace) -> RemoteOutcome:
+    async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""
         try:
             await self._ended.exited.wait()
@@ -249,19 +184,19 @@ class _Run:
             raise self.opening.error
         if not self._ended.has_status:
             raise lost(name, self._ended.error or self.account.session.error)
-        if self.opening.step != _Step.READY:
+        if self.opening.step != Step.READY:
             raise self._not_started(name)
 
     def _not_started(self, name: str) -> BlockFailed:
         said = self.opening.output.tail(Stream.STDERR)
         programs = " or ".join(f'"{program}"' for program in self.command.programs)
-        if self.opening.step == _Step.DIRECTORY:
+        if self.opening.step == Step.DIRECTORY:
             hint = "a directory block, or the block's own directory, says it"
             return BlockFailed(f"the directory {self.command.cwd} can't be entered on {name}", hint=hint, said=said)
-        if self.opening.step == _Step.PROGRAM:
+        if self.opening.step == Step.PROGRAM:
             hint = "install it there; a login's PATH is not that of a terminal: a path such as /opt/x/bin/y works, too"
             return BlockFailed(f"there is no program {programs} on {name}", hint=hint, said=said)
-        if self.opening.step == _Step.FOLDER:
+        if self.opening.step == Step.FOLDER:
             hint = "is its /tmp full, or was it emptied? Scripts leave their variables there"
             return BlockFailed(f"no file for output variables can be made on {name}", hint=hint, said=said)
         how = self._ended.signal or f"exit code {self._ended.exit_code}"
@@ -270,17 +205,17 @@ class _Run:
 
     async def _file(self) -> bytes:
         """What the program left in its file; the file goes without being waited for."""
-        _, content = await self.helper.run(f"test ! -s {self._file_word} || cat {self._file_word}")
-        self.helper.send(f"rm -rf {self._file_word}")
+        _, content = await self.helper.run(f"test ! -s {self._file_word} || head -c {SIZE_LIMIT + 1} {self._file_word}")
+        self._tidy_up()
         return content
 
-    async def _end(self, grace: Grace) -> None:
+    async def _end(self, grace: Callable[[], Grace]) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
-        with anyio.move_on_after(_most(grace), shield=True), suppress(RunbookError):
+        with anyio.move_on_after(_most(grace()), shield=True), suppress(RunbookError):
             await self._keep_from_starting()
             if self.opening.pid is not None:
                 await RemoteFamily.of_execution(self.helper, self.command.mark, self.opening.pid).end(grace)
-                self.helper.send(f"rm -rf {self._file_word}")
+            self._tidy_up()
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
                 await self._ended.closed.wait()
         self.opening.is_deaf = True
@@ -291,6 +226,17 @@ class _Run:
             await self.helper.run(f": >{quote(stop_file(self.helper.folder, self.opening.nonce))}")
             with anyio.move_on_after(_START_GRACE):
                 await self.opening.started.wait()
+
+    async def _send_code(self) -> None:
+        path = code_file(self.helper.folder, self.opening.nonce)
+        exit_code, said = await self.account.run(f"exec cat >{quote(path)}", self.command.encoded)
+        if exit_code != 0:
+            name, hint = self.account.session.name, "is its /tmp full?"
+            raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(said, 200)}", hint=hint)
+
+    def _tidy_up(self) -> None:
+        folder = quote(self.helper.folder)
+        self.helper.send(f"rm -rf {self._file_word} {folder}/{self.opening.nonce}.*")
 
     @property
     def _file_word(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import asyncssh
 
-from ...errors import BlockFailed, Unreachable
+from ...errors import BlockFailed
 from ...text import show_limit
 from .channel import Channel
 from .options import HostOptions
@@ -127,10 +127,10 @@ class SshSession:
         return f"<SshSession {self.name} {'open' if self.is_alive else 'closed'}>"
 
 
-def lost(name: str, error: Exception | None) -> Unreachable:
-    """An error for work that a lost connection cut off."""
+def lost(name: str, error: Exception | None) -> BlockFailed:
+    """An error for work that a lost connection cut off; whether the host can be reached now is another question."""
     why = f": {error}" if error is not None and str(error) else ""
-    return Unreachable(
+    return BlockFailed(
         f"the connection to {name} was lost{why}; what its programs did after that is not known",
         hint="they are ended there as soon as the host notices; look at its network and the log of its sshd",
     )

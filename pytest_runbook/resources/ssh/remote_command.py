@@ -1,0 +1,122 @@
+"""A script as what a small `sh` on another host evaluates before it becomes the script's interpreter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ...errors import BlockFailed
+from ..interpreters import ARGUMENT_LIMIT, Interpreter
+from ..process_family import Mark
+from .quoting import NEWLINE, quote, quote_all
+
+WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
+LONG_CODE = 16 << 10
+"""Bytes: the `sh` reads its line byte by byte, so that longer code goes into a file, where that makes no difference."""
+# A bash that takes itself for the first one of a connection reads ~/.bashrc, also for a script: the login shell did.
+_NESTED = {"SHLVL": "1"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Step(StrEnum):
+    """How far the `sh` in front of the program came."""
+
+    FOLDER = "folder"
+    DIRECTORY = "directory"
+    PROGRAM = "program"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCommand:
+    """A script to run on a host.
+
+    cwd: relative to where a login begins, ``~`` is the home there. env: besides what a login gives.
+    file_variables: those that get the path of a fresh, empty file.
+    """
+
+    interpreter: Interpreter
+    code: str
+    mark: Mark
+    cwd: str = ""
+    env: Mapping[str, str]
+    file_variables: Sequence[str] = ()
+    stdin: bytes = b""
+
+    @property
+    def programs(self) -> Sequence[str]:
+        """What has to be there for it."""
+        return tuple(dict.fromkeys((self.interpreter.words[0], self.interpreter.program)))
+
+    @property
+    def encoded(self) -> bytes:
+        return self.code.encode(errors="surrogateescape")
+
+    @property
+    def needs_file(self) -> bool:
+        """True if the code is too long for an argument, or better off in a file."""
+        language = self.interpreter.language
+        is_same_from_file = language is not None and language.from_file is not None
+        return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
+
+    def line(self, nonce: str, folder: str) -> bytes:
+        """The one line that the `sh` evaluates.
+
+        :raises BlockFailed: if something in it can't be handed to a program.
+        """
+        line = ";".join(self._steps(nonce, folder))
+        if "\0" in line:
+            raise BlockFailed("a NUL can't be in a command, a folder or a variable", hint="encode it, or use stdin")
+        return line.encode(errors="surrogateescape") + b"\n"
+
+    def _steps(self, nonce: str, folder: str) -> Iterator[str]:
+        file = f"{quote(folder + '/')}$$.vars"
+        yield f"{NEWLINE}=${{IFS#??}}"
+        yield f"[ ! -e {quote(stop_file(folder, nonce))} ] || exit 1"
+        yield f"printf '%s\\n' {nonce} >&2"
+        yield f"printf '%s ' {nonce} $$"
+        yield f"printf '' >{file} || {_stop(Step.FOLDER)}"
+        for name in self.file_variables:
+            yield f"export {name}={file}"
+        for name, value in {**_NESTED, **self.env, **self.mark.environment}.items():
+            yield f"export {_checked_name(name)}={quote(value)}"
+        if self.cwd:
+            yield f"cd -- {_directory(self.cwd)} >/dev/null || {_stop(Step.DIRECTORY)}"
+        for program in self.programs:
+            yield f"command -v {quote(program)} >/dev/null 2>&1 || {_stop(Step.PROGRAM)}"
+        yield f"printf '%s\\n' {Step.READY}"
+        yield f"exec {quote_all(self._argv(Path(code_file(folder, nonce))))}"
+
+    def _argv(self, file: Path) -> Sequence[str]:
+        return self.interpreter.argv_for_file(file) if self.needs_file else self.interpreter.argv(self.code)
+
+
+def stop_file(folder: str, nonce: str) -> str:
+    """The file that keeps a program from being started that was cancelled before."""
+    return f"{folder}/{nonce}.stop"
+
+
+def code_file(folder: str, nonce: str) -> str:
+    """The file that long code goes to."""
+    return f"{folder}/{nonce}.code"
+
+
+def _stop(step: Step) -> str:
+    return f"{{ printf '%s\\n' {step};exit 1; }}"
+
+
+def _directory(path: str) -> str:
+    """A directory as a word, with the home that it has there."""
+    if path == "~" or path.startswith("~/"):
+        return f'"$HOME"{quote(path[1:])}'
+    return quote(path)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        hint = "letters, digits and underscores, no digit first"
+        raise BlockFailed(f'"{name}" can\'t be the name of a variable on another host', hint=hint)
+    return name

@@ -1,0 +1,52 @@
+"""A host, how to log in there, and whom to be there: plain data, so that nothing else is imported for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .destination import Destination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a runbook gives to log in with; texts with secrets in them.
+
+    identity, certificate: a path, or the key itself. is_only: no other key counts beside it.
+    known_hosts: files or the lines themselves, in place of the user's. config: files in place of the user's and the
+    system's.
+    """
+
+    identity: str | None = None
+    certificate: str | None = None
+    passphrase: str | None = None
+    password: str | None = None
+    known_hosts: str | None = None
+    config: tuple[Path, ...] | None = None
+    is_only: bool = True
+
+
+NO_CREDENTIALS = Credentials()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host and how to log in there.
+
+    jump: hosts to go through in place of those that ssh_config says; None: as it says.
+    """
+
+    destination: Destination
+    credentials: Credentials = NO_CREDENTIALS
+    jump: tuple[Destination, ...] | None = None
+
+    def __str__(self) -> str:
+        return str(self.destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Another user to run programs as, through sudo. password: for sudo, where it asks for one."""
+
+    user: str
+    password: str | None = None

@@ -1,0 +1,186 @@
+"""Scripts on another host: what they give, what they get, and how they end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.run_book import run_book
+from tests.servers.sshd import Sshd
+
+def is_running(pid: int) -> bool:
+    """False for a zombie, too, that only waits for its parent."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+pytestmark = pytest.mark.usefixtures("web")
+HOST = {"host": "web"}
+
+
+def test_exit_code_and_both_streams_come_back(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": "echo out; echo err >&2; exit 3"})
+
+    assert ran.result.message == "exit code 3"
+    assert (ran.output["exit_code"], ran.output["stdout"], ran.output["stderr"]) == (3, "out\n", "err\n")
+    assert ran.result.host == "web"
+
+
+def test_both_streams_are_in_the_order_of_arrival(tmp_path: Path) -> None:
+    code = "for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done"
+    ran = run_book(tmp_path, HOST, {"script": code})
+
+    assert ran.output["combined"] == "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n"
+
+
+def test_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": "kill -SEGV $$"})
+
+    assert (ran.result.message, ran.output["signal"]) == ("ended by SIGSEGV (Segmentation fault)", "SIGSEGV")
+
+
+def test_an_exit_code_above_128_is_no_signal(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": "exit 137"})
+
+    assert (ran.output["exit_code"], ran.output["signal"]) == (137, None)
+
+
+@pytest.mark.parametrize("interpreter", ["bash", "sh", "python3", "/usr/bin/env python3", "perl"])
+def test_environment_reaches_any_interpreter(tmp_path: Path, interpreter: str) -> None:
+    code = {
+        "perl": "print $ENV{GREETING}",
+        "bash": 'printf %s "$GREETING"',
+        "sh": 'printf %s "$GREETING"',
+    }.get(interpreter, "import os; print(os.environ['GREETING'], end='')")
+    value = 'it\'s "a" $HOME `b`\n\\n\tü 🎉 !'
+    ran = run_book(tmp_path, HOST, {"env": {"GREETING": value}}, {"script": {"code": code, "interpreter": interpreter}})
+
+    assert ran.output["stdout"] == value
+
+
+def test_a_name_that_no_shell_takes_is_an_error(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"env": {"A.B": "1"}}, {"script": "echo"})
+
+    assert ran.result.message == '"A.B" can\'t be the name of a variable on another host'
+
+
+def test_our_own_environment_stays_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONLY_HERE", "1")
+    ran = run_book(tmp_path, HOST, {"script": 'echo "[$ONLY_HERE]"'})
+
+    assert ran.output["stdout"] == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("directories", "expected"),
+    [
+        ((), "{login}"),
+        (("/usr",), "/usr"),
+        (("/usr", "lib"), "/usr/lib"),
+        (("etc/..", "..", "usr"), "/usr"),
+        (("~",), "{home}"),
+        (("~/sub dir",), "{home}/sub dir"),
+        (("/usr", ""), "{login}"),
+    ],
+)
+def test_a_directory_that_a_block_set_holds_there(
+    tmp_path: Path, server: Sshd, directories: tuple[str, ...], expected: str
+) -> None:
+    (server.home / "sub dir").mkdir(exist_ok=True)
+    ran = run_book(tmp_path, HOST, *({"directory": path} for path in directories), {"script": "pwd"})
+
+    login = pwd.getpwuid(os.getuid()).pw_dir  # where sshd puts us, whatever it sets HOME to
+    assert ran.output["stdout"] == expected.format(home=server.home, login=login) + "\n"
+
+
+def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"directory": "/no/such"}, {"script": "echo ran"})
+
+    assert ran.result.message == "the directory /no/such can't be entered on web"
+
+
+@pytest.mark.parametrize("name", ["ATUIN_OUTPUT_VARS", "RUNBOOK_OUTPUT_VARS"])
+def test_output_variables_come_back_and_their_file_is_gone(tmp_path: Path, name: str) -> None:
+    code = f'test -f "${name}"; echo file=${name} >> "${name}"; printf "a<<E\\nx\\ny\\nE\\n" >> "${name}"'
+    ran = run_book(tmp_path, HOST, {"script": code}, {"script": "echo {{ var.file }} '{{ var.a | tojson }}'"})
+
+    file, _, rest = str(ran.output["stdout"]).partition(" ")
+    assert rest == '"x\\ny"\n'
+    assert not Path(file).exists()
+    assert not Path(file).parent.exists()
+
+
+def test_output_variables_that_are_no_utf8_fail_the_block(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": "printf 'a=\\377\\n' >> $RUNBOOK_OUTPUT_VARS"})
+
+    assert ran.result.message == "output variables, line 1: byte 0xff is no UTF-8"
+
+
+@pytest.mark.parametrize("interpreter", ["bash", "sh", "python3"])
+@pytest.mark.parametrize("size", [100, 20_000, 1_000_000])
+def test_code_of_any_size_arrives_as_it_was_written(tmp_path: Path, interpreter: str, size: int) -> None:
+    line = 'it\'s "q" $NO `no` \\n ü 🎉 !\n'
+    text = line * (size // len(line.encode()) + 1)
+    if interpreter == "python3":
+        code = f"import hashlib\nprint(hashlib.sha256({text!r}.encode()).hexdigest())"
+    else:
+        code = f"sha256sum <<'END_OF_IT' | cut -d' ' -f1\n{text}END_OF_IT\n"
+    ran = run_book(tmp_path, HOST, {"script": {"code": code, "interpreter": interpreter}, "template": False})
+
+    assert str(ran.output["stdout"]).strip() == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_output_may_hold_any_byte(tmp_path: Path) -> None:
+    code = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 1000)"
+    ran = run_book(tmp_path, HOST, {"script": {"code": code, "interpreter": "python3"}})
+
+    assert ran.output["stdout"] == (bytes(range(256)) * 1000).decode(errors="replace")
+
+
+def test_standard_input_arrives_whole(tmp_path: Path) -> None:
+    text = "a'b\nü\n" * 100_000
+    ran = run_book(tmp_path, HOST, {"script": "sha256sum | cut -d' ' -f1", "stdin": text})
+
+    assert str(ran.output["stdout"]).strip() == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_without_any_there_is_no_standard_input(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": "wc -c"})
+
+    assert ran.output["stdout"] == "0\n"
+
+
+def test_what_rc_files_print_is_no_output(tmp_path: Path, server: Sshd) -> None:
+    rc = server.home / ".bashrc"
+    rc.write_text("printf 'Welcome, no newline'; echo 'Last login: never' >&2\n")
+    try:
+        ran = run_book(tmp_path, HOST, {"script": "echo out; echo err >&2; echo a=1 >> $RUNBOOK_OUTPUT_VARS"})
+    finally:
+        rc.unlink()
+
+    assert (ran.output["stdout"], ran.output["stderr"]) == ("out\n", "err\n")
+
+
+def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, HOST, {"script": {"code": "1", "interpreter": "no-such-ruby -w"}})
+
+    assert ran.result.message == 'there is no program "no-such-ruby" on web'
+
+
+def test_what_a_script_leaves_in_the_background_lives_until_the_end_of_the_run(tmp_path: Path) -> None:
+    ran = run_book(
+        tmp_path,
+        HOST,
+        {"script": "sleep 987 >/dev/null 2>&1 & echo pid=$! >> $RUNBOOK_OUTPUT_VARS"},
+        {"script": "kill -0 {{ var.pid }} && echo {{ var.pid }}"},
+    )
+
+    assert ran.result.exit_code == 0
+    assert not is_running(int(str(ran.output["stdout"])))
