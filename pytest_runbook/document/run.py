@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..context.values import Reads
-from ..errors import ContextError, RunbookError, TemplateError, TimedOut
+from ..errors import AssertionsFailed, ContextError, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
@@ -86,6 +86,24 @@ class RunbookRun:
         result = self._failed(spec, error)
         self._note(spec, result)
         return result
+
+    def unmet(self) -> RunbookError | None:
+        """What is wrong if a block that the file requires has not passed."""
+        faults = [fault for named in self.document.runbook.require if (fault := self._unmet(named.name))]
+        if not faults:
+            return None
+        hint = "`require` names blocks that must have passed, or the file fails"
+        place = self.document.runbook.require[0].place
+        return AssertionsFailed(f"required: {'; '.join(faults)}", place=place, hint=hint)
+
+    def _unmet(self, name: str) -> str | None:
+        for spec in self.document.items:
+            result = self.results.get(spec.id)
+            if name in (spec.id, spec.name) and (result is None or result.outcome is not Outcome.PASSED):
+                fate = self.document.fates.get(spec.id, "was not run")
+                why = f": {result.message}" if result is not None and result.message else ""
+                return f"{self.document.label(spec)} {fate}{why}"
+        return None
 
     def missed_cleanups(self) -> tuple[BlockSpec, ...]:
         """Clean-ups of a run that was begun which have not had their turn."""

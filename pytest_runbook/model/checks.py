@@ -12,7 +12,17 @@ from pathlib import Path
 
 from ..errors import FileError, Place
 from .catalog import BlockCatalog
-from .common_keys import FILE_KEYS, RULES, SCOPE, block_rules, check_if_started, file_fields, unknown_block_key
+from .common_keys import (
+    FILE_KEYS,
+    RULES,
+    SCOPE,
+    block_rules,
+    check_if_started,
+    file_fields,
+    items_called,
+    unknown_block_key,
+)
+from .flow_keys import check_required
 from .runbook import Runbook
 from .section import Reader, Section, describe, near, show
 from .source import Source, read_source
@@ -94,6 +104,7 @@ def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalo
     if entries is not None:
         for key in entries.values:
             checks.merge(entries, key)
+    check_required(section, fields.get("require", ()), items_called(checks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
     return replace(
         runbook,
         blocks=tuple(checks.specs),

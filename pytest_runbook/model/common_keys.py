@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from . import access_keys, flow_keys
-from .catalog import BlockType
+from .catalog import BlockCatalog, BlockType
 from .expectations import expectations
-from .runbook import BlockRules, BlockScope
+from .runbook import BlockRules, BlockScope, BlockSpec
 from .section import Reader, Section, near, show
 
 _VERSION = 1
@@ -30,6 +30,9 @@ FILE_KEYS: Mapping[str, Reader] = {
     "tags": Section.tags,
     "fixtures": Section.fixtures,
     "answers": Section.answers,
+    "require": flow_keys.named,
+    "needs": flow_keys.named,
+    "matrix": flow_keys.matrix,
 }
     "connections": access_keys.connections,
     "effects": access_keys.effects,
@@ -67,11 +70,11 @@ SCOPE: Mapping[str, Reader] = {
     "stdin": Section.given_text,
 }
 BLOCK_LATER = frozenset(
-    {"code", "needs", "matrix", "hosts", "require"}
+    {"code", "hosts"}
 )
 FILE_LATER = frozenset(
     {
-        "matrix", "hosts", "require", "requires", "environments", "runbook", "defaults",
+        "hosts", "requires", "environments", "runbook", "defaults",
         "for_each", "retry", "code",
     }
 )  # fmt: skip
@@ -123,6 +126,12 @@ def block_rules(
     if fields.get("if_started") and not fields.get("is_cleanup"):
         section.fault("if_started", "if_started is for clean-ups", "add: finally: true")
     return BlockRules(**fields)  # type: ignore[arg-type]  # each reader gives what its field holds
+
+
+def items_called(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> set[str]:
+    """The names and ids of the blocks that do work."""
+    items = (spec for spec in specs if spec.type not in catalog or catalog[spec.type].is_item)
+    return {word for spec in items for word in (spec.id, spec.name) if word}
 
 
 def check_if_started(section: Section, rules: BlockRules, known: Collection[str]) -> None:

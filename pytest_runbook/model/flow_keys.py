@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from .runbook import ExpectedFailure, Loop, Retry
-from .section import Section, describe
-from .tree import LocatedDict, plain
+from .runbook import Axis, AxisSource, ExpectedFailure, Loop, Matrix, Named, Retry, Rows
+from .section import Section, describe, near, show
+from .tree import LocatedDict, LocatedList, plain
 
 _RETRY: Mapping[str, Callable[[Section, str], object]] = {
     "every": lambda section, key: section.duration(key, f"retry {key}"),
@@ -88,3 +88,71 @@ def loop(section: Section, key: str) -> Loop | None:
     if isinstance(value, bool) or not isinstance(value, (list, dict, int)):
         inner.fault(name, f"{key} {name} must be an expression, a list, a mapping or a number, not {describe(value)}")
     return Loop(name=name, over=plain(value), place=place)
+
+
+def named(section: Section, key: str) -> tuple[Named, ...]:
+    """Names, each with its line."""
+    return tuple(Named(name=text, place=section.source.place.at(line)) for text, line in section.texts(key))
+
+
+def check_required(section: Section, required: Collection[Named], known: Collection[str]) -> None:
+    """Note a required block that is not there. known: names and ids of the runbook's blocks that do work."""
+    for item in required:
+        if item.name not in known:
+            message = f'require: no block is called "{show(item.name)}"'
+            section.source.fault(message, line=item.place.line, hint=near(item.name, known))
+
+
+_SOURCES = ("var", "file", "command")
+
+
+def matrix(section: Section, key: str) -> Matrix | None:
+    """The axes of a matrix, and what is added to their product or left out of it."""
+    inner = section.mapping(key)
+    if inner is None:
+        return None
+    axes = [_axis(inner, name) for name in inner.values if name not in ("include", "exclude")]
+    rows = {name: _rows(inner, name) for name in ("include", "exclude") if name in inner.values}
+    if not axes and "include" not in rows:
+        section.fault(key, f"{key} has no axis", "for example: matrix: {region: [eu-west, us-east]}")
+    found = tuple(axis for axis in axes if axis is not None)
+    return Matrix(axes=found, place=section.source.place.at(section.values.key_line(key)), **rows)
+
+
+def _axis(section: Section, name: str) -> Axis | None:
+    value = section.values[name]
+    place = section.source.place.at(section.values.line_of(name))
+    if not section.is_variable(name):
+        return None
+    if isinstance(value, LocatedDict):
+        return Axis(name=name, values=_source(section, name), place=place)
+    if not isinstance(value, LocatedList):
+        section.wrong(name, "a list of values, or {var: NAME}, {file: PATH}, {command: LINE}", f"matrix {name}")
+        return None
+    if not value:
+        section.fault(name, f"matrix {name} is an empty list")
+    values = plain(value)
+    assert isinstance(values, list)
+    return Axis(name=name, values=values, place=place)
+
+
+def _rows(section: Section, name: str) -> Rows:
+    value = section.values[name]
+    place = section.source.place.at(section.values.line_of(name))
+    if isinstance(value, LocatedDict):
+        return Rows(rows=_source(section, name), place=place)
+    if isinstance(value, LocatedList) and all(isinstance(row, LocatedDict) for row in value):
+        return Rows(rows=[{str(key): plain(item) for key, item in row.items()} for row in value], place=place)  # type: ignore[attr-defined]  # mappings
+    section.wrong(name, "a list of mappings, or {file: PATH}", f"matrix {name}")
+    return Rows(place=place)
+
+
+def _source(section: Section, name: str) -> AxisSource:
+    """Where values come from; a fault unless exactly one place is named."""
+    inner = section.mapping(name)
+    assert inner is not None
+    if len(inner.values) != 1 or next(iter(inner.values)) not in _SOURCES:
+        section.fault(name, f"matrix {show(name)} names no source", "{var: NAME}, {file: PATH} or {command: LINE}")
+        return AxisSource()
+    ((key, _),) = inner.values.items()
+    return AxisSource(**{key: inner.text(key)})

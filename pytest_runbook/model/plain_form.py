@@ -9,7 +9,17 @@ from pathlib import Path
 
 from ..errors import Place
 from .catalog import BlockCatalog, BlockType, Prop
-from .common_keys import FILE_KEYS, RULES, SCOPE, block_rules, check_if_started, file_fields, unknown_block_key
+from .common_keys import (
+    FILE_KEYS,
+    RULES,
+    SCOPE,
+    block_rules,
+    check_if_started,
+    file_fields,
+    items_called,
+    unknown_block_key,
+)
+from .flow_keys import check_required
 from .props import checked, plain_defaults
 from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
 from .section import Section, describe, show
@@ -40,6 +50,7 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
         if key in tree:
             blocks.read(section, key)
     blocks.check_if_started()
+    check_required(section, fields.get("require", ()), items_called(blocks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
     source.raise_faults()
     fields.setdefault("name", re.sub(r"(\.runbook)?\.\w+$", "", path.name))
     return Runbook(

@@ -7,7 +7,7 @@ nothing above this floor knows which file a word came from; a `Place` says it to
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -177,6 +177,45 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
+    """That a runbook runs once for each cell: the product of its axes, less `exclude`, and `include`."""
+
+    axes: tuple[Axis, ...]
+    include: Rows | None = None
+    exclude: Rows | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisSource:
+    """Where values are taken from when the file is collected. Exactly one of them is set.
+
+    var: a variable. file: YAML, JSON or CSV, relative to the runbook. command: its lines.
+    """
+
+    var: str | None = None
+    file: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A variable that takes several values. values: in plain data, or where they come from."""
+
+    name: str
+    values: AxisSource | Sequence[object]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Cells that are added or left out: mappings of variables, or where they come from."""
+
+    rows: AxisSource | Sequence[Mapping[str, object]] = ()
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
     """That a runbook runs once for each combination of values: the product of its axes, less `exclude`, and `include`."""
 
     axes: tuple[Axis, ...]
@@ -196,6 +235,14 @@ class Timeouts:
     total: float | None = None
     block: float | None = None
     finally_: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name that the file gives, and where."""
+
+    name: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +396,8 @@ class Runbook:
     effects: READ: nothing in it may change anything.
     answers: what a person would be asked, by name, id or type#n.
     notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
+    require: names or ids of blocks that must have passed.
+    needs: paths of runbooks that run first, relative to this one. matrix: None: it runs once.
     checks: where its checks file is, if it has one.
     """
 
@@ -371,6 +420,9 @@ class Runbook:
     effects: Effects | None = None
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
+    require: tuple[Named, ...] = ()
+    needs: tuple[Named, ...] = ()
+    matrix: Matrix | None = None
     notes: tuple[str, ...] = ()
     checks: Place | None = None
     connections: Mapping[str, Connection] = field(default_factory=dict)

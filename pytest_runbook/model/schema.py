@@ -50,6 +50,20 @@ _LOOP: Schema = {
     "minProperties": 1,
     "maxProperties": 1,
 }
+_VALUES_SOURCE: Schema = {
+    "type": "object",
+    "properties": {"var": _NAME, "file": _TEXT, "command": _TEXT},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+_ROWS: Schema = {"anyOf": [{"type": "array", "items": {"type": "object"}}, _VALUES_SOURCE]}
+_MATRIX: Schema = {
+    "type": "object",
+    "properties": {"include": _ROWS, "exclude": _ROWS},
+    "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, _VALUES_SOURCE]},
+    "minProperties": 1,
+}
 _XFAIL: Schema = {
     "type": "object",
     "properties": {"reason": _TEXT, "strict": {"type": "boolean"}},
@@ -85,6 +99,8 @@ _CONNECTION: Schema = {
 }
 
     flow_keys.retry: _RETRY,
+    flow_keys.named: _TEXTS,
+    flow_keys.matrix: _MATRIX,
     flow_keys.loop: _LOOP,
     flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
     expectations: {"type": "object"},
@@ -127,6 +143,9 @@ _READERS: Mapping[Reader, Schema] = {
 }  # fmt: skip
 _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.TEXT: {"type": "string"},
+    "require": "blocks that must have passed, or the file fails",
+    "needs": "runbooks that run first, once in a session, and hand over their variables",
+    "matrix": "variables with several values: the runbook runs once for each combination",
     PropType.BOOLEAN: {"type": "boolean"},
     PropType.NUMBER: {"type": "number"},
     PropType.WHOLE: {"type": "integer"},

@@ -82,6 +82,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_errors", default="item", help="a file that can't be read fails as an item, or as a collect error")
     add("--runbook-store", choices=["auto", "yes", "no"], help="keep what blocks left in pytest's cache")
     ini("runbook_store", default="auto", help="keep what blocks left in pytest's cache: auto (not in CI), yes or no")
+    add("--runbook-matrix-commands", action="store_true", help="let matrices run their commands during collection")
+    ini("runbook_matrix_commands", type="bool", default=False, help="let matrices run commands during collection")
     ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")
     ini("runbook_paths", type="paths", default=[], help="where runbooks are when pytest is given no path")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 160
 UNREADABLE = "(unreadable)"
+REQUIRED = "(required)"
 OWN_FAILURES = frozenset({"assertion", "block", "timeout", "unreachable"})
 # pytest gives these a meaning of its own: a tag of that name would not only be a tag.
 RESERVED_TAGS = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
@@ -41,28 +43,59 @@ class BlockFailure(BlockFault):
     """One that an author may expect with ``xfail``: the block was tried, and failed by itself."""
 
 
-class RunbookModule(pytest.Module):
-    """A runbook file; its blocks are its items.
+class RunbookNode(pytest.Module):
+    """What is run from its first block to its last: a runbook file, or one cell of it. Its blocks are its items.
 
     book: what the file says, once it was collected. run: the flow of its run, while its document is open.
-    total: how many items it has. selected: those that are to run, in their order. fault: what is wrong with the file,
-    where that was found before it was read.
+    values: the variables of the cell. total: how many items it has. selected: those that are to run, in their order.
     """
 
     obj = None  # there is no Python module behind it
     books: RunbookSession
     book: Runbook | None = None
     run: RunbookRun | None = None
-    fault: FileError | None = None
+    values: Mapping[str, object] = MappingProxyType({})
     total = 0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.selected: list[BlockItem] = []
 
-    def collect(self) -> Iterator[pytest.Item]:
+    @property
+    def shown_path(self) -> str:
+        """Its path as people see it."""
+        assert self.book is not None
+        return self.book.place.path
+
+    @property
+    def shown_id(self) -> str:
+        """What pytest is to be given to run it alone."""
+        return self.shown_path
+
+    def _items(self, book: Runbook) -> Iterator[RunbookItem]:
+        specs = items_of(book, self.books.registry.catalog)
+        self.total = len(specs)
+        for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
+            yield BlockItem.of(self, name, spec, index)
+        if book.require:
+            required: RequiredItem = RequiredItem.from_parent(self, name=REQUIRED, callobj=_function_with(()))
+            required.index = len(specs)
+            required.add_marker("runbook")
+            yield required
+
+
+class RunbookModule(RunbookNode):
+    """A runbook file.
+
+    fault: what is wrong with the file, where that was found before it was read.
+    """
+
+    fault: FileError | None = None
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         try:
             book = self._read()
+            cells = self.books.cells(book)
         except UnreadableFile as error:
             yield from self._unreadable(error)
             return
@@ -70,16 +103,10 @@ class RunbookModule(pytest.Module):
         self.books.note_book(book)
         for tag in book.tags:
             self.add_marker(tag)
-        specs = items_of(book, self.books.registry.catalog)
-        self.total = len(specs)
-        for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
-            yield BlockItem.of(self, name, spec, index)
-
-    @property
-    def shown_path(self) -> str:
-        """Its path as people see it."""
-        assert self.book is not None
-        return self.book.place.path
+        if not cells:
+            yield from self._items(book)
+        for cell, name in zip(cells, unique_names(cell.name for cell in cells), strict=True):
+            yield RunbookCell.of(self, name, cell.values)
 
     def _read(self) -> Runbook:
         if self.fault is not None:
@@ -97,6 +124,25 @@ class RunbookModule(pytest.Module):
         yield item
 
 
+class RunbookCell(RunbookNode):
+    """A runbook with values of its own for some variables: a cell of its matrix."""
+
+    @classmethod
+    def of(cls, module: RunbookModule, name: str, values: Mapping[str, object]) -> RunbookCell:
+        node_id = f"{module.nodeid}::{name}"
+        cell: RunbookCell = cls.from_parent(module, path=module.path, name=name, nodeid=node_id)
+        cell.books, cell.book, cell.values = module.books, module.book, values
+        return cell
+
+    @property
+    def shown_id(self) -> str:
+        return f"{self.shown_path}::{self.name}"
+
+    def collect(self) -> Iterator[pytest.Item]:
+        assert self.book is not None
+        yield from self._items(self.book)
+
+
 class ChecksModule(pytest.Module):
     """A checks file that was named beside its runbook, in which its items are."""
 
@@ -106,21 +152,53 @@ class ChecksModule(pytest.Module):
         return iter(())
 
 
-class BlockItem(pytest.Function):
+class RunbookItem(pytest.Function):
+    """An item of a runbook. index: its 0-based place among them."""
+
+    index: int
+
+    @property
+    def node(self) -> RunbookNode:
+        """What it is part of."""
+        assert isinstance(self.parent, RunbookNode)
+        return self.parent
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        error = excinfo.value
+        if isinstance(error, RunbookError):
+            return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
+        return super().repr_failure(excinfo)
+
+
+class RequiredItem(RunbookItem):
+    """The last item of a runbook that requires blocks: it fails unless all of them have passed."""
+
+    def runtest(self) -> None:
+        run = self.node.run
+        fault = None if run is None else run.unmet()
+        if fault is not None:
+            raise fault
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        book = self.node.book
+        line = book.require[0].place.line if book else None
+        return self.path, (line or 1) - 1, self.name
+
+
+class BlockItem(RunbookItem):
     """One block that does work.
 
-    spec: what the file says of it. index: its 0-based place among its runbook's items. result: None until it was tried.
+    spec: what the file says of it. result: None until it was tried.
     previous: the item of this runbook that is to run right before it. was_reached: True once its turn came.
     """
 
     spec: BlockSpec
-    index: int
     result: BlockResult | None = None
     previous: BlockItem | None = None
     was_reached: bool = False
 
     @classmethod
-    def of(cls, module: RunbookModule, name: str, spec: BlockSpec, index: int) -> BlockItem:
+    def of(cls, module: RunbookNode, name: str, spec: BlockSpec, index: int) -> BlockItem:
         assert module.book is not None
         fixtures = (*module.book.fixtures, *spec.rules.fixtures)
         item: BlockItem = cls.from_parent(module, name=name, callobj=_function_with(fixtures))
@@ -137,16 +215,11 @@ class BlockItem(pytest.Function):
         return item
 
     @property
-    def module_node(self) -> RunbookModule:
-        assert isinstance(self.parent, RunbookModule)
-        return self.parent
-
-    @property
     def is_pending_cleanup(self) -> bool:
         """True if it has to clean up after a run that was begun, and has not done so yet."""
         if not self.spec.rules.is_cleanup:
             return False
-        run = self.module_node.run
+        run = self.node.run
         return run is not None and run.is_started and self.spec.id not in run.results
 
     def setup(self) -> None:
@@ -165,7 +238,7 @@ class BlockItem(pytest.Function):
 
     def runtest(self) -> None:
         __tracebackhide__ = True
-        self.result = result = self.module_node.books.running.step(self)
+        self.result = result = self.node.books.running.step(self)
         self.user_properties += properties_of_result(result)
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(result.message or "")
@@ -186,7 +259,7 @@ class BlockItem(pytest.Function):
         return self.path, (self.spec.place.line or 1) - 1, self.name
 
     def _fixture_names(self) -> tuple[str, ...]:
-        book = self.module_node.book
+        book = self.node.book
         return (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
 
     def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
@@ -194,7 +267,7 @@ class BlockItem(pytest.Function):
         return FileError(message, place=place, block=self.spec.label, hint=hint)
 
     def _picture(self, result: BlockResult) -> FailurePicture:
-        module = self.module_node
+        module = self.node
         assert module.book is not None
         results = module.run.results.values() if module.run else ()
         return picture_of_block(
@@ -204,7 +277,7 @@ class BlockItem(pytest.Function):
             spec=self.spec,
             total=module.total,
             before=[earlier for earlier in results if earlier.block_id != result.block_id],
-            command=again(module.shown_path),
+            command=again(module.shown_id),
         )
 
 
@@ -235,12 +308,19 @@ def _parametrized_fixture(failure: BaseException) -> str | None:
 
 def node_names(specs: Iterable[BlockSpec]) -> list[str]:
     """A name for each block that pytest can select, unique in its runbook: ``Check (2)``, ``script 3``."""
-    names: list[str] = []
-    taken: set[str] = set()
     ordinals: Counter[str] = Counter()
+    names = []
     for spec in specs:
         ordinals[spec.type] += 1
-        base = node_name(spec.name) or f"{spec.type} {ordinals[spec.type]}"
+        names.append(node_name(spec.name) or f"{spec.type} {ordinals[spec.type]}")
+    return unique_names(names)
+
+
+def unique_names(wanted: Iterable[str]) -> list[str]:
+    """Names that pytest can select, each once: those that are repeated get a number."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for base in map(node_name, wanted):
         name, number = base, 1
         while name in taken:
             number += 1

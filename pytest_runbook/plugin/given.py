@@ -29,6 +29,11 @@ def option(config: pytest.Config, name: str) -> Any:
     return config.getini(f"runbook_{name}") if given is None else given
 
 
+def flag(config: pytest.Config, name: str) -> bool:
+    """True if an option or its ini twin says so."""
+    return bool(config.getoption(f"runbook_{name}") or config.getini(f"runbook_{name}"))
+
+
 def settings_of(config: pytest.Config, difference: Difference) -> Settings:
     """How runbooks run.
 

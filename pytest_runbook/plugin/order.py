@@ -7,30 +7,30 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from .collection import BlockItem
+from .collection import BlockItem, RunbookItem
 
 
 def in_document_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Each runbook's items where its first one stands, in document order; all others where they are."""
-    blocks: defaultdict[pytest.Collector, list[BlockItem]] = defaultdict(list)
+    blocks: defaultdict[pytest.Collector, list[RunbookItem]] = defaultdict(list)
     for item in items:
-        if isinstance(item, BlockItem):
-            blocks[item.module_node].append(item)
+        if isinstance(item, RunbookItem):
+            blocks[item.node].append(item)
     return list(_merged(items, blocks))
 
 
-def _merged(items: Sequence[pytest.Item], blocks: dict[pytest.Collector, list[BlockItem]]) -> Iterator[pytest.Item]:
+def _merged(items: Sequence[pytest.Item], blocks: dict[pytest.Collector, list[RunbookItem]]) -> Iterator[pytest.Item]:
     for item in items:
-        if not isinstance(item, BlockItem):
+        if not isinstance(item, RunbookItem):
             yield item
-        elif item.module_node in blocks:
-            yield from sorted(blocks.pop(item.module_node), key=lambda block: block.index)
+        elif item.node in blocks:
+            yield from sorted(blocks.pop(item.node), key=lambda block: block.index)
 
 
 def note_selection(items: Sequence[pytest.Item]) -> None:
     """Tell runbooks which of their items will run, and each of these which one comes before it."""
     for item in items:
         if isinstance(item, BlockItem):
-            selected = item.module_node.selected
+            selected = item.node.selected
             item.previous = selected[-1] if selected else None
             selected.append(item)

@@ -39,7 +39,7 @@ class Running:
 
     def step(self, item: BlockItem) -> BlockResult:
         """Run one block, if it is to run. After an interruption the session ends with it."""
-        run = item.module_node.run
+        run = item.node.run
         assert run is not None
         if item.previous is not None and not item.previous.was_reached:
             run.fail(item.previous.spec.id, _elsewhere(item.previous))
@@ -131,9 +131,9 @@ class Running:
 
     def _note_not_tried(self, item: pytest.Item, error: Exception) -> None:
         """A block whose set-up failed counts as failed for the blocks below."""
-        if isinstance(item, BlockItem) and item.module_node.run is not None:
+        if isinstance(item, BlockItem) and item.node.run is not None:
             known = error if isinstance(error, RunbookError) else InternalError(f"its set-up failed: {error}")
-            item.module_node.run.fail(item.spec.id, known)
+            item.node.run.fail(item.spec.id, known)
 
     def _clean_up(self, session: pytest.Session) -> None:
         pending = list(_pending_cleanups(session.items))

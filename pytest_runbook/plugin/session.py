@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ import pytest
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import FileStorage, MemoryStorage
+from ..context.values import ContextValue, Source
 from ..document.document import Document, Inputs, items_of
+from ..document.matrix import Cell, cells_of
 from ..document.run import RunbookRun
 from ..document.runtime import read_runbook
 from ..errors import FileError
@@ -21,7 +24,7 @@ from ..model.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
 from . import given
 from .asking import Questions
-from .collection import BlockItem, ChecksModule, RunbookModule, type_marker
+from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker
 from .engine import Engine
 from .order import in_document_order, note_selection
 from .reporting import OUTPUT_KEY, Reports
@@ -58,7 +61,7 @@ class RunbookSession:
         settings = given.settings_of(config, self._difference)
         self.engine = Engine(settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
-        self._open_modules: dict[RunbookModule, RunbookRun] = {}
+        self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
         for plugin in (self.running, Reports(self.summary, self.redactor, self.running.note_worker)):
             config.pluginmanager.register(plugin)
@@ -82,6 +85,12 @@ class RunbookSession:
         """The runbook of a file. :raises UnreadableFile: with every fault that was found."""
         shown = given.shown_path(path, self.config)
         return read_runbook(path, self.registry, shown=shown, unknown_blocks=self._unknown_blocks)
+
+    def cells(self, book: Runbook) -> tuple[Cell, ...]:
+        """The cells of its matrix; none if it has none. :raises UnreadableFile: if that makes no sense."""
+        known = {**self.given.file_environment, **self.given.file_variables, **self.given.variables}
+        runs_commands = given.flag(self.config, "matrix_commands")
+        return cells_of(book, {name: value.value for name, value in known.items()}, runs_commands=runs_commands)
 
     def note_book(self, book: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""
@@ -125,12 +134,12 @@ class RunbookSession:
         return RunbookRun(document, runtime)
 
     @contextmanager
-    def opened(self, module: RunbookModule, inputs: Inputs) -> Iterator[Document]:
+    def opened(self, module: RunbookNode, inputs: Inputs) -> Iterator[Document]:
         """The document of a runbook file, as long as its items run; its clean-ups get the one that was left to them."""
-        if not isinstance(module, RunbookModule) or module.book is None:
+        if not isinstance(module, RunbookNode) or module.book is None:
             pytest.fail(f"runbook_document {_ONLY_BLOCKS}", pytrace=False)
         if module.run is None:
-            module.run = self._open_modules[module] = self.run_of(module.book, inputs)
+            module.run = self._open_modules[module] = self.run_of(module.book, _in_cell(module, inputs))
             self._tell_deselected(module, module.run.document)
         try:
             yield module.run.document
@@ -155,7 +164,7 @@ class RunbookSession:
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[OUTPUT_KEY] = self.summary.to_json()
 
-    def _finish(self, module: RunbookModule) -> None:
+    def _finish(self, module: RunbookNode) -> None:
         """End what a runbook left behind, and keep what the summary tells of it."""
         run = self._open_modules.pop(module)
         module.run = None
@@ -165,7 +174,7 @@ class RunbookSession:
             self.summary.note_leftover(run.document.runbook, leftover)
         self.summary.note_read(run.document.names_read)
 
-    def _tell_deselected(self, module: RunbookModule, document: Document) -> None:
+    def _tell_deselected(self, module: RunbookNode, document: Document) -> None:
         """Let failures say so where a value is missing because its block was not selected."""
         selected = {item.spec.id for item in module.selected}
         left_out = {spec.id: "was not selected" for spec in document.items if spec.id not in selected}
@@ -194,6 +203,16 @@ class RunbookSession:
         """pytest's own lines on how two values differ, those of other plugins included."""
         found = self.config.hook.pytest_assertrepr_compare(config=self.config, op=operator, left=left, right=right)
         return next(([str(line) for line in lines] for lines in found if lines), [])
+
+
+def _in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
+    """With the values of a cell, which are weaker than options alone."""
+    if not node.values:
+        return inputs
+    matrix = node.book.matrix if node.book else None
+    source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
+    values = {name: ContextValue(value, source) for name, value in node.values.items()}
+    return replace(inputs, fixed={**values, **inputs.fixed})
 
 
 def _is_meant_for_us(path: Path) -> bool:

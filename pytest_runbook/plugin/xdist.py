@@ -74,7 +74,7 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
             is_short = self._pending_of(self.assigned_work[node]) < ENOUGH
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if _is_block(nodeid) else self._scope(nodeid)
+        return nodeid.rpartition("::")[0] if _is_block(nodeid) else self._scope(nodeid)
 
 
 class LateScheduling:

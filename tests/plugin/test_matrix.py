@@ -1,0 +1,195 @@
+"""Runbooks that run once for each cell of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.plugin.project import Project
+
+TWO = """
+    matrix: {region: [eu-west, us-east], size: [1, 2], exclude: [{region: eu-west, size: 2}]}
+    blocks:
+      - {name: Check lag, script: "test {{ var.region }} != us-east -o {{ var.size + 1 }} = 2"}
+      - {name: After, script: "echo {{ var.region }}"}
+    """
+
+
+def test_each_cell_is_a_collector_of_its_own(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+
+    assert project.collected(".") == [
+        "book.runbook.yaml::eu-west-1::Check lag",
+        "book.runbook.yaml::eu-west-1::After",
+        "book.runbook.yaml::us-east-1::Check lag",
+        "book.runbook.yaml::us-east-1::After",
+        "book.runbook.yaml::us-east-2::Check lag",
+        "book.runbook.yaml::us-east-2::After",
+    ]
+
+
+def test_a_failure_in_one_cell_leaves_the_others_alone(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+
+    result = project.run("-v", ".")
+
+    result.assert_outcomes(passed=4, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*us-east-2::Check lag FAILED*", "*us-east-2::After SKIPPED*"])
+    result.stdout.fnmatch_lines(["  context  var.region = 'us-east'  <- cell \"us-east-2\" of the matrix (*:2)"])
+    result.stdout.fnmatch_lines(["  again    pytest book.runbook.yaml::us-east-2"])
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        (("book.runbook.yaml::us-east-1",), 2),
+        (("book.runbook.yaml::us-east-1::After",), 1),
+        (("-k", "eu-west", "."), 2),
+        (("-k", "us-east and After", "."), 2),
+    ],
+)
+def test_cells_are_selected_like_anything_else(project: Project, selection: tuple[str, ...], count: int) -> None:
+    project.write("book.runbook.yaml", TWO)
+
+    assert len(project.collected(*selection)) == count
+
+
+def test_what_failed_in_a_cell_is_run_again_by_last_failed(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+    project.run(".")
+
+    assert project.collected("--lf", ".") == ["book.runbook.yaml::us-east-2::Check lag"]
+
+
+def test_machines_read_which_cell_it_was(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+    project.run("--junitxml=report.xml", ".")
+
+    text = (project.path / "report.xml").read_text()
+    assert 'classname="book.runbook.yaml.us-east-2" name="Check lag"' in text
+
+
+def test_cells_may_run_on_different_workers_and_each_stays_whole(project: Project) -> None:
+    project.write("book.runbook.yaml", """
+        matrix: {n: [1, 2, 3]}
+        blocks:
+          - {name: Set, script: 'echo {{ var.n }}', capture: seen}
+          - {name: Read, script: 'test {{ var.seen }} = {{ var.n }}'}
+        finally: [{name: Sweep, script: 'true'}]
+        """)  # fmt: skip
+
+    project.run("-n2", ".").assert_outcomes(passed=9)
+
+
+def test_a_shuffled_session_keeps_each_cell_in_order(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+    project.write("conftest.py", """
+        def pytest_collection_modifyitems(items):
+            items.sort(key=lambda item: item.name)
+        """)  # fmt: skip
+
+    ids = project.collected(".")
+
+    for cell in ("eu-west-1", "us-east-1", "us-east-2"):
+        names = [node_id.rpartition("::")[2] for node_id in ids if cell in node_id]
+        assert names == ["Check lag", "After"]
+
+
+def test_an_option_is_stronger_than_the_matrix(project: Project) -> None:
+    project.write("book.runbook.yaml", """
+        vars: {n: 0}
+        matrix: {n: [1, 2]}
+        blocks: [{name: A, script: 'test {{ var.n }} = 7'}]
+        """)  # fmt: skip
+
+    project.run("--runbook-var", "n=7", ".").assert_outcomes(passed=2)
+    project.run(".").assert_outcomes(failed=2)
+
+
+def test_a_checks_file_gives_a_document_its_matrix(project: Project) -> None:
+    project.write("a.atrb", """
+        id: 0198c0de-0000-7000-8000-000000000001
+        name: A
+        version: 1
+        content:
+          - {id: s, type: script, props: {name: Say, code: 'test {{ var.n }} -lt 3'}}
+        """)  # fmt: skip
+    project.write("a.checks.yaml", "matrix: {n: [1, 2]}\n")
+
+    project.run(".").assert_outcomes(passed=2)
+
+
+SOURCES: list[tuple[str, Mapping[str, str], list[str]]] = [
+    ("{n: {var: ns}}", {}, ["x", "y"]),
+    ("{n: {file: ns.yaml}}", {"ns.yaml": "[a, 2, true]"}, ["a", "2", "true"]),
+    ("{n: {file: ns.json}}", {"ns.json": '["a", "a"]'}, ["a", "a (2)"]),
+    ("{n: {file: ns.csv}}", {"ns.csv": "n\na\nb\n"}, ["a", "b"]),
+    ("{n: {file: hosts.csv}}", {"hosts.csv": "name,port\nweb,80\ndb,5432\n"}, ["web", "db"]),
+    ("{include: {file: hosts.csv}}", {"hosts.csv": "n,port\nweb,80\ndb,5432\n"}, ["web", "db"]),
+    ("{n: [1], include: [{n: 5, extra: x}]}", {}, ["1", "5"]),
+    ("{n: [{name: web, port: 80}, [1, 2]]}", {}, ["web", "2"]),
+    ("{n: ['a::b', 'c[d]']}", {}, ["a:b", "c(d)"]),
+]
+
+
+@pytest.mark.parametrize(("matrix", "files", "cells"), SOURCES)
+def test_values_come_from_the_file_a_variable_or_another_file(
+    project: Project, matrix: str, files: Mapping[str, str], cells: list[str]
+) -> None:
+    for name, text in files.items():
+        project.write(name, text)
+    project.write("b.runbook.yaml", f"vars: {{ns: [x, y]}}\nmatrix: {matrix}\nblocks: [{{name: A, script: 'true'}}]\n")
+
+    assert project.collected("b.runbook.yaml") == [f"b.runbook.yaml::{cell}::A" for cell in cells]
+
+
+def test_a_variable_of_the_command_line_gives_the_values(project: Project) -> None:
+    project.write("b.runbook.yaml", "matrix: {n: {var: ns}}\nblocks: [{name: A, script: 'true'}]\n")
+
+    found = project.collected("--runbook-var", "ns=p,q r", "b.runbook.yaml")
+
+    assert [node_id.split("::")[1] for node_id in found] == ["p", "q", "r"]
+
+
+def test_a_command_runs_during_collection_only_if_that_is_asked_for(project: Project) -> None:
+    project.write("b.runbook.yaml", """
+        matrix: {n: {command: "touch ran; echo a; echo; echo b"}}
+        blocks: [{name: A, script: 'true'}]
+        """)  # fmt: skip
+
+    refused = project.run("b.runbook.yaml")
+    ran_before = (project.path / "ran").exists()
+    found = project.collected("--runbook-matrix-commands", "b.runbook.yaml")
+
+    refused.stdout.fnmatch_lines(["*--runbook-matrix-commands*"])
+    assert not ran_before
+    assert [node_id.split("::")[1] for node_id in found] == ["a", "b"]
+
+
+WRONG = [
+    ("[1]", "matrix must be a mapping, not a list"),
+    ("{}", "matrix has no axis"),
+    ("{n: 5}", "matrix n must be a list of values"),
+    ("{n: []}", "matrix n is an empty list"),
+    ("{n: {vars: x}}", "matrix n names no source"),
+    ("{n: {var: nobody}}", 'unknown variable "nobody"'),
+    ("{n: {file: nobody.yaml}}", "nobody.yaml"),
+    ("{n: {file: nobody.csv}}", "there is no file nobody.csv"),
+    ("{n: [1], exclude: [{m: 1}]}", 'matrix exclude: unknown axis "m"'),
+    ("{n: [1], exclude: [{n: 2}]}", "matrix exclude: no cell has {'n': 2}"),
+    ("{n: [1], exclude: [{n: 1}]}", "matrix: nothing is left of it"),
+    ("{n: [1], include: [{m: 2}]}", "matrix include: {'m': 2} has no n"),
+    ("{n: [1], include: 5}", "matrix include must be a list of mappings"),
+    ("{n: [1], m: {command: 'exit 3'}}", "exit code 3"),
+]
+
+
+@pytest.mark.parametrize(("matrix", "message"), WRONG)
+def test_a_matrix_that_makes_no_sense_is_an_error_with_its_line(project: Project, matrix: str, message: str) -> None:
+    project.write("b.runbook.yaml", f"name: B\nmatrix: {matrix}\nblocks: [{{script: 'true'}}]\n")
+
+    result = project.run("--runbook-matrix-commands", "b.runbook.yaml")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"b.runbook.yaml:2: *{message.replace('[', '[[]')}*"])
