@@ -46,7 +46,7 @@ class HttpRequest:
     url: httpx2.URL
     headers: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
-    auth: tuple[str, str] | None = None
+    auth: tuple[str, str] | None = field(default=None, repr=False)
     tls: TlsSettings = field(default_factory=TlsSettings)
     follow_redirects: bool = True
     connect_timeout: float | None = 10.0

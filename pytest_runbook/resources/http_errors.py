@@ -44,6 +44,7 @@ _HANDSHAKE = {
     "SSLV3_ALERT_BAD_CERTIFICATE": ("it refused our certificate", _OURS),
     "TLSV1_ALERT_UNKNOWN_CA": ("it refused our certificate: it does not know who signed it", _OURS),
     "TLSV1_ALERT_PROTOCOL_VERSION": ("no version of TLS that both sides speak", _OLD_TLS),
+    "UNEXPECTED_EOF_WHILE_READING": ("it hung up", "is TLS spoken there? If so, look at the server's log"),
     "UNSUPPORTED_PROTOCOL": ("no version of TLS that both sides speak", _OLD_TLS),
 }
 
@@ -99,13 +100,14 @@ def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
 def _server(url: httpx2.URL) -> str:
     """``host:port``, the port always there."""
     host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{host}:{url.port or {'https': 443}.get(url.scheme, 80)}"
+    return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
 
 def _no_connection(why: str, url: httpx2.URL, hint: str) -> Unreachable:
-    proxy = getproxies().get(url.scheme)
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
     if proxy and not proxy_bypass(url.host):
-        why, hint = f"{why} (through the proxy {proxy})", _PROXIES
+        why, hint = f"{why} (through the proxy {httpx2.URL(proxy).copy_with(userinfo=b'')})", _PROXIES
     return Unreachable(f"no connection to {_server(url)}: {why}", hint=hint)
 
 
@@ -114,7 +116,8 @@ def _not_connected(error: Exception, url: httpx2.URL) -> Unreachable:
         if isinstance(cause, ssl.SSLError):
             return _no_tls(cause, url)
         if isinstance(cause, socket.gaierror):
-            return _no_connection("no such name", url, "is the name right, and does this machine's DNS know it?")
+            why = "DNS does not answer" if cause.errno == socket.EAI_AGAIN else "no such name"
+            return _no_connection(why, url, "is the name right, and does this machine's DNS know it?")
         if isinstance(cause, ConnectionRefusedError):
             return _no_connection("refused", url, _IS_IT_UP)
     last = [cause for cause in _causes(error) if isinstance(cause, OSError)]

@@ -6,7 +6,7 @@ import math
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..errors import BlockFailed
@@ -30,7 +30,7 @@ class TlsSettings:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
-    key_password: str | None = None
+    key_password: str | None = field(default=None, repr=False)
 
     def context(self) -> ssl.SSLContext | None:
         """The settings as the ssl module takes them; None where they are the defaults.

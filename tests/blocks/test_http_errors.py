@@ -112,7 +112,11 @@ def test_refused_connection(tmp_path: Path) -> None:
 def test_name_that_nobody_knows(tmp_path: Path) -> None:
     result = run_book(tmp_path, {"http": "https://no-such-host.invalid/"}).result
 
-    assert (result.kind, result.message) == ("unreachable", "no connection to no-such-host.invalid:443: no such name")
+    assert result.kind == "unreachable"
+    assert result.message in (
+        "no connection to no-such-host.invalid:443: no such name",
+        "no connection to no-such-host.invalid:443: DNS does not answer",  # as where there is no network
+    )
 
 
 def test_server_that_takes_no_connection_is_given_up_in_time(tmp_path: Path) -> None:
@@ -127,7 +131,7 @@ def test_proxy_that_can_not_be_reached_is_named(tmp_path: Path, monkeypatch: pyt
     result = run_book(tmp_path, {"http": "http://shop.invalid/"}).result
 
     assert re.fullmatch(
-        r"no connection to shop.invalid:80: refused \(through the proxy http://ada:\*\*\*@127.0.0.1:\d+\)",
+        r"no connection to shop.invalid:80: refused \(through the proxy http://127.0.0.1:\d+\)",
         str(result.message),
     )
 

@@ -116,10 +116,10 @@ def test_server_with_tls_that_is_asked_without(secure_web: HttpServer, tmp_path:
 
 
 def test_server_that_ends_the_handshake(tmp_path: Path) -> None:
-    with RawServer(lambda connection: connection.recv(100)) as server:
+    with RawServer(lambda connection: connection.recv(65_536)) as server:
         result = run_book(tmp_path, {"http": server.url.replace("http:", "https:")}).result
 
-    assert result.kind == "unreachable"
+    assert (result.kind, result.message) == ("unreachable", f"no TLS with 127.0.0.1:{server.port}: it hung up")
 
 
 def test_one_block_s_distrust_does_not_stop_another_that_trusts(
