@@ -14,11 +14,13 @@ from ..text import escape_controls, shorten, show_seconds
 if TYPE_CHECKING:
     from ..model.runbook import BlockSpec, Runbook
 
+WIDTH = 80
 LABEL_WIDTH = 9
 SHOWN_LINES = 15
 SHOWN_CHARACTERS = 3000
 LONGEST_NOTE = 400
 BEFORE = 5
+LOUD = ("kind ", "error ", "| expected", "| actual", "| error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,18 @@ class Crash:
     lineno: int
     message: str
 
+    def __str__(self) -> str:
+        """What ``--tb=line`` shows."""
+        return f"{self.path}:{self.lineno}: {self.message}"
+
 
 class FailurePicture:
     """A failure's text, as pytest's reports hold it.
 
-    reprcrash: read by pytest's short summary and by JUnit.
+    reprcrash: read by pytest's short summary and by JUnit. is_brief: the terminal shows that one line alone.
     """
+
+    is_brief = False
 
     def __init__(self, text: str, summary: str, place: Place | None) -> None:
         self.text = escape_controls(text)
@@ -46,8 +54,8 @@ class FailurePicture:
 
     def toterminal(self, writer: Any) -> None:
         """Write it to pytest's terminal, what was expected and came in red."""
-        for line in self.text.splitlines():
-            is_loud = line.lstrip().startswith(("| expected", "| actual", "kind ", "| error"))
+        for line in () if self.is_brief else self.text.splitlines():
+            is_loud = line.lstrip().startswith(LOUD)
             writer.line(line, red=is_loud)
 
 
@@ -81,7 +89,7 @@ def picture_of_block(
     where = result.checks_place or result.place
     values = (_row("context", f"{value.name} = {value.value}  <- {value.source}") for value in result.provenance)
     rows = [
-        f"{node_id}{where:>{max(1, 100 - len(node_id))}}",
+        f"{node_id}  {where:>{WIDTH - 2 - len(node_id)}}" if len(node_id) < WIDTH else f"{node_id}  {where}",
         *_row("kind", result.kind or ""),
         *_reason(result),
         *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
@@ -135,8 +143,8 @@ def _assertion(trace: AssertionTrace) -> Iterator[str]:
 def _block_line(result: BlockResult, total: int) -> str:
     name = f'{result.type} "{result.name}"' if result.name else result.type
     did = f"      {result.did}" if result.did else ""
-    timing = "" if result.did and " in " in result.did else f"      after {show_seconds(result.seconds)}"
-    return f"{name}, {ordinal(result.number)} of {total}{did}{timing if result.seconds else ''}"
+    ended = f"      after {show_seconds(result.seconds)}" if result.kind == "cancelled" and result.seconds else ""
+    return f"{name}, {ordinal(result.number)} of {total}{did}{ended}"
 
 
 def _attempts(line: Attempts) -> str:

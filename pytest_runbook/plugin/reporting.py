@@ -24,7 +24,14 @@ OUTPUT_KEY = "runbook"
 class Reports:
     """The plugin object that shapes reports, keeps secrets out of them, and tells the summary."""
 
-    def __init__(self, summary: Summary, redactor: Redactor, note_worker: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        summary: Summary,
+        redactor: Redactor,
+        note_worker: Callable[[int, int], None],
+    ) -> None:
+        self._is_brief = config.getoption("tbstyle") == "line"
         self._summary = summary
         self._redactor = redactor
         self._note_worker = note_worker
@@ -42,6 +49,8 @@ class Reports:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._mask(report)
+        if isinstance(report.longrepr, FailurePicture):
+            report.longrepr.is_brief = self._is_brief
         self._summary.count(report)
 
     @pytest.hookimpl(tryfirst=True)

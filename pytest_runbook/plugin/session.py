@@ -63,7 +63,7 @@ class RunbookSession:
         self.running = Running(self)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
-        for plugin in (self.running, Reports(self.summary, self.redactor, self.running.note_worker)):
+        for plugin in (self.running, Reports(config, self.summary, self.redactor, self.running.note_worker)):
             config.pluginmanager.register(plugin)
 
     # Collection

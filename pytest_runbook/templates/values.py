@@ -121,8 +121,10 @@ class Undefined:
 def _known_keys(key: str, parent: object, parent_name: str) -> str:
     assert isinstance(parent, Mapping)
     keys = [str(known) for known in islice(parent, 1000)]
+    if not keys:
+        return f"{parent_name or 'what it is looked up in'} is empty"
     near = nearest(key, keys)
-    listed = ", ".join(keys[:_SHOWN_KEYS]) or "nothing"
+    listed = ", ".join(keys[:_SHOWN_KEYS])
     more = f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else ""
     has = f"{parent_name} has {listed}{more}" if parent_name else f"known: {listed}{more}"
     return f"did you mean {near}? {has}" if near else has
