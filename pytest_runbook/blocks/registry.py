@@ -20,6 +20,7 @@ BUILT_IN = {
     "clickhouse": "sql.clickhouse.Clickhouse",
     "dropdown": "dropdown.Dropdown",
     "pause": "pause.Pause",
+    "sub-runbook": "sub_runbook.SubRunbook",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",

@@ -28,9 +28,10 @@ from ..context.json_form import context_from_json, context_to_json
 from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
 from ..context.resolver import NOTHING, ContextResolver, ResolvedContext, Values
 from ..context.secrets import Secrets
-from ..context.storage import StoredContext
+from ..context.storage import ContextStorage, StoredContext
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, Refused, RunbookError, TemplateError
+from ..execution.children import ChildRunner
 from ..execution.context import ContextChange, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import BlockRunner, Limit
@@ -72,19 +73,36 @@ class Document:
 
     runbook: what its file says now. run_id: unique to this opening; what it starts is known by it.
     fates: what became of blocks that left nothing, by id, to explain what is undefined: "was skipped".
+    children: runs the runbooks that its blocks run. storage: another one than the runtime's.
+    outside: what is seen above the first block, for a runbook that a block runs.
     """
 
-    def __init__(self, runbook: Runbook, runtime: Runtime, run_id: str, inputs: Inputs, channel: ClientMessageChannel):
+    def __init__(
+        self,
+        runbook: Runbook,
+        runtime: Runtime,
+        run_id: str,
+        inputs: Inputs,
+        channel: ClientMessageChannel,
+        children: ChildRunner,
+        *,
+        storage: ContextStorage | None = None,
+        outside: ContextResolver | None = None,
+    ) -> None:
         self.runbook = runbook
         self.run_id = run_id
         self.fates: dict[str, str] = {}
         self._runtime = runtime
         self._inputs = inputs
         self._channel = channel
+        self._children = children
+        self._storage = runtime.storage if storage is None else storage
+        self._outside = outside
         self._running: dict[str, ExecutionHandle] = {}
         self._told: dict[str, ResolvedContext] = {}
         self._seen: set[str] = set()
-        self._fixtures = {name: _fixture_value(name, value) for name, value in inputs.fixtures.items()}
+        given = {name: _fixture_value(name, value) for name, value in inputs.fixtures.items()}
+        self._fixtures: Values = given if outside is None else outside.fixtures
         self._fold = Fold(self._first_resolver, self._declared)
         self._load(runbook, ABOVE_ALL)
 
@@ -125,6 +143,13 @@ class Document:
         return self._first_error(self._index[block_id])
 
     def final_context(self) -> ResolvedContext:
+        """What a block below the last one would see, as plain data.
+
+        :raises ContextError: if it can't be evaluated.
+        """
+        return self.final_resolver().snapshot()
+
+    def final_resolver(self) -> ContextResolver:
         """What a block below the last one would see.
 
         :raises ContextError: if it can't be evaluated.
@@ -132,7 +157,7 @@ class Document:
         error = self._first_error(len(self._fold.stations))
         if error is not None:
             raise error
-        return self._fold.to(len(self._fold.stations)).snapshot()
+        return self._fold.to(len(self._fold.stations))
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
         """A block's ``output``, None if it left none."""
@@ -222,7 +247,7 @@ class Document:
                 station.active = BlockContext()
                 self._channel.send(BlockExecutionOutputChanged(station.spec.id))
         self.fates.clear()
-        self._runtime.storage.delete_for_document(self.runbook.id)
+        self._storage.delete_for_document(self.runbook.id)
         self.rebuild_contexts()
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
@@ -248,7 +273,7 @@ class Document:
             masked = self._runtime.redactor.redact_data(items)
             assert isinstance(masked, list)
             stored = StoredContext(masked, stamp(station.spec, self._fold.sight(self._index[block_id])))
-            self._runtime.storage.save(self.runbook.id, block_id, stored)
+            self._storage.save(self.runbook.id, block_id, stored)
 
     def load_contexts(self) -> int:
         """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
@@ -257,7 +282,7 @@ class Document:
         """
         loaded = 0
         for index, station in enumerate(self._fold.stations):
-            stored = self._runtime.storage.load(self.runbook.id, station.spec.id)
+            stored = self._storage.load(self.runbook.id, station.spec.id)
             if stored is not None and stored.stamp == stamp(station.spec, self._fold.sight(index)):
                 with suppress(ValueError):
                     station.active = context_from_json(stored.items)
@@ -295,14 +320,14 @@ class Document:
                 handle.cancel(reason)
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that a block asked.
+        """Answer a question that a block asked, its own or one of a runbook that it runs.
 
         :raises KeyError: if none that runs asked one of this id.
         """
         for handle in self._running.values():
             with suppress(KeyError):
                 return handle.answer(prompt_id, answer)
-        raise KeyError(prompt_id)
+        self._children.answer(prompt_id, answer)
 
     @property
     def running(self) -> Mapping[str, ExecutionHandle]:
@@ -327,6 +352,7 @@ class Document:
             local_values=station.local_values,
             handle=ExecutionHandle(spec.id, limit),
             store=self,
+            children=self._children,
             resources=runtime.resources,
             redactor=runtime.redactor,
             channel=self._channel,
@@ -490,19 +516,20 @@ class Document:
 
     def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
-        inputs, runtime = self._inputs, self._runtime
-        resolver = ContextResolver.start(
-            str(default_directory(self.runbook, runtime.settings)),
-            vars=inputs.vars,
-            fixed=inputs.fixed,
-            given_env=inputs.env,
-            secrets=Secrets(self.runbook.secrets, runtime.redactor.add),
-            seen=self._seen,
-        ).with_roots(self._roots(), self._fixtures)
+        resolver = (self._outside or self._given()).with_roots(self._roots(), self._fixtures)
+        inherited = self._outside.secrets if self._outside else NOTHING
+        secrets = Secrets(self.runbook.secrets, self._runtime.redactor.add, inherited)
+        resolver = replace(resolver, secrets=secrets, seen=self._seen)
         try:
             return self._with_file_values(resolver), None
         except TemplateError as error:
             return resolver, ContextError(error.message, place=error.place, hint=error.hint)
+
+    def _given(self) -> ContextResolver:
+        """What is given from outside of all runbooks."""
+        inputs = self._inputs
+        cwd = str(default_directory(self.runbook, self._runtime.settings))
+        return ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
 
     def _with_file_values(self, resolver: ContextResolver) -> ContextResolver:
         for given in self.runbook.env:
@@ -532,7 +559,7 @@ class Document:
 
     def _delete_stored(self, runbook_id: str, block_id: str) -> None:
         try:
-            self._runtime.storage.delete(runbook_id, block_id)
+            self._storage.delete(runbook_id, block_id)
         except OSError as error:
             self._runtime.note(f"what an earlier run left could not be deleted: {error}")
 

@@ -40,14 +40,17 @@ class RunbookRun:
     """One run of one document, block by block.
 
     results: what came of each block so far, by id, in the order in which they ended.
+    is_child: it is part of another run, which keeps what is worth it and ends what is left in the background.
     """
 
-    def __init__(self, document: Document, runtime: Runtime) -> None:
+    def __init__(self, document: Document, runtime: Runtime, *, is_child: bool = False) -> None:
         self.document = document
+        self._is_child = is_child
         self.results: dict[str, BlockResult] = {}
         self._runtime = runtime
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
+        self._resumed: anyio.Event | None = None
         self._owned_faults: list[RunbookError] = []
         self._asked: set[str] = set()
         self._started_at: float | None = None
@@ -110,12 +113,26 @@ class RunbookRun:
         specs = (spec for spec in self.document.items if spec.rules.is_cleanup and spec.id not in self.results)
         return tuple(specs) if self.is_started else ()
 
-    async def run_all(self) -> tuple[BlockResult, ...]:
-        """Run every block in order, clean-ups last, and end what they left behind. Cancelled, it still cleans up."""
-        waiting = list(self.document.items)
+    async def run_all(
+        self, start: str | None = None, *, limit: Limit | None = None, tell: Callable[[BlockSpec], object] | None = None
+    ) -> tuple[BlockResult, ...]:
+        """Run every block in order, clean-ups last, and end what they left behind. Cancelled, it still cleans up.
+
+        start: the id of the block to begin with. limit: for all blocks but the clean-ups together.
+        tell: is told which block is next.
+        :raises KeyError: if nothing of that id runs.
+        """
+        waiting = self._items_from(start)
+        ends_at = time.monotonic() + (limit.seconds if limit else 0.0)
         try:
             while waiting:
-                await self.step(waiting[0].id)
+                spec = waiting[0]
+                await self._unpaused()
+                if tell is not None:
+                    tell(spec)
+                is_limited = limit is not None and not spec.rules.is_cleanup
+                left = replace(limit, seconds=ends_at - time.monotonic()) if limit and is_limited else None
+                await self.step(spec.id, upper_limit=left)
                 del waiting[0]
         except anyio.get_cancelled_exc_class():
             self.cancel("cancelled")
@@ -127,12 +144,39 @@ class RunbookRun:
             await self.finish()
         return tuple(self.results.values())
 
+    def pause(self) -> None:
+        """Start no block after the one that runs, until somebody says `resume`, or ends the run."""
+        if self._resumed is None:
+            self._resumed = anyio.Event()
+            self._emit(EventKind.SERIAL_EXECUTION_PAUSED)
+
+    def resume(self) -> None:
+        """Go on."""
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
+
+    async def _unpaused(self) -> None:
+        while self._resumed is not None:
+            await self._resumed.wait()
+
+    def _items_from(self, start: str | None) -> list[BlockSpec]:
+        """What is to run: all of it, or a block and those below it, and every clean-up."""
+        items = list(self.document.items)
+        if start is None:
+            return items
+        ids = [spec.id for spec in items]
+        if start not in ids:
+            raise KeyError(start)
+        return [spec for index, spec in enumerate(items) if index >= ids.index(start) or spec.rules.is_cleanup]
+
     def cancel(self, reason: str) -> None:
         """End what runs; of what has not run yet, only clean-ups will. The second time, clean-ups that run end as well.
 
         A clean-up that runs when the runtime is shutting down gets the time that is left for that.
         """
         is_first, self._cancelled = self._cancelled is None, self._cancelled or reason
+        self.resume()
         shutdown = self._runtime.shutdown_limit()
         for block_id, handle in self.document.running.items():
             if not is_first or not self._is_cleanup(block_id):
@@ -147,6 +191,8 @@ class RunbookRun:
         """End the processes that blocks left in the background; gives which they were."""
         if self.is_started:
             self._emit(self._last_event())
+        if self._is_child:
+            return ()
         return await self._runtime.resources.end_leftovers(self.document.run_id)
 
     async def _ask_above(self, spec: BlockSpec) -> None:
@@ -300,6 +346,8 @@ class RunbookRun:
                 self._stopped_by = result
 
     def _save(self, spec: BlockSpec) -> None:
+        if self._is_child:
+            return
         try:
             self.document.save_context(spec.id)
         except OSError as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..execution.assertions import Difference
+from ..execution.children import RunbookLoader
+from ..model.atuin_form import UnknownBlocks
 from ..resources.login_environment import LoginShell
 from .workspace import DefaultDirectory
 
@@ -26,6 +28,9 @@ class Settings:
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
     login_shell: never, once or each. read_only: blocks that may change something are refused.
     saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
+    runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
+    unknown_blocks: what becomes of unknown block types in sub-runbooks.
+    runbook_loader: finds sub-runbooks that are named by a uri or an id.
     asks_people: the channels of documents answer prompts, so that blocks without an answer ask.
     difference: shows where two values of an equality differ.
     """
@@ -40,5 +45,8 @@ class Settings:
     login_shell: LoginShell = LoginShell.NEVER
     read_only: bool = False
     saved_answers: bool = False
+    runbook_root: Path | None = None
+    runbook_loader: RunbookLoader | None = None
+    unknown_blocks: UnknownBlocks = "error"
     asks_people: bool = False
     difference: Difference = no_difference

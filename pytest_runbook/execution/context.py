@@ -29,6 +29,7 @@ from ..messages.client import (
 from ..messages.events import Event, EventBus, EventKind
 from ..model.runbook import BlockSpec, Connection, SshAccess
 from ..resources.resources import Resources
+from .children import ChildRunner
 from .handle import ExecutionHandle
 from .result import BlockResult, Section
 
@@ -59,7 +60,7 @@ class Findings:
     exit_code: int | None = None
     output: Callable[[], Sequence[Section]] = tuple
     notes: list[str] = field(default_factory=list)
-    children: Sequence[BlockResult] = ()
+    children: tuple[BlockResult, ...] = ()
     stops: str | None = None
 
 
@@ -100,6 +101,7 @@ class ExecutionContext:
     local_values: LocalValues
     handle: ExecutionHandle
     store: ContextStore
+    children: ChildRunner
     resources: Resources
     redactor: Redactor
     channel: ClientMessageChannel

@@ -404,7 +404,7 @@ class BlockRunner:
             sections=self._sections(),
             provenance=self._provenance(),
             notes=tuple(redact(note) for note in (*ending.notes, *findings.notes)),
-            children=tuple(findings.children),
+            children=findings.children,
             stops=findings.stops and redact(findings.stops),
         )
 
