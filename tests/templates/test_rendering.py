@@ -143,7 +143,7 @@ def test_a_default_that_is_undefined_itself_is_an_error() -> None:
     [
         ("{{ var.bsae }}", "did you mean base? var has base, stage"),
         ("{{ var.zzz }}", "var has base, stage"),
-        ("{{ empty.x }}", "empty has nothing"),
+        ("{{ empty.x }}", "empty is empty"),
         ("{{ rows[2] }}", "rows is a list of 2"),
         ("{{ var.base.x }}", "var.base is text, which has no keys; | fromjson parses JSON"),
         ("{{ nil.x }}", "nil is none, which has no x"),
