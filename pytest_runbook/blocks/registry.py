@@ -12,6 +12,7 @@ from .behavior import BlockBehavior
 
 BUILT_IN = {
     "script": "script.Script",
+    "run": "terminal.Terminal",
     "http": "http.Http",
     "prometheus": "prometheus.Prometheus",
     "sqlite": "sql.sqlite.Sqlite",

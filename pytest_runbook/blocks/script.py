@@ -76,7 +76,7 @@ class Script(BlockBehavior):
                 mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             )
             self._tell(context, outcome)
-            return outcome, _variables(file.read, context, outcome)
+            return outcome, written_variables(file.read, context, outcome.exit_code)
 
     async def _run_there(
         self,
@@ -112,7 +112,8 @@ class Script(BlockBehavior):
             ),
         )
         self._tell(context, outcome.process)
-        return outcome.process, _variables(lambda: decode_output_variables(outcome.file), context, outcome.process)
+        variables = written_variables(lambda: decode_output_variables(outcome.file), context, outcome.process.exit_code)
+        return outcome.process, variables
 
     def _tell(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
         findings = context.findings
@@ -135,14 +136,14 @@ def encoded(text: str, place: Place) -> bytes:
         raise BlockFailed(f"{text[error.start]!r} is half a character, and no UTF-8", place=place) from error
 
 
-def _variables(
-    read: Callable[[], Mapping[str, str]], context: ExecutionContext, outcome: ProcessOutcome
+def written_variables(
+    read: Callable[[], Mapping[str, str]], context: ExecutionContext, exit_code: int | None
 ) -> dict[str, object]:
     """The variables that the program wrote; that they can't be read is no news where the program failed itself."""
     try:
         return dict(read())
     except BlockFailed as error:
-        if outcome.exit_code == 0:
+        if exit_code == 0:
             raise
         context.findings.notes.append(error.message)
         return {}

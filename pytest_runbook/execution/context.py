@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..context.block_context import BlockContext
 from ..context.items import BlockExecutionOutput
@@ -34,6 +35,7 @@ from .handle import ExecutionHandle
 from .result import BlockResult, Section
 
 ContextChange = Callable[[BlockContext], None]
+_AS_IT_CAME = "surrogateescape"
 
 
 class ContextStore(Protocol):
@@ -107,11 +109,11 @@ class ExecutionContext:
     channel: ClientMessageChannel
     events: EventBus
     connections: Mapping[str, Connection] = field(default_factory=dict)
+    ssh: SshAccess = field(default_factory=SshAccess)
     asks_people: bool = False
     read_only: bool = False
     is_quiet: bool = False
     reads: Reads = field(default_factory=Reads)
-    ssh: SshAccess = field(default_factory=SshAccess)
     findings: Findings = field(default_factory=Findings)
     _texts: dict[str, _TextStream] = field(default_factory=dict)
 
@@ -159,6 +161,8 @@ class ExecutionContext:
             raise BlockFailed(f"`{prop}` leads out of the project: {found}", place=place, hint=hint)
         if not found.is_file():
             raise BlockFailed(f"`{prop}`: there is no file {found}", place=place, hint=f"relative to {self.folder}")
+        if not os.access(found, os.R_OK):
+            raise BlockFailed(f"`{prop}`: {found} can't be read", place=place, hint="look at its mode and owner")
         return found
 
     def check_reachable(self, target: str) -> None:
@@ -206,14 +210,22 @@ class ExecutionContext:
         """False if nobody hears what is sent, so that it need not be made."""
         return not isinstance(self.channel, Silence)
 
-    def send_output(self, stdout: bytes = b"", stderr: bytes = b"", data: Mapping[str, object] | None = None) -> None:
+    def send_output(
+        self,
+        stdout: bytes = b"",
+        stderr: bytes = b"",
+        *,
+        binary: bytes = b"",
+        data: Mapping[str, object] | None = None,
+    ) -> None:
         """Pass on what the block gives as it arrives: text masked, characters split over chunks put together.
 
+        binary: what a terminal gives, masked as well.
         Nothing of it is passed on where the block is marked as sensitive.
         """
         if not self.has_listener or self.spec.rules.sensitive:
             return
-        for name, chunk in (("stdout", stdout), ("stderr", stderr)):
+        for name, chunk in (("stdout", stdout), ("stderr", stderr), ("binary", binary)):
             if chunk and (text := self._text(name).feed(chunk)):
                 self._send_text(name, text)
         if data is not None:
@@ -268,18 +280,19 @@ class ExecutionContext:
         return {key: self.redactor.redact_data(value) for key, value in data.items()}
 
     def _text(self, name: str) -> _TextStream:
-        return self._texts.setdefault(name, _TextStream(self.redactor.stream()))
+        errors = _AS_IT_CAME if name == "binary" else "replace"
+        return self._texts.setdefault(name, _TextStream(self.redactor.stream(), errors))
 
     def _send_text(self, name: str, text: str) -> None:
-        stdout, stderr = (text, None) if name == "stdout" else (None, text)
-        self.channel.send(BlockOutput(block_id=self.spec.id, stdout=stdout, stderr=stderr))
+        piece: dict[str, Any] = {name: text.encode(errors=_AS_IT_CAME) if name == "binary" else text}
+        self.channel.send(BlockOutput(block_id=self.spec.id, **piece))
 
 
 class _TextStream:
     """Bytes that arrive in chunks to masked text."""
 
-    def __init__(self, masked: StreamRedactor) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    def __init__(self, masked: StreamRedactor, errors: str) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._masked = masked
 
     def feed(self, chunk: bytes) -> str:

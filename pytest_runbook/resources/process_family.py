@@ -44,25 +44,29 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long a family may take to end itself, in seconds: after an interrupt, after a termination. Then it is killed.
+    """How long a family may take to end itself, in seconds: after each of these signals. Then it is killed.
 
-    0 leaves a step out.
+    0 leaves a step out. hangup: what a shell understands, as if its terminal went away.
     """
 
+    hangup: float = 0.0
     interrupt: float = 2.0
     terminate: float = 2.0
 
     def after(self, number: signal.Signals) -> float:
         """The time that a signal has to work."""
-        return {signal.SIGINT: self.interrupt, signal.SIGTERM: self.terminate}.get(number, _KILL_TIMEOUT)
+        seconds = {signal.SIGHUP: self.hangup, signal.SIGINT: self.interrupt, signal.SIGTERM: self.terminate}
+        return seconds.get(number, _KILL_TIMEOUT)
 
     def within(self, other: Grace) -> Grace:
         """The shorter of both, step by step."""
-        return Grace(interrupt=min(self.interrupt, other.interrupt), terminate=min(self.terminate, other.terminate))
+        interrupt = min(self.interrupt, other.interrupt)
+        hangup = min(self.hangup, other.interrupt)
+        return Grace(hangup=hangup, interrupt=interrupt, terminate=min(self.terminate, other.terminate))
 
 
 DEFAULT_GRACE = Grace()
-_STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -149,7 +153,7 @@ class FamilyRegister:
         self._longest = self._longest.within(grace)
 
     async def end(self, families: Collection[ProcessFamily], grace: Grace) -> list[ProcessInfo]:
-        """Interrupt, terminate, kill; a step is over once all have ended, or those left ignore it.
+        """Hang up or interrupt, terminate, kill; a step is over once all have ended, or those left ignore it.
 
         Gives what could not be ended.
         """

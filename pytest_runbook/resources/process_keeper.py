@@ -94,6 +94,10 @@ async def _drain(pipe: IO[bytes]) -> None:
     with pipe:
         while True:
             await anyio.wait_readable(pipe)
-            if not os.read(pipe.fileno(), _DRAIN_SIZE):
+            try:
+                is_over = not os.read(pipe.fileno(), _DRAIN_SIZE)
+            except OSError:  # what a terminal says that nobody holds any more
+                is_over = True
+            if is_over:
                 return
             await anyio.sleep(_PAUSE)  # a flood is slowed down, not fought

@@ -162,7 +162,7 @@ class _Child:
         return ProcessOutcome(
             pid=self.pid,
             exit_code=None if killed else self._exit_code,
-            signal=_signal_name(-self._exit_code) if killed else None,
+            signal=signal_name(-self._exit_code) if killed else None,
             seconds=self._seconds,
             output=output,
             holds_pipe=holds_pipe,
@@ -255,7 +255,8 @@ def _ignore(stream: Stream, data: bytes) -> None:
     """Take the output of a process whose output nobody wants any more."""
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """The name of a signal, such as ``SIGKILL``."""
     try:
         return signal.Signals(number).name
     except ValueError:

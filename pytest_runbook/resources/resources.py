@@ -15,19 +15,20 @@ from .login_environment import LoginShell, login_environment
 from .output_variables import OutputVariablesFile
 from .process_family import Grace
 from .process_keeper import Leftover, ProcessKeeper
+from .pty import PtyStore
 from .reachability import Reachability
 
 if TYPE_CHECKING:
     from .http_client import HttpConnections
-
     from .ssh.pool import Emit, SshPool
     from .terminal_shells import TerminalShells
+
 
 class Resources:
     """Everything that blocks share in a run.
 
     processes: knows every program that a block started. reachability: what could not be reached.
-    databases: sessions with servers, kept over blocks.
+    databases: sessions with servers, kept over blocks. ptys: terminals that are open.
     interpreters: interpreters to use in place of others.
     """
 
@@ -35,17 +36,18 @@ class Resources:
         self.processes = ProcessKeeper()
         self.reachability = Reachability()
         self.databases = DatabaseSessions()
+        self.ptys = PtyStore()
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._folder: Path | None = None
         self._login_environment: Mapping[str, str] | None = None
         self._http: HttpConnections | None = None
-
-    async def __aenter__(self) -> Self:
         self._ssh: SshPool | None = None
         self._emit: Emit = lambda kind, data: None
         self._note: Callable[[str], object] = lambda text: None
         self._shells: TerminalShells | None = None
+
+    async def __aenter__(self) -> Self:
         await self.processes.__aenter__()
         return self
 
@@ -57,10 +59,10 @@ class Resources:
             await self.databases.aclose()
             if self._http is not None:
                 await self._http.aclose()
-        finally:
-            if self._folder is not None:
             if self._ssh is not None:
                 await self._ssh.aclose()
+        finally:
+            if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def interpreter(self, text: str) -> Interpreter:
@@ -91,6 +93,15 @@ class Resources:
         return self._folder
 
     @property
+    def shells(self) -> TerminalShells:
+        """What makes shells ready for terminals."""
+        if self._shells is None:
+            from .terminal_shells import TerminalShells
+
+            self._shells = TerminalShells(self.folder)
+        return self._shells
+
+    @property
     def http(self) -> HttpConnections:
         """Connections to HTTP servers; the library is imported when the first block needs one."""
         if self._http is None:
@@ -99,16 +110,6 @@ class Resources:
             self._http = HttpConnections()
         return self._http
 
-    async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
-        """End what a run left in the background, and close what it left open."""
-        if self._http is not None:
-            await self._http.end_run(run_id)
-        remote = () if self._ssh is None else await self._ssh.end_run(run_id)
-        return [*await self.processes.end_leftovers(run_id), *remote]
-
-    def hurry(self, grace: Grace) -> None:
-        """Give programs this long to end, from now on."""
-        self.processes.hurry(grace)
     @property
     def ssh(self) -> SshPool:
         """Connections to other hosts; the library is imported when the first block needs one."""
@@ -122,5 +123,15 @@ class Resources:
         """Say whom to tell of what opens and closes, and of what people should know at the end of the run."""
         self._emit, self._note = emit, note
 
+    async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
+        """End what a run left in the background, and close what it left open."""
+        if self._http is not None:
+            await self._http.end_run(run_id)
+        remote = () if self._ssh is None else await self._ssh.end_run(run_id)
+        return [*await self.processes.end_leftovers(run_id), *remote]
+
+    def hurry(self, grace: Grace) -> None:
+        """Give programs this long to end, from now on."""
+        self.processes.hurry(grace)
         if self._ssh is not None:
             self._ssh.hurry(grace)
