@@ -17,7 +17,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
     "script_blocks": script_blocks.verdicts,
     "large_output": large_output.verdicts,
     "context_blocks": context_blocks.verdicts,
-    "http_blocks": http_blocks.verdicts,
+    "http_blocks": http_blocks.http_verdicts,
+    "prometheus_blocks": http_blocks.prometheus_verdicts,
 }
 
 
