@@ -41,6 +41,11 @@ class RunbookHooks:
         """Block types to add: `BlockPlugin` pairs of a `BlockType` and the `BlockBehavior` class that runs it."""
         raise NotImplementedError
 
+    @pytest.hookspec(firstresult=True)
+    def pytest_runbook_load(self, uri: str, id: str) -> Path | None:
+        """The file of a runbook that a sub-runbook block names by its uri or id on a hub; called in a worker thread."""
+        raise NotImplementedError
+
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(RunbookHooks)
@@ -85,6 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--runbook-matrix-commands", action="store_true", help="let matrices run their commands during collection")
     ini("runbook_matrix_commands", type="bool", default=False, help="let matrices run commands during collection")
     ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")
+    ini("runbook_root", type="string", default="", help="sub-runbooks lie below this folder (rootdir)")
     ini("runbook_paths", type="paths", default=[], help="where runbooks are when pytest is given no path")
 
 

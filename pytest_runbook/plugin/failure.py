@@ -87,9 +87,20 @@ def picture_of_block(
     command: how to run it again.
     """
     where = result.checks_place or result.place
-    values = (_row("context", f"{value.name} = {value.value}  <- {value.source}") for value in result.provenance)
     rows = [
         f"{node_id}  {where:>{WIDTH - 2 - len(node_id)}}" if len(node_id) < WIDTH else f"{node_id}  {where}",
+        *_told(result, total),
+        *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
+        *_values(result),
+        *_row("notes", _prose_above(book, spec)),
+        *_row("again", command),
+    ]
+    return FailurePicture("\n".join(rows), f"{result.kind}: {result.message}", _place(result))
+
+
+def _told(result: BlockResult, total: int) -> Iterator[str]:
+    """What is to be told of a block itself, and of the one that failed in a runbook that it ran."""
+    yield from (
         *_row("kind", result.kind or ""),
         *_reason(result),
         *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
@@ -100,13 +111,19 @@ def picture_of_block(
         *_row("attempts", _joined(map(_attempts, result.attempt_log))),
         *_row("where", result.where or ""),
         *(line for section in result.sections for line in _section(section)),
-        *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
-        *(line for row in values for line in row),
-        *(line for note in result.notes for line in _row("note", note)),
-        *_row("notes", _prose_above(book, spec)),
-        *_row("again", command),
-    ]
-    return FailurePicture("\n".join(rows), f"{result.kind}: {result.message}", _place(result))
+    )
+    for child in result.children:
+        if child.outcome is Outcome.FAILED:
+            yield f"  {child.label} of {child.checks_place or child.place}"
+            yield from (f"  {line}" for line in (*_told(child, len(result.children)), *_values(child)))
+
+
+def _values(result: BlockResult) -> Iterator[str]:
+    """The values that a block read, and what there is to note."""
+    for value in result.provenance:
+        yield from _row("context", f"{value.name} = {value.value}  <- {value.source}")
+    for note in result.notes:
+        yield from _row("note", note)
 
 
 def again(path: str) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio import to_thread
 
 from ..context.values import ContextValue, Source
 from ..document.document import Inputs
 from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
-from ..errors import Place, RunbookError
+from ..errors import BlockFailed, Place, RunbookError
+from ..execution.children import ChildReference, RunbookLoader
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 from .asking import somebody_is_there
@@ -51,9 +53,32 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
         read_only=option(config, "read_only"),
         saved_answers=option(config, "saved_answers"),
+        unknown_blocks=choice(config, "unknown_blocks", ("error", "skip")),
+        runbook_root=_folder(config, "runbook_root"),
+        runbook_loader=_loader(config),
         asks_people=somebody_is_there(config),
         difference=difference,
     )
+
+
+def _folder(config: pytest.Config, ini: str) -> Path | None:
+    text = config.getini(ini)
+    return config.rootpath / text if text else None
+
+
+def _loader(config: pytest.Config) -> RunbookLoader | None:
+    """The hook that finds runbooks on a hub, if somebody implements it."""
+    hook = config.hook.pytest_runbook_load
+    if not hook.get_hookimpls():
+        return None
+
+    async def load(reference: ChildReference) -> Path:
+        found = await to_thread.run_sync(lambda: hook(uri=reference.uri, id=reference.id))
+        if found is None:
+            raise BlockFailed(f'nobody knows a runbook "{reference}"', hint="the hook pytest_runbook_load found none")
+        return Path(found)
+
+    return load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
