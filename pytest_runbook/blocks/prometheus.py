@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from ..context.output import Output
 from ..errors import BlockFailed, Malformed, NotSerializable
 from ..execution.context import ExecutionContext
 from ..execution.result import Section
-from ..resources.http_client import HttpExchange, HttpRequest, with_query
+from ..resources.http_client import HttpExchange, HttpRequest
 from ..text import duration_seconds, shorten, show_seconds
 from .http_props import HttpProps
 from .query import QueryBlockBehavior
@@ -197,8 +198,10 @@ def _asking(request: HttpRequest, query: str, time_range: TimeRange) -> HttpRequ
     parameters = {"query": query}
     if time_range.step:
         parameters |= {"start": str(time_range.start), "end": str(time_range.end), "step": f"{time_range.step}s"}
-    path = f"{request.url.path.rstrip('/')}/api/v1/{'query_range' if time_range.step else 'query'}"
-    return replace(request, url=with_query(request.url.copy_with(path=path), tuple(parameters.items())))
+    base, _, given = request.url.raw_path.decode("ascii").partition("?")
+    path = f"{base.rstrip('/')}/api/v1/{'query_range' if time_range.step else 'query'}"
+    target = f"{path}?{'&'.join(filter(None, (given, urlencode(parameters))))}"
+    return replace(request, url=request.url.copy_with(raw_path=target.encode()))
 
 
 def _data(exchange: HttpExchange) -> Mapping[str, Any]:

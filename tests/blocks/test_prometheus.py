@@ -187,6 +187,14 @@ def test_period_is_a_range_and_a_step(tmp_path: Path, period: str, seconds: int,
     assert output["time_range"] == {"start": int(sent["start"]), "end": int(sent["end"]), "step": step}
 
 
+def test_endpoint_keeps_its_own_path_and_parameters(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with RawServer(lambda connection: asked.append(answer(connection, EMPTY))) as server:
+        output_of(ask(tmp_path, f"{server.url}/a%2Fb/?dedup=true", 'up{job="ä"} > 1'))
+
+    assert asked == ["/a%2Fb/api/v1/query?dedup=true&query=up%7Bjob%3D%22%C3%A4%22%7D+%3E+1"]
+
+
 def test_period_that_is_none(tmp_path: Path) -> None:
     result = ask(tmp_path, "http://127.0.0.1:9", "up", "a while").result
 
