@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..context.values import Reads
-from ..errors import AssertionsFailed, ContextError, RunbookError, TemplateError, TimedOut
+from ..errors import AssertionsFailed, ContextError, NotTried, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
@@ -40,6 +40,7 @@ class RunbookRun:
     """One run of one document, block by block.
 
     results: what came of each block so far, by id, in the order in which they ended.
+    blocked: why none of its blocks can run; None: they can.
     is_child: it is part of another run, which keeps what is worth it and ends what is left in the background.
     """
 
@@ -47,6 +48,7 @@ class RunbookRun:
         self.document = document
         self._is_child = is_child
         self.results: dict[str, BlockResult] = {}
+        self.blocked: RunbookError | None = None
         self._runtime = runtime
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
@@ -268,12 +270,15 @@ class RunbookRun:
 
     def _context_fault(self, spec: BlockSpec) -> Skip | None:
         """A context above that can't be evaluated fails the first block that would stand on it."""
-        error = self.document.context_error_above(spec.id)
+        error = self.blocked or self.document.context_error_above(spec.id)
         if error is None:
             return None
+        if isinstance(error, NotTried):
+            return Skip(f"{error.message}")
         if not any((error.place, error.message) == (owned.place, owned.message) for owned in self._owned_faults):
             raise error
-        return Skip(f"{error.block or 'the context above'} can't be evaluated: {error.place}")
+        what = error.message if error is self.blocked else f"{error.block or 'the context above'} can't be evaluated"
+        return Skip(f"{what}: {error.place}")
 
     def _condition(self, spec: BlockSpec) -> Skip | None:
         condition = spec.rules.when

@@ -13,7 +13,7 @@ from ..execution.result import BlockResult, Outcome
 from ..text import nearest
 
 if TYPE_CHECKING:
-    from ..document.document import Document
+    from ..document.run import RunbookRun
     from .session import RunbookSession
 
 
@@ -33,11 +33,14 @@ class CalledBlock:
 
 
 class CalledRunbook(Mapping[str, CalledBlock]):
-    """What came of a runbook, by the names of its blocks."""
+    """What came of a runbook, by the names of its blocks. unmet: which required block did not pass; None: all did."""
 
-    def __init__(self, blocks: Mapping[str, CalledBlock], variables: Mapping[str, object]) -> None:
+    def __init__(
+        self, blocks: Mapping[str, CalledBlock], variables: Mapping[str, object], unmet: str | None = None
+    ) -> None:
         self._blocks = blocks
         self.variables = variables
+        self.unmet = unmet
 
     def __getitem__(self, name: str) -> CalledBlock:
         __tracebackhide__ = True
@@ -54,9 +57,9 @@ class CalledRunbook(Mapping[str, CalledBlock]):
 
     @property
     def passed(self) -> bool:
-        """True if no block failed, and at least one was tried."""
+        """True if no block failed, at least one was tried, and those that are required passed."""
         outcomes = {block.result.outcome for block in self._blocks.values()}
-        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes
+        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes and self.unmet is None
 
     def __repr__(self) -> str:
         return f"<CalledRunbook {'; '.join(f'{name} {_brief(block.result)}' for name, block in self.items())}>"
@@ -88,18 +91,17 @@ class RunbookCaller:
         __tracebackhide__ = True
         session = self._session
         book = session.read(session.config.rootpath / path)
-        run = session.run_of(book, session.given.inputs(vars or {}, env or {}, answers or {}))
-        results = session.engine.run(run.run_all, cancel=run.cancel)
+        run = session.run_whole(book, session.given.inputs(vars or {}, env or {}, answers or {}))
         if session.engine.interruption.name is not None:
             raise KeyboardInterrupt
-        session.summary.note_read(run.document.names_read)
-        return session.engine.call(_called, run.document, results)
+        return session.engine.call(_called, run)
 
 
-def _called(document: Document, results: tuple[BlockResult, ...]) -> CalledRunbook:
-    blocks = {}
-    for result in results:
+def _called(run: RunbookRun) -> CalledRunbook:
+    blocks, document = {}, run.document
+    for result in run.results.values():
         fields = document.output(result.block_id)
         output = None if fields is None else SimpleNamespace(**{name: plain_data(fields[name]) for name in fields})
         blocks[result.name or f"{result.type} {result.number}"] = CalledBlock(result, output)
-    return CalledRunbook(blocks, document.final_variables())
+    unmet = run.unmet()
+    return CalledRunbook(blocks, document.final_variables(), unmet.message if unmet else None)

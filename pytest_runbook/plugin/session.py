@@ -26,6 +26,7 @@ from . import given
 from .asking import Questions
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker
 from .engine import Engine
+from .needs import Needs, check_needs, needed_first
 from .order import in_document_order, note_selection
 from .reporting import OUTPUT_KEY, Reports
 from .running import Running
@@ -61,6 +62,7 @@ class RunbookSession:
         settings = given.settings_of(config, self._difference)
         self.engine = Engine(settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
+        self.needs = Needs(self.read, self.run_whole)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
         for plugin in (self.running, Reports(config, self.summary, self.redactor, self.running.note_worker)):
@@ -84,7 +86,9 @@ class RunbookSession:
     def read(self, path: Path) -> Runbook:
         """The runbook of a file. :raises UnreadableFile: with every fault that was found."""
         shown = given.shown_path(path, self.config)
-        return read_runbook(path, self.registry, shown=shown, unknown_blocks=self._unknown_blocks)
+        book = read_runbook(path, self.registry, shown=shown, unknown_blocks=self._unknown_blocks)
+        check_needs(book)
+        return book
 
     def cells(self, book: Runbook) -> tuple[Cell, ...]:
         """The cells of its matrix; none if it has none. :raises UnreadableFile: if that makes no sense."""
@@ -94,6 +98,7 @@ class RunbookSession:
 
     def note_book(self, book: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""
+        self.needs.note_book(book)
         self.summary.note_book(book, has_items=bool(items_of(book, self.registry.catalog)))
         for tag in {*book.tags, *(tag for spec in book.blocks for tag in spec.rules.tags)}:
             self.config.addinivalue_line("markers", f"{tag}: a tag of runbook blocks")
@@ -106,7 +111,7 @@ class RunbookSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
         result = yield
-        items[:] = in_document_order(items)
+        items[:] = needed_first(in_document_order(items))
         return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -125,13 +130,23 @@ class RunbookSession:
         return self.engine.runtime
 
     def run_of(self, book: Runbook, inputs: Inputs) -> RunbookRun:
-        """Open a runbook with all that is given to it."""
+        """Open a runbook with all that is given to it, by those that it needs, too."""
         runtime = self.runtime()
+        inputs, blocked = self.needs.given_to(book, inputs)
         questions = None if self.engine.asking is None else Questions(self.engine.asking)
         document = self.engine.call(runtime.open_document, book, inputs, questions)
         if questions is not None:
             questions.document = document
-        return RunbookRun(document, runtime)
+        run = RunbookRun(document, runtime)
+        run.blocked = blocked
+        return run
+
+    def run_whole(self, book: Runbook, inputs: Inputs) -> RunbookRun:
+        """Run a runbook to its end, clean-ups included."""
+        run = self.run_of(book, inputs)
+        self.engine.run(run.run_all, cancel=run.cancel)
+        self.summary.note_read(run.document.names_read)
+        return run
 
     @contextmanager
     def opened(self, module: RunbookNode, inputs: Inputs) -> Iterator[Document]:
@@ -168,6 +183,7 @@ class RunbookSession:
         """End what a runbook left behind, and keep what the summary tells of it."""
         run = self._open_modules.pop(module)
         module.run = None
+        self.needs.keep(module, run)
         for spec in run.missed_cleanups():
             self.summary.note_missed_cleanup(spec)
         for leftover in self.engine.run(run.finish, cancel=run.cancel):

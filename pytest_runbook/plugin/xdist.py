@@ -13,6 +13,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling, Scheduling  # type: ignore[import-untyped]  # it has no stubs
 
 from . import SUFFIXES
+from .needs import needed_groups
 
 
 def _by_group(node_id: str) -> str:
@@ -48,7 +49,7 @@ ENOUGH = 2
 
 
 class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stubs
-    """Gives each runbook to one worker, and other tests as the mode says.
+    """Gives each runbook to one worker, with those that it needs, and other tests as the mode says.
 
     A block that took its worker down is not run again.
     """
@@ -57,6 +58,7 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
         super().__init__(config, log)
         self._scope = SCOPES[config.getoption("dist")]
         self._crashed: set[str] = set()
+        self._groups: Mapping[str, str] | None = None
 
     def remove_node(self, node: Any) -> str | None:
         units = self.assigned_work[node].values()
@@ -74,7 +76,12 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
             is_short = self._pending_of(self.assigned_work[node]) < ENOUGH
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.rpartition("::")[0] if _is_block(nodeid) else self._scope(nodeid)
+        if not _is_block(nodeid):
+            return self._scope(nodeid)
+        if self._groups is None:
+            names = dict.fromkeys(known.partition("::")[0] for known in self.collection if _is_block(known))
+            self._groups = needed_groups(self.config.rootpath, names)
+        return self._groups.get(nodeid.partition("::")[0]) or nodeid.rpartition("::")[0]
 
 
 class LateScheduling:
