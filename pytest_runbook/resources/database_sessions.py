@@ -63,14 +63,7 @@ class DatabaseSessions:
         idle = self._idle[target]
         while idle:
             session = idle.pop()
-            is_alive = False
-            try:
-                with anyio.move_on_after(CHECK_TIMEOUT):
-                    is_alive = await session.is_alive()
-            finally:
-                if not is_alive:
-                    await _close(session)
-            if is_alive:
+            if await _is_usable(session):
                 return session  # type: ignore[return-value]  # what is kept for a target is of its kind
         return await open_session()
 
@@ -86,6 +79,18 @@ class DatabaseSessions:
                 self._idle[session.target].append(session)
             else:
                 await _close(session)
+
+
+async def _is_usable(session: DatabaseSession) -> bool:
+    """True if the session can be handed out; one that can't is closed."""
+    is_usable = False
+    try:
+        with anyio.move_on_after(CHECK_TIMEOUT):
+            is_usable = await session.is_alive()
+    finally:
+        if not is_usable:
+            await _close(session)
+    return is_usable
 
 
 async def _reset(session: DatabaseSession) -> bool:

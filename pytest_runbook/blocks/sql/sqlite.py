@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
-import aiosqlite
+import anyio
+import anyio.to_thread
 
 from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
@@ -18,6 +20,7 @@ from .rows import Converters, converters
 from .statements import Statement
 
 BUSY_SECONDS = 5.0
+INTERRUPT_EVERY = 0.05
 MEMORY = ":memory:"
 PARAMETERS = {
     "mode": ("ro", "rw", "rwc", "memory"),
@@ -27,29 +30,33 @@ PARAMETERS = {
 }
 _KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
 
+Result = TypeVar("Result")
+
 
 class SqliteSession(SqlSession):
-    """A connection to a file, in a thread of its own. Never shared: opening one costs next to nothing."""
+    """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing."""
 
-    def __init__(self, target: str, connection: aiosqlite.Connection) -> None:
+    def __init__(self, target: str, uri: str) -> None:
         super().__init__(target)
         self.is_spoilt = True
-        self._connection = connection
+        self._uri = uri
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    async def open(self) -> None:
+        """Open the file.
+
+        :raises sqlite3.Error: if it can't be opened, or is no database.
+        """
+        await self._in_thread(self._open)
 
     async def run(self, statement: Statement, params: Params) -> Answer:
         try:
-            async with self._connection.execute(statement.text, params) as cursor:
-                rows = await cursor.fetchall()
-                if cursor.description is not None:
-                    return Answer(columns=[column[0] for column in cursor.description], rows=rows)  # type: ignore[arg-type]  # tuples
-                return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
+            return await self._in_thread(lambda: self._run(statement.text, params))
         except sqlite3.Error as error:
-            raise _failed(error) from error
+            raise BlockFailed(str(error), hint=_hint(error)) from error
         except (ValueError, OverflowError) as error:  # a null character, a parameter that is too large
             raise BlockFailed(f"SQL can't be sent: {error}") from error
-        except BaseException:
-            await self._connection.interrupt()
-            raise
 
     async def is_alive(self) -> bool:
         return False
@@ -58,8 +65,36 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
-        await self._connection.interrupt()
-        await self._connection.close()
+        await anyio.to_thread.run_sync(self._close)
+
+    async def _in_thread(self, function: Callable[[], Result]) -> Result:
+        """Call a function while nothing else uses the connection. Cancelled, the wait ends; `close` ends the call."""
+        return await anyio.to_thread.run_sync(self._alone, function, abandon_on_cancel=True)
+
+    def _alone(self, function: Callable[[], Result]) -> Result:
+        with self._lock:
+            return function()
+
+    def _open(self) -> None:
+        self._connection = sqlite3.connect(
+            self._uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
+
+    def _run(self, text: str, params: Params) -> Answer:
+        assert self._connection is not None
+        cursor = self._connection.execute(text, params)
+        if cursor.description is not None:
+            return Answer(columns=[column[0] for column in cursor.description], rows=cursor.fetchall())
+        return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
+
+    def _close(self) -> None:
+        while not self._lock.acquire(timeout=INTERRUPT_EVERY):
+            if self._connection is not None:
+                self._connection.interrupt()
+        if self._connection is not None:
+            self._connection.close()
 
 
 class Sqlite(SqlBlockBehavior):
@@ -71,18 +106,17 @@ class Sqlite(SqlBlockBehavior):
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
-        connection = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+        session = SqliteSession(self.target(context, connection_string), uri)
         try:
-            await connection
-            await connection.execute_fetchall("PRAGMA foreign_keys = ON")
-            await connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")
+            await session.open()
         except sqlite3.Error as error:
-            await connection.close()
+            await session.close()
             raise Unreachable(f"{_shown(uri)} can't be opened: {error}", hint=_opening_hint(error, uri)) from error
         except BaseException:
-            await connection.close()
+            with anyio.CancelScope(shield=True):
+                await session.close()
             raise
-        return SqliteSession(self.target(context, connection_string), connection)
+        return session
 
 
 def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
@@ -128,10 +162,6 @@ def _opening_hint(error: sqlite3.Error, uri: str) -> str:
     if "mode=ro" in uri and not path.exists():
         return "there is no such file, and a read-only connection creates none"
     return {"file is not a database": "is it the right file?"}.get(str(error), "may this user read and write it?")
-
-
-def _failed(error: sqlite3.Error) -> BlockFailed:
-    return BlockFailed(str(error), hint=_hint(error))
 
 
 def _hint(error: sqlite3.Error) -> str | None:
