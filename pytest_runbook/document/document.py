@@ -358,6 +358,7 @@ class Document:
             channel=self._channel,
             events=runtime.events,
             connections=self.runbook.connections,
+            ssh=self.runbook.ssh,
             asks_people=runtime.settings.asks_people,
             read_only=self._is_read_only(spec),
             is_quiet=not self.number(spec),
@@ -382,7 +383,6 @@ class Document:
             except TemplateError as error:
                 raise self.explained(error, context.spec) from error
 
-            ssh=self.runbook.ssh,
         return work
 
     def _is_read_only(self, spec: BlockSpec) -> bool:
@@ -550,6 +550,9 @@ class Document:
         for item in context:
             if isinstance(item, DocumentVar | DocumentEnvVar):
                 self._known(item.value, item.name)
+            elif isinstance(item, DocumentSshConfig):
+                for name, value in item.secrets().items():
+                    self._runtime.redactor.add(str(value.value), name)
 
     def _known(self, value: ContextValue, name: str) -> ContextValue:
         """The value; the redactor knows it from now on if it is secret."""
@@ -577,9 +580,6 @@ class Document:
         return MASK if value.sensitive else self._runtime.redactor.redact_data(value.value)
 
 
-            elif isinstance(item, DocumentSshConfig):
-                for name, value in item.secrets().items():
-                    self._runtime.redactor.add(str(value.value), name)
 def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
     """The blocks of a runbook that do work, in the order of a run: clean-ups come last."""
     items = [spec for spec in runbook.blocks if spec.type not in catalog or catalog[spec.type].is_item]

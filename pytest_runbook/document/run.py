@@ -209,32 +209,6 @@ class RunbookRun:
                 await ended(self.document.start_execution(other.id))
 
     def _decide(self, spec: BlockSpec) -> Skip | None:
-    def pause(self) -> None:
-        """Start no block after the one that runs, until somebody says `resume`, or ends the run."""
-        if self._resumed is None:
-            self._resumed = anyio.Event()
-            self._emit(EventKind.SERIAL_EXECUTION_PAUSED)
-
-    def resume(self) -> None:
-        """Go on."""
-        if self._resumed is not None:
-            self._resumed.set()
-            self._resumed = None
-
-    async def _unpaused(self) -> None:
-        while self._resumed is not None:
-            await self._resumed.wait()
-
-    def _items_from(self, start: str | None) -> list[BlockSpec]:
-        """What is to run: all of it, or a block and those below it, and every clean-up."""
-        items = list(self.document.items)
-        if start is None:
-            return items
-        ids = [spec.id for spec in items]
-        if start not in ids:
-            raise KeyError(start)
-        return [spec for index, spec in enumerate(items) if index >= ids.index(start) or spec.rules.is_cleanup]
-
         """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
 
         :raises RunbookError: if it can't be decided; the block fails with this.

@@ -33,11 +33,11 @@ FILE_KEYS: Mapping[str, Reader] = {
     "require": flow_keys.named,
     "needs": flow_keys.named,
     "matrix": flow_keys.matrix,
-}
     "connections": access_keys.connections,
-    "effects": access_keys.effects,
-# The field of Runbook where it is not named like the key.
     "ssh": access_keys.ssh,
+    "effects": access_keys.effects,
+}
+# The field of Runbook where it is not named like the key.
 _FIELDS = {"timeout": "timeouts"}
 # By key: the field of BlockRules that it fills, and who reads it.
 RULES: Mapping[str, tuple[str, Reader]] = {
@@ -57,12 +57,12 @@ RULES: Mapping[str, tuple[str, Reader]] = {
     "if_started": ("if_started", Section.names),
     "tags": ("tags", Section.tags),
     "fixtures": ("fixtures", Section.fixtures),
+    "effects": ("effects", access_keys.effects),
     "sensitive": ("sensitive", Section.boolean),
+    "become": ("become", access_keys.become),
     "template": ("template", Section.boolean),
 }
 SCOPE: Mapping[str, Reader] = {
-    "effects": ("effects", access_keys.effects),
-    "become": ("become", access_keys.become),
     "env": Section.given_env,
     "vars": Section.given_vars,
     "directory": Section.given_text,

@@ -186,45 +186,6 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AxisSource:
-    """Where values are taken from when the file is collected. Exactly one of them is set.
-
-    var: a variable. file: YAML, JSON or CSV, relative to the runbook. command: its lines.
-    """
-
-    var: str | None = None
-    file: str | None = None
-    command: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """A variable that takes several values. values: in plain data, or where they come from."""
-
-    name: str
-    values: AxisSource | Sequence[object]
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Cells that are added or left out: mappings of variables, or where they come from."""
-
-    rows: AxisSource | Sequence[Mapping[str, object]] = ()
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """That a runbook runs once for each combination of values: the product of its axes, less `exclude`, and `include`."""
-
-    axes: tuple[Axis, ...]
-    include: Rows | None = None
-    exclude: Rows | None = None
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Deadlines in seconds; None: the run's default.
 
@@ -254,15 +215,6 @@ class BlockScope:
     directory: Given | None = None
     host: Given | None = None
     stdin: Given | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """A database that blocks call by name. type: of those blocks. uri: a template."""
-
-    name: str
-    type: str
-    uri: Given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,8 +261,8 @@ class BlockRules:
     skip: the reason why it is skipped; None: it is not. xfail: None: nobody expects it to fail.
     is_cleanup: runs at the end, whatever happened before (``finally``).
     if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
-    become: the user to run as, through sudo.
     effects: what the block does to the world; None: its author does not say.
+    become: the user to run as, through sudo.
     template: False sends the block's texts as they stand.
     sensitive: the block's output and what is captured from it are secrets.
     """
@@ -332,8 +284,8 @@ class BlockRules:
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
     effects: Effects | None = None
-    become: OtherUser | None = None
     sensitive: bool = False
+    become: OtherUser | None = None
     template: bool = True
     scope: BlockScope = field(default_factory=BlockScope)
 
@@ -425,4 +377,3 @@ class Runbook:
     matrix: Matrix | None = None
     notes: tuple[str, ...] = ()
     checks: Place | None = None
-    connections: Mapping[str, Connection] = field(default_factory=dict)

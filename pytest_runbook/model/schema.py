@@ -84,12 +84,6 @@ _RETRY: Schema = {
     "additionalProperties": False,
 }
 
-# What each reader of a key takes.
-_READERS: Mapping[Reader, Schema] = {
-    check_version: {"const": 1},
-    Section.text: _TEXT,
-    Section.condition: _TEXT,
-    Section.given_text: _TEXT,
 _CONNECTION: Schema = {
     "type": "object",
     "properties": dict.fromkeys(access_keys.CONNECTED_TYPES, _TEXT),
@@ -98,16 +92,6 @@ _CONNECTION: Schema = {
     "maxProperties": 1,
 }
 
-    flow_keys.retry: _RETRY,
-    flow_keys.named: _TEXTS,
-    flow_keys.matrix: _MATRIX,
-    flow_keys.loop: _LOOP,
-    flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
-    expectations: {"type": "object"},
-    access_keys.effects: {"enum": [str(choice) for choice in Effects]},
-    access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
-    Section.regex: {**_TEXT, "format": "regex"},
-    Section.conditions: _TEXTS,
 _BECOME: Schema = {
     "type": "object",
     "properties": dict.fromkeys(access_keys.BECOME_KEYS, _TEXT),
@@ -121,6 +105,22 @@ _READERS: Mapping[Reader, Schema] = {
     Section.text: _TEXT,
     Section.condition: _TEXT,
     Section.given_text: _TEXT,
+    flow_keys.retry: _RETRY,
+    flow_keys.named: _TEXTS,
+    flow_keys.matrix: _MATRIX,
+    flow_keys.loop: _LOOP,
+    flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
+    expectations: {"type": "object"},
+    access_keys.effects: {"enum": [str(choice) for choice in Effects]},
+    access_keys.ssh: {
+        "type": "object",
+        "properties": dict.fromkeys(access_keys.SSH_KEYS, _TEXT),
+        "additionalProperties": False,
+    },
+    access_keys.become: {"anyOf": [_TEXT, _BECOME]},
+    access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
+    Section.regex: {**_TEXT, "format": "regex"},
+    Section.conditions: _TEXTS,
     Section.names: _TEXTS,
     Section.tags: _TEXTS,
     Section.fixtures: _TEXTS,
@@ -128,12 +128,6 @@ _READERS: Mapping[Reader, Schema] = {
     Section.duration: _DURATION,
     Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
     Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
-    access_keys.ssh: {
-        "type": "object",
-        "properties": dict.fromkeys(access_keys.SSH_KEYS, _TEXT),
-        "additionalProperties": False,
-    },
-    access_keys.become: {"anyOf": [_TEXT, _BECOME]},
     Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
     Section.captures: {"anyOf": [_NAME, {"type": "object", "propertyNames": _NAME, "additionalProperties": _TEXT}]},
     Section.given_vars: {"type": "object", "propertyNames": _NAME},
@@ -143,9 +137,6 @@ _READERS: Mapping[Reader, Schema] = {
 }  # fmt: skip
 _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.TEXT: {"type": "string"},
-    "require": "blocks that must have passed, or the file fails",
-    "needs": "runbooks that run first, once in a session, and hand over their variables",
-    "matrix": "variables with several values: the runbook runs once for each combination",
     PropType.BOOLEAN: {"type": "boolean"},
     PropType.NUMBER: {"type": "number"},
     PropType.WHOLE: {"type": "integer"},
@@ -155,16 +146,6 @@ _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.ANY: {},
 }
 _HELP: Mapping[str, str] = {
-    "retry": "try again until it comes out well: every, within, attempts, until ...",
-    "name": "how reports call it",
-    "id": "tells the block apart when its name changes",
-    "assert": "what must hold of the output: one expression or a list",
-    "warn": "what should hold of it; if it does not, that is told, and nothing fails",
-    "expect": "shapes of parts of the output, by their paths",
-    "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
-    "xfail": "why it is expected to fail",
-    "expect_error": "a regular expression: the block passes by failing with an error that it matches",
-    "capture": "a variable for output.value, or names with expressions",
     "ssh": "how to log in to hosts: keys, known hosts",
     "become": "the user to run as, through sudo: a name, or user and password",
     "connections": "databases by name, each a type with a URI",
@@ -173,12 +154,19 @@ _HELP: Mapping[str, str] = {
     "needs": "runbooks that run first, once in a session, and hand over their variables",
     "matrix": "variables with several values: the runbook runs once for each combination",
     "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
+    "retry": "try again until it comes out well: every, within, attempts, until ...",
+    "name": "how reports call it",
+    "id": "tells the block apart when its name changes",
+    "assert": "what must hold of the output: one expression or a list",
+    "warn": "what should hold of it; if it does not, that is told, and nothing fails",
+    "expect": "shapes of parts of the output, by their paths",
+    "xfail": "why it is expected to fail",
+    "expect_error": "a regular expression: the block passes by failing with an error that it matches",
+    "capture": "a variable for output.value, or names with expressions",
     "timeout": "how long it may take: 500ms, 90s, 2m, 1h",
     "when": "an expression: the block is skipped unless it is true",
     "skip": "true, or the reason why it is skipped",
     "on_failure": "what a failure does to the blocks below: stop or continue",
-    "connections": "databases by name, each a type with a URI",
-    "effects": "read: nothing in it may change anything",
     "finally": "clean-up: runs at the end, whatever happened before",
     "if_started": "a clean-up runs only if one of these blocks was started",
     "tags": "pytest markers",
@@ -246,8 +234,16 @@ def _type_value(block_type: BlockType) -> Schema:
     mapping: Schema = _strict(props)
     if required := [prop.name for prop in block_type.props if prop.plain_required and _is_named_here_alone(prop)]:
         mapping["required"] = required
+    if block_type.one_of:
+        mapping["allOf"] = [{"oneOf": [_given(block_type, name) for name in group]} for group in block_type.one_of]
     main = block_type.plain_props.get(block_type.main or "")
     return {"description": block_type.help, "anyOf": [_prop(main), mapping] if main else [mapping]}
+
+
+def _given(block_type: BlockType, name: str) -> Schema:
+    """The prop of that name is there, under any of its spellings."""
+    spellings = [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
+    return {"anyOf": [{"required": [spelling]} for spelling in spellings]}
 
 
 def _is_named_here_alone(prop: Prop) -> bool:
@@ -259,18 +255,10 @@ def _prop(prop: Prop) -> Schema:
     kinds = [dict(_PROP_TYPES[kind]) for kind in (prop.type, *prop.also)]
     schema: Schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if prop.choices:
-    if block_type.one_of:
-        mapping["allOf"] = [{"oneOf": [_given(block_type, name) for name in group]} for group in block_type.one_of]
         schema["enum"] = list(prop.choices)
     if prop.limits:
         schema["minimum"], schema["maximum"] = prop.limits
     return {"description": prop.help, **schema} if prop.help else schema
-def _given(block_type: BlockType, name: str) -> Schema:
-    """The prop of that name is there, under any of its spellings."""
-    spellings = [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
-    return {"anyOf": [{"required": [spelling]} for spelling in spellings]}
-
-
 
 
 def _rule(key: str) -> Schema:
