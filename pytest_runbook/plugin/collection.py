@@ -241,7 +241,7 @@ class BlockItem(RunbookItem):
         self.result = result = self.node.books.running.step(self)
         self.user_properties += properties_of_result(result)
         if result.outcome is Outcome.SKIPPED:
-            pytest.skip(result.message or "")
+            pytest.skip(escape_controls(result.message or ""))
         if result.outcome is Outcome.FAILED:
             raise (BlockFailure if result.kind in OWN_FAILURES else BlockFault)(result)
 

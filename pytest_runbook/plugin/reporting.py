@@ -108,7 +108,11 @@ def _shape(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> N
     """Make a report say what the block did: its own time, its output, and where a skip comes from."""
     report.duration = result.seconds
     if report.skipped and result.outcome is Outcome.SKIPPED:
-        report.longrepr = (item.spec.place.path, item.spec.place.line or 1, f"Skipped: {result.message}")
+        report.longrepr = (
+            item.spec.place.path,
+            item.spec.place.line or 1,
+            f"Skipped: {escape_controls(result.message or '')}",
+        )
     for section in result.sections:
         if result.outcome is not Outcome.FAILED or is_cut(section):
             report.sections.append((f"Captured {section.title} call", escape_controls(section.text)))

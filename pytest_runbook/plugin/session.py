@@ -203,7 +203,11 @@ class RunbookSession:
         cache = getattr(self.config, "cache", None)
         if cache is None or wish == "no" or (wish == "auto" and os.environ.get("CI")):
             return MemoryStorage()
-        return FileStorage(Path(cache.mkdir("runbook")))
+        try:
+            return FileStorage(Path(cache.mkdir("runbook")))
+        except OSError as error:
+            self.summary.note(f"what blocks left could not be kept: {error}")
+            return MemoryStorage()
 
     def _add_block_types(self) -> None:
         for plugins in self.config.hook.pytest_runbook_block_types():

@@ -13,7 +13,6 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling, Scheduling  # type: ignore[import-untyped]  # it has no stubs
 
 from . import SUFFIXES
-from .needs import needed_groups
 
 
 def _by_group(node_id: str) -> str:
@@ -79,6 +78,8 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
         if not _is_block(nodeid):
             return self._scope(nodeid)
         if self._groups is None:
+            from .needs import needed_groups  # what there is to read files with: nobody else pays for it
+
             names = dict.fromkeys(known.partition("::")[0] for known in self.collection if _is_block(known))
             self._groups = needed_groups(self.config.rootpath, names)
         return self._groups.get(nodeid.partition("::")[0]) or nodeid.rpartition("::")[0]

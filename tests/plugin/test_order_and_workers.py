@@ -184,7 +184,7 @@ def test_reports_of_workers_say_what_reports_say_without(project: Project) -> No
     result = project.run(".", "-n1", "--durations=1", "--junit-xml=report.xml")
 
     result.stdout.fnmatch_lines(
-        ["a.runbook.yaml::Bad * a.runbook.yaml:4", "  kind     block", "0.3*s call * a.runbook.yaml::Slow"]
+        ["a.runbook.yaml::Bad * a.runbook.yaml:4", "  kind     block", "*s call * a.runbook.yaml::Slow"]
     )
     result.stdout.fnmatch_lines(["FAILED a.runbook.yaml::Bad - block: exit code 3"])
     properties = {case.attrib["name"]: case.attrib["value"] for case in project.junit()["Bad"].iter("property")}
