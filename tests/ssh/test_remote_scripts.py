@@ -7,19 +7,11 @@ import os
 import pwd
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd
-
-def is_running(pid: int) -> bool:
-    """False for a zombie, too, that only waits for its parent."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
+from tests.ssh.processes import is_running
 
 pytestmark = pytest.mark.usefixtures("web")
 HOST = {"host": "web"}

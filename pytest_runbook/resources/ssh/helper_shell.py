@@ -76,7 +76,7 @@ class HelperShell:
         """
         shell = cls(session)
         try:
-            shell._channel = await session.open_channel(command, shell._ended)
+            shell._channel = await session.open_channel(command, shell._ended, is_lasting=True)
             shell._ended.when_closed(shell._note_end)
             shell._channel.write(first_input)
             await shell._set_up()

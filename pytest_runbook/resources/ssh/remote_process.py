@@ -215,7 +215,7 @@ class _Run:
             await self._keep_from_starting()
             if self.opening.pid is not None:
                 await RemoteFamily.of_execution(self.helper, self.command.mark, self.opening.pid).end(grace)
-            self._tidy_up()
+                self._tidy_up()
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
                 await self._ended.closed.wait()
         self.opening.is_deaf = True

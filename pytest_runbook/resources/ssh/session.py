@@ -51,19 +51,21 @@ class SshSession:
         """Take note that the connection has ended, and why."""
         self.error = error
         self.ended.set()
-        self._channel_ended.set()
+        self._wake()
 
     async def open_channel(
-        self, command: str | None, channel: Channel, **options: Any
+        self, command: str | None, channel: Channel, *, is_lasting: bool = False, **options: Any
     ) -> asyncssh.SSHClientChannel[bytes]:
         """Start a command, or the login shell, on a channel of its own.
 
         Where the host allows no more channels, one that is open is waited for.
+        is_lasting: it stays open with the connection, so that nobody waits for its end.
         options: further ones of asyncssh's `create_session`: terminals have some.
         :raises ConnectionDied: if nothing was begun because the connection is dead.
         :raises BlockFailed: if the host allows no channel.
         """
         while True:
+            channel_ended = self._channel_ended
             try:
                 opened = await self._answered(command, channel, options)
             except asyncssh.ChannelOpenError as error:
@@ -71,13 +73,13 @@ class SshSession:
                     raise ConnectionDied from error
                 if not self._channels:
                     raise self._no_channel(error) from error
-                self._channel_ended = anyio.Event()
-                await self._channel_ended.wait()
+                await channel_ended.wait()
             except (OSError, asyncssh.Error) as error:
                 raise ConnectionDied from error
             else:
-                self._channels.add(channel)
-                channel.when_closed(lambda: self._note_closed(channel))
+                if not is_lasting:
+                    self._channels.add(channel)
+                    channel.when_closed(lambda: self._note_closed(channel))
                 return opened
 
     async def forward(self, host: str, port: int) -> asyncssh.SSHListener:
@@ -117,7 +119,12 @@ class SshSession:
 
     def _note_closed(self, channel: Channel) -> None:
         self._channels.discard(channel)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let those try again who wait for the end of a channel."""
         self._channel_ended.set()
+        self._channel_ended = anyio.Event()
 
     def _no_channel(self, error: asyncssh.ChannelOpenError) -> BlockFailed:
         hint = "scripts need two sessions on a connection, one to be ended by: MaxSessions in its sshd_config"
