@@ -21,6 +21,10 @@ def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...
 
 
 def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileError]:
+    stdin = spec.rules.scope.stdin
+    if stdin is not None and spec.type == "run":
+        hint = "what is to be typed stands in its code; a script reads `stdin`"
+        yield FileError("a terminal has a keyboard, and no `stdin`", place=stdin.place, block=spec.label, hint=hint)
     if spec.rules.template and spec.type in catalog:
         roots = TEMPLATE_ROOTS if spec.rules.loop is None else LOOP_ROOTS
         for prop in catalog[spec.type].props:

@@ -26,6 +26,7 @@ from .process_keeper import ProcessKeeper
 from .processes import signal_name
 from .pty import PtyOutcome, PtySize
 from .starting import start_errors, watch_exit
+from .typist import Look
 
 KILL_AFTER = 0.25
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
@@ -104,17 +105,13 @@ class LocalPty:
     def has_ended(self) -> bool:
         return self._exit_code is not None and self._is_read_out
 
-    @property
-    def silence(self) -> float:
-        return time.monotonic() - self._last_event
-
-    @property
-    def asks(self) -> bool:
-        return self._device.asks
-
-    @property
-    def has_unread(self) -> bool:
-        return bool(self._unwritten) or self._device.has_unread
+    def look(self) -> Look:
+        return Look(
+            silence=time.monotonic() - self._last_event,
+            asks=self._device.asks,
+            has_unread=bool(self._unwritten) or self._device.has_unread,
+            is_shell_in_front=self._device.foreground in (None, self._popen.pid),
+        )
 
     async def wait(self, at_most: float) -> None:
         until = min(anyio.current_time() + at_most, self._kill_at)
@@ -247,6 +244,14 @@ class _Device:
     def has_unread(self) -> bool:
         (count,) = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))
         return bool(count)
+
+    @property
+    def foreground(self) -> int | None:
+        """The process group that gets what is typed; None if the system does not tell us."""
+        try:
+            return os.tcgetpgrp(self.master)
+        except OSError:
+            return None
 
     def resize(self, size: PtySize) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size.rows, size.cols, 0, 0))

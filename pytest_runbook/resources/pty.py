@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from .typist import ASKING_PAUSE, Typist
+from .typist import ASKING_PAUSE, Look, Typist
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,8 @@ class Pty(Protocol):
     def has_ended(self) -> bool:
         """True once its program has ended and all that it said is heard."""
 
-    @property
-    def silence(self) -> float:
-        """For how long nobody said or typed anything, in seconds."""
-
-    @property
-    def asks(self) -> bool:
-        """True if a program reads single keys, or hides what is typed: it is there to be talked to."""
-
-    @property
-    def has_unread(self) -> bool:
-        """True if nobody has read yet what was typed."""
+    def look(self) -> Look:
+        """How it looks right now."""
 
     async def wait(self, at_most: float) -> None:
         """Wait until something is said, or it ends; at_most: seconds."""
@@ -68,7 +59,7 @@ class Pty(Protocol):
 async def type_code(pty: Pty, typist: Typist) -> None:
     """Let someone type until the program has ended, or the typist has a problem."""
     while not pty.has_ended and typist.problem is None:
-        keys = typist.keys(silence=pty.silence, asks=pty.asks, has_unread=pty.has_unread)
+        keys = typist.keys(pty.look())
         if keys is not None:
             pty.write(keys)
         await pty.wait(ASKING_PAUSE if typist.may_type_in_silence else math.inf)

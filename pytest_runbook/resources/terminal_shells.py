@@ -136,7 +136,8 @@ class TerminalShells:
         match interpreter.name:
             case "bash":
                 argv = [*words, "--rcfile", str(self._file("shell.sh", _POSIX_START)), "-i"]
-                return TerminalShell(argv=tuple(argv), environment=login, mark=self._mark)
+                moved = _moved("ENV", environment)
+                return TerminalShell(argv=tuple(argv), environment={**moved, **login}, mark=self._mark)
             case "zsh":
                 place = {"ZDOTDIR": str(self._file("zsh/.zshrc", _ZSH_START).parent)}
                 argv = [*words, *(["-l"] if is_login else ["-d"]), "-i"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum, auto
 
 SILENT_PAUSE = 1.0
@@ -29,6 +30,22 @@ class _Shell(Enum):
     ASKS = auto()
     ASKS_MORE = auto()
     REFUSES = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What there is to be seen of a terminal, beside its output.
+
+    silence: for how long nobody said or typed anything, in seconds.
+    asks: a program reads single keys, or hides what is typed: it is there to be talked to.
+    has_unread: nobody has read yet what was typed.
+    is_shell_in_front: no other program has the terminal, as far as can be told.
+    """
+
+    silence: float
+    asks: bool = False
+    has_unread: bool = False
+    is_shell_in_front: bool = True
 
 
 class Typist:
@@ -68,16 +85,11 @@ class Typist:
         last, self._last_line = self._last_line or b"", None
         return _LAST_LINE.sub(b"", last, count=1) + self._held
 
-    def keys(self, *, silence: float, asks: bool, has_unread: bool) -> bytes | None:
-        """What to type now; None: nothing.
-
-        silence: for how long nobody said or typed anything, in seconds. asks: a program reads single keys or hides what
-        is typed. has_unread: nobody has read yet what was typed before.
-        """
-        is_patient = silence < (ASKING_PAUSE if asks else SILENT_PAUSE)
-        if self._shell in (_Shell.STARTING, _Shell.REFUSES) or has_unread:
+    def keys(self, look: Look) -> bytes | None:
+        """What to type now; None: nothing."""
+        if self._shell in (_Shell.STARTING, _Shell.REFUSES) or look.has_unread:
             return None
-        if is_patient and not self._is_ready:
+        if not self._is_asked and not self._may_go_ahead(look):
             return None
         return self._next_line() if self._lines else self._end()
 
@@ -104,8 +116,14 @@ class Typist:
         return f"`{self._last_typed}` was not done{left}"
 
     @property
-    def _is_ready(self) -> bool:
+    def _is_asked(self) -> bool:
         return self._shell in (_Shell.ASKS, _Shell.ASKS_MORE) and not self._typed_ahead
+
+    def _may_go_ahead(self, look: Look) -> bool:
+        """True if a program waits for a line, or one did take what was typed ahead, as it seems."""
+        if self._shell is _Shell.BUSY:
+            return look.silence >= (ASKING_PAUSE if look.asks else SILENT_PAUSE)
+        return look.silence >= ASKING_PAUSE and look.is_shell_in_front
 
     def _next_line(self) -> bytes:
         self._typed_ahead = self._shell is _Shell.BUSY
