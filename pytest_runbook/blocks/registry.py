@@ -22,6 +22,7 @@ BUILT_IN = {
     "dropdown": "dropdown.Dropdown",
     "pause": "pause.Pause",
     "sub-runbook": "sub_runbook.SubRunbook",
+    "kubernetes-get": "kubernetes.KubernetesGet",
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",
