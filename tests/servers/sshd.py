@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,17 @@ def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path
 
 @contextmanager
 def sshd(
-    folder: Path, *, settings: Sequence[str] = (), prefix: Sequence[str] = (), address: str = "127.0.0.1"
+    folder: Path,
+    *,
+    settings: Sequence[str] = (),
+    prefix: Sequence[str] = (),
+    address: str = "127.0.0.1",
+    before: Callable[[], object] | None = None,
 ) -> Iterator[Sshd]:
     """Start a server and wait until it answers.
 
     settings: further lines of its configuration, ahead of ours. prefix: what to run it in: a namespace.
+    before: called when its keys are there, before it starts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     home = folder / "home"
@@ -68,8 +74,12 @@ def sshd(
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
     port = free_port() if not prefix else 22022
     (folder / "config").write_text(_config(folder, home, address, port, settings))
+    if before is not None:
+        before()
     log = (folder / "log").open("wb")
-    process = subprocess.Popen([*prefix, SSHD, "-D", "-e", "-f", folder / "config"], stderr=log, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*prefix, SSHD, "-D", "-e", "-f", folder / "config"], stderr=log, stdin=subprocess.DEVNULL
+    )
     server = Sshd(port=port, folder=folder, identity=identity, home=home, process=process, address=address)
     try:
         _wait_until_it_answers(server)

@@ -86,8 +86,7 @@ async def _logged_in(
 
 def _library_options(options: HostOptions, host_keys: HostKeys) -> asyncssh.SSHClientConnectionOptions:
     algorithms: dict[str, object] = {name: _understood(name, text) for name, text in options.algorithms.items()}
-    if "server_host_key_algs" not in algorithms and (kinds := host_keys.algorithms()) is not None:
-        algorithms["server_host_key_algs"] = kinds
+    algorithms.setdefault("server_host_key_algs", host_keys.algorithms())
     try:
         return asyncssh.SSHClientConnectionOptions(
             config=None,

@@ -49,8 +49,7 @@ def login_failure(
     if isinstance(error, asyncssh.KeyExchangeFailed):
         hint = "ssh -vv shows what both sides offer; see KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms in ssh_config"
         message = f"{options.address} and we have no algorithm in common: {shorten(error.reason, 300)}"
-        is_key_kind = "host key" in error.reason
-        return (keys.no_common_key() if is_key_kind else None) or Unreachable(message, hint=hint)
+        return Unreachable(message, hint=hint)
     if isinstance(error, asyncssh.ChannelOpenError):
         return Unreachable(f"the host before it can't reach {options.address}: {error.reason}", hint=_ROUTE)
     if isinstance(error, asyncssh.PermissionDenied):

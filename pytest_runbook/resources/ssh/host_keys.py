@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
-from asyncssh.public_key import get_default_public_key_algs
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from ...errors import Unreachable
 from .known_hosts import KnownHost, KnownHosts, Marker, add_known_host
@@ -45,14 +45,12 @@ class HostKeys:
         )
         return host_keys, authorities, revoked
 
-    def algorithms(self) -> Sequence[str] | None:
-        """The kinds of keys to ask a host for that nothing is known of; None where what is known says it.
-
-        No certificate: nobody is known who could have signed one.
-        """
-        if any(line.marker is not Marker.REVOKED for line in self._lines):
-            return None
-        return [algorithm.decode() for algorithm in get_default_public_key_algs()]
+    def algorithms(self) -> Sequence[str]:
+        """The kinds of keys to ask for: certificates where somebody may sign them, what is known, then the others."""
+        is_signed = any(line.marker is Marker.AUTHORITY for line in self._lines)
+        known = [algorithm for key in self._keys(Marker.HOST) for algorithm in key.sig_algorithms]
+        wanted = [*(get_default_certificate_algs() if is_signed else ()), *known, *get_default_public_key_algs()]
+        return [algorithm.decode() for algorithm in dict.fromkeys(wanted)]
 
     def accepts(self, key: asyncssh.SSHKey) -> bool:
         """Whether to go on with a key that is not known for the host."""
@@ -60,7 +58,7 @@ class HostKeys:
         if self._options.policy is HostKeyPolicy.OFF:
             self.is_changed = bool(known)
         elif known:
-            self.refusal = self._changed(_shown(key), known)
+            self.refusal = self._changed(key, known)
             return False
         elif self._options.policy is HostKeyPolicy.STRICT:
             self.refusal = self._unknown(key)
@@ -82,11 +80,6 @@ class HostKeys:
         message = f"the certificate of {self._options.address} is not accepted: {reason}{trusted}"
         return Unreachable(message, hint="ssh-keygen -L -f on the host's ..-cert.pub shows its names, dates and signer")
 
-    def no_common_key(self) -> Unreachable | None:
-        """What to say where the host has no key of a kind that is known; None if that can't be it."""
-        known = self._others()
-        return self._changed("of another kind", known) if known else None
-
     def _others(self) -> list[KnownHost]:
         return [line for line in self._lines if line.marker is Marker.HOST]
 
@@ -107,11 +100,11 @@ class HostKeys:
             "(or in ssh_config: StrictHostKeyChecking accept-new)",
         )
 
-    def _changed(self, shown: str, known: Sequence[KnownHost]) -> Unreachable:
+    def _changed(self, key: asyncssh.SSHKey, known: Sequence[KnownHost]) -> Unreachable:
         places = ", ".join(str(line.place) for line in known[:3])
         name = self._name if self._port == 22 else f"[{self._name}]:{self._port}"
         return Unreachable(
-            f"the host key of {self._options.address} has changed: it is {shown} now, and {places} has another",
+            f"the host key of {self._options.address} has changed: it is {_shown(key)} now, and {places} has another",
             hint=f"was the host set up anew? Then: ssh-keygen -R '{name}' -f {known[0].place.path}. "
             "If not, somebody may stand in between",
         )
