@@ -5,12 +5,15 @@ No check falls off in silence: a key that finds no block, or more than one, is a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
-from ..errors import FileError, Place
+from ..errors import FileError, Place, UnreadableFile
 from .catalog import BlockCatalog
 from .common_keys import (
     FILE_KEYS,
@@ -18,23 +21,33 @@ from .common_keys import (
     SCOPE,
     block_rules,
     check_if_started,
+    defaults_of,
     file_fields,
     items_called,
     unknown_block_key,
 )
+from .defaults import SHELL_OPTIONS, Defaults
 from .flow_keys import check_required
-from .runbook import Runbook
+from .runbook import BlockSpec, Runbook
 from .section import Reader, Section, describe, near, show
 from .source import Source, read_source
-from .tree import LocatedDict
+from .tree import LocatedDict, LocatedList
 
 SUFFIXES = (".checks.yaml", ".checks.yml")
 CHECKS_KEYS: Mapping[str, Reader] = {key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("version", "name")}
-ENTRY_KEYS = ("id", *RULES)
+ENTRY_KEYS = ("id", "code", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".yaml", ".yml")
 _NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
+_DIGEST = re.compile(r"[0-9a-f]{12,64}")
+_NAMING = "- runbook: NAME.atrb"
 _LISTED = 5
+
+
+def fingerprint(spec: BlockSpec) -> str:
+    """The SHA-256 of what a block does: of its props but its name."""
+    props = {name: value for name, value in spec.props.items() if name != "name"}
+    return hashlib.sha256(json.dumps(props, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def is_checks_file(path: Path) -> bool:
@@ -44,6 +57,9 @@ def is_checks_file(path: Path) -> bool:
 
 def orphan_checks(path: Path, *, shown: str | None = None) -> FileError | None:
     """What is wrong with a checks file that has no runbook beside it; None if it has one."""
+    names = runbooks_of(path)
+    if names is not None:
+        return _missing_owner(path, names, shown)
     stem = path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".checks")
     owners = [path.with_name(stem + suffix) for suffix in (*_OWNER_SUFFIXES, *_PLAIN_SUFFIXES)]
     if any(owner.exists() for owner in owners):
@@ -53,9 +69,53 @@ def orphan_checks(path: Path, *, shown: str | None = None) -> FileError | None:
     return FileError(message, place=Place(shown or str(path)), hint=near(owners[0].name, there))
 
 
+def _missing_owner(path: Path, names: Sequence[str], shown: str | None) -> FileError | None:
+    """What is wrong with a checks file that names a runbook which is not beside it."""
+    gone = next((name for name in names if not path.with_name(name).is_file()), None)
+    if gone is None:
+        return None
+    there = sorted(item.name for item in path.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
+    message = f"checks for a runbook that is not there: {show(gone)}"
+    return FileError(message, place=Place(shown or str(path)), hint=near(gone, there))
+
+
 def find_checks(path: Path) -> list[Path]:
-    """The checks files of a runbook, which should be one at most."""
-    return [checks for suffix in SUFFIXES if (checks := path.with_name(path.stem + suffix)).exists()]
+    """The checks files of a runbook, which should be one at most: named like it, or naming it with `runbook`."""
+    found = [path.with_name(path.stem + suffix) for suffix in SUFFIXES]
+    found += sorted(file for suffix in SUFFIXES for file in path.parent.glob(f"*{suffix}") if file not in found)
+    return [file for file in found if file.is_file() and _is_for(file, path)]
+
+
+def _is_for(file: Path, path: Path) -> bool:
+    names = runbooks_of(file)
+    return file.name in (path.stem + suffix for suffix in SUFFIXES) if names is None else path.name in names
+
+
+def runbooks_of(file: Path) -> tuple[str, ...] | None:
+    """The runbooks that a checks file names itself; None if it is for the one that it is named like."""
+    try:
+        return _runbooks_of(file, file.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _runbooks_of(file: Path, changed: int) -> tuple[str, ...] | None:
+    """The same. changed: when the file was written last."""
+    if b"runbook" not in file.read_bytes():
+        return None
+    try:
+        _, tree = read_source(file, Place(str(file)))
+    except UnreadableFile:
+        return None
+    if isinstance(tree, LocatedList):
+        return tuple(name for part in tree if isinstance(part, LocatedDict) for name in _names(part)) or None
+    return tuple(_names(tree)) if isinstance(tree, LocatedDict) and "runbook" in tree else None
+
+
+def _names(part: LocatedDict) -> list[str]:
+    named = part.get("runbook")
+    return [name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str)]
 
 
 def refuse_checks(path: Path, source: Source) -> None:
@@ -64,7 +124,8 @@ def refuse_checks(path: Path, source: Source) -> None:
     stems = {path.stem, stem}
     if any(path.with_name(stem + suffix).exists() for suffix in _OWNER_SUFFIXES if stem + suffix != path.name):
         stems.discard(stem)
-    for checks in (checks for name in sorted(stems) for checks in find_checks(path.with_name(f"{name}.any"))):
+    named = [checks for name in sorted(stems) for checks in find_checks(path.with_name(f"{name}.any"))]
+    for checks in dict.fromkeys((*named, *(checks for checks in find_checks(path) if runbooks_of(checks)))):
         message = "checks files are for runbooks that another program owns"
         hint = f"write its keys into {path.name} itself"
         source.faults.append(FileError(message, place=_beside(source.place, checks), hint=hint))
@@ -92,14 +153,28 @@ def _beside(place: Place, path: Path) -> Place:
     return Place(str(Path(place.path).with_name(path.name)))
 
 
+def _part_for(name: str, source: Source, tree: object) -> object:
+    """The part of a checks file that speaks of a runbook: of a list, the one that names it."""
+    if not isinstance(tree, LocatedList):
+        return tree
+    for part, mark in zip(tree, tree.marks, strict=True):
+        if not isinstance(part, LocatedDict) or "runbook" not in part:
+            source.fault("a part of a list of checks must say which runbook it is for", line=mark.value, hint=_NAMING)
+    parts = [part for part in tree if isinstance(part, LocatedDict) and name in _names(part)]
+    for part in parts[1:]:
+        source.fault(f"{show(name)} has a part above already", line=part.line)
+    return parts[0] if parts else tree
+
+
 def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
+    tree = _part_for(runbook.path.name, source, tree)
     if not isinstance(tree, LocatedDict):
         source.fault(f"a checks file must be a mapping, not {describe(tree)}", line=1)
         return runbook
     section = Section(tree, source)
-    fields = file_fields(section, CHECKS_KEYS, ("blocks",))
+    fields = file_fields(section, CHECKS_KEYS, ("blocks", "defaults", "runbook"))
     fields["checks_vars"] = fields.pop("vars", ())
-    checks = _Checks(runbook, source, catalog)
+    checks = _Checks(runbook, source, catalog, defaults_of(section, SHELL_OPTIONS))
     entries = section.mapping("blocks") if "blocks" in tree else None
     if entries is not None:
         for key in entries.values:
@@ -117,9 +192,10 @@ def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalo
 class _Checks:
     """Merges the entries of ``blocks`` into the blocks that they speak of."""
 
-    def __init__(self, runbook: Runbook, source: Source, catalog: BlockCatalog) -> None:
-        self.specs = list(runbook.blocks)
+    def __init__(self, runbook: Runbook, source: Source, catalog: BlockCatalog, defaults: Defaults) -> None:
+        self.specs = [self._started_with(defaults, spec, catalog) for spec in runbook.blocks]
         self.notes: list[str] = []
+        self._written = runbook.blocks
         self._source = source
         self._catalog = catalog
         self._by_id = {spec.id: index for index, spec in enumerate(self.specs)}
@@ -128,6 +204,11 @@ class _Checks:
             if spec.name:
                 self._by_name.setdefault(spec.name, []).append(index)
         self._called = {**self._by_name, **self._by_id}.keys()
+
+    @staticmethod
+    def _started_with(defaults: Defaults, spec: BlockSpec, catalog: BlockCatalog) -> BlockSpec:
+        rules = replace(defaults.rules_of(catalog.atuin(spec.type)), skip=spec.rules.skip)
+        return defaults.applied(replace(spec, rules=rules))
 
     def merge(self, entries: Section, key: str) -> None:
         """Read an entry and put it on its block."""
@@ -143,7 +224,9 @@ class _Checks:
         line = entries.values.key_line(key)
         if spec.checks_place is not None:
             entries.fault(key, f'"{show(key)}" is the block that line {spec.checks_place.line} speaks of already')
-        rules = block_rules(section, self._catalog.atuin(spec.type), self._keys(section))
+        rules = block_rules(section, self._catalog.atuin(spec.type), self._keys(section), base=spec.rules)
+        if "code" in section.values:
+            self._check_code(section, self._written[index])
         if rules.is_cleanup:
             check_if_started(section, rules, self._called)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
@@ -152,13 +235,22 @@ class _Checks:
     def _keys(self, section: Section) -> list[str]:
         keys = []
         for key in section.values:
-            if key in RULES:
+            if key in RULES or key in SCOPE:
                 keys.append(key)
-            elif key in SCOPE:
-                section.fault(key, f"`{key}` is not supported yet in a checks file")
-            elif key != "id":
+            elif key not in ("id", "code"):
                 unknown_block_key(section, key, ENTRY_KEYS)
         return keys
+
+    def _check_code(self, section: Section, spec: BlockSpec) -> None:
+        """Note that a block is not the one for which its check was written."""
+        written = section.text("code") or ""
+        digits = written.removeprefix("sha256:")
+        if not _DIGEST.fullmatch(digits):
+            hint = f"code: sha256:{fingerprint(spec)} is that of the block as it is"
+            section.fault("code", f'code "{show(written)}" is no SHA-256', hint)
+        elif not fingerprint(spec).startswith(digits):
+            place = self._source.place.at(section.values.key_line("code"))
+            self.notes.append(f"{place}: {spec.label} has changed since its check was written ({spec.place})")
 
     def _find(self, entries: Section, section: Section, key: str) -> int | None:
         """The index of the block that an entry speaks of; None and a fault if that is not exactly one."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from . import access_keys, flow_keys
 from .catalog import BlockCatalog, BlockType
+from .defaults import KEYS as DEFAULT_KEYS
+from .defaults import Defaults, shell_options
 from .expectations import expectations
 from .runbook import BlockRules, BlockScope, BlockSpec
 from .section import Reader, Section, near, show
@@ -69,15 +72,8 @@ SCOPE: Mapping[str, Reader] = {
     "host": Section.given_text,
     "stdin": Section.given_text,
 }
-BLOCK_LATER = frozenset(
-    {"code", "hosts"}
-)
-FILE_LATER = frozenset(
-    {
-        "hosts", "requires", "environments", "runbook", "defaults",
-        "for_each", "retry", "code",
-    }
-)  # fmt: skip
+BLOCK_LATER = frozenset({"hosts"})
+FILE_LATER = frozenset({"hosts", "environments"})
 _CONTEXT_RULES = frozenset({"sensitive", "template"})
 _NO_RULES = BlockRules()
 
@@ -97,14 +93,31 @@ def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple
     return fields
 
 
+def defaults_of(section: Section, *more: str) -> Defaults:
+    """What the key ``defaults`` of a file says; nothing where it is not there. more: further keys that it may have."""
+    inner = section.mapping("defaults") if "defaults" in section.values else None
+    if inner is None:
+        return Defaults()
+    for key in inner.values:
+        if key not in (*DEFAULT_KEYS, *more):
+            inner.unknown_key(key, (*DEFAULT_KEYS, *more))
+    rules = block_rules(inner, None, [key for key in inner.values if key in DEFAULT_KEYS])
+    return Defaults(rules, shell_options(inner))
+
+
 def block_rules(
-    section: Section, block_type: BlockType | None, keys: list[str], *, in_finally: bool = False
+    section: Section,
+    block_type: BlockType | None,
+    keys: list[str],
+    *,
+    in_finally: bool = False,
+    base: BlockRules = _NO_RULES,
 ) -> BlockRules:
     """What the common keys among these say.
 
     block_type: None for a type that nobody knows.
     keys: those of the section that are in `RULES` or, for plain runbooks, in `SCOPE`.
-    in_finally: the block stands in the runbook's ``finally`` section.
+    in_finally: the block stands in the runbook's ``finally`` section. base: what holds where they say nothing.
     """
     fields: dict[str, object] = {"is_cleanup": True} if in_finally else {}
     scope: dict[str, object] = {}
@@ -122,10 +135,10 @@ def block_rules(
     if scope:
         fields["scope"] = BlockScope(**scope)  # type: ignore[arg-type]  # each reader gives what its field holds
     if not fields:
-        return _NO_RULES
+        return base
     if fields.get("if_started") and not fields.get("is_cleanup"):
         section.fault("if_started", "if_started is for clean-ups", "add: finally: true")
-    return BlockRules(**fields)  # type: ignore[arg-type]  # each reader gives what its field holds
+    return replace(base, **fields)  # type: ignore[arg-type]  # each reader gives what its field holds
 
 
 def items_called(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> set[str]:

@@ -15,10 +15,12 @@ from .common_keys import (
     SCOPE,
     block_rules,
     check_if_started,
+    defaults_of,
     file_fields,
     items_called,
     unknown_block_key,
 )
+from .defaults import Defaults
 from .flow_keys import check_required
 from .props import checked, plain_defaults
 from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
@@ -40,8 +42,8 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
     if not isinstance(tree, LocatedDict):
         source.refuse(f"a runbook must be a mapping with blocks, not {describe(tree)}", line=1)
     section = Section(tree, source)
-    fields = file_fields(section, FILE_KEYS, _SECTIONS)
-    blocks = _BlockReader(source, catalog)
+    fields = file_fields(section, FILE_KEYS, (*_SECTIONS, "defaults"))
+    blocks = _BlockReader(source, catalog, defaults_of(section))
     if "blocks" not in tree:
         is_atuin = "content" in tree
         hint = "an Atuin document is named NAME.atrb" if is_atuin else "for example: blocks: [{script: echo hello}]"
@@ -80,11 +82,12 @@ class _Block:
 class _BlockReader:
     """Reads lists of blocks into nodes and specs."""
 
-    def __init__(self, source: Source, catalog: BlockCatalog) -> None:
+    def __init__(self, source: Source, catalog: BlockCatalog, defaults: Defaults) -> None:
         self.nodes: list[Node] = []
         self.specs: list[BlockSpec] = []
         self._source = source
         self._catalog = catalog
+        self._rules_of = defaults.rules_of
         self._ids: dict[str, Place] = {}
         self._cleanups: list[tuple[Section, BlockRules]] = []
         self._defaults: dict[str, dict[str, object]] = {}
@@ -156,7 +159,7 @@ class _BlockReader:
                 section.fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
             else:
                 unknown_block_key(section, key, [*BLOCK_KEYS, *block_type.plain_props])
-        rules = block_rules(section, block_type, keys, in_finally=in_finally)
+        rules = block_rules(section, block_type, keys, in_finally=in_finally, base=self._rules_of(block_type))
         if rules.if_started and rules.is_cleanup:
             self._cleanups.append((section, rules))
         return rules

@@ -15,6 +15,7 @@ from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
 from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
+from .defaults import KEYS as DEFAULT_KEYS
 from .expectations import expectations
 from .plain_form import EXPANDED
 from .runbook import Effects, OnFailure
@@ -150,6 +151,9 @@ _HELP: Mapping[str, str] = {
     "become": "the user to run as, through sudo: a name, or user and password",
     "connections": "databases by name, each a type with a URI",
     "effects": "read: nothing in it may change anything",
+    "defaults": "what holds for each block that says nothing else",
+    "runbook": "the runbook that this is for: its name, or a list of names",
+    "code": "the SHA-256 of the block for which the check was written: a change is told",
     "require": "blocks that must have passed, or the file fails",
     "needs": "runbooks that run first, once in a session, and hand over their variables",
     "matrix": "variables with several values: the runbook runs once for each combination",
@@ -191,7 +195,14 @@ def plain_schema(catalog: BlockCatalog) -> Schema:
     return {
         "$schema": _DRAFT,
         "title": "Runbook",
-        **_strict({**keys, "blocks": _described("blocks", blocks), "finally": _described("finally", blocks)}),
+        **_strict(
+            {
+                **keys,
+                "defaults": _defaults(),
+                "blocks": _described("blocks", blocks),
+                "finally": _described("finally", blocks),
+            }
+        ),
         "required": ["blocks"],
         "definitions": {"block": _block(catalog)},
     }
@@ -200,12 +211,32 @@ def plain_schema(catalog: BlockCatalog) -> Schema:
 def checks_schema() -> Schema:
     """The JSON Schema of checks files."""
     keys = {key: _described(key, _READERS[reader]) for key, reader in CHECKS_KEYS.items()}
-    entry = _strict({key: _described(key, _SCALAR if key == "id" else _rule(key)) for key in ENTRY_KEYS})
+    entry = _strict({key: _described(key, _entry_value(key)) for key in ENTRY_KEYS})
     return {
         "$schema": _DRAFT,
         "title": "Checks of a runbook",
-        **_strict({**keys, "blocks": {"type": "object", "additionalProperties": entry}}),
+        "anyOf": [{"$ref": "#/definitions/checks"}, {"type": "array", "items": {"$ref": "#/definitions/checks"}}],
+        "definitions": {
+            "checks": _strict(
+                {
+                    **keys,
+                    "runbook": _described("runbook", _TEXTS),
+                    "defaults": _defaults("shell_options"),
+                    "blocks": {"type": "object", "additionalProperties": entry},
+                }
+            )
+        },
     }
+
+
+def _defaults(*texts: str) -> Schema:
+    return _described("defaults", _strict({key: _rule(key) for key in DEFAULT_KEYS} | dict.fromkeys(texts, _TEXT)))
+
+
+def _entry_value(key: str) -> Schema:
+    if key in RULES:
+        return _rule(key)
+    return {"id": _SCALAR, "code": _TEXT}[key] if key not in SCOPE else _READERS[SCOPE[key]]
 
 
 def _block(catalog: BlockCatalog) -> Schema:

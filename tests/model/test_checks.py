@@ -9,7 +9,8 @@ import pytest
 
 from pytest_runbook.errors import Place, UnreadableFile
 from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
-from pytest_runbook.model.common_keys import BLOCK_LATER, FILE_LATER, SCOPE
+from pytest_runbook.model.checks import fingerprint
+from pytest_runbook.model.common_keys import BLOCK_LATER, FILE_LATER
 from pytest_runbook.model.runbook import (
     BlockRules,
     BlockSpec,
@@ -173,7 +174,8 @@ FAULTS = [
         "name: x",
         1,
         'unknown key "name"',
-        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, connections, effects, blocks",
+        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, "
+        "require, needs, matrix, connections, ssh, effects, blocks, defaults, runbook",
     ),
     ("answer: {}", 1, 'unknown key "answer"', "did you mean answers?"),
     ("blocks:\n  Build: x", 2, 'Build must be a mapping of keys such as assert, not the text "x"', None),
@@ -233,13 +235,6 @@ def test_keys_of_a_block_that_come_later(faults: Callable[[str], list[str]], key
     told = faults(f"blocks:\n  Build:\n    {key}: x\n")
 
     assert told == [f'books/pay.checks.yaml:3: block "Build": `{key}` is not supported yet']
-
-
-@pytest.mark.parametrize("key", sorted(SCOPE))
-def test_surroundings_of_a_block_come_later(faults: Callable[[str], list[str]], key: str) -> None:
-    told = faults(f"blocks:\n  Build:\n    {key}: x\n")
-
-    assert told == [f'books/pay.checks.yaml:3: block "Build": `{key}` is not supported yet in a checks file']
 
 
 def test_two_checks_files(merge: Merge, tmp_path: Path) -> None:
@@ -302,3 +297,96 @@ def test_checks_without_a_runbook(tmp_path: Path) -> None:
         "books/payment.checks.yml: checks for a runbook that is not there: payment.atrb or payment.json\n"
         '  hint: did you mean "payments.atrb"?'
     )
+
+
+def test_defaults_hold_where_an_entry_says_nothing(merge: Merge) -> None:
+    book = merge("defaults: {timeout: 2m, template: false}\nblocks: {Build: {timeout: 5s}}\n")
+
+    told = {spec.id: (spec.rules.timeout, spec.rules.template) for spec in book.blocks}
+    assert told == {"a": (5, False), "b1": (120, False), "b2": (120, False), "c": (None, True), "d": (120, False)}
+
+
+def test_shell_options_are_given_to_shells_that_have_none(merge: Merge) -> None:
+    book = merge("defaults: {shell_options: -eo pipefail}")
+
+    assert named(book, "a").props["interpreter"] == "bash -eo pipefail -c"
+
+
+def test_what_an_entry_says_holds_for_its_block_alone(merge: Merge) -> None:
+    book = merge("blocks: {Build: {env: {A: b}, stdin: x}}")
+
+    scope = named(book, "a").rules.scope
+    assert [(given.name, given.value) for given in scope.env] == [("A", "b")]
+    assert scope.stdin is not None
+
+
+def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) -> None:
+    same = fingerprint(named(merge("{}"), "a"))
+
+    assert merge(f"blocks: {{Build: {{code: sha256:{same}}}}}").notes == ()
+    assert merge(f"defaults: {{shell_options: -e}}\nblocks: {{Build: {{code: {same[:12]}}}}}").notes == ()
+    assert merge(f"blocks: {{Build: {{code: sha256:{'0' * 64}}}}}").notes == (
+        'books/pay.checks.yaml:1: block "Build" (script) has changed since its check was written (books/pay.atrb:3)',
+    )
+
+
+def test_a_code_that_is_no_digest_is_an_error_with_the_right_one(faults: Callable[[str], list[str]]) -> None:
+    (told,) = faults("blocks: {Build: {code: make}}")
+
+    assert 'code "make" is no SHA-256\n  hint: code: sha256:' in told
+
+
+def test_one_file_speaks_of_several_runbooks(merge: Merge, tmp_path: Path) -> None:
+    text = "- runbook: [pay.atrb, other.atrb]\n  tags: [a]\n- {runbook: third.atrb, tags: [b]}\n"
+    (tmp_path / "third.atrb").write_text(RUNBOOK)
+    book = merge(text, "all.checks.yaml")
+
+    assert (book.tags, book.checks) == (("a",), Place("books/all.checks.yaml"))
+    assert load_runbook(tmp_path / "third.atrb").tags == ("b",)
+
+
+def test_a_mapping_may_name_its_runbook(merge: Merge) -> None:
+    assert merge("{runbook: pay.atrb, tags: [a]}", "all.checks.yaml").tags == ("a",)
+
+
+def test_a_file_that_names_another_runbook_is_not_for_the_one_that_it_is_named_like(merge: Merge) -> None:
+    assert merge("{runbook: other.atrb, tags: [a]}").tags == ()
+
+
+def test_two_files_for_one_runbook(merge: Merge, tmp_path: Path) -> None:
+    (tmp_path / "pay.checks.yaml").write_text("{}")
+
+    with pytest.raises(UnreadableFile, match=r"all\.checks\.yaml is there, too"):
+        merge("{runbook: pay.atrb}", "all.checks.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- {runbook: pay.atrb}\n- {tags: [a]}\n", "2: a part of a list of checks must say which runbook it is for"),
+        ("- {runbook: pay.atrb}\n- {runbook: pay.atrb}\n", "2: pay.atrb has a part above already"),
+    ],
+)
+def test_a_list_of_checks_that_makes_no_sense(merge: Merge, text: str, message: str) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        merge(text, "all.checks.yaml")
+
+    assert f"books/all.checks.yaml:{message}" in str(caught.value)
+
+
+def test_a_file_that_names_a_runbook_which_is_gone_is_an_error(merge: Merge, tmp_path: Path) -> None:
+    merge("- {runbook: pay.atrb}\n- {runbook: pays.atrb}\n", "all.checks.yaml")
+
+    fault = orphan_checks(tmp_path / "all.checks.yaml", shown="all.checks.yaml")
+
+    assert str(fault) == (
+        'all.checks.yaml: checks for a runbook that is not there: pays.atrb\n  hint: did you mean "pay.atrb"?'
+    )
+
+
+def test_a_plain_runbook_can_not_be_named(tmp_path: Path) -> None:
+    (tmp_path / "pay.runbook.yaml").write_text("blocks: []")
+    (tmp_path / "all.checks.yaml").write_text("runbook: pay.runbook.yaml")
+
+    with pytest.raises(UnreadableFile, match="checks files are for runbooks that another program owns"):
+        load_runbook(tmp_path / "pay.runbook.yaml")

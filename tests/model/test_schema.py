@@ -124,7 +124,9 @@ def test_wrong_runbooks_fit_neither(load: Callable[..., Runbook], text: str) -> 
     [
         ("{vars: {a: 1}, timeout: 2m, blocks: {Build: {id: a, assert: x, skip: later}}}", True),
         ("blocks: {Build: {asert: x}}", False),
-        ("blocks: {Build: {env: {A: b}}}", False),
+        ("blocks: {Build: {env: {A: b}}}", True),
+        ("[{runbook: pay.atrb, blocks: {Build: {skip: true}}}]", True),
+        ("[{runbook: pay.atrb, block: {}}]", False),
         ("blocks: []", False),
         ("name: x", False),
     ],
