@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import collection, context_blocks, http_blocks, large_output, script_blocks, session
+from . import collection, context_blocks, http_blocks, large_output, script_blocks, session, sql_blocks
 from .measure import Verdict
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
     "context_blocks": context_blocks.verdicts,
     "http_blocks": http_blocks.http_verdicts,
     "prometheus_blocks": http_blocks.prometheus_verdicts,
+    "sql_blocks": sql_blocks.verdicts,
 }
 
 

@@ -98,6 +98,11 @@ def pytest_process(folder: Path, *arguments: str, plugins: str = "pytest_runbook
     return lambda: _process(argv, folder, env)
 
 
+def python_process(code: str) -> Callable[[], Sample]:
+    """A Python of its own that runs this code, from where the benchmarks were started."""
+    return lambda: _process((sys.executable, "-c", code), Path.cwd(), dict(os.environ))
+
+
 def in_process(work: Callable[[], object]) -> Callable[[], Sample]:
     """Work that is timed within the benchmark's own process."""
 

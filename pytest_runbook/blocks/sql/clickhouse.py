@@ -79,8 +79,9 @@ class ClickhouseSession(SqlSession):
             raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORTS)
 
     async def is_alive(self) -> bool:
+        """Whether it is there; a connection that was kept too long is replaced on the way."""
         try:
-            await self.check()
+            await self._connections.perform(HttpExchange(self._address.ping()), self.target)
         except RunbookError:
             return False
         return True
@@ -134,6 +135,10 @@ class Address:
             read_timeout=None,
             max_body=LARGEST_ANSWER,
         )
+
+    def ping(self) -> HttpRequest:
+        """A request that asks nothing."""
+        return HttpRequest(method="GET", url=parse_url(f"{self._root}ping"), follow_redirects=False)
 
 
 class Clickhouse(SqlBlockBehavior):
