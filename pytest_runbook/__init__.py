@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .blocking import EngineThread as EngineThread
+    from .blocking import OpenRunbook as OpenRunbook
     from .blocks.behavior import BlockBehavior as BlockBehavior
     from .blocks.registry import BlockPlugin as BlockPlugin
     from .blocks.registry import BlockRegistry as BlockRegistry
@@ -65,8 +67,10 @@ if TYPE_CHECKING:
     from .messages.client import BlockStateChanged as BlockStateChanged
     from .messages.client import ClientMessage as ClientMessage
     from .messages.client import ClientPrompt as ClientPrompt
+    from .messages.client import InputKind as InputKind
     from .messages.client import Lifecycle as Lifecycle
     from .messages.client import PromptAnswer as PromptAnswer
+    from .messages.client import PromptOption as PromptOption
     from .messages.events import Event as Event
     from .messages.events import EventBus as EventBus
     from .messages.events import EventKind as EventKind
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
     from .model.runbook import Runbook as Runbook
 
 _NAMES_OF = {
+    "blocking": ("EngineThread", "OpenRunbook"),
     "blocks.behavior": ("BlockBehavior",),
     "blocks.registry": ("BlockPlugin", "BlockRegistry"),
     "context.block_context": ("BlockContext",),
@@ -129,8 +134,10 @@ _NAMES_OF = {
         "BlockStateChanged",
         "ClientMessage",
         "ClientPrompt",
+        "InputKind",
         "Lifecycle",
         "PromptAnswer",
+        "PromptOption",
     ),
     "messages.events": ("Event", "EventBus", "EventKind"),
     "messages.status": ("ExecutionStatus", "State"),

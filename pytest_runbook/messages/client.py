@@ -63,6 +63,8 @@ class BlockExecutionOutputChanged:
 
 
 class InputKind(StrEnum):
+    """What a person is asked for: a line, a longer text, or one of several choices."""
+
     STRING = "string"
     TEXT = "text"
     DROPDOWN = "dropdown"
