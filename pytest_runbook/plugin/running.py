@@ -42,7 +42,9 @@ class Running:
         run = item.node.run
         assert run is not None
         if item.previous is not None and not item.previous.was_reached:
-            run.fail(item.previous.spec.id, _elsewhere(item.previous))
+            error = _elsewhere(item.previous)
+            run.fail(item.previous.spec.id, error)
+            self._books.summary.note(str(error))
         step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
         result = self._books.engine.run(step, cancel=run.cancel)
         self._books.summary.note_warnings(result)

@@ -157,6 +157,7 @@ def test_blocks_that_were_split_from_those_above_do_not_run(project: Project) ->
     result = project.run(".", "-n2", "-rs")
 
     assert result.parseoutcomes()["skipped"] >= 1
+    result.stdout.fnmatch_lines(["a.runbook.yaml:*: it was not run in this process", "  hint: * use --dist loadfile"])
     result.stdout.fnmatch_lines(["SKIPPED * block * failed: a.runbook.yaml:*"])
 
 
