@@ -134,5 +134,5 @@ def connection_name(connection_string: str) -> str:
     except ValueError:
         return "the given address"
     user, at, host = parts.netloc.rpartition("@")
-    scheme = f"{parts.scheme}:{'//' if parts.netloc else ''}" if parts.scheme else ""
+    scheme = f"{parts.scheme}:{'//' if '://' in connection_string else ''}" if parts.scheme else ""
     return f"{scheme}{user.partition(':')[0]}{at}{host}{parts.path}"

@@ -68,7 +68,7 @@ def formatted(statement: Statement, params: Params) -> tuple[str, Sequence[objec
         values.append(_value(placeholder, params, positional))
     left = sum(1 for _ in positional)
     if left:
-        raise Malformed(f"the statement has {len(values)} parameters, and params holds {len(values) + left}")
+        raise Malformed(f"params holds {len(values) + left}, and the statement wants {len(values)}")
     return text + statement.text[at:].replace("%", "%%"), values
 
 
@@ -78,4 +78,4 @@ def _value(placeholder: Placeholder, params: Params, positional: Iterator[object
     try:
         return next(positional)
     except StopIteration:
-        raise Malformed(f"the statement has more parameters than the {len(params)} of params") from None
+        raise Malformed(f"params holds {len(params)}, and the statement wants more") from None

@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -21,7 +21,14 @@ from .statements import Statement
 
 CLOSE_SECONDS = 4.0
 FOR_EVER = 86_400.0  # the caller has the deadline
+_OTHER_CLIENTS = frozenset(
+    {
+        "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout", "gssencmode", "channel_binding", "fallback_application_name",
+    }
+)  # fmt: skip
 _HINTS = {
+    "42704": "what the URI's parameters name beside those of the driver are settings of the session",
     "28P01": "look at user and password",
     "28000": "the server's pg_hba.conf does not let this user in from here",
     "3D000": "the server has no database of that name",
@@ -47,6 +54,7 @@ class PostgresSession(SqlSession):
         self._connection = connection
 
     async def run(self, statement: Statement, params: Params) -> Answer:
+        _check_sendable(statement)
         try:
             return await self._run(statement, params)
         except asyncpg.PostgresError as error:
@@ -78,6 +86,8 @@ class PostgresSession(SqlSession):
         return True
 
     async def reset(self) -> None:
+        if self._connection.is_in_transaction():  # the driver would roll back too, and print that it did
+            await self._connection.execute("ROLLBACK")
         await self._connection.reset()
 
     async def close(self) -> None:
@@ -105,7 +115,7 @@ class Postgres(SqlBlockBehavior):
         settings = {"default_transaction_read_only": "on"} if context.read_only else {}
         try:
             connection: Any = await asyncpg.connect(
-                connection_string,
+                _driver_uri(connection_string),
                 connection_class=_Connection,
                 statement_cache_size=0,
                 server_settings=settings,
@@ -121,6 +131,28 @@ class Postgres(SqlBlockBehavior):
             connection.terminate()
             raise
         return session
+
+
+def _check_sendable(statement: Statement) -> None:
+    """:raises Malformed: for what no server can be asked in a block."""
+    if "\0" in statement.text:
+        raise Malformed("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
+    if statement.verb == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(statement.words):
+        hint = "INSERT and SELECT do; for files there is psql, in a script block"
+        raise Malformed("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)
+
+
+def _driver_uri(uri: str) -> str:
+    """The URI without what other clients of PostgreSQL may want to know; the driver makes settings of what is left.
+
+    :raises Malformed: if it demands what the driver can't do.
+    """
+    parts = urlsplit(uri)
+    parameters = parse_qsl(parts.query, keep_blank_values=True)
+    if ("channel_binding", "require") in parameters:
+        raise Malformed("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
+    kept = [(name, value) for name, value in parameters if name not in _OTHER_CLIENTS]
+    return uri if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
 
 
 def _text(value: object) -> str:

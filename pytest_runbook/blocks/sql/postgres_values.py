@@ -205,7 +205,7 @@ def fitted(values: Sequence[object], types: Sequence[str]) -> list[object]:
     :raises BlockFailed: if there are too many or too few, or one makes no sense as what the server wants.
     """
     if len(values) != len(types):
-        raise Malformed(f"the statement has {len(types)} parameters, and params holds {len(values)}")
+        raise Malformed(f"params holds {len(values)}, and the statement wants {len(types)}")
     return [_fitted(value, name, number) for number, (value, name) in enumerate(zip(values, types, strict=True), 1)]
 
 

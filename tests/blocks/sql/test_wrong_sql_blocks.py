@@ -28,6 +28,7 @@ URIS = [
     ("sqlite", "x.db?mode=maybe", 'mode is "maybe"'),
     ("clickhouse", "clickhouse://h", "a ClickHouse URI begins with http:// or https://"),
     ("clickhouse", "http://", "the URI names no host"),
+    ("postgres", "postgres://u@h/d?channel_binding=require", "channel_binding=require can't be met"),
     ("postgres", "{{ var.none }}", "var.none is empty"),
     ("postgres", "postgres://{{ var.none }}:x@h/d", "var.none is empty"),
     ("postgres", "postgres://{{ var.nothing_set_it }}@h/d", "var.nothing_set_it is undefined"),
@@ -41,6 +42,34 @@ def test_uri_that_makes_no_sense_is_an_error_at_its_place(kind: str, uri: str, s
     assert (ran.result.message or "").startswith(said)
     assert ran.result.kind in ("block", "file")
     assert ran.result.hint is not None
+
+
+POSTGRES_FAULTS = [
+    ("create temp table t (a int); copy t from stdin", "statement 2 of 2: COPY FROM STDIN and TO STDOUT need a client"),
+    ("copy (select 1) to stdout", "COPY FROM STDIN and TO STDOUT need a client"),
+    ("select 'a\0b'", "the SQL holds a null character"),
+    ("select $1::int", "params holds 0, and the statement wants 1"),
+    ("select 1 / 0", "division by zero"),
+    ("begin; select 1 / 0; select 2", "statement 2 of 3: division by zero"),
+]
+
+
+@pytest.mark.parametrize(("query", "said"), POSTGRES_FAULTS)
+def test_what_postgres_can_not_do_is_told_at_once(
+    postgres: DatabaseServer, tmp_path: Path, query: str, said: str
+) -> None:
+    ran = run_book(tmp_path, {"postgres": {"uri": postgres.uri, "query": query}, "timeout": "20s"})
+
+    assert (ran.result.message or "").startswith(said)
+    assert ran.result.kind == "block"
+
+
+def test_parameters_of_other_clients_are_no_settings(postgres: DatabaseServer, tmp_path: Path) -> None:
+    uri = f"{postgres.uri}?connect_timeout=5&keepalives=1&application_name=smoke"
+
+    ran = run_book(tmp_path, {"postgres": {"uri": uri, "query": "show application_name"}})
+
+    assert ran.output["value"] == "smoke"
 
 
 def wrong_password(server: DatabaseServer) -> str:
