@@ -62,7 +62,7 @@ def sshd(
 ) -> Iterator[Sshd]:
     """Start a server and wait until it answers.
 
-    settings: further lines of its configuration, ahead of ours. prefix: what to run it in: a namespace.
+    settings: further lines of its configuration, which win over ours. prefix: what to run it in: a namespace.
     before: called when its keys are there, before it starts.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def sshd(
     make_key(folder / "host")
     identity = make_key(folder / "id")
     shutil.copy(folder / "id.pub", folder / "authorized_keys")
-    port = free_port() if not prefix else 22022
+    port = free_port()
     (folder / "config").write_text(_config(folder, home, address, port, settings))
     if before is not None:
         before()
@@ -120,3 +120,39 @@ def _wait_until_it_answers(server: Sshd) -> None:
             if server.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd does not answer: {server.log}") from None
             time.sleep(0.01)
+
+
+PASSWORD = "correct horse 'battery' $staple"
+USERS = ("plain", "asked", "free")
+"""Users of a server with accounts: who may not use sudo, whom it asks for the password, and whom it does not."""
+
+
+@contextmanager
+def sshd_with_accounts(folder: Path) -> Iterator[Sshd]:
+    """A server on a machine with users of its own, for as long as it runs, without changing this one's."""
+    folder.mkdir()
+    with sshd(folder / "server", settings=["UsePAM yes", "KbdInteractiveAuthentication yes"],
+              prefix=_machine(folder)) as server:  # fmt: skip
+        yield server
+
+
+def _machine(folder: Path) -> list[str]:
+    """A command that runs another one where these users are in /etc."""
+    hashed = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True, capture_output=True, text=True).stdout
+    lines = {"passwd": "", "shadow": "", "sudoers": "root ALL=(ALL:ALL) ALL\nDefaults env_reset, !lecture\n"}
+    for uid, user in enumerate(USERS, start=61_000):
+        home = folder / user
+        home.mkdir()
+        shutil.chown(home, uid, uid)
+        lines["passwd"] += f"{user}:x:{uid}:{uid}::{home}:/bin/bash\n"
+        lines["shadow"] += f"{user}:{hashed.strip()}:19000:0:99999:7:::\n"
+    lines["sudoers"] += "asked ALL=(ALL) ALL\nfree ALL=(ALL) NOPASSWD: ALL\n"
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)
+    mounts = []
+    for name, text in lines.items():
+        own = Path("/etc", name).read_text() if name != "sudoers" else ""
+        (folder / name).write_text(own + text)
+        (folder / name).chmod(0o440 if name == "sudoers" else 0o644)
+        mounts.append(f"mount --bind {folder / name} /etc/{name}")
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]

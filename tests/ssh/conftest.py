@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.sshd import Sshd, sshd
+from tests.servers.sshd import Sshd, sshd, sshd_with_accounts
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,13 @@ class Home:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     with sshd(tmp_path_factory.mktemp("sshd") / "server") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A server with users who have passwords, and may or may not use sudo."""
+    with sshd_with_accounts(tmp_path_factory.mktemp("accounts") / "machine") as running:
         yield running
 
 

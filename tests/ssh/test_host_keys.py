@@ -162,5 +162,18 @@ def test_a_certificate_is_trusted_by_its_authority(
 
 def _sign_host(authority: Path, key: Path, principals: str, days: str) -> None:
     validity = f"-2d:{days}"
-    words = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", "-n", principals, "-V", validity, key]
+    words: list[str | Path] = [
+        "ssh-keygen",
+        "-q",
+        "-s",
+        authority,
+        "-I",
+        "test",
+        "-h",
+        "-n",
+        principals,
+        "-V",
+        validity,
+        key,
+    ]
     subprocess.run(words, check=True)

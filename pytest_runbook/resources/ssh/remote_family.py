@@ -19,7 +19,7 @@ from .account import Account
 from .helper_shell import HelperShell
 from .quoting import quote
 
-_STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _POLL = 0.05
 _TICKS = 100  # a second, in /proc, on all that runs Linux
 _COMMAND_LIMIT = 80

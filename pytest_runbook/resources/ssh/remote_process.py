@@ -185,23 +185,8 @@ class _Run:
         if not self._ended.has_status:
             raise lost(name, self._ended.error or self.account.session.error)
         if self.opening.step != Step.READY:
-            raise self._not_started(name)
-
-    def _not_started(self, name: str) -> BlockFailed:
-        said = self.opening.output.tail(Stream.STDERR)
-        programs = " or ".join(f'"{program}"' for program in self.command.programs)
-        if self.opening.step == Step.DIRECTORY:
-            hint = "a directory block, or the block's own directory, says it"
-            return BlockFailed(f"the directory {self.command.cwd} can't be entered on {name}", hint=hint, said=said)
-        if self.opening.step == Step.PROGRAM:
-            hint = "install it there; a login's PATH is not that of a terminal: a path such as /opt/x/bin/y works, too"
-            return BlockFailed(f"there is no program {programs} on {name}", hint=hint, said=said)
-        if self.opening.step == Step.FOLDER:
-            hint = "is its /tmp full, or was it emptied? Scripts leave their variables there"
-            return BlockFailed(f"no file for output variables can be made on {name}", hint=hint, said=said)
-        how = self._ended.signal or f"exit code {self._ended.exit_code}"
-        hint = "its login shell, or sudo, ended before it ran our command"
-        return BlockFailed(f"nothing was run on {name}: {how}", hint=hint, said=said or self.opening.noise)
+            said = self.opening.output.tail(Stream.STDERR)
+            raise not_started(name, self.command, self.opening.step, self._ended, said or self.opening.noise)
 
     async def _file(self) -> bytes:
         """What the program left in its file; the file goes without being waited for."""
@@ -241,6 +226,23 @@ class _Run:
     @property
     def _file_word(self) -> str:
         return f"{quote(self.helper.folder)}/{self.opening.pid}.vars"
+
+
+def not_started(name: str, command: RemoteCommand, step: str | None, ended: Channel, said: str) -> BlockFailed:
+    """What kept the `sh` in front of a program from becoming it."""
+    if step == Step.DIRECTORY:
+        hint = "a directory block, or the block's own directory, says it"
+        return BlockFailed(f"the directory {command.cwd} can't be entered on {name}", hint=hint, said=said)
+    if step == Step.PROGRAM:
+        programs = " or ".join(f'"{program}"' for program in command.programs)
+        hint = "install it there; a login's PATH is not that of a terminal: a path such as /opt/x/bin/y works, too"
+        return BlockFailed(f"there is no program {programs} on {name}", hint=hint, said=said)
+    if step == Step.FOLDER:
+        hint = "is its /tmp full, or was it emptied? Scripts leave their variables there"
+        return BlockFailed(f"no file for output variables can be made on {name}", hint=hint, said=said)
+    how = ended.signal or f"exit code {ended.exit_code}"
+    hint = "its login shell, or sudo, ended before it ran our command"
+    return BlockFailed(f"nothing was run on {name}: {how}", hint=hint, said=said)
 
 
 def _most(grace: Grace) -> float:
