@@ -24,6 +24,7 @@ class Summary:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._outcomes: Counter[str] = Counter()
+        self._refused = 0
         self._prose_only: set[str] = set()
         self._notes: dict[str, None] = {}
         self._read: set[str] = set()
@@ -38,6 +39,8 @@ class Summary:
     def count(self, report: pytest.TestReport) -> None:
         """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
         is_ours = any(name == BLOCK_ID for name, _ in report.user_properties)
+        if is_ours and ("runbook_failure_kind", "refused") in report.user_properties and report.when == "call":
+            self._refused += 1
         if is_ours and (report.when == "call" or (report.when == "setup" and not report.passed)):
             self._outcomes["failed" if hasattr(report, "wasxfail") else report.outcome] += 1
 
@@ -103,6 +106,8 @@ class Summary:
         unmaskable = sorted(self._unmaskable | self._redactor.unmaskable)
         if unmaskable:
             lines.append(f"too short to be masked in reports: {', '.join(unmaskable)}")
+        if self._refused:
+            lines.append(f"read-only: {_count(self._refused, 'block')} skipped that may change something")
         if self.ran_nothing:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
         return [escape_controls(line) for line in lines]

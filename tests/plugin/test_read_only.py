@@ -1,0 +1,41 @@
+"""Runs that change nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.project import Project
+
+BOOK = """
+    blocks:
+      - name: Look
+        sqlite: {uri: ":memory:", query: select 1}
+      - name: Change
+        sqlite: {uri: shop.db, query: create table t (a int)}
+      - name: Run something
+        script: touch changed
+      - name: Run what reads
+        effects: read
+        script: "true"
+    """
+
+
+@pytest.mark.parametrize("how", ["option", "ini", "file"])
+def test_blocks_that_may_change_something_are_skipped_and_counted(project: Project, how: str) -> None:
+    project.write("shop.runbook.yaml", ("\n    effects: read" if how == "file" else "") + BOOK)
+    if how == "ini":
+        project.pytester.makeini("[pytest]\nrunbook_read_only = true\n")
+    options = ["--runbook-read-only"] if how == "option" else []
+
+    result = project.pytester.runpytest_subprocess("-p", "no:anyio", "-rs", *options, "shop.runbook.yaml")
+
+    result.assert_outcomes(passed=2, skipped=2)
+    result.stdout.fnmatch_lines(
+        [
+            "read-only: 2 blocks skipped that may change something",
+            "SKIPPED * read-only: statement 1: CREATE may change something",
+            "SKIPPED * read-only: what a script block changes can't be known*",
+        ]
+    )
+    assert not (project.path / "changed").exists()
+    assert not (project.path / "shop.db").exists()
