@@ -241,16 +241,11 @@ def runbook_answers() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def runbook_document(
-    request: pytest.FixtureRequest,
-    runbook_runtime: Runtime,
-    runbook_vars: Mapping[str, object],
-    runbook_env: Mapping[str, str],
-    runbook_answers: Mapping[str, str],
-) -> Iterator[Document]:
+def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
     """This runbook file's document."""
-    session = runbook_session(request.config)
-    inputs = session.given.inputs(runbook_vars, runbook_env, runbook_answers)
+    __tracebackhide__ = True
+    session, given = runbook_session(request.config), request.getfixturevalue  # not asked for again with every block
+    inputs = session.given.inputs(given("runbook_vars"), given("runbook_env"), given("runbook_answers"))
     with session.opened(request.node, inputs) as document:
         yield document
 

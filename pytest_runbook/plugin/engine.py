@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import ContextStorage
@@ -41,7 +42,7 @@ class Engine:
         self._open_runtime = partial(open_runtime, settings, registry=registry, storage=storage, redactor=redactor)
         self._redactor = redactor
         self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
 
     @property
@@ -59,8 +60,9 @@ class Engine:
         with ExitStack() as stack:
             stack.enter_context(self.interruption)
             stack.enter_context(_MaskedLogs(self._redactor))
-            self._portal = stack.enter_context(start_blocking_portal("asyncio"))
-            self._runtime = stack.enter_context(self._portal.wrap_async_context_manager(self._open_runtime()))
+            portal = stack.enter_context(start_blocking_portal("asyncio"))
+            self._loop = portal.call(asyncio.get_running_loop)
+            self._runtime = stack.enter_context(portal.wrap_async_context_manager(self._open_runtime()))
             self._stack = stack.pop_all()
         return self
 
@@ -70,15 +72,15 @@ class Engine:
             with self.interruption.caught(processes.kill_everything):
                 self._stack.__exit__(kind, error, at)
         finally:
-            self._portal = self._runtime = None
+            self._loop = self._runtime = None
 
     def call(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
         """Call a plain function in the event loop's thread. It is not interrupted; what comes next is."""
         with self.interruption.caught(_not_now):
-            future: Future[ResultT] = self._start(function, *arguments)
+            future: Future[ResultT] = self._start(_called, function, *arguments)
             return future.result()
 
-    def run(self, function: Callable[..., Awaitable[ResultT]], *arguments: object, cancel: Cancel) -> ResultT:
+    def run(self, function: Callable[..., Coroutine[Any, Any, ResultT]], *arguments: object, cancel: Cancel) -> ResultT:
         """Wait for a coroutine function in the event loop, also through interruptions.
 
         cancel: is called in the event loop's thread with the reason when the run is interrupted; the coroutine then
@@ -97,26 +99,31 @@ class Engine:
         except pytest.fail.Exception as failure:
             if future.done():
                 raise
-            self._start(cancel, f"ended from outside: {failure}")
+            self._start(_called, cancel, f"ended from outside: {failure}")
             return _patiently(future)
         except BaseException:
             if not future.done():
-                self._start(cancel, "ended from outside")
+                self._start(_called, cancel, "ended from outside")
                 _patiently(future)
             raise
 
     def _interrupt(self, cancel: Cancel) -> None:
         if self.interruption.count > 1:
-            self._start(self.runtime.shut_down_at_once)
+            self._start(_called, self.runtime.shut_down_at_once)
             self.runtime.resources.processes.kill_everything()
         else:
-            self._start(self.runtime.shut_down)
-        self._start(cancel, f"cancelled by {self.interruption.name}")
+            self._start(_called, self.runtime.shut_down)
+        self._start(_called, cancel, f"cancelled by {self.interruption.name}")
 
-    def _start(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
-        if self._portal is None:
+    def _start(self, function: Callable[..., Coroutine[Any, Any, ResultT]], *arguments: object) -> Future[ResultT]:
+        """Start a coroutine function in the event loop: one hand-over there, and one back with its result."""
+        if self._loop is None:
             raise RuntimeError("the engine is not open")
-        return self._portal.start_task_soon(function, *arguments)
+        return asyncio.run_coroutine_threadsafe(function(*arguments), self._loop)
+
+
+async def _called(function: Callable[..., ResultT], *arguments: object) -> ResultT:
+    return function(*arguments)
 
 
 def _patiently(future: Future[ResultT]) -> ResultT:
