@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +38,7 @@ CHECKS_KEYS: Mapping[str, Reader] = {key: FILE_KEYS[key] for key in FILE_KEYS if
 ENTRY_KEYS = ("id", "code", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".yaml", ".yml")
-_NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
+NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
 _NAMING = "- runbook: NAME.atrb"
 _LISTED = 5
@@ -148,6 +148,23 @@ def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
     return merged
 
 
+def entries_of(
+    runbook: Runbook, path: Path, catalog: BlockCatalog
+) -> Iterator[tuple[str, int, LocatedDict, BlockSpec]]:
+    """The entries of a checks file that was read without a fault: key, its line, what it says, and of which block."""
+    source, tree = read_source(path, Place(path.name))
+    part = _part_for(runbook.path.name, source, tree)
+    blocks = part.get("blocks") if isinstance(part, LocatedDict) else None
+    if not isinstance(blocks, LocatedDict):
+        return
+    checks, entries = _Checks(runbook, source, catalog, Defaults()), Section(blocks, source)
+    for key, value in blocks.items():
+        assert isinstance(value, LocatedDict)
+        index = checks.find(entries, Section(value, source), key)
+        if index is not None:
+            yield key, blocks.key_line(key), value, runbook.blocks[index]
+
+
 def _beside(place: Place, path: Path) -> Place:
     """How a file in the same folder is shown."""
     return Place(str(Path(place.path).with_name(path.name)))
@@ -217,7 +234,7 @@ class _Checks:
             entries.wrong(key, "a mapping of keys such as assert")
             return
         section = Section(value, self._source, f'block "{show(key)}"')
-        index = self._find(entries, section, key)
+        index = self.find(entries, section, key)
         if index is None:
             return
         spec = self.specs[index]
@@ -252,7 +269,7 @@ class _Checks:
             place = self._source.place.at(section.values.key_line("code"))
             self.notes.append(f"{place}: {spec.label} has changed since its check was written ({spec.place})")
 
-    def _find(self, entries: Section, section: Section, key: str) -> int | None:
+    def find(self, entries: Section, section: Section, key: str) -> int | None:
         """The index of the block that an entry speaks of; None and a fault if that is not exactly one."""
         if "id" in section.values:
             return self._find_by_id(section, key)
@@ -276,7 +293,7 @@ class _Checks:
             section.fault("id", f'no block has the id "{show(block_id)}"', near(block_id, self._by_id))
             return None
         name = self.specs[index].name
-        numbered = _NUMBERED.fullmatch(key)
+        numbered = NUMBERED.fullmatch(key)
         if name and name not in (key, numbered[1] if numbered else key) and key != block_id:
             place = self._source.place.at(section.values.key_line("id"))
             self.notes.append(f'{place}: block "{show(key)}" is renamed: it is called "{show(name)}" now')
@@ -288,7 +305,7 @@ class _Checks:
         entries.fault(key, f'{len(named)} blocks are called "{show(key)}": {places}', hint)
 
     def _missing(self, entries: Section, key: str) -> None:
-        numbered = _NUMBERED.fullmatch(key)
+        numbered = NUMBERED.fullmatch(key)
         named = self._by_name.get(numbered[1], []) if numbered else []
         if numbered and 0 < int(numbered[2][:9]) <= len(named):
             block_id = self.specs[named[int(numbered[2][:9]) - 1]].id

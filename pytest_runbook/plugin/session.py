@@ -24,6 +24,7 @@ from ..model.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
 from . import given
 from .asking import Questions
+from .checks_files import ChecksFiles
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker
 from .engine import Engine
 from .needs import Needs, check_needs, needed_first
@@ -63,9 +64,11 @@ class RunbookSession:
         self.engine = Engine(settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
         self.needs = Needs(self.read, self.run_whole)
+        self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
-        for plugin in (self.running, Reports(config, self.summary, self.redactor, self.running.note_worker)):
+        reports = Reports(config, self.summary, self.redactor, self.running.note_worker)
+        for plugin in (self.running, self.checks_files, reports):
             config.pluginmanager.register(plugin)
 
     # Collection
@@ -99,6 +102,7 @@ class RunbookSession:
     def note_book(self, book: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""
         self.needs.note_book(book)
+        self.checks_files.note_book(book)
         self.summary.note_book(book, has_items=bool(items_of(book, self.registry.catalog)))
         for tag in {*book.tags, *(tag for spec in book.blocks for tag in spec.rules.tags)}:
             self.config.addinivalue_line("markers", f"{tag}: a tag of runbook blocks")
@@ -184,6 +188,7 @@ class RunbookSession:
         run = self._open_modules.pop(module)
         module.run = None
         self.needs.keep(module, run)
+        self.checks_files.write(run)
         for spec in run.missed_cleanups():
             self.summary.note_missed_cleanup(spec)
         for leftover in self.engine.run(run.finish, cancel=run.cancel):

@@ -1,0 +1,69 @@
+"""Checks files that are written: brought up to date, or made from what a green run has seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..document.written_checks import checks_of_run, may_be_written
+from ..model.checks_update import updated_checks
+
+if TYPE_CHECKING:
+    from ..document.run import RunbookRun
+    from ..masking import Redactor
+    from ..model.catalog import BlockCatalog
+    from ..model.runbook import Runbook
+    from .summary import Summary
+
+
+class ChecksFiles:
+    """The plugin object that writes them, where the options ask for it."""
+
+    def __init__(self, config: pytest.Config, summary: Summary, redactor: Redactor, catalog: BlockCatalog) -> None:
+        self._updates = bool(config.getoption("runbook_update_checks"))
+        self._writes = bool(config.getoption("runbook_write_checks"))
+        self._summary = summary
+        self._redactor = redactor
+        self._catalog = catalog
+        self._books: list[Runbook] = []
+
+    def note_book(self, book: Runbook) -> None:
+        """Know a runbook that was collected."""
+        self._books.append(book)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> object:
+        """Update checks files, in place of running anything."""
+        if not self._updates:
+            return None
+        for book in self._books:
+            self._update(book)
+        return True
+
+    def write(self, run: RunbookRun) -> None:
+        """Write a checks file for a document that has none, if every block of it passed."""
+        if not self._writes or not may_be_written(run):
+            return
+        path = run.document.runbook.path.with_suffix(".checks.yaml")
+        text = checks_of_run(run, self._redactor)
+        if self._redactor.holds_secret(text):
+            self._summary.note(f"{path.name} was not written: a secret would be in it")
+            return
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            return
+        self._summary.note(f"{path.name} was written: what was seen of {len(run.document.items)} blocks")
+
+    def _update(self, book: Runbook) -> None:
+        update = updated_checks(book, self._catalog)
+        if update is None:
+            return
+        if update.told:
+            update.path.write_bytes(update.text.encode())
+        for line in update.told:
+            self._summary.note(f"{book.checks}:{line}")
+        for line in update.by_hand:
+            self._summary.note(f"{book.checks}:{line}: could not be written; do it by hand")
