@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -128,11 +128,12 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
 
 
 def connection_name(connection_string: str) -> str:
-    """A connection string as people may see it: scheme, user, host, port and path, without what else it holds."""
-    try:
-        parts = urlsplit(connection_string)
-    except ValueError:
-        return "the given address"
-    user, at, host = parts.netloc.rpartition("@")
-    scheme = f"{parts.scheme}:{'//' if '://' in connection_string else ''}" if parts.scheme else ""
-    return f"{scheme}{user.partition(':')[0]}{at}{host}{parts.path}"
+    """A connection string as people may see it: scheme, user, host, port and path.
+
+    All between the user and the last ``@`` is left out: a password may hold what should have been encoded.
+    """
+    scheme, separator, rest = connection_string.partition("://")
+    if not separator:
+        scheme, rest = "", connection_string
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{re.split('[?#]', place)[0]}"

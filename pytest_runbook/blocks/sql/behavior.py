@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from abc import abstractmethod
@@ -27,6 +28,8 @@ SHOWN_ROWS = 20
 SHOWN_CELL = 200
 
 
+# user:password@ with something in it that ends the authority of a URI before the @.
+_ENCODING_MISSED = re.compile(r"[\w+.-]+://[^/?#@]*:[^/?#@]*[/?#][^?#]*@")
 _IS_IT_UP = "is the server up, and are host and port right?"
 
 
@@ -95,6 +98,15 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             raise Malformed(f"{path} can't be read: {error}", place=self.spec.place_of("queryFile")) from error
 
     def resolve_connection_string(self, context: ExecutionContext) -> str:
+        uri = self._connection_string(context)
+        if _ENCODING_MISSED.match(uri):
+            hint = "percent-encode it: / is %2F, ? is %3F, # is %23, @ is %40"
+            raise Malformed(
+                "user or password in the URI hold a / ? or # as it is", place=self.spec.place_of("uri"), hint=hint
+            )
+        return uri
+
+    def _connection_string(self, context: ExecutionContext) -> str:
         name = self.spec.props.get("connection")
         if not name:
             return super().resolve_connection_string(context)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_runbook.blocks.query import connection_name
 from tests.blocks.sql.conftest import Database
 from tests.run_book import Ran, run_book
 from tests.servers.database_servers import PASSWORD, DatabaseServer
@@ -29,6 +30,9 @@ URIS = [
     ("clickhouse", "clickhouse://h", "a ClickHouse URI begins with http:// or https://"),
     ("clickhouse", "http://", "the URI names no host"),
     ("postgres", "postgres://u@h/d?channel_binding=require", "channel_binding=require can't be met"),
+    ("postgres", "postgres://u:pa/ss@h/d", "user or password in the URI hold a / ? or # as it is"),
+    ("mysql", "mysql://u:pa?ss@h/d", "user or password in the URI hold a / ? or # as it is"),
+    ("clickhouse", "http://u:pa#ss@h", "user or password in the URI hold a / ? or # as it is"),
     ("postgres", "{{ var.none }}", "var.none is empty"),
     ("postgres", "postgres://{{ var.none }}:x@h/d", "var.none is empty"),
     ("postgres", "postgres://{{ var.nothing_set_it }}@h/d", "var.nothing_set_it is undefined"),
@@ -70,6 +74,22 @@ def test_parameters_of_other_clients_are_no_settings(postgres: DatabaseServer, t
     ran = run_book(tmp_path, {"postgres": {"uri": uri, "query": "show application_name"}})
 
     assert ran.output["value"] == "smoke"
+
+
+NAMES = [
+    ("postgres://u:secret@h:5/d?sslmode=require", "postgres://u@h:5/d"),
+    ("postgres://u:sec/r@e?t@h/d", "postgres://u@h/d"),
+    ("postgres:///d", "postgres:///d"),
+    ("http://h:8123", "http://h:8123"),
+    (":memory:", ":memory:"),
+    ("shop.db?mode=ro", "shop.db"),
+    ("sqlite://shop.db", "sqlite://shop.db"),
+]
+
+
+@pytest.mark.parametrize(("uri", "name"), NAMES)
+def test_uri_is_told_without_its_password(uri: str, name: str) -> None:
+    assert connection_name(uri) == name
 
 
 def wrong_password(server: DatabaseServer) -> str:
