@@ -1,13 +1,12 @@
-"""Terminal: commands that are typed into a shell, as a person would, on this machine."""
+"""Terminal: commands that are typed into a shell, as a person would, on this machine or another."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,14 +20,16 @@ from ..messages.events import EventKind
 from ..resources.captured_output import CapturedOutput, Stream
 from ..resources.interpreters import Interpreter
 from ..resources.local_pty import LocalPty
-from ..resources.output_variables import OutputVariablesFile
+from ..resources.output_variables import VARIABLE_NAMES, OutputVariablesFile, decode_output_variables
 from ..resources.process_family import Mark
-from ..resources.pty import PtyOutcome, PtySize, type_code
+from ..resources.pty import Pty, PtyOutcome, PtySize, type_code
 from ..resources.screen import screen_text
-from ..resources.terminal_shells import TerminalShell
+from ..resources.ssh.target import Target
+from ..resources.terminal_shells import line_limit, new_mark, prepared_shell
 from ..resources.typist import Typist
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
+from .remote import become_of, once_reachable, target_of
 from .script import encoded, written_variables
 
 DEFAULT_SHELL = "/bin/sh"
@@ -47,22 +48,17 @@ class Terminal(BlockBehavior):
     uses_host: ClassVar[bool] = True
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        if context.resolver.ssh_host is not None:
-            raise BlockFailed("terminals on other hosts are not supported yet", hint="use a script")
         code = context.render("code")
-        interpreter = context.resources.interpreter(str(self.spec.props.get("type") or _user_shell()))
+        target = target_of(context)
+        if target is not None and become_of(context) is not None:
+            raise BlockFailed("a terminal can't become another user", hint="type sudo into it, or use a script")
         findings = context.findings
-        findings.where = _where(context, interpreter)
         findings.did = shorten(code, 80) or "an empty terminal"
-        session = _Session(context, PtySize(_number(context, "rows"), _number(context, "cols")))
+        interpreter = await self._interpreter(context, target)
+        findings.where = _where(context, interpreter)
+        session = _Session(context, interpreter, _lines(context, code, interpreter))
         findings.output = session.sections
-        with context.resources.output_variables() as file:
-            env = await _environment(context, file)
-            shell = context.resources.shells.prepare(interpreter, env)
-            outcome = await session.run(shell, env, _lines(context, code, shell))
-            findings.exit_code = outcome.exit_code
-            findings.did = f"{findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
-            variables = written_variables(file.read, context, outcome.exit_code)
+        outcome, variables = await (session.run() if target is None else self._run_there(context, target, session))
         return WorkResult(
             output=session.output(outcome),
             variables=variables,
@@ -70,52 +66,114 @@ class Terminal(BlockBehavior):
             failure=_failure(outcome),
         )
 
+    async def _interpreter(self, context: ExecutionContext, target: Target | None) -> Interpreter:
+        named = str(self.spec.props.get("type") or "")
+        if not named and target is not None:
+            from ..resources.ssh.remote_pty import login_shell
+
+            pool = context.resources.ssh
+            named = await once_reachable(context, target, self.label, lambda: login_shell(pool, target))
+        elif not named:
+            named = os.environ.get("SHELL", "")
+        return context.resources.interpreter(named or DEFAULT_SHELL)
+
+    async def _run_there(
+        self, context: ExecutionContext, target: Target, session: _Session
+    ) -> tuple[PtyOutcome, dict[str, object]]:
+        return await once_reachable(context, target, self.label, lambda: session.run_there(target))
+
 
 class _Session:
     """One terminal from its opening to its end, with all that was shown in it."""
 
-    def __init__(self, context: ExecutionContext, size: PtySize) -> None:
+    def __init__(self, context: ExecutionContext, interpreter: Interpreter, lines: list[str]) -> None:
         self._context = context
-        self._size = size
+        self._interpreter = interpreter
+        self._mark = new_mark(interpreter)
+        self._typist = Typist(lines, self._mark)
+        self._size = PtySize(_number(context, "rows"), _number(context, "cols"))
         self._captured = CapturedOutput()
         self._since = time.monotonic()
 
-    async def run(self, shell: TerminalShell, env: Mapping[str, str], lines: list[str]) -> PtyOutcome:
-        """Type the lines, and wait for the end.
+    async def run(self) -> tuple[PtyOutcome, dict[str, object]]:
+        """Run it on this machine; gives its end, and the variables that were written.
 
-        :raises BlockFailed: if the shell can't be started, or the code is not whole.
+        :raises BlockFailed: if the shell can't be started, or the code is not complete.
         """
-        typist = Typist(lines, shell.mark)
-        try:
-            outcome = await self._typed(shell, env, typist)
-        except anyio.get_cancelled_exc_class():
-            self._show(typist.hear_end())
-            self._context.findings.notes.append(typist.state)
-            self._context.set_output(self.output(None))
-            raise
-        self._show(typist.hear_end())
-        if typist.problem is not None:
-            self._context.set_output(self.output(None))
-            raise self._incomplete(typist.problem)
-        if typist.status is None:
-            return outcome
-        return PtyOutcome(exit_code=typist.status, signal=None, seconds=outcome.seconds)
+        context, resources = self._context, self._context.resources
+        with resources.output_variables() as file:
+            env = await _environment(context, file)
+            with prepared_shell(self._interpreter, self._mark, env, resources.folder) as shell:
+                pty = LocalPty(
+                    shell.argv,
+                    cwd=Path(context.resolver.cwd),
+                    env={**env, **shell.environment},
+                    size=self._size,
+                    on_output=self._hear,
+                    keeper=resources.processes,
+                    mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+                )
+                async with self._at(pty), pty:
+                    await type_code(pty, self._typist)
+            return self._ended(pty.outcome, file.read)
 
-    async def _typed(self, shell: TerminalShell, env: Mapping[str, str], typist: Typist) -> PtyOutcome:
-        context, pty_id = self._context, self._context.handle.id
-        pty = LocalPty(
-            shell.argv,
-            cwd=Path(context.resolver.cwd),
-            env={**env, **shell.environment},
-            size=self._size,
-            on_output=lambda data: self._show(typist.hear(data)),
-            keeper=context.resources.processes,
-            mark=Mark(run_id=context.run_id, execution_id=pty_id),
+    async def run_there(self, target: Target) -> tuple[PtyOutcome, dict[str, object]]:
+        """Run it on another host.
+
+        :raises RunbookError: if it can't be reached, the shell can't be started, or the code is not complete.
+        """
+        from ..resources.ssh.remote_pty import RemotePty, TerminalCommand  # the library takes its time to import
+
+        context = self._context
+        command = TerminalCommand(
+            interpreter=self._interpreter,
+            code="",
+            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            cwd=context.resolver.remote_cwd,
+            env={"ATUIN_DESKTOP_PTY": "true", **context.resolver.block_env()},
+            file_variables=VARIABLE_NAMES,
+            prompt_mark=self._mark,
         )
-        async with pty:
-            with context.resources.ptys.holding(pty_id, pty), self._announced():
-                await type_code(pty, typist)
-        return pty.outcome
+        pty = await RemotePty.open(context.resources.ssh, target, command, self._size, self._hear)
+        async with self._at(pty), pty:
+            await type_code(pty, self._typist)
+        return self._ended(pty.outcome, lambda: decode_output_variables(pty.file))
+
+    @asynccontextmanager
+    async def _at(self, pty: Pty) -> AsyncIterator[None]:
+        """Let others see the terminal and type into it; cancelled, say how far things had come."""
+        context, pty_id = self._context, self._context.handle.id
+        context.emit_event(EventKind.PTY_OPENED, {"pid": pty_id})
+        about = {"pid": pty_id, "runbook": context.run_id, "block": context.spec.id, "created_at": int(time.time())}
+        context.send_output(data=about)
+        try:
+            with context.resources.ptys.holding(pty_id, pty):
+                yield
+        except anyio.get_cancelled_exc_class():
+            context.findings.notes.append(self._typist.state)
+            context.set_output(self.output(None))
+            raise
+        finally:
+            self._show(self._typist.hear_end())
+            context.emit_event(EventKind.PTY_CLOSED, {"pid": pty_id})
+
+    def _ended(
+        self, outcome: PtyOutcome, read: Callable[[], Mapping[str, str]]
+    ) -> tuple[PtyOutcome, dict[str, object]]:
+        """How it ended as its author sees it: with the last command, if the shell came that far."""
+        context, typist = self._context, self._typist
+        if typist.problem is not None:
+            context.set_output(self.output(None))
+            hint = "close the quote, the bracket or the here-document; the screen shows what the shell made of it"
+            raise BlockFailed(typist.problem, place=context.spec.place_of("code"), hint=hint)
+        if typist.status is not None:
+            outcome = PtyOutcome(exit_code=typist.status, signal=None, seconds=outcome.seconds)
+        context.findings.exit_code = outcome.exit_code
+        context.findings.did = f"{context.findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
+        return outcome, written_variables(read, context, outcome.exit_code)
+
+    def _hear(self, data: bytes) -> None:
+        self._show(self._typist.hear(data))
 
     def output(self, outcome: PtyOutcome | None) -> Output:
         """The block's output. outcome: None if it was cancelled, or could not go on."""
@@ -144,23 +202,6 @@ class _Session:
             self._captured.append(Stream.STDOUT, data)
             self._context.send_output(binary=data)
 
-    @contextmanager
-    def _announced(self) -> Iterator[None]:
-        """Tell who watches the run of the terminal, and who shows the block which one to show."""
-        context = self._context
-        pty_id = context.handle.id
-        context.emit_event(EventKind.PTY_OPENED, {"pid": pty_id})
-        about = {"pid": pty_id, "runbook": context.run_id, "block": context.spec.id, "created_at": int(time.time())}
-        context.send_output(data=about)
-        try:
-            yield
-        finally:
-            context.emit_event(EventKind.PTY_CLOSED, {"pid": pty_id})
-
-    def _incomplete(self, problem: str) -> BlockFailed:
-        hint = "close the quote, the bracket or the here-document; the screen shows what the shell made of it"
-        return BlockFailed(problem, place=self._context.spec.place_of("code"), hint=hint)
-
 
 async def _environment(context: ExecutionContext, file: OutputVariablesFile) -> dict[str, str]:
     """What a program in the terminal gets. The terminal has a size of its own, whatever that of ours is."""
@@ -169,27 +210,23 @@ async def _environment(context: ExecutionContext, file: OutputVariablesFile) -> 
     return {**ours, **TERMINAL_ENVIRONMENT, **context.resolver.block_env(), **file.environment}
 
 
-def _user_shell() -> str:
-    return shlex.quote(os.environ.get("SHELL") or DEFAULT_SHELL)
-
-
 def _number(context: ExecutionContext, prop: str) -> int:
     value = context.spec.props[prop]
     assert isinstance(value, int), "the loader saw to that"
     return value
 
 
-def _lines(context: ExecutionContext, code: str, shell: TerminalShell) -> list[str]:
+def _lines(context: ExecutionContext, code: str, interpreter: Interpreter) -> list[str]:
     """The lines to type.
 
     :raises BlockFailed: if one can't be typed.
     """
-    place = context.spec.place_of("code")
+    place, limit = context.spec.place_of("code"), line_limit(interpreter)
     lines = [line.removesuffix("\r") for line in code.removesuffix("\n").split("\n")] if code else []
     for number, line in enumerate(lines):
         size = len(encoded(line, place.below(number)))
-        if shell.line_limit is not None and size > shell.line_limit:
-            message = f"line {number + 1} has {size} bytes; a terminal takes {shell.line_limit} at most"
+        if limit is not None and size > limit:
+            message = f"line {number + 1} has {size} bytes; a terminal takes {limit} at most"
             raise BlockFailed(message, place=place, hint="break it with backslashes, or make it a script")
     return lines
 
@@ -197,7 +234,8 @@ def _lines(context: ExecutionContext, code: str, shell: TerminalShell) -> list[s
 def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
     resolver = context.resolver
     whose = f" <- {resolver.cwd_source}" if resolver.cwd_source is not None else ""
-    return f"{resolver.host}, cwd {resolver.cwd}{whose}, {' '.join(interpreter.words)} in a terminal"
+    cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
+    return f"{resolver.host}, cwd {cwd}{whose}, {' '.join(interpreter.words)} in a terminal"
 
 
 def _failure(outcome: PtyOutcome) -> BlockFailed | None:

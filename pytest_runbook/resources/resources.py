@@ -21,7 +21,6 @@ from .reachability import Reachability
 if TYPE_CHECKING:
     from .http_client import HttpConnections
     from .ssh.pool import Emit, SshPool
-    from .terminal_shells import TerminalShells
 
 
 class Resources:
@@ -45,7 +44,6 @@ class Resources:
         self._ssh: SshPool | None = None
         self._emit: Emit = lambda kind, data: None
         self._note: Callable[[str], object] = lambda text: None
-        self._shells: TerminalShells | None = None
 
     async def __aenter__(self) -> Self:
         await self.processes.__aenter__()
@@ -91,15 +89,6 @@ class Resources:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
         return self._folder
-
-    @property
-    def shells(self) -> TerminalShells:
-        """What makes shells ready for terminals."""
-        if self._shells is None:
-            from .terminal_shells import TerminalShells
-
-            self._shells = TerminalShells(self.folder)
-        return self._shells
 
     @property
     def http(self) -> HttpConnections:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
+from ..errors import BlockFailed
 from .interpreters import Interpreter
 
+_LOGIN_OPTIONS = frozenset(("-l", "--login"))
 _POSIX = ("bash", "sh", "dash", "ash", "ksh", "mksh")
 # What a terminal takes in one line before a program has read it; fish reads single keys.
 _LINE_LIMIT = 4095 if os.uname().sysname == "Linux" else 1023
@@ -102,66 +106,77 @@ bind \t 'commandline -i \t'
 """
 
 
+def new_mark(interpreter: Interpreter) -> str | None:
+    """What the marks of a shell begin with in one terminal; None for a program that makes none."""
+    return f"7770;{secrets.token_hex(4)}" if interpreter.name in (*_POSIX, "zsh", "fish") else None
+
+
+def line_limit(interpreter: Interpreter) -> int | None:
+    """The most bytes that a line typed may have; None: as many as one likes."""
+    return None if interpreter.name == "fish" else _LINE_LIMIT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalShell:
-    """A shell, ready to be started in a terminal.
+    """How a shell is started in a terminal.
 
-    mark: what its marks begin with, None if it makes none. line_limit: the most bytes that a line typed may have.
+    files: its start-up files, their text by their path. environment: what it needs beside that of programs.
     """
 
     argv: tuple[str, ...]
+    files: Mapping[PurePosixPath, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    mark: str | None = None
-    line_limit: int | None = _LINE_LIMIT
 
-
-class TerminalShells:
-    """Makes shells ready; their start-up files are written once.
-
-    folder: a private one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._mark = f"7770;{secrets.token_hex(4)}"
-
-    def prepare(self, interpreter: Interpreter, environment: Mapping[str, str]) -> TerminalShell:
+    @classmethod
+    def of(
+        cls, interpreter: Interpreter, mark: str | None, environment: Mapping[str, str], folder: PurePosixPath
+    ) -> TerminalShell:
         """The shell that a block names, or whatever program it names.
 
-        environment: what it will get, to be found there again by programs whatever the shell needs for itself.
+        environment: what programs will get; shells that need a variable of it for themselves give it back.
+        folder: a private one, for its files.
         """
-        is_login = "-l" in interpreter.options or "--login" in interpreter.options
-        words = [word for word in interpreter.words if word not in ("-l", "--login")]
+        if mark is None:
+            return cls(argv=interpreter.words)
+        is_login = not _LOGIN_OPTIONS.isdisjoint(interpreter.options)
+        words = tuple(word for word in interpreter.words if word not in _LOGIN_OPTIONS)
         login = {"RUNBOOK_LOGIN": "1"} if is_login else {}
+        sh, zsh, fish = folder / "start.sh", folder / ".zshrc", folder / "start.fish"
+        options: tuple[str, ...]
         match interpreter.name:
             case "bash":
-                argv = [*words, "--rcfile", str(self._file("shell.sh", _POSIX_START)), "-i"]
-                moved = _moved("ENV", environment)
-                return TerminalShell(argv=tuple(argv), environment={**moved, **login}, mark=self._mark)
+                options = ("--rcfile", str(sh), "-i")
+                file, more = {sh: _POSIX_START}, {**_moved("ENV", environment), **login}
             case "zsh":
-                place = {"ZDOTDIR": str(self._file("zsh/.zshrc", _ZSH_START).parent)}
-                argv = [*words, *(["-l"] if is_login else ["-d"]), "-i"]
-                return TerminalShell(
-                    argv=tuple(argv), environment={**_moved("ZDOTDIR", environment), **place, **login}, mark=self._mark
-                )
+                options = ("-l" if is_login else "-d", "-i")
+                file, more = {zsh: _ZSH_START}, {**_moved("ZDOTDIR", environment), "ZDOTDIR": str(folder), **login}
             case "fish":
-                start = f"source {self._file('start.fish', _FISH_START)}"
-                argv = [*words, *(["-l"] if is_login else ["--no-config"]), "-i", "-C", start]
-                return TerminalShell(argv=tuple(argv), mark=self._mark, line_limit=None)
-            case name if name in _POSIX:
-                place = {"ENV": str(self._file("shell.sh", _POSIX_START))}
-                argv = [*words, *(["-l"] if is_login else []), "-i"]
-                return TerminalShell(
-                    argv=tuple(argv), environment={**_moved("ENV", environment), **place}, mark=self._mark
-                )
-        return TerminalShell(argv=interpreter.words)
+                options = ("-l" if is_login else "--no-config", "-i", "-C", f"source {fish}")
+                file, more = {fish: _FISH_START}, {}
+            case _:
+                options = ("-l", "-i") if is_login else ("-i",)
+                file, more = {sh: _POSIX_START}, {**_moved("ENV", environment), "ENV": str(sh)}
+        files = {path: _filled(text, mark) for path, text in file.items()}
+        return cls(argv=(*words, *options), files=files, environment=more)
 
-    def _file(self, name: str, text: str) -> Path:
-        path = self._folder / name
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(_filled(text, self._mark), encoding="utf-8")
-        return path
+
+@contextmanager
+def prepared_shell(
+    interpreter: Interpreter, mark: str | None, environment: Mapping[str, str], folder: Path
+) -> Iterator[TerminalShell]:
+    """A shell for this machine, its files there as long as the context is open.
+
+    :raises BlockFailed: if they can't be written.
+    """
+    with TemporaryDirectory(prefix="shell-", dir=folder, ignore_cleanup_errors=True) as own:
+        shell = TerminalShell.of(interpreter, mark, environment, PurePosixPath(own))
+        try:
+            for path, text in shell.files.items():
+                Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            hint = "make room there, or set TMPDIR to another folder"
+            raise BlockFailed(f"the shell can't be prepared in {own}: {error.strerror}", hint=hint) from error
+        yield shell
 
 
 def _filled(text: str, mark: str) -> str:

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
@@ -35,7 +35,7 @@ from .target import Target
 
 TERM = "xterm-256color"
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
-_END_TIMEOUT = 5.0
+_END_TIMEOUT = _HANGUP.hangup + _HANGUP.terminate + 5.0
 _MOST_NOISE = 1 << 16
 
 
@@ -47,7 +47,7 @@ class TerminalCommand(RemoteCommand):
     """
 
     prompt_mark: str | None
-    shell: TerminalShell = TerminalShell(argv=())
+    shell: TerminalShell = field(default_factory=lambda: TerminalShell(argv=()))
 
     def prepared(self, folder: PurePosixPath) -> TerminalCommand:
         """The same with the shell's own files in that folder."""
@@ -85,7 +85,9 @@ class RemotePty:
         self._grace = grace
         self._on_output = on_output
         self._nonce = secrets.token_hex(12)
-        self._mark = re.compile(rb"%b (\d+) (\w+)\r?\n" % self._nonce.encode())
+        steps = "|".join(Step).encode()
+        # On a terminal, what the `sh` says of a step that failed comes between.
+        self._mark = re.compile(rb"%b (\d+) (?:[^\0]*?\n)??(%b)\r?\n" % (self._nonce.encode(), steps))
         self._noise = bytearray()
         self._pid: int | None = None
         self._step = ""
