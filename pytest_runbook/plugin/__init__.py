@@ -125,6 +125,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     config = parent.config
     is_named = file_path in _named_paths(config)
+    if not is_named and not _is_asked_for(file_path, config):
+        return None
     is_ours = is_named or file_path.name.endswith(CHECKS_FILES) or _matches(file_path, config)
     if not is_ours:
         return None
@@ -164,6 +166,11 @@ def _named_paths(config: pytest.Config) -> Set[Path]:
         named = (folder / str(argument).split("::")[0] for argument in config.args)
         config.stash[NAMED] = frozenset(Path(os.path.abspath(path)) for path in named)  # noqa: PTH100  # pytest follows no links
     return config.stash[NAMED]
+
+
+def _is_asked_for(path: Path, config: pytest.Config) -> bool:
+    """True if it lies below an argument: pytest also shows us the files beside those that it was asked for."""
+    return config.getoption("pyargs") or not _named_paths(config).isdisjoint(path.parents)
 
 
 def _matches(path: Path, config: pytest.Config) -> bool:
