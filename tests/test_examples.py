@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+
+from pytest_runbook.model.tree import plain
+from pytest_runbook.model.yaml_tree import parse_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "example_runbooks"
 RUNBOOKS = sorted(path.name for pattern in ("*.runbook.yaml", "*.atrb") for path in EXAMPLES.glob(pattern))
@@ -15,3 +20,11 @@ def test_every_block_of_every_example_passes(pytester: pytest.Pytester) -> None:
 
     assert set(result.parseoutcomes()) <= {"passed", "xfailed"}
     result.stdout.fnmatch_lines_random([f"*{name}::* PASSED*" for name in RUNBOOKS])
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_editors_find_the_schema_of_every_example_and_it_fits(path: Path) -> None:
+    first = path.read_text().partition("\n")[0]
+    schema = json.loads((EXAMPLES / first.removeprefix("# yaml-language-server: $schema=")).read_text())
+
+    jsonschema.validate(plain(parse_yaml(path.read_text())), schema)

@@ -55,6 +55,7 @@ class RunbookRun:
         self._resumed: anyio.Event | None = None
         self._owned_faults: list[RunbookError] = []
         self._asked: set[str] = set()
+        self._started: set[str] = set()
         self._started_at: float | None = None
         self._cleanup_started_at: float | None = None
 
@@ -110,10 +111,17 @@ class RunbookRun:
                 return f"{self.document.label(spec)} {fate}{why}"
         return None
 
-    def missed_cleanups(self) -> tuple[BlockSpec, ...]:
-        """Clean-ups of a run that was begun which have not had their turn."""
-        specs = (spec for spec in self.document.items if spec.rules.is_cleanup and spec.id not in self.results)
-        return tuple(specs) if self.is_started else ()
+    def uncleaned(self) -> tuple[tuple[BlockSpec, str], ...]:
+        """Clean-ups of a run that was begun which have not cleaned up, and why: no turn, or a failure."""
+        cleanups = (spec for spec in self.document.items if spec.rules.is_cleanup)
+        found = ((spec, self._why_uncleaned(spec)) for spec in cleanups) if self.is_started else ()
+        return tuple((spec, why) for spec, why in found if why is not None)
+
+    def _why_uncleaned(self, spec: BlockSpec) -> str | None:
+        result = self.results.get(spec.id)
+        if result is None:
+            return "was not run"
+        return f"failed: {result.message}" if result.outcome is Outcome.FAILED else None
 
     async def run_all(
         self, start: str | None = None, *, limit: Limit | None = None, tell: Callable[[BlockSpec], object] | None = None
@@ -237,7 +245,7 @@ class RunbookRun:
         started = {
             key
             for result in self.results.values()
-            if result.outcome is not Outcome.SKIPPED
+            if result.block_id in self._started and result.outcome is not Outcome.SKIPPED
             for key in (result.block_id, result.name)
         }
         return None if started & set(wanted) else Skip(f"{', '.join(wanted)} was not started")
@@ -274,6 +282,7 @@ class RunbookRun:
             self._emit(EventKind.SERIAL_EXECUTION_STARTED)
         limit = self._limit(spec, upper_limit)
         handle = self.document.start_execution(spec.id, limit)
+        self._started.add(spec.id)
         try:
             result = await ended(handle)
         except anyio.get_cancelled_exc_class():

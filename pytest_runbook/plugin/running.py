@@ -41,7 +41,7 @@ class Running:
         """Run one block, if it is to run. After an interruption the session ends with it."""
         run = item.node.run
         assert run is not None
-        if item.previous is not None and not item.previous.was_reached:
+        if item.previous is not None and not item.previous.was_reached and not item.spec.rules.is_cleanup:
             error = _elsewhere(item.previous)
             run.fail(item.previous.spec.id, error)
             self._books.summary.note(str(error))

@@ -189,8 +189,8 @@ class RunbookSession:
         module.run = None
         self.needs.keep(module, run)
         self.checks_files.write(run)
-        for spec in run.missed_cleanups():
-            self.summary.note_missed_cleanup(spec)
+        for spec, why in run.uncleaned():
+            self.summary.note_uncleaned(spec, why)
         for leftover in self.engine.run(run.finish, cancel=run.cancel):
             self.summary.note_leftover(run.document.runbook, leftover)
         self.summary.note_read(run.document.names_read)

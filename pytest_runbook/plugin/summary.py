@@ -27,6 +27,7 @@ class Summary:
         self._refused = 0
         self._prose_only: set[str] = set()
         self._notes: dict[str, None] = {}
+        self._uncleaned: dict[str, None] = {}
         self._read: set[str] = set()
         self._variables: set[str] = set()
         self._unmaskable: set[str] = set()
@@ -60,8 +61,9 @@ class Summary:
             detail = trace.message or (trace.actual and f"actual {trace.actual}")
             self.note(f"{told}: {detail}" if detail else told)
 
-    def note_missed_cleanup(self, spec: BlockSpec) -> None:
-        self.note(f"{spec.place}: NOT CLEANED UP: {spec.label} was not run")
+    def note_uncleaned(self, spec: BlockSpec, why: str) -> None:
+        """Keep what was not cleaned up, to be told last."""
+        self._uncleaned[self._redactor.redact(f"{spec.place}: NOT CLEANED UP: {spec.label} {why}")] = None
 
     def note_read(self, names: Iterable[str]) -> None:
         """Keep which names were read, by any runbook."""
@@ -83,6 +85,7 @@ class Summary:
         return {
             "prose_only": sorted(self._prose_only),
             "notes": list(self._notes),
+            "uncleaned": list(self._uncleaned),
             "read": sorted(self._read),
             "variables": sorted(self._variables),
             "unmaskable": sorted(self._redactor.unmaskable),
@@ -92,6 +95,7 @@ class Summary:
         """Take in what a worker tells."""
         self._prose_only.update(told["prose_only"])
         self.note_all(told["notes"])
+        self._uncleaned.update(dict.fromkeys(told["uncleaned"]))
         self.note_read(told["read"])
         self.note_given(told["variables"])
         self._unmaskable.update(told["unmaskable"])
@@ -110,6 +114,7 @@ class Summary:
             lines.append(f"read-only: {_count(self._refused, 'block')} skipped that may change something")
         if self.ran_nothing:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
+        lines += self._uncleaned
         return [escape_controls(line) for line in lines]
 
 
