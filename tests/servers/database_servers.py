@@ -71,8 +71,8 @@ def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
     with folder() as home:
         subprocess.run(
             [
-                install, "--no-defaults", f"--datadir={home}/data", "--auth-root-authentication-method=normal",
-                "--skip-test-db",
+                install, "--no-defaults", f"--datadir={home}/data", f"--tmpdir={home}",
+                "--auth-root-authentication-method=normal", "--skip-test-db",
             ],
             check=True, capture_output=True, cwd=home, **unprivileged(),
         )  # fmt: skip
@@ -82,7 +82,8 @@ def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
             "grant all on *.* to runbook@'%' with grant option;\n"
         )
         command: list[str | Path] = [
-            program, "--no-defaults", f"--datadir={home}/data", f"--port={port}", "--bind-address=127.0.0.1",
+            program, "--no-defaults", f"--datadir={home}/data", f"--tmpdir={home}", f"--port={port}",
+            "--bind-address=127.0.0.1",
             f"--socket={home}/s", f"--pid-file={home}/pid", "--skip-name-resolve", f"--init-file={home}/init.sql",
             "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
         ]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
@@ -79,6 +81,7 @@ class SqliteSession(SqlSession):
         self._connection = sqlite3.connect(
             self._uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
         )
+        self._connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
 
@@ -124,8 +127,8 @@ def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
 
     :raises BlockFailed: if it names no file.
     """
-    path, _, query = text.removeprefix("sqlite:").removeprefix("//").partition("?")
-    if not text.startswith("sqlite:") and "://" in path:
+    path, _, query = re.sub("^(sqlite|file):(//)?", "", text).partition("?")
+    if "://" in path:
         raise Malformed(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
     parameters = _parameters(query)
     if path in ("", MEMORY):

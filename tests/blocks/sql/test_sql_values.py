@@ -176,6 +176,7 @@ SQLITE: list[tuple[str, object]] = [
     ("''", ""),
     ("x'00ff'", "AP8="),
     ("x''", ""),
+    ("cast(x'61ff' as text)", "a\ufffd"),
     ("date('2024-02-29')", "2024-02-29"),
     ("json('[1]')", "[1]"),
     ("true", 1),

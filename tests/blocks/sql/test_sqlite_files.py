@@ -1,0 +1,67 @@
+"""Which file an SQLite block opens."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.run_book import run_book
+
+PLACES = ["shop.db", "sqlite://shop.db", "sqlite:shop.db", "./shop.db", "sqlite://shop.db?mode=rwc"]
+
+
+@pytest.mark.parametrize("uri", PLACES)
+def test_file_is_relative_to_the_directory(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+
+    run_book(tmp_path, {"directory": "data"}, {"sqlite": {"uri": uri, "query": "create table t (a int)"}})
+
+    assert sqlite3.connect(tmp_path / "data" / "shop.db").execute("select * from t").fetchall() == []
+
+
+@pytest.mark.parametrize("form", ["{}", "sqlite://{}", "file:{}"])
+def test_file_may_be_absolute_and_hold_any_character(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "a b%20é#.db"
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": form.format(path), "query": "create table t (a int)"}})
+
+    assert ran.result.message is None
+    assert path.exists()
+
+
+@pytest.mark.parametrize("uri", [":memory:", "sqlite::memory:", "sqlite://:memory:", "sqlite://"])
+def test_memory_is_new_for_each_block(uri: str, tmp_path: Path) -> None:
+    block = {"sqlite": {"uri": uri, "query": "create table t (a int); select 1 as one"}}
+
+    ran = run_book(tmp_path, block, block)
+
+    assert [result.message for result in ran.results] == [None, None]
+    assert list(tmp_path.iterdir()) == [tmp_path / "book.runbook.json"]
+
+
+def test_foreign_keys_are_heeded(tmp_path: Path) -> None:
+    query = "create table a (id integer primary key); create table b (a references a); insert into b values (7)"
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query}})
+
+    assert ran.result.message == "statement 3 of 3: FOREIGN KEY constraint failed"
+
+
+def test_statement_tells_rows_and_the_last_id(tmp_path: Path) -> None:
+    query = "create table t (id integer primary key, a int); insert into t (a) values (5), (6)"
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query}})
+
+    data = ran.output["results"][1]["data"]  # type: ignore[index]  # a list of mappings
+    assert (data["rowsAffected"], data["lastInsertRowid"]) == (2, 2)
+
+
+def test_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
+    (tmp_path / "shop.db").write_text("no database " * 100)
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": "shop.db", "query": "select 1"}})
+
+    assert ran.result.kind == "unreachable"
+    assert (ran.result.message or "").endswith("can't be opened: file is not a database")
