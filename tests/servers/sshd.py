@@ -148,7 +148,7 @@ def _machine(folder: Path) -> list[str]:
         lines["shadow"] += f"{user}:{hashed.strip()}:19000:0:99999:7:::\n"
     lines["sudoers"] += "asked ALL=(ALL) ALL\nfree ALL=(ALL) NOPASSWD: ALL\n"
     for parent in (folder, *folder.parents[:3]):
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)  # /tmp may be among them: its other bits stay
     mounts = []
     for name, text in lines.items():
         own = Path("/etc", name).read_text() if name != "sudoers" else ""
