@@ -244,7 +244,8 @@ class ExecutionContext:
 
     def emit_event(self, kind: EventKind, data: Mapping[str, object]) -> None:
         """Tell everybody who watches the run."""
-        self.events.emit(Event(kind, self._masked({"blockId": self.spec.id, "runbookId": self.run_id, **data})))
+        if self.events.has_subscribers:
+            self.events.emit(Event(kind, self._masked({"blockId": self.spec.id, "runbookId": self.run_id, **data})))
 
     async def prompt_client(
         self,
@@ -273,7 +274,8 @@ class ExecutionContext:
     def _announce(self, lifecycle: Lifecycle, detail: object, kind: EventKind, data: Mapping[str, object]) -> None:
         if self.is_quiet:
             return
-        self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail))
+        if self.has_listener:
+            self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail))
         self.emit_event(kind, data)
 
     def _masked(self, data: Mapping[str, object]) -> dict[str, object]:

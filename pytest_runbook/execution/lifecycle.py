@@ -305,7 +305,10 @@ class BlockRunner:
         self, output: Mapping[str, object] | None, own: Mapping[str, ContextValue]
     ) -> tuple[AssertionTrace, ...]:
         """What the author asserts; and, beside it, what he only wants to be told of."""
-        rules, judge = self.context.spec.rules, self._judge(output, own)
+        rules = self.context.spec.rules
+        if not (rules.assertions or rules.warnings or rules.expectations):
+            return ()
+        judge = self._judge(output, own)
         warnings = judge.judge(rules.warnings)
         self._warnings = tuple(trace for trace in warnings if trace.verdict is not Verdict.PASSED)
         render = partial(self._rendered, own)

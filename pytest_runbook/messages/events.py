@@ -64,6 +64,11 @@ class EventBus:
         self._tell = tell
         self._subscribers: list[Subscriber] = []
 
+    @property
+    def has_subscribers(self) -> bool:
+        """False if nobody hears what is emitted, so that it need not be made."""
+        return bool(self._subscribers)
+
     def emit(self, event: Event) -> None:
         for subscriber in tuple(self._subscribers):
             try:

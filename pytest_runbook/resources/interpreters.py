@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
@@ -54,7 +55,7 @@ _LOGIN_SHELLS = ("bash", "zsh", "sh", "fish")
 _ENV_OPTIONS_WITH_VALUE = ("-u", "--unset", "-C", "--chdir", "-P")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interpreter:
     """A command that runs code.
 
@@ -105,7 +106,7 @@ class Interpreter:
 
     def argv(self, code: str) -> list[str]:
         """The command that runs the code as one argument."""
-        return [*self.words, *self._flag(), code]
+        return [*self._before_code, code]
 
     def argv_for_file(self, path: Path) -> list[str]:
         """The command that runs the code in a file, ``$0``, ``sys.argv`` and ``sys.path`` as they are with `argv`."""
@@ -125,9 +126,10 @@ class Interpreter:
         with _code_file(code, folder) as path:
             yield self.argv_for_file(path)
 
-    def _flag(self) -> list[str]:
+    @cached_property
+    def _before_code(self) -> tuple[str, ...]:
         letter = self.language.flag if self.language else None
-        return [] if letter is None or self._has_letter(letter) else [f"-{letter}"]
+        return self.words if letter is None or self._has_letter(letter) else (*self.words, f"-{letter}")
 
     def _has_letter(self, letter: str) -> bool:
         valued = self.language.valued if self.language else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from ..errors import BlockFailed
 
@@ -83,16 +83,15 @@ class OutputVariablesFile:
     """
 
     def __init__(self, folder: Path, *, size_limit: int = SIZE_LIMIT) -> None:
+        self.path = folder / f"vars-{uuid4().hex}.txt"
         self._size_limit = size_limit
         try:
-            file, name = tempfile.mkstemp(prefix="vars-", suffix=".txt", dir=folder)
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError as error:
             raise BlockFailed(
                 f"no file for output variables can be made in {folder}: {error.strerror}",
                 hint="make room there, or set TMPDIR to another folder",
             ) from error
-        os.close(file)
-        self.path = Path(name)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -104,9 +103,13 @@ class OutputVariablesFile:
 
         :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
         """
-        return decode_output_variables(self._content(), self._size_limit)
+        return decode_output_variables(self.content(), self._size_limit)
 
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
+        """What is in it now, a byte more than the limit at most; nothing where the script removed it.
+
+        :raises BlockFailed: if it can't be read.
+        """
         try:
             # A script can put anything in its place: a FIFO must not hang us.
             file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
@@ -123,10 +126,10 @@ class OutputVariablesFile:
 
     def close(self) -> None:
         """Remove the file, and whatever a script put in its place."""
-        if self.path.is_dir() and not self.path.is_symlink():
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
+        try:
             self.path.unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):  # the latter is what macOS says of folders
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -126,7 +126,7 @@ def _children_file(pid: int) -> Iterator[int]:
 
 def _children_of_thread(pid: int, thread: int) -> list[int]:
     try:
-        return [int(child) for child in (_PROC / f"{pid}/task/{thread}/children").read_text().split()]
+        return [int(child) for child in Path(f"{_PROC}/{pid}/task/{thread}/children").read_bytes().split()]
     except OSError:
         return []
 

@@ -38,6 +38,7 @@ class Resources:
         self.ptys = PtyStore()
         self._interpreters = interpreters
         self._login_shell = login_shell
+        self._parsed: dict[str, Interpreter] = {}
         self._folder: Path | None = None
         self._login_environment: Mapping[str, str] | None = None
         self._http: HttpConnections | None = None
@@ -68,8 +69,10 @@ class Resources:
 
         :raises BlockFailed: if the text names none.
         """
-        login = self._login_shell is LoginShell.EACH
-        return Interpreter.parse(text, interpreters=self._interpreters, login=login)
+        if text not in self._parsed:
+            login = self._login_shell is LoginShell.EACH
+            self._parsed[text] = Interpreter.parse(text, interpreters=self._interpreters, login=login)
+        return self._parsed[text]
 
     async def base_environment(self) -> Mapping[str, str]:
         """What programs get besides what the runbook says, on top of the process's own environment."""
