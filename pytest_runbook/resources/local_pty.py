@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import anyio
 
@@ -44,7 +44,8 @@ class LocalPty:
     killed.
     env: all of its environment; the mark is added.
     on_output: is told of its output as it arrives.
-    keeper: lets live what it leaves in the background when it ends by itself, and ends that with its run.
+    keeper: lets live what it leaves in the background when it ends by itself, and ends that with its run. The system
+        takes the terminal from it.
     :raises BlockFailed: if the program can't be started.
     """
 
@@ -143,8 +144,6 @@ class LocalPty:
         with self._closing:
             if not self.has_ended:
                 await self._end()
-            elif self._device.is_held:
-                self._keeper.drain(self._device.hand_over())
 
     async def _end(self) -> None:
         """End the program and all that came of it, and hear its last words."""
@@ -211,15 +210,12 @@ class LocalPty:
 
 
 class _Device:
-    """Both ends of a terminal: the master is ours, the slave the program's, and ours to look at.
-
-    is_held: True if somebody still had the slave open when we last read from the master.
-    """
+    """Both ends of a terminal: the master is ours, the slave the program's, and ours to look at."""
 
     def __init__(self) -> None:
         self.master, self._slave = os.openpty()
         self._name = os.ttyname(self._slave)
-        self._has_slave = self._has_master = self.is_held = True
+        self._has_slave = True
         os.set_blocking(self.master, False)
 
     def start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -259,15 +255,11 @@ class _Device:
     def read(self) -> bytes:
         """What was said; nothing if there is nothing now, or if nobody is there any more."""
         try:
-            data = os.read(self.master, _READ_SIZE)
-        except BlockingIOError:
-            return b""
+            return os.read(self.master, _READ_SIZE)
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno not in (errno.EAGAIN, errno.EIO):
                 raise
-            data = b""
-        self.is_held = bool(data)
-        return data
+            return b""
 
     def write(self, data: bytes) -> int:
         """How much of it there was room for."""
@@ -286,16 +278,9 @@ class _Device:
             self._has_slave = False
             os.close(self._slave)
 
-    def hand_over(self) -> IO[bytes]:
-        """The master, as a file of its own."""
-        self._has_master = False
-        return os.fdopen(self.master, "rb", buffering=0)
-
     def close(self) -> None:
         self.let_go()
-        if self._has_master:
-            self._has_master = False
-            os.close(self.master)
+        os.close(self.master)
 
 
 def _check_program(program: str, cwd: Path, env: Mapping[str, str]) -> None:

@@ -94,10 +94,6 @@ async def _drain(pipe: IO[bytes]) -> None:
     with pipe:
         while True:
             await anyio.wait_readable(pipe)
-            try:
-                is_over = not os.read(pipe.fileno(), _DRAIN_SIZE)
-            except OSError:  # what a terminal says that nobody holds any more
-                is_over = True
-            if is_over:
+            if not os.read(pipe.fileno(), _DRAIN_SIZE):
                 return
             await anyio.sleep(_PAUSE)  # a flood is slowed down, not fought

@@ -20,6 +20,7 @@ _BLANK = " "
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|\x1b\[(?P<params>[0-?]*)[ -/]*(?P<final>[@-~])"
+    r"|\x1b\[[0-?]*[ -/]*"  # cut off
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles and other strings
     r"|\x1b\((?P<charset>.)"
     r"|\x1b[ -/]+[0-~]?"
@@ -100,7 +101,7 @@ class Screen:
                 lines.append(row.text)
             goes_on = row.goes_on
         if self._main:
-            lines += [row.text for row in self._screen]
+            lines = ["\n".join(lines).rstrip(), *(row.text for row in self._screen)]
         text = "\n".join(lines).rstrip()
         return f"{text}\n" if text else ""
 
