@@ -13,7 +13,8 @@ from ..errors import TemplateError, Unreachable
 from ..execution.context import ExecutionContext
 from ..model.runbook import Given
 from ..resources.ssh.destination import Destination
-from ..resources.ssh.target import Become, Credentials, Target
+from ..resources.ssh.target import Credentials, Target
+from ..resources.sudo import Become
 
 ResultT = TypeVar("ResultT")
 

@@ -18,7 +18,9 @@ from ..resources.process_family import Mark
 from ..resources.processes import OutputListener, ProcessOutcome, run_process
 from ..resources.ssh.remote_command import RemoteCommand
 from ..resources.ssh.target import Target
+from ..resources.sudo import Become
 from ..text import shorten, show_seconds
+from .as_user import run_as
 from .behavior import BlockBehavior
 from .remote import become_of, once_reachable, target_of
 
@@ -42,10 +44,16 @@ class Script(BlockBehavior):
         context.findings.where = _where(context, interpreter)
         context.findings.did = shorten(code, 80) or "an empty script"
         context.findings.output = lambda: _sections(output)
-        if target is None:
-            outcome, variables = await self._run(context, interpreter, code, stdin, output)
+        become = become_of(context)
+        if target is not None:
+            outcome, variables = await self._run_there(context, target, become, interpreter, code, stdin, output)
+        elif become is not None:
+            passing_on = _passing_on(context)
+            outcome, content = await run_as(context, become, interpreter, code, stdin or b"", output, passing_on)
+            self._tell(context, outcome)
+            variables = written_variables(lambda: decode_output_variables(content), context, outcome.exit_code)
         else:
-            outcome, variables = await self._run_there(context, target, interpreter, code, stdin, output)
+            outcome, variables = await self._run(context, interpreter, code, stdin, output)
         if variable:
             variables[variable] = output.stdout.rstrip("\n")
         return WorkResult(
@@ -82,6 +90,7 @@ class Script(BlockBehavior):
         self,
         context: ExecutionContext,
         target: Target,
+        become: Become | None,
         interpreter: Interpreter,
         code: str,
         stdin: bytes | None,
@@ -105,7 +114,7 @@ class Script(BlockBehavior):
             lambda: run_remote(
                 context.resources.ssh,
                 target,
-                become_of(context),
+                become,
                 command,
                 output=output,
                 on_output=_passing_on(context),

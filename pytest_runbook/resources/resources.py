@@ -17,6 +17,7 @@ from .process_family import Grace
 from .process_keeper import Leftover, ProcessKeeper
 from .pty import PtyStore
 from .reachability import Reachability
+from .sudo import LocalSudo
 
 if TYPE_CHECKING:
     from .http_client import HttpConnections
@@ -28,6 +29,7 @@ class Resources:
 
     processes: knows every program that a block started. reachability: what could not be reached.
     databases: sessions with servers, kept over blocks. ptys: terminals that are open.
+    sudo: makes other users of us.
     interpreters: interpreters to use in place of others.
     """
 
@@ -36,6 +38,7 @@ class Resources:
         self.reachability = Reachability()
         self.databases = DatabaseSessions()
         self.ptys = PtyStore()
+        self.sudo = LocalSudo()
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._parsed: dict[str, Interpreter] = {}

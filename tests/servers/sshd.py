@@ -147,7 +147,7 @@ def _machine(folder: Path) -> list[str]:
         lines["passwd"] += f"{user}:x:{uid}:{uid}::{home}:/bin/bash\n"
         lines["shadow"] += f"{user}:{hashed.strip()}:19000:0:99999:7:::\n"
     lines["sudoers"] += "asked ALL=(ALL) ALL\nfree ALL=(ALL) NOPASSWD: ALL\n"
-    for parent in (folder, *folder.parents[:3]):
+    for parent in (folder, folder.parent):
         parent.chmod(parent.stat().st_mode | 0o055)  # /tmp may be among them: its other bits stay
     mounts = []
     for name, text in lines.items():

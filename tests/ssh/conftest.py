@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """A server with users who have passwords, and may or may not use sudo."""
-    with sshd_with_accounts(tmp_path_factory.mktemp("accounts") / "machine") as running:
+def accounts() -> Iterator[Sshd]:
+    """A server with users who have passwords, and may or may not use sudo. They can't look into pytest's folders."""
+    with tempfile.TemporaryDirectory() as folder, sshd_with_accounts(Path(folder) / "machine") as running:
         yield running
 
 

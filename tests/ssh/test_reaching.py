@@ -75,7 +75,7 @@ def test_a_proxy_command_leads_to_a_host(tmp_path: Path, home: Home, server: Ssh
 
 
 def test_what_a_proxy_command_says_is_told(tmp_path: Path, home: Home, server: Sshd) -> None:
-    home.has_alias(server, extra="ProxyCommand echo the VPN is down >&2; false")
+    home.has_alias(server, extra="ProxyCommand sh -c 'echo the VPN is down >&2; exit 1'")
     home.knows(server)
     message = run_book(tmp_path, {"host": "web"}, ECHO).result.message or ""
 

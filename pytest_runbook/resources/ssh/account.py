@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
 
 from ...errors import BlockFailed
-from ...text import shorten
 from ..captured_output import CapturedOutput, Stream
+from ..sudo import Become, no_sudo, sudo_command
 from .channel import Channel
 from .helper_shell import HelperShell
 from .quoting import quote_all
 from .remote_command import WRAPPER
 from .session import SshSession, lost
-from .target import Become
-
-SUDO_HINT = "become_password gives sudo a password from a secret; or let the user run sh without one (NOPASSWD)"
-_SUDO_NOISE = re.compile(r"^sudo: (a password is required|a terminal is required.*)$", re.MULTILINE)
 
 
 class Account:
@@ -32,7 +28,7 @@ class Account:
         self.helper: HelperShell | None = None
         self.runs: set[str] = set()
         self._become = become
-        self._prefix: tuple[str, ...] = ()
+        self._prefix: Sequence[str] = ()
         self._first_input = b""
         self._lock = anyio.Lock()
 
@@ -46,8 +42,16 @@ class Account:
             if self.helper is None or not self.helper.is_alive:
                 if self._become is not None:
                     await self._find_out_about_sudo(self._become)
-                self.helper = await HelperShell.start(self.session, self.command("exec sh"), self._first_input)
+                self.helper = await self._started()
             return self.helper
+
+    async def _started(self) -> HelperShell:
+        try:
+            return await HelperShell.start(self.session, self.command("exec sh"), self._first_input)
+        except BlockFailed as error:
+            if self._become is None or not self.session.is_alive:
+                raise
+            raise no_sudo(self._become, self.session.name, error.said) from error
 
     def command(self, script: str) -> str:
         """The command that runs a script as this user, in words that any login shell understands: no quote in it."""
@@ -72,21 +76,11 @@ class Account:
             await self.helper.aclose()
 
     async def _find_out_about_sudo(self, become: Become) -> None:
-        """Whether sudo asks for a password: only then it reads one, and else the script's first line would be taken."""
-        words = ["sudo", "-k", "-n", "-H", "-u", become.user, "--", "sh", "-c", ":"]
-        asked = await self._ran(f"exec env LC_ALL=C {quote_all(words)}")
-        if asked.exit_code == 0:
-            self._prefix = ("sudo", "-n", "-H", "-u", become.user, "--")
-            return
-        said = asked.said
-        if not _SUDO_NOISE.search(said):
-            raise _no_sudo(self.session.name, become.user, said, asked.exit_code)
-        if become.password is None:
-            raise BlockFailed(
-                f"sudo on {self.session.name} asks for a password to become {become.user}", hint=SUDO_HINT
-            )
-        self._prefix = ("sudo", "-k", "-S", "-p", "", "-H", "-u", become.user, "--")
-        self._first_input = become.password.encode() + b"\n"
+        async def asked(words: Sequence[str]) -> tuple[int | None, str]:
+            ran = await self._ran(f"exec {quote_all(words)}")
+            return ran.exit_code, ran.said
+
+        self._prefix, self._first_input = await sudo_command(become, self.session.name, asked)
 
     async def _ran(self, command: str, data: bytes = b"") -> _Ran:
         output = CapturedOutput()
@@ -107,11 +101,3 @@ class Account:
 class _Ran:
     exit_code: int | None
     said: str
-
-
-def _no_sudo(host: str, user: str, said: str, exit_code: int | None) -> BlockFailed:
-    if exit_code == 127:
-        return BlockFailed(
-            f"there is no sudo on {host}", hint="install it there, or connect as the other user", said=said
-        )
-    return BlockFailed(f"sudo on {host} does not let us become {user}: {shorten(said, 200)}", hint=SUDO_HINT, said=said)

@@ -16,7 +16,7 @@ from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
 from asyncssh.public_key import get_public_key_algs
 
-from ...errors import BlockFailed, Place
+from ...errors import BlockFailed, Place, RunbookError
 from .client import Client
 from .failures import login_failure, network_failure, no_answer, proxy_failure
 from .host_keys import HostKeys
@@ -57,8 +57,11 @@ async def open_connection(
             try:
                 return await _logged_in(options, client, host_keys, proxy, hop)
             except (OSError, asyncssh.Error) as error:
-                failed = network_failure(error, options) if isinstance(error, OSError) else login_failure(
-                    error, options, client, host_keys, identities)  # fmt: skip
+                failed: RunbookError
+                if isinstance(error, OSError):
+                    failed = network_failure(error, options)
+                else:
+                    failed = login_failure(error, options, client, host_keys, identities)
                 raise proxy_failure(failed, said()) from error
     finally:
         await identities.aclose()

@@ -31,10 +31,10 @@ def network_failure(error: OSError, options: HostOptions) -> Unreachable:
     if isinstance(error, socket.gaierror):
         hint = "is it spelt right? An alias needs a Host entry in ssh_config"
         return Unreachable(f'no address is known for "{options.hostname}": {error.strerror}', hint=hint)
-    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
-        return Unreachable(f"{options.address} refuses connections", hint=_REFUSED)
     if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return Unreachable(f"there is no route to {options.address}", hint=_ROUTE)
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return Unreachable(f"{options.address} refuses connections", hint=_REFUSED)
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return _closed(options)
     return Unreachable(f"no connection to {options.address}: {error.strerror or error}", hint=_ROUTE)

@@ -16,6 +16,7 @@ from ...errors import RunbookError, Unreachable
 from ...messages.events import EventKind
 from ..process_family import DEFAULT_GRACE, Grace
 from ..process_keeper import Leftover
+from ..sudo import Become
 from .account import Account
 from .config import HostConfig, default_files, read_config
 from .connecting import open_connection
@@ -23,7 +24,7 @@ from .destination import Destination
 from .options import HostOptions, host_options
 from .remote_family import end_leftovers
 from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
-from .target import Become, Credentials, Target
+from .target import Credentials, Target
 
 ValueT = TypeVar("ValueT")
 Emit = Callable[[EventKind, Mapping[str, object]], object]

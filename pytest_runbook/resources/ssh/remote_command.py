@@ -82,7 +82,7 @@ class RemoteCommand:
         for name in self.file_variables:
             yield f"export {name}={file}"
         for name, value in {**_NESTED, **self.env, **self.mark.environment}.items():
-            yield f"export {_checked_name(name)}={quote(value)}"
+            yield f"export {checked_name(name)}={quote(value)}"
         if self.cwd:
             yield f"cd -- {_directory(self.cwd)} >/dev/null || {_stop(Step.DIRECTORY)}"
         for program in self.programs:
@@ -115,8 +115,12 @@ def _directory(path: str) -> str:
     return quote(path)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name of a variable, if a shell takes it for one.
+
+    :raises BlockFailed: if it does not.
+    """
     if not _NAME.fullmatch(name):
         hint = "letters, digits and underscores, no digit first"
-        raise BlockFailed(f'"{name}" can\'t be the name of a variable on another host', hint=hint)
+        raise BlockFailed(f'no shell takes "{name}" for the name of a variable', hint=hint)
     return name

@@ -23,6 +23,7 @@ from ..captured_output import CapturedOutput, Stream
 from ..output_variables import SIZE_LIMIT
 from ..process_family import Grace
 from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
+from ..sudo import Become
 from .account import Account
 from .channel import Channel
 from .helper_shell import HelperShell
@@ -31,7 +32,7 @@ from .quoting import quote
 from .remote_command import WRAPPER, RemoteCommand, Step, code_file, stop_file
 from .remote_family import RemoteFamily
 from .session import lost
-from .target import Become, Target
+from .target import Target
 
 _MOST_NOISE = 1 << 16
 _START_GRACE = 0.5

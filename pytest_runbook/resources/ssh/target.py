@@ -1,4 +1,4 @@
-"""A host, how to log in there, and whom to be there: plain data, so that nothing else is imported for it."""
+"""A host and how to log in there: plain data, so that nothing else is imported for it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,3 @@ class Target:
 
     def __str__(self) -> str:
         return str(self.destination)
-
-
-@dataclass(frozen=True, slots=True)
-class Become:
-    """Another user to run programs as, through sudo. password: for sudo, where it asks for one."""
-
-    user: str
-    password: str | None = None

@@ -1,0 +1,70 @@
+"""Scripts as another user of this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..execution.context import ExecutionContext
+from ..resources.captured_output import CapturedOutput
+from ..resources.interpreters import Interpreter
+from ..resources.output_variables import OutputVariablesFile
+from ..resources.process_family import Mark
+from ..resources.processes import OutputListener, ProcessOutcome, run_process
+from ..resources.ssh.quoting import NEWLINE, quote, quote_all
+from ..resources.ssh.remote_command import WRAPPER, checked_name
+from ..resources.sudo import Become
+
+
+async def run_as(
+    context: ExecutionContext,
+    become: Become,
+    interpreter: Interpreter,
+    code: str,
+    stdin: bytes,
+    output: CapturedOutput,
+    on_output: OutputListener,
+) -> tuple[ProcessOutcome, bytes]:
+    """Run a script through sudo; gives how it ended, and what it wrote into the file for its variables.
+
+    What it gets goes over its input, so that none of it stands in a process list.
+    :raises RunbookError: if sudo refuses, or it can't be started.
+    """
+    prefix, first_input = await context.resources.sudo.command(become)
+    mark = Mark(run_id=context.run_id, execution_id=context.handle.id)
+    with tempfile.TemporaryDirectory(prefix="runbook-") as name:
+        folder = Path(name)
+        with OutputVariablesFile(folder) as file, interpreter.command(code, folder) as argv:
+            _let_in(folder)
+            environment = {**_declared(context), **file.environment, **mark.environment}
+            outcome = await run_process(
+                [*prefix, "sh", "-c", WRAPPER],
+                cwd=Path(context.resolver.cwd),
+                env=context.resolver.program_env(),
+                stdin=first_input + _line(environment, argv) + stdin,
+                output=output,
+                on_output=on_output,
+                keeper=context.resources.processes,
+                mark=mark,
+            )
+            return outcome, file.content()
+
+
+def _declared(context: ExecutionContext) -> Mapping[str, str]:
+    """What the runbook and whoever runs it say of the environment: sudo lets nothing else through."""
+    given = {name: str(value.value) for name, value in context.resolver.given_env.items()}
+    return {**given, **context.resolver.block_env()}
+
+
+def _let_in(folder: Path) -> None:
+    """Let the other user use the files, whose names nobody else can list."""
+    folder.chmod(0o711)
+    for path in folder.iterdir():
+        path.chmod(0o666)
+
+
+def _line(environment: Mapping[str, str], argv: list[str]) -> bytes:
+    exports = (f"export {checked_name(name)}={quote(value)};" for name, value in environment.items())
+    line = f"{NEWLINE}=${{IFS#??}};{''.join(exports)}exec {quote_all(argv)}\n"
+    return line.encode(errors="surrogateescape")
