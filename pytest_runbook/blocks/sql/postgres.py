@@ -33,6 +33,8 @@ _HINTS = {
     "28000": "the server's pg_hba.conf does not let this user in from here",
     "3D000": "the server has no database of that name",
     "53300": "the server has no connection left",
+    "57014": "the server's own statement_timeout, or somebody who asked it to",
+    "57P01": "was it shut down, or did somebody end this session?",
     "57P03": "the server is starting up or shutting down",
     "25006": "the session is read-only: effects, --runbook-read-only, or the server's own setting",
     "25P02": "an earlier statement of the transaction failed: roll it back",

@@ -127,9 +127,8 @@ def test_query_without_a_statement_is_an_error(query: str, tmp_path: Path) -> No
     assert ran.result.message in ("Query is empty", "`query` is empty")
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql"], indirect=True)
 def test_transaction_goes_over_statements(database: Database, tmp_path: Path) -> None:
-    if database.type == "clickhouse":
-        return
     query = (
         "drop table if exists tx; create table tx (a int); begin; insert into tx values (1); rollback;"
         "select count(*) as n from tx"

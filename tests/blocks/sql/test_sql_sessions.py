@@ -88,9 +88,8 @@ def test_session_is_handed_out_clean(
     assert ran.output["value"] == found
 
 
+@pytest.mark.parametrize("database", ["postgres", "mysql"], indirect=True)
 def test_session_that_the_server_ended_is_replaced(database: Database, tmp_path: Path) -> None:
-    if database.type not in ("postgres", "mysql"):
-        return
     own = POSTGRES_ID if database.type == "postgres" else MARIADB_ID
     kill = "select pg_terminate_backend({})" if database.type == "postgres" else "kill {}"
 
