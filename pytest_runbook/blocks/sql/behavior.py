@@ -18,6 +18,7 @@ from ...execution.result import Section
 from ...resources.database_sessions import DatabaseSession
 from ...text import shorten, show_seconds
 from ..query import QueryBlockBehavior
+from ..remote import tunnelled
 from .effects import why_it_writes
 from .parameters import Params, names_used
 from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
@@ -30,6 +31,7 @@ SHOWN_CELL = 200
 
 # user:password@ with something in it that ends the authority of a URI before the @.
 _ENCODING_MISSED = re.compile(r"[\w+.-]+://[^/?#@]*:[^/?#@]*[/?#][^?#]*@")
+_DEFAULT_PORTS = {"mysql": 3306, "mariadb": 3306, "http": 8123, "clickhouse": 8123, "https": 8443}
 _IS_IT_UP = "is the server up, and are host and port right?"
 
 
@@ -127,7 +129,8 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
         target = self.target(context, connection_string)
-        return await context.resources.databases.take(target, lambda: self.open_session(context, connection_string))
+        here = await tunnelled(context, self.label, connection_string, _default_port(connection_string))
+        return await context.resources.databases.take(target, lambda: self.open_session(context, here))
 
     async def disconnect(self, context: ExecutionContext, connection: SqlSession) -> None:
         await context.resources.databases.give_back(connection)
@@ -282,3 +285,7 @@ def _lines(query: QueryResult) -> Iterator[str]:
         yield " | ".join(shorten(str(value), SHOWN_CELL) for value in row.values())
     if len(query.rows) > SHOWN_ROWS:
         yield f"... {len(query.rows) - SHOWN_ROWS:,} more"
+
+
+def _default_port(uri: str) -> int:
+    return _DEFAULT_PORTS.get(uri.partition(":")[0].partition("+")[0].lower(), 5432)

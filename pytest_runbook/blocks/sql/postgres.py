@@ -34,7 +34,6 @@ _HINTS = {
     "3D000": "the server has no database of that name",
     "53300": "the server has no connection left",
     "57014": "the server's own statement_timeout, or somebody who asked it to",
-    "57P01": "was it shut down, or did somebody end this session?",
     "57P03": "the server is starting up or shutting down",
     "25006": "the session is read-only: effects, --runbook-read-only, or the server's own setting",
     "25P02": "an earlier statement of the transaction failed: roll it back",
@@ -59,11 +58,15 @@ class PostgresSession(SqlSession):
         _check_sendable(statement)
         try:
             return await self._run(statement, params)
+        except (asyncpg.PostgresConnectionError, OSError) as error:
+            self.is_spoilt = True
+            hint = "look at the server's log: was it shut down, or did somebody end this session?"
+            raise BlockFailed(f"the server closed the connection: {error}", hint=hint) from error
         except asyncpg.PostgresError as error:
             raise _refused(error) from error
-        except (asyncpg.InterfaceError, OSError) as error:
+        except asyncpg.InterfaceError as error:
             self.is_spoilt = True
-            raise _broken(error) from error
+            raise BlockFailed(str(error)) from error
         except BaseException:
             self.is_spoilt = True  # the driver asks the server to cancel; closing waits until it did
             raise
@@ -190,12 +193,6 @@ def _refused(error: asyncpg.PostgresError) -> BlockFailed:
     return BlockFailed(
         f"{error.args[0]}{place}", hint=fields.get("hint") or _HINTS.get(error.sqlstate or ""), said=said
     )
-
-
-def _broken(error: Exception) -> BlockFailed:
-    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.ConnectionDoesNotExistError):
-        return BlockFailed(str(error))
-    return BlockFailed(f"the server closed the connection: {error}", hint="look at the server's log")
 
 
 def _without_password(text: str, uri: str) -> str:
