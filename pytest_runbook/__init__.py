@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .context.storage import ContextStorage as ContextStorage
     from .context.storage import FileStorage as FileStorage
     from .context.storage import MemoryStorage as MemoryStorage
+    from .context.storage import NoStorage as NoStorage
     from .context.storage import StoredContext as StoredContext
     from .context.values import ContextValue as ContextValue
     from .context.values import Source as Source
@@ -101,7 +102,7 @@ _NAMES_OF = {
     "context.local_values": ("LocalValues",),
     "context.output": ("Output",),
     "context.resolver": ("ContextResolver", "ResolvedContext"),
-    "context.storage": ("ContextStorage", "FileStorage", "MemoryStorage", "StoredContext"),
+    "context.storage": ("ContextStorage", "FileStorage", "MemoryStorage", "NoStorage", "StoredContext"),
     "context.values": ("ContextValue", "Source"),
     "document.document": ("Document", "Inputs"),
     "document.run": ("RunbookRun",),

@@ -31,6 +31,8 @@ from .values import ContextValue, Source
 Json = dict[str, Any]
 LARGEST_VALUE = 64 * 1024
 """Characters of its JSON, for one value or one field of an output."""
+LONGEST_ESCAPE = 12
+"""Characters of JSON, at most, for one of a text: a surrogate pair."""
 
 
 def context_to_json(context: BlockContext) -> list[Json]:
@@ -113,6 +115,8 @@ def _fields(fields: Mapping[str, object]) -> Json:
 
 def _fits(value: object) -> bool:
     """True if the value comes back from JSON as it is, and is not too long."""
+    if isinstance(value, str) and len(value) * LONGEST_ESCAPE < LARGEST_VALUE:
+        return True
     return isinstance(value, Decimal) or (_is_json(value) and len(json.dumps(value)) <= LARGEST_VALUE)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,22 @@ class ContextStorage(Protocol):
     def delete(self, document_id: str, block_id: str) -> None: ...
 
     def delete_for_document(self, document_id: str) -> None: ...
+
+
+class NoStorage:
+    """Keeps nothing: what would be kept need not even be made."""
+
+    def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
+        pass
+
+    def load(self, document_id: str, block_id: str) -> StoredContext | None:
+        return None
+
+    def delete(self, document_id: str, block_id: str) -> None:
+        pass
+
+    def delete_for_document(self, document_id: str) -> None:
+        pass
 
 
 class MemoryStorage:
@@ -67,19 +82,20 @@ class FileStorage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._folders: dict[str, Path] = {}
         self._made: set[Path] = set()
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
         path = self._path(document_id, block_id)
         self._make(path.parent)
         data = json.dumps({"stamp": context.stamp, "items": context.items}, separators=(",", ":"))
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            with open(temporary, "w", encoding="ascii", opener=_open_private) as file:
                 file.write(data)
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
     def load(self, document_id: str, block_id: str) -> StoredContext | None:
@@ -93,11 +109,16 @@ class FileStorage:
         self._path(document_id, block_id).unlink(missing_ok=True)
 
     def delete_for_document(self, document_id: str) -> None:
-        shutil.rmtree(self._folder / _file_name(document_id), ignore_errors=True)
+        shutil.rmtree(self._folder_of(document_id), ignore_errors=True)
         self._made.clear()
 
     def _path(self, document_id: str, block_id: str) -> Path:
-        return self._folder / _file_name(document_id) / f"{_file_name(block_id)}.json"
+        return self._folder_of(document_id) / f"{_file_name(block_id)}.json"
+
+    def _folder_of(self, document_id: str) -> Path:
+        if document_id not in self._folders:
+            self._folders[document_id] = self._folder / _file_name(document_id)
+        return self._folders[document_id]
 
     def _make(self, folder: Path) -> None:
         if folder not in self._made:
@@ -108,6 +129,10 @@ class FileStorage:
 def stamp_of(parts: Mapping[str, object]) -> str:
     """A digest of what a stored context depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _file_name(identifier: str) -> str:

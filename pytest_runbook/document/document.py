@@ -28,7 +28,7 @@ from ..context.json_form import context_from_json, context_to_json
 from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
 from ..context.resolver import NOTHING, ContextResolver, ResolvedContext, Values
 from ..context.secrets import Secrets
-from ..context.storage import ContextStorage, StoredContext
+from ..context.storage import ContextStorage, NoStorage, StoredContext
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, Refused, RunbookError, TemplateError
 from ..execution.children import ChildRunner
@@ -267,6 +267,8 @@ class Document:
 
         :raises OSError: if it can't be written.
         """
+        if isinstance(self._storage, NoStorage):
+            return
         station = self._fold.stations[self._index[block_id]]
         items = context_to_json(without_secrets(station.active, self._runtime.redactor))
         if items:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..blocks.registry import BlockRegistry
-from ..context.storage import FileStorage, MemoryStorage
+from ..context.storage import FileStorage, NoStorage
 from ..context.values import ContextValue, Source
 from ..document.document import Document, Inputs, items_of
 from ..document.matrix import Cell, cells_of
@@ -207,12 +207,12 @@ class RunbookSession:
         wish = given.choice(self.config, "store", ("auto", "yes", "no"))
         cache = getattr(self.config, "cache", None)
         if cache is None or wish == "no" or (wish == "auto" and os.environ.get("CI")):
-            return MemoryStorage()
+            return NoStorage()
         try:
             return FileStorage(Path(cache.mkdir("runbook")))
         except OSError as error:
             self.summary.note(f"what blocks left could not be kept: {error}")
-            return MemoryStorage()
+            return NoStorage()
 
     def _add_block_types(self) -> None:
         for plugins in self.config.hook.pytest_runbook_block_types():

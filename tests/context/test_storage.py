@@ -25,7 +25,7 @@ from pytest_runbook.context.items import (
 )
 from pytest_runbook.context.json_form import LARGEST_VALUE, context_from_json, context_to_json
 from pytest_runbook.context.output import Output
-from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, StoredContext
+from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, NoStorage, StoredContext
 from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.errors import Place
 from tests.harness import Opened, inside, written
@@ -221,6 +221,13 @@ async def loaded(book: Opened) -> tuple[int, dict[str, object]]:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileStorage:
     monkeypatch.setenv("THE_TOKEN", "hunter22")
     return FileStorage(tmp_path / "store")
+
+
+def test_where_nothing_is_kept_a_later_run_finds_nothing(tmp_path: Path) -> None:
+    storage, text = NoStorage(), "blocks: [{script: echo made, capture: built}]"
+    inside(tmp_path, text, lambda book: book.run.run_all(), storage=storage)
+
+    assert inside(tmp_path, text, loaded, storage=storage) == (0, {})
 
 
 def test_a_later_run_finds_what_was_left_without_secrets(tmp_path: Path, store: FileStorage) -> None:
