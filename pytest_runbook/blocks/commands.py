@@ -7,16 +7,10 @@ from pathlib import Path
 from ..execution.context import ExecutionContext
 from ..resources.captured_output import CapturedOutput
 from ..resources.process_family import Mark
-from ..resources.processes import OutputListener, ProcessOutcome, run_process
+from ..resources.processes import ProcessOutcome, run_process
 
 
-async def run_command(
-    context: ExecutionContext,
-    command: str,
-    output: CapturedOutput,
-    *,
-    on_output: OutputListener | None = None,
-) -> ProcessOutcome:
+async def run_command(context: ExecutionContext, command: str, output: CapturedOutput) -> ProcessOutcome:
     """Run a command with the block's `interpreter`, in its directory and environment; cancelled, it ends it.
 
     output: where its output goes, for reports also while it runs.
@@ -31,7 +25,6 @@ async def run_command(
             cwd=Path(context.resolver.cwd),
             env={**await resources.base_environment(), **context.resolver.program_env()},
             output=output,
-            on_output=on_output,
             keeper=resources.processes,
             mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
         )

@@ -52,7 +52,7 @@ class SubRunbook(BlockBehavior):
     def _judge(self, context: ExecutionContext, outcome: ChildOutcome) -> None:
         """Its outcome is that of its blocks.
 
-        :raises BlockFailed: if one of them failed.
+        :raises BlockFailed: if one of them failed, or one that had to pass did not run.
         :raises NotTried: if none of them ran.
         """
         context.findings.did = f"run {outcome.shown}: {_counted(outcome.results)}"
@@ -62,6 +62,8 @@ class SubRunbook(BlockBehavior):
             raise BlockFailed(message, hint=failed[0].hint)
         if outcome.results and all(result.outcome is Outcome.SKIPPED for result in outcome.results):
             raise NotTried(f"nothing of {outcome.shown} ran: {outcome.results[0].message}")
+        if outcome.unmet is not None:
+            raise BlockFailed(f"{outcome.shown}: {outcome.unmet.message}", hint=outcome.unmet.hint)
         context.findings.stops = next((result.stops for result in outcome.results if result.stops), None)
 
     def _exports(self, entry: ContextResolver, final: ContextResolver) -> BlockContext:

@@ -59,7 +59,8 @@ class SubRunbooks:
 
             await _to_its_end(run, context, note)
             shown = runbook.place.path
-            return ChildOutcome(shown=shown, results=tuple(run.results.values()), final=document.final_resolver)
+            results = tuple(run.results.values())
+            return ChildOutcome(shown=shown, results=results, unmet=run.unmet(), final=document.final_resolver)
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
         for document in self._open:
@@ -97,6 +98,7 @@ class SubRunbooks:
         else:
             runbook = await self._loaded(reference)
         self._refuse_recursion(reference, runbook.path, runbook.id)
+        _refuse_many(runbook)
         return runbook
 
     def _file(self, context: ExecutionContext, reference: ChildReference) -> Path:
@@ -146,6 +148,14 @@ class SubRunbooks:
             rest = f" (and {len(more)} more)" if more else ""
             message = f"{first.place or shown}: {first.message}{rest}"
             raise BlockFailed(message, place=first.place, hint=first.hint) from error
+
+
+def _refuse_many(runbook: Runbook) -> None:
+    """:raises BlockFailed: if it is more than one run: of its own cells, or of what it needs before it."""
+    for key, is_there in (("matrix", runbook.matrix is not None), ("needs", bool(runbook.needs))):
+        if is_there:
+            message = f"{runbook.place.path} has `{key}`, which counts only where pytest runs it for itself"
+            raise BlockFailed(message, hint="say the same with blocks of this runbook")
 
 
 async def _to_its_end(run: RunbookRun, context: ExecutionContext, note: Callable[[BlockSpec | None], object]) -> None:

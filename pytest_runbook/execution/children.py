@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..context.resolver import ContextResolver
+from ..errors import RunbookError
 from ..messages.client import PromptAnswer
 from ..model.runbook import Runbook
 from .result import BlockResult
@@ -47,12 +48,13 @@ class ChildProgress:
 class ChildOutcome:
     """What came of a runbook that a block ran.
 
-    shown: its path, for people. final: gives what a block below its last one would see; raises ContextError if that
-    can't be evaluated.
+    shown: its path, for people. unmet: what is wrong if a block that it requires has not passed.
+    final: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
     """
 
     shown: str
     results: tuple[BlockResult, ...]
+    unmet: RunbookError | None
     final: Callable[[], ContextResolver]
 
 

@@ -461,3 +461,26 @@ def test_a_read_only_run_asks_its_blocks_one_by_one(tmp_path: Path) -> None:
 
     assert children(book) == [("A", "skipped"), ("B", "passed")]
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("matrix: {x: [1, 2]}", "matrix"), ("needs: [a.runbook.yaml]", "needs")],
+)
+def test_what_counts_only_for_whole_files_is_refused_within(tmp_path: Path, key: str, told: str) -> None:
+    books(tmp_path, child=f"{key}\nblocks: [{{script: touch ran}}]\n")
+    result = ran(tmp_path, CALL).results["Call"]
+
+    assert f"child.runbook.yaml has `{told}`" in (result.message or "")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_block_that_it_requires_must_have_passed(tmp_path: Path) -> None:
+    books(
+        tmp_path,
+        child="require: [B]\nblocks: [{name: A, script: echo}, {name: B, script: echo, skip: not today}]\n",
+    )
+    result = ran(tmp_path, CALL).results["Call"]
+
+    assert result.outcome == "failed"
+    assert (result.message or "").startswith("child.runbook.yaml: required: ")
