@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,6 +28,7 @@ from .statements import Statement, gives_rows, split
 
 SHOWN_ROWS = 20
 SHOWN_CELL = 200
+SHOWN_STATEMENT = 2000
 
 
 # user:password@ with something in it that ends the authority of a URI before the @.
@@ -70,11 +72,10 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     A database says how a session is opened and what its values become.
 
-    dialect: the name of its SQL, as the tokenizer knows it. server: how people call it.
+    dialect: the name of its SQL, as the tokenizer knows it. param_hint: how its parameters are written.
     """
 
     dialect: ClassVar[str]
-    server: ClassVar[str]
     converters: ClassVar[Converters]
     param_hint: ClassVar[str] = "name them: params: {id: 7}, and :id in the SQL"
 
@@ -150,6 +151,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             try:
                 results.append(await self._execute(connection, statement, params))
             except BlockFailed as error:
+                context.findings.output = partial(_sections, results, statement)
                 raise self._told(error, statement, len(statements)) from error
         context.findings.did = (
             f"{_did(statements[0], 1)} -> {_sum(results)} in {show_seconds(time.monotonic() - started)}"
@@ -273,10 +275,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _sections(results: Sequence[SqlResult]) -> list[Section]:
-    """The rows of each query for reports: the first ones, a line each."""
+def _sections(results: Sequence[SqlResult], failed: Statement | None = None) -> list[Section]:
+    """For reports: the statement that failed, and the first rows of the last query, a line each."""
     queries = [result for result in results if isinstance(result, QueryResult)]
-    return [Section("rows", "\n".join(_lines(query))) for query in queries[-1:]]
+    statements = [] if failed is None else [Section("statement", failed.text[:SHOWN_STATEMENT])]
+    return [*statements, *(Section("rows", "\n".join(_lines(query))) for query in queries[-1:])]
 
 
 def _lines(query: QueryResult) -> Iterator[str]:

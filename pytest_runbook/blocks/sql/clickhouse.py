@@ -145,7 +145,6 @@ class Clickhouse(SqlBlockBehavior):
     """Runs SQL on a ClickHouse server."""
 
     dialect: ClassVar[str] = "clickhouse"
-    server: ClassVar[str] = "ClickHouse"
     converters: ClassVar[Converters] = CONVERTERS
 
     param_hint: ClassVar[str] = "ClickHouse names them with their types: {id:UInt64}"

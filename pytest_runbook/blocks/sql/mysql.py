@@ -201,7 +201,6 @@ class Mysql(SqlBlockBehavior):
     """Runs SQL on a MySQL or MariaDB server."""
 
     dialect: ClassVar[str] = "mysql"
-    server: ClassVar[str] = "MySQL"
     converters: ClassVar[Converters] = CONVERTERS
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> MysqlSession:

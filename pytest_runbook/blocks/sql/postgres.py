@@ -12,6 +12,7 @@ import asyncpg
 
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
+from ...masking import MASK
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .parameters import Params, numbered
@@ -107,7 +108,6 @@ class Postgres(SqlBlockBehavior):
     """Runs SQL on a PostgreSQL server."""
 
     dialect: ClassVar[str] = "postgres"
-    server: ClassVar[str] = "PostgreSQL"
     converters: ClassVar[Converters] = CONVERTERS
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> PostgresSession:
@@ -196,8 +196,5 @@ def _refused(error: asyncpg.PostgresError) -> BlockFailed:
 
 
 def _without_password(text: str, uri: str) -> str:
-    password = re.search(r"//[^/@]*?:([^/]*)@", uri)
-    secrets = [password[1]] if password and password[1] else []
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    password = re.search(r"//[^/@]*?:([^/]+)@", uri)
+    return text.replace(password[1], MASK) if password else text

@@ -104,7 +104,6 @@ class Sqlite(SqlBlockBehavior):
     """Runs SQL on an SQLite file."""
 
     dialect: ClassVar[str] = "sqlite"
-    server: ClassVar[str] = "SQLite"
     converters: ClassVar[Converters] = converters()
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
