@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..model.runbook import Effects
 from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_query
 from .behavior import BlockBehavior
 from .http_props import TOKEN, Headers, HttpProps
+from .remote import proxy_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WITHOUT_BODY = frozenset({"GET", "HEAD"})
@@ -38,7 +40,8 @@ class Http(BlockBehavior):
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
-            exchange = HttpExchange(self._request(context, files))
+            request = self._request(context, files)
+            exchange = HttpExchange(replace(request, proxy=await proxy_of(context, self.label)))
             context.findings.where = "local"
             context.findings.output = lambda: _sections(exchange)
             await perform(context, exchange, self.label)

@@ -21,6 +21,7 @@ from ..resources.http_client import HttpExchange, HttpRequest
 from ..text import duration_seconds, shorten, show_seconds
 from .http_props import HttpProps
 from .query import QueryBlockBehavior
+from .remote import proxy_of
 
 INSTANT = "instant"
 LARGEST_EXCERPT = 100
@@ -132,6 +133,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
             tls=props.tls(),
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=props.seconds("readTimeout"),
+            proxy=await proxy_of(context, self.label),
         )
 
     async def execute_query(

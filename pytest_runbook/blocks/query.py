@@ -14,6 +14,7 @@ from ..errors import FileError, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
 from ..text import DURATION_HINT, duration_seconds, show_seconds
 from .behavior import BlockBehavior
+from .remote import via_of
 
 CONNECT_TIMEOUT = 10.0
 DISCONNECT_GRACE = 5.0
@@ -74,7 +75,9 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         """What is connected to, and how: blocks with the same one share connections, and the news that it is down."""
-        return f"{self.spec.type} {connection_string}{' read-only' if context.read_only else ''}"
+        via = via_of(context)
+        way = "" if via is None else f" via {via}"
+        return f"{self.spec.type} {connection_string}{way}{' read-only' if context.read_only else ''}"
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         return await self.execute_query_block(context)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from ..context.items import DocumentSshConfig
 from ..context.values import ContextValue
@@ -28,6 +29,16 @@ def target_of(context: ExecutionContext) -> Target | None:
     if host is None:
         return None
     return Target(_destination(str(host.value), config), _credentials(context, config or DocumentSshConfig()))
+
+
+def via_of(context: ExecutionContext) -> str | None:
+    """The host that leads to the block's server: the block's own `via`, or that of its connection.
+
+    :raises TemplateError: if it can't be rendered.
+    """
+    own = context.render("via", forbid_empty=True).strip()
+    connection = context.connections.get(str(context.spec.props.get("connection")))
+    return own or (None if connection is None else _text(context, connection.via))
 
 
 def bastion_of(context: ExecutionContext, via: str) -> Target:
@@ -66,6 +77,32 @@ async def once_reachable(
         raise
     reachability.forget(key)
     return result
+
+
+async def proxy_of(context: ExecutionContext, label: str) -> str | None:
+    """The proxy behind which is what the host of the block's `via` can reach; None where it names none.
+
+    :raises RunbookError: if that host can't be reached.
+    """
+    via = via_of(context)
+    if via is None:
+        return None
+    target = bastion_of(context, via)
+    return await once_reachable(context, target, label, lambda: context.resources.ssh.proxy(target))
+
+
+async def tunnelled(context: ExecutionContext, label: str, uri: str, default_port: int) -> str:
+    """A URI with the end of a tunnel in place of its server, where the block has a `via`; else as it is.
+
+    :raises RunbookError: if the host of `via` can't be reached.
+    """
+    via, parts = via_of(context), urlsplit(uri)
+    if via is None or not parts.hostname:
+        return uri
+    target, server = bastion_of(context, via), (parts.hostname, parts.port or default_port)
+    host, port = await once_reachable(context, target, label, lambda: context.resources.ssh.tunnel(target, *server))
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}{host}:{port}"))
 
 
 def _destination(written: str, config: DocumentSshConfig | None) -> Destination:

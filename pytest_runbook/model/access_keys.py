@@ -10,6 +10,7 @@ from .section import Section, describe, near, show
 
 SSH_KEYS = tuple(field.name for field in fields(SshAccess))
 BECOME_KEYS = ("user", "password")
+VIA = "via"
 CONNECTED_TYPES = ("sqlite", "postgres", "mysql", "clickhouse")
 
 
@@ -62,15 +63,16 @@ def _connections(section: Section) -> Iterator[Connection]:
     for name in section.values:
         sample = f"{show(name)}: {{postgres: URI}}"
         value = section.values[name]
-        if not isinstance(value, dict) or len(value) != 1:
+        if not isinstance(value, dict) or len(value.keys() - {VIA}) != 1:
             message = f"connection {show(name)} must be a type with a URI, not {describe(value)}"
             section.fault(name, message, sample)
             continue
         inner = section.mapping(name)
         assert inner is not None
-        (kind,) = inner.values
+        (kind,) = (key for key in inner.values if key != VIA)
         if kind not in CONNECTED_TYPES:
             hint = near(kind, CONNECTED_TYPES) or f"one of: {', '.join(CONNECTED_TYPES)}"
             inner.fault(kind, f'"{show(kind)}" is no type of a connection', hint)
         elif (uri := inner.given_text(kind)) is not None:
-            yield Connection(name=name, type=kind, uri=uri)
+            via = inner.given_text(VIA) if VIA in inner.values else None
+            yield Connection(name=name, type=kind, uri=uri, via=via)

@@ -36,6 +36,9 @@ def _required_name(help_text: str) -> Prop:
     return Prop(name="name", required=True, plain_required=True, templated=True, help=help_text)
 
 
+_VIA = Prop(name="via", templated=True, plain_only=True, help="the host that leads there, over SSH: user@bastion")
+
+
 def _sql(name: str, default_name: str, *more: Prop) -> BlockType:
     return BlockType(
         name=name,
@@ -48,6 +51,7 @@ def _sql(name: str, default_name: str, *more: Prop) -> BlockType:
             Prop(name="uri", default="", templated=True, help="where the database is"),
             Prop(name="queryFile", templated=True, plain_only=True, help="a file with the SQL, beside the runbook"),
             Prop(name="connection", plain_only=True, help="one of the runbook's connections"),
+            *(() if name == "sqlite" else (_VIA,)),
             Prop(
                 name="params", type=PropType.MAPPING, also=(PropType.LIST,), plain_only=True,
                 help="values that the driver binds: by name, or a list",
@@ -101,6 +105,7 @@ _TERMINAL = BlockType(
 )
 
 _HTTP_CONNECTION = (
+    _VIA,
     Prop(
         name="auth", type=PropType.MAPPING, templated=True, plain_only=True,
         help="user and password, or a bearer token",

@@ -115,11 +115,12 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A database that blocks call by name. type: of those blocks. uri: a template."""
+    """A database that blocks call by name. type: of those blocks. via: the host that leads there. Both are templates."""
 
     name: str
     type: str
     uri: Given
+    via: Given | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +291,11 @@ class BlockRules:
     scope: BlockScope = field(default_factory=BlockScope)
 
 
+def type_for_people(name: str) -> str:
+    """How reports call a block type: what the format calls `run` is a terminal, where plain runbooks run scripts."""
+    return "terminal" if name == "run" else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockSpec:
     """One block of a type that the catalog knows.
@@ -317,8 +323,8 @@ class BlockSpec:
     @property
     def label(self) -> str:
         """How errors and reports call it: ``block "Count users" (postgres)``."""
-        name = escape_controls(shorten(self.name, 60))
-        return f'block "{name}" ({self.type})' if name else f"block {self.id} ({self.type})"
+        name, kind = escape_controls(shorten(self.name, 60)), type_for_people(self.type)
+        return f'block "{name}" ({kind})' if name else f"block {self.id} ({kind})"
 
     def may_set(self, variable: str) -> bool:
         """True if the block says that it sets this variable, or its program may do so."""

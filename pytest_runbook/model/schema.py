@@ -87,10 +87,9 @@ _RETRY: Schema = {
 
 _CONNECTION: Schema = {
     "type": "object",
-    "properties": dict.fromkeys(access_keys.CONNECTED_TYPES, _TEXT),
+    "properties": dict.fromkeys((*access_keys.CONNECTED_TYPES, access_keys.VIA), _TEXT),
     "additionalProperties": False,
-    "minProperties": 1,
-    "maxProperties": 1,
+    "oneOf": [{"required": [kind]} for kind in access_keys.CONNECTED_TYPES],
 }
 
 _BECOME: Schema = {

@@ -40,6 +40,7 @@ class HttpRequest:
     body: as httpx2 takes it: one of content, json, data, files. auth: user and password.
     connect_timeout, read_timeout: seconds until connected, and of silence; None: as long as it takes.
     max_body: the most bytes of an answer's body, decompressed.
+    proxy: its URL; None: as the environment says.
     """
 
     method: str
@@ -52,6 +53,7 @@ class HttpRequest:
     connect_timeout: float | None = 10.0
     read_timeout: float | None = 30.0
     max_body: int = LARGEST_BODY
+    proxy: str | None = None
 
     @property
     def shown_url(self) -> str:
@@ -60,7 +62,7 @@ class HttpRequest:
     @property
     def target(self) -> str:
         """What has to be reached, and how, for those who count what could not be."""
-        return str((f"{self.url.scheme}://{self.url.netloc.decode()}", self.tls))
+        return str((f"{self.url.scheme}://{self.url.netloc.decode()}", self.tls, self.proxy))
 
 
 class HttpExchange:
@@ -181,7 +183,7 @@ class HttpConnections:
     """
 
     def __init__(self) -> None:
-        self._clients: dict[str, dict[TlsSettings, httpx2.AsyncClient]] = {}
+        self._clients: dict[str, dict[tuple[TlsSettings, str | None], httpx2.AsyncClient]] = {}
         self._cookies: dict[str, CookieJar] = {}
         self._contexts: dict[TlsSettings, SSLContext] = {}
 
@@ -202,7 +204,7 @@ class HttpConnections:
 
         :raises RunbookError: if that fails: unreachable, timed out, failed.
         """
-        client = self._client(run_id, exchange.request.tls)
+        client = self._client(run_id, exchange.request.tls, exchange.request.proxy)
         try:
             response = await _sent(client, exchange.request)
             try:
@@ -215,17 +217,19 @@ class HttpConnections:
             raise translated(error, exchange) from error
         exchange.finish()
 
-    def _client(self, run_id: str, tls: TlsSettings) -> httpx2.AsyncClient:
+    def _client(self, run_id: str, tls: TlsSettings, proxy: str | None) -> httpx2.AsyncClient:
         clients = self._clients.setdefault(run_id, {})
-        if tls not in clients:
-            clients[tls] = self._new_client(self._cookies.setdefault(run_id, CookieJar()), self._context(tls))
-        return clients[tls]
+        if (tls, proxy) not in clients:
+            cookies = self._cookies.setdefault(run_id, CookieJar())
+            clients[tls, proxy] = self._new_client(cookies, self._context(tls), proxy)
+        return clients[tls, proxy]
 
-    def _new_client(self, cookies: CookieJar, context: SSLContext) -> httpx2.AsyncClient:
+    def _new_client(self, cookies: CookieJar, context: SSLContext, proxy: str | None) -> httpx2.AsyncClient:
         try:
             return httpx2.AsyncClient(
                 http2=True,
                 verify=context,
+                proxy=proxy,
                 cookies=cookies,
                 headers={"user-agent": f"pytest-runbook/{version('pytest-runbook')}"},
                 max_redirects=MOST_REDIRECTS,

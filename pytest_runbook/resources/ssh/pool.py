@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -119,23 +118,21 @@ class SshPool:
                     tasks.start_soon(end, account)
         return leftovers
 
-    @asynccontextmanager
-    async def tunnel(self, target: Target, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-        """Host and port on this machine behind which that port is, as the target sees it. Kept open for others.
+    async def tunnel(self, target: Target, host: str, port: int) -> tuple[str, int]:
+        """Host and port on this machine behind which that port is, as the target sees it; open as long as the target.
 
         :raises RunbookError: if the target can't be reached.
         """
         listener = await self._listener(target, (host, port), lambda session: session.forward(host, port))
-        yield "127.0.0.1", listener.get_port()
+        return "127.0.0.1", listener.get_port()
 
-    @asynccontextmanager
-    async def proxy(self, target: Target) -> AsyncIterator[str]:
+    async def proxy(self, target: Target) -> str:
         """The URL of a SOCKS proxy behind which is all that the target can reach; names are looked up there.
 
         :raises RunbookError: if the target can't be reached.
         """
         listener = await self._listener(target, None, SshSession.forward_any)
-        yield f"socks5h://127.0.0.1:{listener.get_port()}"
+        return f"socks5h://127.0.0.1:{listener.get_port()}"
 
     async def aclose(self) -> None:
         """Close everything, all connections side by side, those that others lead through last."""
@@ -207,13 +204,13 @@ class SshPool:
             raise told from error
 
     async def _listener(
-        self, target: Target, what: object, make: Callable[[SshSession], object]
+        self, target: Target, what: object, make: Callable[[SshSession], Awaitable[asyncssh.SSHListener]]
     ) -> asyncssh.SSHListener:
         session = await self.session(target)
         key = (session, what)
         if key not in self._forwards:
             try:
-                self._forwards[key] = await make(session)  # type: ignore[misc]  # both are coroutine functions
+                self._forwards[key] = await make(session)
             except (OSError, asyncssh.Error) as error:
                 raise Unreachable(f"no tunnel through {target}: {error}", hint="is it still there?") from error
         return self._forwards[key]
