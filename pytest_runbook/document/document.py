@@ -35,6 +35,7 @@ from ..execution.children import ChildRunner
 from ..execution.context import ContextChange, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import BlockRunner, Limit
+from ..execution.trial import Trial
 from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, PromptAnswer
@@ -365,14 +366,14 @@ class Document:
             read_only=self._is_read_only(spec),
             is_quiet=not self.number(spec),
         )
-        return BlockRunner(
+        trial = Trial(
             context=context,
             execute=self._work(behavior),
-            explain=partial(self.explained, spec=spec),
-            number=self.number(spec),
             label=self.label(spec),
             difference=runtime.settings.difference,
+            explain=partial(self.explained, spec=spec),
         )
+        return BlockRunner(trial=trial, number=self.number(spec))
 
     def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
         """The block's work, in its own scope, with what is undefined explained."""

@@ -96,11 +96,7 @@ def _wanted_mapping(shape: Mapping[str, object], value: object) -> object:
     parts = {key: wanted(item, value.get(key, ABSENT)) for key, item in keys.items()}
     if all(part is value.get(key, ABSENT) for key, part in parts.items()):
         return value
-    return {key: part for key, part in {**value, **parts}.items() if not _is_to_be_absent(part)}
-
-
-def _is_to_be_absent(part: object) -> bool:
-    return part is ABSENT or part == "<absent>"
+    return {key: part for key, part in {**value, **parts}.items() if keys.get(key) != "<absent>"}
 
 
 def _wanted_list(shape: Sequence[object], value: object) -> object:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..context.output import Output
+from ..context.values import ContextValue
 from ..errors import RunbookError, TemplateError
-from .result import AssertionTrace, Outcome, Section, Turn, Verdict
+from .context import Findings
+from .result import AssertionTrace, BlockResult, Outcome, Section, Turn, Verdict
 
 MOST_TURNS = 10_000
 MOST_SHOWN = 3
@@ -55,25 +57,29 @@ class TurnsSoFar:
     turns: list[Turn] = field(default_factory=list)
     errors: list[RunbookError] = field(default_factory=list)
     outputs: list[Mapping[str, object]] = field(default_factory=list)
-    variables: dict[str, list[object]] = field(default_factory=dict)
+    variables: dict[str, list[ContextValue]] = field(default_factory=dict)
     assertions: list[AssertionTrace] = field(default_factory=list)
     warnings: list[AssertionTrace] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    children: list[BlockResult] = field(default_factory=list)
+    stops: str | None = None
     exit_code: int | None = None
 
-    def leave(self, output: Mapping[str, object] | None, variables: Mapping[str, object]) -> None:
+    def leave(self, output: Mapping[str, object] | None, variables: Mapping[str, ContextValue]) -> None:
         """Keep what a turn leaves to the blocks below."""
         if output is not None:
             self.outputs.append(output)
         for name, value in variables.items():
             self.variables.setdefault(name, []).append(value)
 
-    def add(self, turn: Turn, warnings: Iterable[AssertionTrace], notes: Iterable[str]) -> None:
+    def add(self, turn: Turn, warnings: Iterable[AssertionTrace], findings: Findings) -> None:
         """Keep what is told of a turn."""
         self.turns.append(turn)
         self.warnings += _of_turn(turn, warnings)
-        self.notes += notes
+        self.notes += findings.notes
+        self.children += findings.children
+        self.stops = self.stops or findings.stops
 
     def add_failure(
         self,
@@ -90,6 +96,13 @@ class TurnsSoFar:
         self.exit_code = exit_code if self.exit_code is None else self.exit_code
         self.assertions += _of_turn(turn, (trace for trace in assertions if trace.verdict is not Verdict.PASSED))
         self.sections += (replace(section, title=f"{section.title} of turn {turn.number}") for section in sections)
+
+    def variables_of_all(self) -> dict[str, ContextValue]:
+        """Each variable as the list of what the turns set; a secret if one of these is."""
+        return {
+            name: ContextValue([value.value for value in values], values[0].source, any(v.sensitive for v in values))
+            for name, values in self.variables.items()
+        }
 
     def error(self) -> RunbookError | None:
         """The first failure, which speaks for all of them; None if all turns went well."""

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..errors import NotTried, RunbookError
+
 
 class Outcome(StrEnum):
     """passed, failed: the block was tried. skipped: it was not."""
@@ -13,6 +15,12 @@ class Outcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
+
+
+def outcome_of(error: RunbookError | None) -> Outcome:
+    if error is None:
+        return Outcome.PASSED
+    return Outcome.SKIPPED if isinstance(error, NotTried) else Outcome.FAILED
 
 
 class Verdict(StrEnum):
