@@ -81,9 +81,21 @@ def _missing_owner(path: Path, names: Sequence[str], shown: str | None) -> FileE
 
 def find_checks(path: Path) -> list[Path]:
     """The checks files of a runbook, which should be one at most: named like it, or naming it with `runbook`."""
-    found = [path.with_name(path.stem + suffix) for suffix in SUFFIXES]
-    found += sorted(file for suffix in SUFFIXES for file in path.parent.glob(f"*{suffix}") if file not in found)
+    found = dict.fromkeys((*(path.with_name(path.stem + suffix) for suffix in SUFFIXES), *_checks_in(path.parent)))
     return [file for file in found if file.is_file() and _is_for(file, path)]
+
+
+def _checks_in(folder: Path) -> tuple[Path, ...]:
+    try:
+        return _listed(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=1024)
+def _listed(folder: Path, changed: int) -> tuple[Path, ...]:
+    """The checks files of a folder, which may hold a thousand runbooks. changed: when it got or lost a file last."""
+    return tuple(sorted(file for suffix in SUFFIXES for file in folder.glob(f"*{suffix}")))
 
 
 def _is_for(file: Path, path: Path) -> bool:

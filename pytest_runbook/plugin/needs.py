@@ -132,6 +132,8 @@ def _blocked(needed: Named, handed: Handed) -> RunbookError:
 def needed_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """The items, those of runbooks that others need before those others."""
     items = list(items)
+    if not any(map(_needs_others, items)):
+        return items
     groups: dict[Path, list[pytest.Item]] = {}
     needs: dict[Path, list[Path]] = {}
     for item in items:
@@ -139,8 +141,6 @@ def needed_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
             book = item.node.book
             groups.setdefault(book.path.resolve(), []).append(item)
             needs[book.path.resolve()] = [needed_path(book, needed) for needed in book.needs]
-    if not any(needs.values()):
-        return items
     ordered: dict[pytest.Item, None] = {}
     for item in items:
         path = item.path.resolve() if isinstance(item, RunbookItem) else None
@@ -148,6 +148,10 @@ def needed_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
             ordered.update(dict.fromkeys(groups.get(first, ())))
         ordered[item] = None
     return list(ordered)
+
+
+def _needs_others(item: pytest.Item) -> bool:
+    return isinstance(item, RunbookItem) and item.node.book is not None and bool(item.node.book.needs)
 
 
 def _before(path: Path, needs: Mapping[Path, list[Path]], on_the_way: list[Path]) -> Iterator[Path]:
