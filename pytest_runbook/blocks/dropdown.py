@@ -157,7 +157,7 @@ class Dropdown(BlockBehavior):
     def _variable(self, resolver: ContextResolver, reads: Reads) -> object:
         """What the source names: a variable, or a text that is a template."""
         alone = _ONE_VARIABLE.fullmatch(self._text.strip())
-        if alone is None and is_template(self._text):
+        if alone is None and self.spec.rules.template and is_template(self._text):
             return resolver.resolve(self._text, reads)
         name = alone[1] if alone else self._text.strip()
         dotted, found = f"var.{name}", resolver.vars.get(name)

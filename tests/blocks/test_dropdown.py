@@ -271,3 +271,14 @@ def test_a_person_is_asked_where_there_is_one(tmp_path: Path, answer: PromptAnsw
     settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
 
     assert inside(tmp_path, dropdown(fixedOptions="A:a, b"), work, name="a.json", settings=settings) == outcome
+
+
+def test_template_false_renders_no_source_of_options(tmp_path: Path) -> None:
+    text = """
+        blocks:
+          - dropdown: {name: region, optionsType: variable, variableOptions: "{{ 'a, b' | upper }}"}
+            template: false
+        """
+    result = ran(tmp_path, text, inputs=answered("A")).results["region"]
+
+    assert result.message == "var.{{ 'a, b' | upper }} is undefined"
