@@ -25,7 +25,7 @@ from ..resources.process_family import Mark
 from ..resources.pty import Pty, PtyOutcome, PtySize, type_code
 from ..resources.screen import screen_text
 from ..resources.ssh.target import Target
-from ..resources.terminal_shells import line_limit, new_mark, prepared_shell
+from ..resources.terminal_shells import line_limit, mark_of, prepare_shell
 from ..resources.typist import Typist
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
@@ -89,7 +89,7 @@ class _Session:
     def __init__(self, context: ExecutionContext, interpreter: Interpreter, lines: list[str]) -> None:
         self._context = context
         self._interpreter = interpreter
-        self._mark = new_mark(interpreter)
+        self._mark = mark_of(interpreter, context.resources.folder.name)
         self._typist = Typist(lines, self._mark)
         self._size = PtySize(_number(context, "rows"), _number(context, "cols"))
         self._captured = CapturedOutput()
@@ -103,18 +103,18 @@ class _Session:
         context, resources = self._context, self._context.resources
         with resources.output_variables() as file:
             env = await _environment(context, file)
-            with prepared_shell(self._interpreter, self._mark, env, resources.folder) as shell:
-                pty = LocalPty(
-                    shell.argv,
-                    cwd=Path(context.resolver.cwd),
-                    env={**env, **shell.environment},
-                    size=self._size,
-                    on_output=self._hear,
-                    keeper=resources.processes,
-                    mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
-                )
-                async with self._at(pty), pty:
-                    await type_code(pty, self._typist)
+            shell = prepare_shell(self._interpreter, self._mark, env, resources.folder)
+            pty = LocalPty(
+                shell.argv,
+                cwd=Path(context.resolver.cwd),
+                env={**env, **shell.environment},
+                size=self._size,
+                on_output=self._hear,
+                keeper=resources.processes,
+                mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            )
+            async with self._at(pty), pty:
+                await type_code(pty, self._typist)
             return self._ended(pty.outcome, file.read)
 
     async def run_there(self, target: Target) -> tuple[PtyOutcome, dict[str, object]]:

@@ -40,7 +40,7 @@ from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Effects, Given, Runbook
+from ..model.runbook import BlockSpec, Effects, Given, Runbook, type_for_people
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
@@ -173,7 +173,7 @@ class Document:
         number = self.number(spec)
         if not number:
             return f'{spec.type} block "{spec.name}"' if spec.name else f"{spec.type} block"
-        return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({spec.type})"
+        return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({type_for_people(spec.type)})"
 
     def final_variables(self) -> dict[str, object]:
         """The variables as they stand below the last block."""

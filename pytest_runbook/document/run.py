@@ -20,7 +20,7 @@ from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
-from ..model.runbook import BlockSpec, OnFailure
+from ..model.runbook import BlockSpec, OnFailure, type_for_people
 from ..text import show_limit
 from .document import Document, not_supported
 
@@ -394,7 +394,8 @@ async def ended(handle: ExecutionHandle) -> BlockResult:
 
 
 def _called(result: BlockResult) -> str:
-    return f'block {result.number} "{result.name}"' if result.name else f"block {result.number} ({result.type})"
+    called = f'"{result.name}"' if result.name else f"({type_for_people(result.type)})"
+    return f"block {result.number} {called}"
 
 
 def _with_values(trace: AssertionTrace) -> str:

@@ -41,6 +41,7 @@ class Runtime:
     """Owns documents and everything they share.
 
     events: what happened, for those who watch. redactor: the one place that knows the secrets.
+    ptys: terminals that are open, to be typed into, resized and killed by their executions' ids.
     notes: what went wrong without harming a block, one line each, for the end of the run.
     """
 
@@ -58,6 +59,7 @@ class Runtime:
         self.storage = storage
         self.redactor = redactor
         self.resources = resources
+        self.ptys = resources.ptys
         self.events = EventBus(self.note)
         self.notes: dict[str, None] = {}
         resources.report_to(self._emit, self.note)

@@ -11,7 +11,7 @@ from .block_types import PROSE_TYPES
 from .catalog import BlockCatalog, BlockType
 from .json_tree import parse_json
 from .props import atuin_defaults, checked
-from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
+from .runbook import BlockRules, BlockSpec, Form, Node, Runbook, type_for_people
 from .section import Section, describe, show
 from .source import Source
 from .tree import LocatedDict, LocatedList, Mark, SyntaxFault, plain
@@ -152,7 +152,7 @@ class _Document:
         block_type = self._catalog.atuin(node.type)
         name = node.props.get("name")
         called = f'"{show(name)}"' if isinstance(name, str) and name.strip() else show(node.id)
-        section.label = f"block {called} ({show(node.type)})"
+        section.label = f"block {called} ({show(type_for_people(node.type))})"
         if block_type is not None:
             self._add(section, node, block_type)
         elif self._unknown_blocks == "skip":

@@ -23,7 +23,7 @@ from .common_keys import (
 from .defaults import Defaults
 from .flow_keys import check_required
 from .props import checked, plain_defaults
-from .runbook import BlockRules, BlockSpec, Form, Node, Runbook
+from .runbook import BlockRules, BlockSpec, Form, Node, Runbook, type_for_people
 from .section import Section, describe, show
 from .source import Source
 from .tree import LocatedDict, LocatedList
@@ -113,7 +113,7 @@ class _BlockReader:
             return
         block_type = self._catalog.plain(key)
         assert block_type is not None
-        section.label = f"{section.label} ({block_type.name})"
+        section.label = f"{section.label} ({type_for_people(block_type.name)})"
         rules = self._rules(section, key, block_type, in_finally=in_finally)
         name = section.text("name") if "name" in item else ""
         block_id = (section.written("id") if "id" in item else None) or position

@@ -14,6 +14,7 @@ import pytest
 from ..document.document import items_of
 from ..errors import FileError, Place, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
+from ..model.runbook import type_for_people
 from ..text import escape_controls
 from .failure import FailurePicture, again, picture_of_block, picture_of_file
 from .properties import properties_of_result, properties_of_spec
@@ -312,7 +313,7 @@ def node_names(specs: Iterable[BlockSpec]) -> list[str]:
     names = []
     for spec in specs:
         ordinals[spec.type] += 1
-        names.append(node_name(spec.name) or f"{spec.type} {ordinals[spec.type]}")
+        names.append(node_name(spec.name) or f"{type_for_people(spec.type)} {ordinals[spec.type]}")
     return unique_names(names)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Place, RunbookError, UnreadableFile
 from ..execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Turn, Verdict
+from ..model.runbook import type_for_people
 from ..text import escape_controls, shorten, show_seconds
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def _assertion(trace: AssertionTrace) -> Iterator[str]:
 
 
 def _block_line(result: BlockResult, total: int) -> str:
-    name = f'{result.type} "{result.name}"' if result.name else result.type
+    kind = type_for_people(result.type)
+    name = f'{kind} "{result.name}"' if result.name else kind
     did = f"      {result.did}" if result.did else ""
     ended = f"      after {show_seconds(result.seconds)}" if result.kind == "cancelled" and result.seconds else ""
     return f"{name}, {ordinal(result.number)} of {total}{did}{ended}"
@@ -203,7 +205,7 @@ def is_cut(section: Section) -> bool:
 
 def _brief(result: BlockResult) -> str:
     said = {Outcome.PASSED: f"ok {show_seconds(result.seconds)}", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
-    return f"{result.number} {shorten(result.name or result.type, 40)} {said[result.outcome]}"
+    return f"{result.number} {shorten(result.name or type_for_people(result.type), 40)} {said[result.outcome]}"
 
 
 def _prose_above(book: Runbook, spec: BlockSpec) -> str:

@@ -8,12 +8,9 @@ them through its start-up file, so that nothing is typed for that, and programs 
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 from ..errors import BlockFailed
 from .interpreters import Interpreter
@@ -106,9 +103,9 @@ bind \t 'commandline -i \t'
 """
 
 
-def new_mark(interpreter: Interpreter) -> str | None:
-    """What the marks of a shell begin with in one terminal; None for a program that makes none."""
-    return f"7770;{secrets.token_hex(4)}" if interpreter.name in (*_POSIX, "zsh", "fish") else None
+def mark_of(interpreter: Interpreter, nonce: str) -> str | None:
+    """What the marks of a shell begin with in one run; None for a program that makes none."""
+    return f"7770;{nonce}" if interpreter.name in (*_POSIX, "zsh", "fish") else None
 
 
 def line_limit(interpreter: Interpreter) -> int | None:
@@ -160,23 +157,23 @@ class TerminalShell:
         return cls(argv=(*words, *options), files=files, environment=more)
 
 
-@contextmanager
-def prepared_shell(
+def prepare_shell(
     interpreter: Interpreter, mark: str | None, environment: Mapping[str, str], folder: Path
-) -> Iterator[TerminalShell]:
-    """A shell for this machine, its files there as long as the context is open.
+) -> TerminalShell:
+    """A shell for this machine; its files are written when the run first needs them.
 
-    :raises BlockFailed: if they can't be written.
+    :raises BlockFailed: if they can't be.
     """
-    with TemporaryDirectory(prefix="shell-", dir=folder, ignore_cleanup_errors=True) as own:
-        shell = TerminalShell.of(interpreter, mark, environment, PurePosixPath(own))
-        try:
-            for path, text in shell.files.items():
+    shell = TerminalShell.of(interpreter, mark, environment, PurePosixPath(folder / "shell"))
+    try:
+        for path, text in shell.files.items():
+            if not Path(path).exists():
+                Path(path).parent.mkdir(exist_ok=True)
                 Path(path).write_text(text, encoding="utf-8")
-        except OSError as error:
-            hint = "make room there, or set TMPDIR to another folder"
-            raise BlockFailed(f"the shell can't be prepared in {own}: {error.strerror}", hint=hint) from error
-        yield shell
+    except OSError as error:
+        hint = "make room there, or set TMPDIR to another folder"
+        raise BlockFailed(f"the shell can't be prepared in {folder}: {error.strerror}", hint=hint) from error
+    return shell
 
 
 def _filled(text: str, mark: str) -> str:

@@ -267,7 +267,7 @@ FAULTS = [
     (
         "content:\n- type: run\n  props: {global: 'no'}",
         3,
-        'block #1 (run): global must be true or false, not the text "no"',
+        'block #1 (terminal): global must be true or false, not the text "no"',
         None,
     ),
     (
