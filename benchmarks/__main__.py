@@ -8,7 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import collection, context_blocks, http_blocks, large_output, script_blocks, session, sql_blocks
+from . import (
+    collection,
+    context_blocks,
+    http_blocks,
+    large_output,
+    remote_scripts,
+    script_blocks,
+    session,
+    sql_blocks,
+    terminal_blocks,
+)
 from .measure import Verdict
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
@@ -20,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
     "http_blocks": http_blocks.http_verdicts,
     "prometheus_blocks": http_blocks.prometheus_verdicts,
     "sql_blocks": sql_blocks.verdicts,
+    "remote_scripts": remote_scripts.verdicts,
+    "terminal_blocks": terminal_blocks.verdicts,
 }
 
 

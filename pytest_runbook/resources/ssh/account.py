@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import anyio
 
@@ -15,6 +16,8 @@ from .helper_shell import HelperShell
 from .quoting import quote_all
 from .remote_command import WRAPPER
 from .session import SshSession, lost
+
+_POSIX_SHELLS = ("bash", "dash", "sh", "ash", "ksh")
 
 
 class Account:
@@ -54,8 +57,14 @@ class Account:
             raise no_sudo(self._become, self.session.name, error.said) from error
 
     def command(self, script: str) -> str:
-        """The command that runs a script as this user, in words that any login shell understands: no quote in it."""
-        return quote_all([*self._prefix, "sh", "-c", script]) if self._prefix else f"exec sh -c '{script}'"
+        """The command that runs a script as this user, in words that any login shell understands: no quote in it.
+
+        A login shell that reads such a script itself need not start another one for it.
+        """
+        if self._prefix:
+            return quote_all([*self._prefix, "sh", "-c", script])
+        login_shell = "" if self.helper is None else self.helper.login_shell
+        return script if PurePosixPath(login_shell).name in _POSIX_SHELLS else f"exec sh -c '{script}'"
 
     def input(self, data: bytes) -> bytes:
         """What to send to that command so that it reads this."""

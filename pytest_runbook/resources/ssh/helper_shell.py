@@ -22,6 +22,7 @@ from .channel import Channel
 from .session import SshSession, lost
 
 START_TIMEOUT = 30.0
+MOST_GARBAGE = 20
 # The files of running scripts are named after their process groups.
 _SETUP = """\
 _runbook_d=${TMPDIR:-/tmp}/runbook-NONCE
@@ -37,7 +38,7 @@ exit 0
 }
 trap _runbook_end EXIT HUP TERM
 umask 077
-mkdir "$_runbook_d" && cd / && printf '\\n%s\\n' "$_runbook_d"
+mkdir "$_runbook_d" && cd / && printf '\\n%s\\n%s\\n' "$SHELL" "$_runbook_d"
 """
 
 
@@ -53,16 +54,18 @@ class _Answer:
 class HelperShell:
     """Runs short commands one after the other; what they give comes back in order.
 
-    folder: on the host, for the scripts' files; gone with the shell.
+    folder: on the host, for the scripts' files; gone with the shell. login_shell: the user's, by its path.
     """
 
     def __init__(self, session: SshSession) -> None:
         self.folder = ""
+        self.login_shell = ""
         self._session = session
         self._nonce = secrets.token_hex(16)
         self._frame = re.compile(rb"\n%s (\d+) (\d+)\n" % self._nonce.encode())
         self._numbers: Iterator[int] = itertools.count()
         self._answers: dict[int, _Answer] = {}
+        self._garbage: list[str] = []
         self._pending = bytearray()
         self._said = bytearray()
         self._ended = Channel(self._received)
@@ -110,8 +113,20 @@ class HelperShell:
         if self._channel is not None and self.is_alive:
             self._channel.write(command.encode(errors="surrogateescape") + b"\n")
 
+    def discard(self, words: str) -> None:
+        """Have files removed: soon, as each removal is a process there."""
+        self._garbage.append(words)
+        if len(self._garbage) >= MOST_GARBAGE:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        if self._garbage:
+            self.send(f"rm -rf {' '.join(self._garbage)}")
+            self._garbage.clear()
+
     def close(self) -> None:
         """Have the shell end what is left and go."""
+        self._sweep()
         if self._channel is not None:
             self._channel.write_eof()
 
@@ -125,7 +140,7 @@ class HelperShell:
             status, said = await self.run(_SETUP.replace("NONCE", self._nonce))
             if status:
                 raise self._no_folder(said)
-            self.folder = said.decode(errors="surrogateescape").rstrip("\n").rpartition("\n")[2]
+            *_, self.login_shell, self.folder = said.decode(errors="surrogateescape").rstrip("\n").split("\n")
             return
         raise self._no_shell(f"no answer within {START_TIMEOUT:.0f} s")
 

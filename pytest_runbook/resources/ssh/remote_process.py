@@ -192,7 +192,7 @@ class _Run:
     async def _file(self) -> bytes:
         """What the program left in its file; the file goes without being waited for."""
         _, content = await self.helper.run(f"test ! -s {self._file_word} || head -c {SIZE_LIMIT + 1} {self._file_word}")
-        self._tidy_up()
+        self._tidy_up(is_urgent=bool(content))
         return content
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
@@ -220,9 +220,13 @@ class _Run:
             name, hint = self.account.session.name, "is its /tmp full?"
             raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(said, 200)}", hint=hint)
 
-    def _tidy_up(self) -> None:
-        folder = quote(self.helper.folder)
-        self.helper.send(f"rm -rf {self._file_word} {folder}/{self.opening.nonce}.*")
+    def _tidy_up(self, *, is_urgent: bool = True) -> None:
+        """Remove the script's files; at once, where they hold something."""
+        code = quote(code_file(self.helper.folder, self.opening.nonce)) if self.command.needs_file else ""
+        if is_urgent or code:
+            self.helper.send(f"rm -rf {self._file_word} {code}")
+        else:
+            self.helper.discard(self._file_word)
 
     @property
     def _file_word(self) -> str:
