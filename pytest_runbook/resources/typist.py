@@ -112,8 +112,8 @@ class Typist:
         """What it waits for, for people who wonder."""
         if self._shell is _Shell.STARTING:
             return "the shell never came to its prompt"
-        left = f"; {len(self._lines)} more lines were not typed" if self._lines else ""
-        return f"`{self._last_typed}` was not done{left}"
+        left = f"; lines that were not typed: {len(self._lines)}" if self._lines else ""
+        return f"`{self._last_typed}` was not done: answer it, end it, or raise the timeout{left}"
 
     @property
     def _is_asked(self) -> bool:
