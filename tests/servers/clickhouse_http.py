@@ -54,6 +54,8 @@ class Engine:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together: else each answer waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True
     engine: Engine
     arrived: Path
     password: str

@@ -27,7 +27,7 @@ LARGEST_ANSWER = 4 * 1024**3
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 _PORTS = "is it ClickHouse's HTTP port: 8123, or 8443 with TLS?"
 _SAMPLE = "https://user:password@host:8443/database"
-_SETTINGS = {
+SETTINGS = {
     "default_format": FORMAT,
     "wait_end_of_query": "1",  # a failure half way becomes a status, not a line among the rows
     "output_format_json_quote_64bit_integers": "1",
@@ -119,7 +119,7 @@ class Address:
         self._root = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/", "", ""))
         database = unquote(parts.path.strip("/"))
         self._settings = {
-            **_SETTINGS,
+            **SETTINGS,
             **({"database": database} if database else {}),
             **({"readonly": "2"} if read_only else {}),
             **dict(parse_qsl(parts.query, keep_blank_values=True)),
