@@ -28,6 +28,7 @@ def seen(output: str, rows: int = 5, cols: int = 20) -> str:
         ("10%\r20%\r100%", "100%\n"),
         ("abc\b\bX", "aXc\n"),
         ("a\tb", "a       b\n"),
+        ("ab\x1bEc\x1bDd", "ab\nc\n d\n"),
         (f"abcdef{ESC}3D{ESC}K", "abc\n"),
         (f"one\r\ntwo{ESC}2J{ESC}Hthree", "three\n"),
         (f"one\r\ntwo{ESC}1;1Hthr", "thr\ntwo\n"),
@@ -84,7 +85,8 @@ def test_a_region_scrolls_alone() -> None:
 
 
 _TEXTS = st.text(alphabet="abcxyz 01", min_size=1, max_size=6)
-_CONTROLS = st.sampled_from(["\r", "\n", "\r\n", "\b", "\t", "\x1b7", "\x1b8", "\x1bD", "\x1bE", "\x1bM"])
+# Not ESC E: the other one stays in its column there, where ECMA-48 goes to the first.
+_CONTROLS = st.sampled_from(["\r", "\n", "\r\n", "\b", "\t", "\x1b7", "\x1b8", "\x1bD", "\x1bM"])
 _SEQUENCES = (
     st.builds(
         lambda numbers, final: f"{ESC}{';'.join(map(str, numbers))}{final}",
