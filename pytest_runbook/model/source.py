@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -118,10 +119,20 @@ def _decoded(content: bytes) -> str:
 
 
 def _parsed(source: Source) -> object:
-    tree = parse_json(source.text) if source.is_json else _parsed_yaml(source.text)
+    tree = parse_json(source.text) if source.is_json else _parsed_as_it_looks(source)
     if tree is None:
         raise SyntaxFault("the file is empty")
     return tree
+
+
+def _parsed_as_it_looks(source: Source) -> object:
+    """JSON is YAML but for surrogate pairs and very long keys: what begins like JSON and is JSON is read so."""
+    if source.text.lstrip().startswith(("{", "[")):
+        with suppress(SyntaxFault):
+            tree = parse_json(source.text)
+            source.is_json = True
+            return tree
+    return _parsed_yaml(source.text)
 
 
 def _parsed_yaml(text: str) -> object:

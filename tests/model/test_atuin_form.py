@@ -145,6 +145,14 @@ def test_json_lines(load: Load) -> None:
     assert (spec.place.line, spec.lines["code"]) == (3, 7)
 
 
+def test_json_in_a_file_of_any_name_is_read_as_json(load: Load) -> None:
+    content = [{"id": "a", "type": "script", "props": {"name": "\U0001f389", "code": "true"}}]
+    text = json.dumps({"id": "x", "content": content}, ensure_ascii=True)
+
+    assert "\\ud83c\\udf89" in text
+    assert load(text, "x.atrb").blocks[0].name == "\U0001f389"
+
+
 def test_the_older_export_holds_its_content_as_text(load: Load) -> None:
     runbook = load(json.dumps({"version": 0, "id": "b", "content": script(code="echo")}, indent=1), "x.json")
 
