@@ -1,4 +1,4 @@
-"""Many remote script blocks that do nothing, against the same commands over bare asyncssh and over ssh's own sharing."""
+"""Many remote script blocks that do nothing, against the same commands over bare asyncssh and over ssh that shares."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _home(folder: Path, server: Sshd) -> Path:
 
 async def _run_with_asyncssh(server: Sshd) -> None:
     options = {"username": "root", "client_keys": [str(server.identity)], "known_hosts": None, "config": None}
-    async with asyncssh.connect("127.0.0.1", server.port, **options) as connection:  # type: ignore[arg-type]  # as said
+    async with asyncssh.connect("127.0.0.1", server.port, **options) as connection:
         for _ in range(BLOCKS):
             await connection.run(COMMAND, check=True)
 

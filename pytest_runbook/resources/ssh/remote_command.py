@@ -16,7 +16,8 @@ from .quoting import NEWLINE, quote, quote_all
 WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
 LONG_CODE = 16 << 10
 """Bytes: the `sh` reads its line byte by byte, so that longer code goes into a file, where that makes no difference."""
-# A bash that takes itself for the first one of a connection (an exec counts one down) reads ~/.bashrc, also for a script: the login shell did.
+# A bash that takes itself for the first one of a connection reads ~/.bashrc, as the login shell did already; the exec
+# of a bash counts one down.
 _NESTED = {"SHLVL": "2"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
