@@ -33,6 +33,7 @@ LARGEST_VALUE = 64 * 1024
 """Characters of its JSON, for one value or one field of an output."""
 LONGEST_ESCAPE = 12
 """Characters of JSON, at most, for one of a text: a surrogate pair."""
+_STRICT = json.JSONEncoder(allow_nan=False)
 
 
 def context_to_json(context: BlockContext) -> list[Json]:
@@ -110,14 +111,24 @@ def _fields(fields: Mapping[str, object]) -> Json:
     """The fields of an output that can be kept."""
     large = fields.large if isinstance(fields, Output) else ()
     plain = {name: plain_data(fields[name]) for name in fields if name not in large}
-    return {name: value for name, value in plain.items() if _fits(value)}
+    return {name: value for name, value in plain.items() if _is_short(value)}
 
 
 def _fits(value: object) -> bool:
     """True if the value comes back from JSON as it is, and is not too long."""
+    return isinstance(value, Decimal) or (_is_json(value) and _is_short(value))
+
+
+def _is_short(value: object) -> bool:
+    """True if plain data has a JSON, and that is not too long."""
+    if value is None or isinstance(value, bool):
+        return True
     if isinstance(value, str) and len(value) * LONGEST_ESCAPE < LARGEST_VALUE:
         return True
-    return isinstance(value, Decimal) or (_is_json(value) and len(json.dumps(value)) <= LARGEST_VALUE)
+    try:
+        return len(_STRICT.encode(value)) <= LARGEST_VALUE
+    except ValueError:  # not a number, infinite, or of more digits than Python writes
+        return False
 
 
 def _is_json(value: object) -> bool:

@@ -196,7 +196,8 @@ class Trial:
 
     def judge(self, output: Mapping[str, object] | None, own: Own, reads: Reads | None = None) -> Judge:
         context = self.context
-        names = context.resolver.fold(BlockContext(_as_item(own))).names(context.reads if reads is None else reads)
+        resolver = context.resolver.fold(BlockContext(_as_item(own))) if own else context.resolver
+        names = resolver.names(context.reads if reads is None else reads)
         if output is not None:
             names["output"] = output
         hide = context.spec.rules.sensitive

@@ -83,6 +83,14 @@ def test_a_field_of_an_output_that_is_too_long_is_left_out() -> None:
     assert item["fields"] == {"exit_code": 0}
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**5000], ids=["inf", "nan", "long"])
+def test_a_field_that_holds_a_number_without_json_is_left_out(number: float) -> None:
+    output = BlockExecutionOutput({"rows": [{"n": number}], "count": 1})
+
+    (item,) = context_to_json(BlockContext(output))
+    assert item["fields"] == {"count": 1}
+
+
 def test_a_field_that_is_known_to_be_large_is_not_even_made() -> None:
     output = Output({"status": 200, "body": lambda: pytest.fail("made")}, value=lambda: "", large=("body",))
 
