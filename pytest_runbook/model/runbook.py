@@ -115,7 +115,7 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A database that blocks call by name. type: of those blocks. uri: a template, as via, the host that leads there."""
+    """A database that blocks call by name. type: of those blocks. via: the host that leads to it. Templates."""
 
     name: str
     type: str
