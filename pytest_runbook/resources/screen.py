@@ -229,7 +229,7 @@ class Screen:
 
     def _line_back(self) -> None:
         if self._y == self._top:
-            self._insert_line(self._top)
+            self._scroll_back()
         elif self._y > 0:
             self._y -= 1
 
@@ -237,6 +237,13 @@ class Screen:
         if self._top == 0 and self._main is None:
             self._keep(self._screen[0])
         self._delete_line(self._top)
+
+    def _scroll_back(self) -> None:
+        self._insert_line(self._top)
+
+    def _scroll_by(self, scroll: Callable[[], None], count: int) -> None:
+        for _ in range(min(count, self._rows)):
+            scroll()
 
     def _delete_line(self, y: int) -> None:
         del self._screen[y]
@@ -295,10 +302,13 @@ class Screen:
         row = self._screen[self._y]
         row.write(self._x, [_BLANK] * min(count, self._cols - self._x))
 
-    def _change_lines(self, change: Callable[[int], None], y: int, count: int) -> None:
+    def _change_lines(self, change: Callable[[int], None], count: int) -> None:
+        """Insert or delete lines where the cursor is, and go to the beginning of its line."""
+        y = self._y
         if self._top <= y <= self._bottom:
             for _ in range(min(count, self._rows)):
                 change(y)
+            self._x = 0
 
     def _set_margins(self, numbers: list[int]) -> None:
         top, bottom = (*numbers, 0, 0)[:2]
@@ -335,10 +345,10 @@ _MOVES: dict[str, Callable[[Screen, int, list[int]], _Position]] = {
 _CHANGES: dict[str, Callable[[Screen, int, list[int]], None]] = {
     "J": lambda at, _, numbers: at._erase_display(numbers[0]),
     "K": lambda at, _, numbers: at._erase_line(numbers[0]),
-    "L": lambda at, count, _: at._change_lines(at._insert_line, at._y, count),
-    "M": lambda at, count, _: at._change_lines(at._delete_line, at._y, count),
-    "S": lambda at, count, _: at._change_lines(lambda _: at._scroll(), at._top, count),
-    "T": lambda at, count, _: at._change_lines(at._insert_line, at._top, count),
+    "L": lambda at, count, _: at._change_lines(at._insert_line, count),
+    "M": lambda at, count, _: at._change_lines(at._delete_line, count),
+    "S": lambda at, count, _: at._scroll_by(at._scroll, count),
+    "T": lambda at, count, _: at._scroll_by(at._scroll_back, count),
     "P": lambda at, count, _: at._delete(count),
     "X": lambda at, count, _: at._erase(count),
     "@": lambda at, count, _: at._insert(count),
