@@ -237,22 +237,30 @@ def test_a_failure_may_be_what_is_wanted(tmp_path: Path, api: KubernetesApi) -> 
 
 @needs_kubectl
 def test_cancelled_it_leaves_no_kubectl(tmp_path: Path, api: KubernetesApi) -> None:
-    async def work(book: Opened) -> tuple[list[str], str | None, list[str]]:
+    before = programs()
+
+    async def work(book: Opened) -> tuple[set[str], str | None, set[str]]:
         handle = book.document.start_execution(book.block("Get"))
         await anyio.to_thread.run_sync(api.asked.acquire)
-        running = programs()
+        running = names(programs() - before)
         handle.cancel("enough")
-        return running, (await handle.wait()).kind, programs()
+        return running, (await handle.wait()).kind, names(programs() - before)
 
     text = kubernetes(command="kubectl get pods -o json; sleep 1000", namespace=SLOW)
     running, kind, left = inside(tmp_path, text, work)
 
-    assert ("kubectl" in running, kind, left) == (True, "cancelled", [])
+    assert ("kubectl" in running, kind, left) == (True, "cancelled", set())
 
 
-def programs() -> list[str]:
-    """The names of all that this process has started and that still runs."""
-    return [child.name() for child in psutil.Process().children(recursive=True)]
+def programs() -> set[psutil.Process]:
+    """What this process and its children have started and that still runs, but for what servers start themselves."""
+    direct = psutil.Process().children()
+    shells = (child for child in direct if child.name() in ("bash", "sh", "kubectl"))
+    return {*direct, *(program for shell in shells for program in shell.children(recursive=True))}
+
+
+def names(processes: set[psutil.Process]) -> set[str]:
+    return {process.name() for process in processes}
 
 
 @needs_kubectl
