@@ -91,6 +91,8 @@ def sshd(
 
 
 def _config(folder: Path, home: Path, address: str, port: int, settings: Sequence[str]) -> str:
+    # Tests look for files left behind: those of a server that runs beside this one are none of theirs.
+    own_tmp = "" if "UsePAM yes" in settings else f" TMPDIR={home}"
     lines = (
         *settings,
         f"Port {port}",
@@ -104,7 +106,7 @@ def _config(folder: Path, home: Path, address: str, port: int, settings: Sequenc
         "UseDNS no",
         "MaxStartups 100",
         "MaxSessions 10",
-        f"SetEnv HOME={home}",
+        f"SetEnv HOME={home}{own_tmp}",
     )
     return "\n".join(lines) + "\n"
 

@@ -36,6 +36,6 @@ async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
             await anyio.sleep(0.01)
 
 
-def folders() -> list[Path]:
-    """What helper shells have on the host."""
-    return [path for path in Path("/tmp").glob("runbook-*") if len(path.name) == len("runbook-") + 32]
+def folders(home: Path) -> list[Path]:
+    """What helper shells have on the host, whose temporary folder is its home."""
+    return [path for path in home.glob("runbook-*") if len(path.name) == len("runbook-") + 32]

@@ -36,7 +36,7 @@ def number() -> str:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.usefixtures("web")
-def test_a_timeout_ends_the_whole_family(tmp_path: Path, family: str) -> None:
+def test_a_timeout_ends_the_whole_family(tmp_path: Path, server: Sshd, family: str) -> None:
     n = number()
     code = FAMILIES[family].format(n=n)
 
@@ -47,10 +47,11 @@ def test_a_timeout_ends_the_whole_family(tmp_path: Path, family: str) -> None:
             book.run.cancel("enough")
         assert book.results["S"].kind == "cancelled"
         assert running(n) == []
+        assert len(folders(server.home)) == 1
 
     inside(tmp_path, f"blocks:\n- host: web\n- name: S\n  template: false\n  script: |\n    {code}\n", work)
 
-    assert folders() == []
+    assert folders(server.home) == []
 
 
 @pytest.mark.usefixtures("web")
