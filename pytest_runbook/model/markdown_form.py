@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SCRIPTS = {"bash": None, "sh": "sh -e", "zsh": "zsh -e", "python": "python3"}
 LANGUAGES = (*SCRIPTS, "console", "sql", "http")
 _FENCE = re.compile(r"[`~]{3,}\s*(?P<language>[^\s{]*)\s*(?P<rest>.*)")
-_RUN = re.compile(rf"^.*?(?:```|~~~)[ \t]*(?:{'|'.join(LANGUAGES)})\b", re.MULTILINE)
+_RUN = re.compile(rf"^[ \t>*+\-\d.)]*(?:```|~~~)[ \t]*(?:{'|'.join(LANGUAGES)})\b", re.MULTILINE)
 _REQUEST = re.compile(r"(?:(?P<verb>[A-Z]+)[ \t]+)?(?P<url>\S.*?)(?:[ \t]+HTTP/[\d.]+)?\s*")
 _HEADER = re.compile(r"([^\s:]+):[ \t]*(.*?)\s*")
 _MARKUP = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
@@ -71,7 +71,7 @@ def read_markdown(path: Path, source: Source, catalog: BlockCatalog) -> Runbook:
         if key in tree:
             hint = "clean-ups: ```bash {finally: true}" if key == "finally" else "```bash"
             source.fault(f"{key} means nothing here: blocks are fenced code", line=tree.key_line(key), hint=hint)
-    source.raise_faults()
+            del tree[key]
     if document.title and "name" not in tree:
         _put(tree, "name", document.title, 1)
     _put(tree, "blocks", document.blocks, 1)

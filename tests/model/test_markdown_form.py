@@ -197,6 +197,14 @@ def test_what_makes_no_sense_is_told_with_its_line(faults: Faults, text: str, me
     assert fault.startswith(message)
 
 
+def test_all_faults_of_a_document_are_told_at_once(faults: Faults) -> None:
+    text = "---\nfinally: []\n---\n```sh {x: 1}\na\n```\n```sql\na\n```\n```sh\n```\n"
+
+    found = [fault.partition(": ")[0] for fault in faults(text, NAME)]
+
+    assert found == [f"{NAME}:{line}" for line in (2, 4, 7, 10)]
+
+
 @pytest.mark.parametrize(("text", "is_one"), [("- ```sh\n  x\n", True), ("# A\n\n```yaml\na: 1\n```\nbash\n", False)])
 def test_a_document_looks_like_a_runbook_if_there_is_something_to_run(tmp_path: Path, text: str, is_one: bool) -> None:
     path = tmp_path / "x.md"
