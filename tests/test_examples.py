@@ -12,7 +12,8 @@ from pytest_runbook.model.tree import plain
 from pytest_runbook.model.yaml_tree import parse_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "example_runbooks"
-RUNBOOKS = sorted(path.name for pattern in ("*.runbook.yaml", "*.atrb") for path in EXAMPLES.glob(pattern))
+PATTERNS = ("*.runbook.yaml", "*.runbook.md", "*.atrb")
+RUNBOOKS = sorted(path.name for pattern in PATTERNS for path in EXAMPLES.glob(pattern))
 
 
 def test_every_block_of_every_example_passes(pytester: pytest.Pytester) -> None:

@@ -9,10 +9,11 @@ from .atuin_form import UnknownBlocks, read_atuin
 from .block_types import default_catalog
 from .catalog import BlockCatalog
 from .checks import refuse_checks, with_checks
+from .markdown_form import front_matter, holds_blocks, read_markdown
 from .plain_form import read_plain
 from .runbook import Form, Runbook
-from .source import read_source
-from .tree import LocatedDict, plain
+from .source import read_source, read_text
+from .tree import LocatedDict, plain, split_lines
 
 
 def load_runbook(
@@ -33,11 +34,31 @@ def load_runbook(
     """
     place = Place(shown or str(path))
     catalog = catalog or default_catalog()
+    if is_markdown(path):
+        text = read_text(path, place)
+        refuse_checks(path, text)
+        return read_markdown(path.absolute(), text, catalog)
     source, tree = read_source(path, place)
     if form_of(path, tree) is Form.PLAIN:
         refuse_checks(path, source)
         return read_plain(path.absolute(), source, tree, catalog)
     return with_checks(read_atuin(path.absolute(), source, tree, catalog, unknown_blocks), path, catalog)
+
+
+def is_markdown(path: Path) -> bool:
+    """True for a document whose fenced code are blocks, by its name."""
+    return path.suffix == ".md"
+
+
+def read_head(path: Path, place: Place) -> object:
+    """The tree of a file; of a Markdown document, its front matter.
+
+    :raises UnreadableFile: if it can't be read.
+    """
+    if not is_markdown(path):
+        return read_source(path, place)[1]
+    source = read_text(path, place)
+    return front_matter(source, split_lines(source.text))
 
 
 def form_of(path: Path, tree: object) -> Form:
@@ -66,6 +87,8 @@ def load_values(path: Path, *, shown: str | None = None) -> dict[str, object]:
 def looks_like_runbook(path: Path) -> bool:
     """True unless the file can be read and is clearly something else than a runbook."""
     try:
+        if is_markdown(path):
+            return holds_blocks(read_text(path, Place(str(path))).text)
         _, tree = read_source(path, Place(str(path)))
     except UnreadableFile:
         return True

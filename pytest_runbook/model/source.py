@@ -28,7 +28,7 @@ class Source:
     """
 
     place: Place
-    is_json: bool = False
+    is_json: bool = False  # nothing of it was written by the rules of YAML: no hints about them
     text: str = ""
     faults: list[FileError] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
@@ -90,6 +90,19 @@ def read_source(path: Path, place: Place) -> tuple[Source, object]:
         return source, _parsed(source)
     except SyntaxFault as fault:
         source.refuse(fault.message, line=fault.line, hint=fault.hint)
+
+
+def read_text(path: Path, place: Place) -> Source:
+    """The source of a file whose text is neither YAML nor JSON.
+
+    :raises UnreadableFile: if it can't be opened or decoded.
+    """
+    source = Source(place, is_json=True)
+    try:
+        source.text = _decoded(_content(path))
+    except SyntaxFault as fault:
+        source.refuse(fault.message, line=fault.line, hint=fault.hint)
+    return source
 
 
 def _content(path: Path) -> bytes:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .python_tests import RunbookCaller
     from .session import RunbookSession
 
-DEFAULT_FILES = ("*.atrb", "*.runbook.yaml", "*.runbook.yml", "*.runbook.json")
+DEFAULT_FILES = ("*.atrb", "*.runbook.yaml", "*.runbook.yml", "*.runbook.json", "*.runbook.md")
 CHECKS_FILES = (".checks.yaml", ".checks.yml")
-SUFFIXES = (".atrb", ".yaml", ".yml", ".json")
+SUFFIXES = (".atrb", ".yaml", ".yml", ".json", ".md")
 SESSION_PLUGIN = "runbook-session"
 PASSED_OVER = pytest.StashKey[set[Path]]()
 NAMED = pytest.StashKey[Set[Path]]()

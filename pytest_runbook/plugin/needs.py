@@ -15,8 +15,8 @@ from ..document.run import RunbookRun
 from ..errors import ContextError, FileError, NotTried, Place, RunbookError, UnreadableFile
 from ..execution.result import Outcome
 from ..model.checks import find_checks
+from ..model.loading import read_head
 from ..model.runbook import Named, Runbook
-from ..model.source import read_source
 from .collection import RunbookItem, RunbookNode
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _needs_written(path: Path) -> list[Path]:
         if not file.is_file() or b"needs" not in file.read_bytes():
             continue
         with suppress(UnreadableFile):
-            _, tree = read_source(file, Place(str(file)))
+            tree = read_head(file, Place(str(file)))
             written = tree.get("needs") if isinstance(tree, dict) else None
             names = [written] if isinstance(written, str) else written if isinstance(written, list) else []
             found += [(path.parent / name).resolve() for name in names if isinstance(name, str)]
