@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..context.values import Reads
 from ..errors import NotTried, RunbookError, TimedOut
@@ -140,7 +141,10 @@ class Repeats:
             ending = await self._timed(retry.attempt_timeout, "attempt_timeout", self.trial.attempt)
             self.log_end(ending)
             pause = None if self._is_final(ending) else next(waits, None)
-            if pause is None or anyio.current_time() + pause >= anyio.current_effective_deadline():
+            if pause is None:
+                return ending
+            await checkpoint_if_cancelled()  # who is cancelled has no deadline any more that could be too near
+            if anyio.current_time() + pause >= anyio.current_effective_deadline():
                 return ending
             await anyio.sleep(pause)
 

@@ -167,7 +167,7 @@ class Running:
         seconds = _timeout_of(item)
         if seconds is None:
             return None
-        left = seconds - (time.monotonic() - self._since) - min(1.0, seconds / 10)
+        left = seconds - (time.monotonic() - self._since) - min(1.0, seconds / 4)
         return Limit(left, f"pytest's timeout {show_limit(seconds)}")
 
 
