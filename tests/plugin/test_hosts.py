@@ -181,19 +181,6 @@ def test_what_is_no_host_is_an_error_with_its_line(project: Project, hosts: str,
     result.stdout.fnmatch_lines([f"b.runbook.yaml:{line}: {message}"])
 
 
-def test_what_a_block_left_on_one_host_is_not_taken_for_another(project: Project) -> None:
-    project.write("b.runbook.yaml", """
-        blocks:
-          - {name: Set, script: 'echo 7', capture: seen}
-          - {name: Read, script: 'echo {{ var.seen }}', host: local}
-        """)  # fmt: skip
-    read_alone = ("-o", "runbook_store=yes", "-k", "Read", ".")
-    project.run("-o", "runbook_store=yes", "--runbook-hosts=local", ".").assert_outcomes(passed=2)
-
-    project.run("--runbook-hosts=local", *read_alone).assert_outcomes(passed=1, deselected=1)
-    project.run(f"--runbook-hosts={NOBODY}", *read_alone).assert_outcomes(failed=1, deselected=1)
-
-
 def test_a_needed_runbook_with_hosts_hands_over_what_it_found_on_the_same_host(project: Project) -> None:
     project.write("base.runbook.yaml", """
         hosts: [local, localhost]
