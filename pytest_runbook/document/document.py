@@ -59,7 +59,7 @@ class Inputs:
 
     fixed: variables of options and matrix cells: stronger than what the file says. vars: weaker than that.
     env: environment beside the process's own. answers: layers, the strongest first.
-    fixtures: what templates read as ``fixture.NAME``.
+    fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
     """
 
     fixed: Values = field(default_factory=dict)
@@ -67,6 +67,7 @@ class Inputs:
     env: Values = field(default_factory=dict)
     answers: tuple[Values, ...] = ()
     fixtures: Mapping[str, object] = field(default_factory=dict)
+    host: ContextValue | None = None
 
 
 class Document:
@@ -532,7 +533,8 @@ class Document:
         """What is given from outside of all runbooks."""
         inputs = self._inputs
         cwd = str(default_directory(self.runbook, self._runtime.settings))
-        return ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
+        resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
+        return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
 
     def _with_file_values(self, resolver: ContextResolver) -> ContextResolver:
         for given in self.runbook.env:

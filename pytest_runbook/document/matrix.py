@@ -1,4 +1,4 @@
-"""The cells of a matrix: which combinations of values a runbook runs with, known when its file is collected."""
+"""The cells of a runbook: which hosts and combinations of values it runs with, known when its file is collected."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..errors import FileError, Place, UnreadableFile, unknown
-from ..model.runbook import AxisSource, Matrix, Rows, Runbook
+from ..model.runbook import AxisSource, Matrix, Named, Rows, Runbook
 from ..model.source import read_source
 from ..model.tree import plain
 from ..templates import is_template
+from .hosts import check_hosts
 
 MOST_CELLS = 1000
 COMMAND_SECONDS = 60
@@ -24,25 +25,29 @@ Known = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One combination. name: of its values, in a word. values: its variables."""
+    """One run of several. name: of its host and its values, in a word. values: the variables of its combination."""
 
     name: str
     values: Mapping[str, object]
+    host: Named | None = None
 
 
 def cells_of(runbook: Runbook, given: Known, *, runs_commands: bool) -> tuple[Cell, ...]:
-    """The cells of a runbook's matrix; none if it has no matrix.
+    """The cells of a runbook's hosts and matrix; none if it has neither.
 
     given: variables from outside, which `{var: NAME}` may name. runs_commands: somebody asked for `{command: LINE}`.
 
     :raises UnreadableFile: if an axis makes no sense, or nothing is left.
     """
+    check_hosts(runbook)
     if runbook.matrix is None:
-        return ()
+        return tuple(Cell(host.name, {}, host) for host in runbook.hosts)
     try:
-        return _Reader(runbook, given, runs_commands).cells(runbook.matrix)
+        cells = _Reader(runbook, given, runs_commands).cells(runbook.matrix)
     except FileError as error:
         raise UnreadableFile([error]) from error
+    on_hosts = (Cell(f"{host.name}-{cell.name}", cell.values, host) for host, cell in product(runbook.hosts, cells))
+    return tuple(on_hosts) if runbook.hosts else cells
 
 
 class _Reader:

@@ -39,7 +39,7 @@ class Sights:
     def at(self, index: int, first: ContextResolver, said: Callable[[int], Iterable[BlockContext]]) -> str:
         """The digest for a block. first: what the first block sees. said: what the block of an index tells."""
         if not self._digests:
-            start = {"cwd": first.cwd, "vars": _texts(first.vars), "env": _texts(first.env)}
+            start = {"host": first.host, "cwd": first.cwd, "vars": _texts(first.vars), "env": _texts(first.env)}
             self._digests.append(stamp_of(start))
         for position in range(len(self._digests) - 1, index):
             items = [part for context in said(position) for item in context for part in _parts(item)]

@@ -152,8 +152,8 @@ class SubRunbooks:
 
 def _refuse_many(runbook: Runbook) -> None:
     """:raises BlockFailed: if it is more than one run: of its own cells, or of what it needs before it."""
-    for key, is_there in (("matrix", runbook.matrix is not None), ("needs", bool(runbook.needs))):
-        if is_there:
+    for key, value in (("matrix", runbook.matrix), ("hosts", runbook.hosts), ("needs", runbook.needs)):
+        if value:
             message = f"{runbook.place.path} has `{key}`, which counts only where pytest runs it for itself"
             raise BlockFailed(message, hint="say the same with blocks of this runbook")
 

@@ -36,6 +36,7 @@ FILE_KEYS: Mapping[str, Reader] = {
     "require": flow_keys.named,
     "needs": flow_keys.named,
     "matrix": flow_keys.matrix,
+    "hosts": flow_keys.named,
     "connections": access_keys.connections,
     "ssh": access_keys.ssh,
     "effects": access_keys.effects,
@@ -72,8 +73,7 @@ SCOPE: Mapping[str, Reader] = {
     "host": Section.given_text,
     "stdin": Section.given_text,
 }
-BLOCK_LATER = frozenset({"hosts"})
-FILE_LATER = frozenset({"hosts", "environments"})
+FILE_LATER = frozenset({"environments"})
 _CONTEXT_RULES = frozenset({"sensitive", "template"})
 _NO_RULES = BlockRules()
 
@@ -156,7 +156,8 @@ def check_if_started(section: Section, rules: BlockRules, known: Collection[str]
 
 def unknown_block_key(section: Section, key: str, known: Iterable[str]) -> None:
     """Note a key that no block of this kind has."""
-    if key in BLOCK_LATER:
-        section.fault(key, f"`{key}` is not supported yet")
+    if key == "hosts":
+        hint = "host: NAME is for a block; hosts stands at the top of the file"
+        section.fault(key, "hosts means nothing here: a block runs on one host", hint)
     else:
         section.unknown_key(key, known)

@@ -356,6 +356,7 @@ class Runbook:
     notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
     require: names or ids of blocks that must have passed.
     needs: paths of runbooks that run first, relative to this one. matrix: None: it runs once.
+    hosts: it runs once on each; none: once, where its blocks say.
     checks: where its checks file is, if it has one.
     """
 
@@ -381,5 +382,6 @@ class Runbook:
     require: tuple[Named, ...] = ()
     needs: tuple[Named, ...] = ()
     matrix: Matrix | None = None
+    hosts: tuple[Named, ...] = ()
     notes: tuple[str, ...] = ()
     checks: Place | None = None

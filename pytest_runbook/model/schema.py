@@ -155,6 +155,7 @@ _HELP: Mapping[str, str] = {
     "code": "the SHA-256 of the block for which the check was written: a change is told",
     "require": "blocks that must have passed, or the file fails",
     "needs": "runbooks that run first, once in a session, and hand over their variables",
+    "hosts": "the runbook runs once on each of these hosts",
     "matrix": "variables with several values: the runbook runs once for each combination",
     "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
     "retry": "try again until it comes out well: every, within, attempts, until ...",

@@ -89,6 +89,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_store", default="auto", help="keep what blocks left in pytest's cache: auto (not in CI), yes or no")
     add("--runbook-matrix-commands", action="store_true", help="let matrices run their commands during collection")
     ini("runbook_matrix_commands", type="bool", default=False, help="let matrices run commands during collection")
+    add("--runbook-hosts", action="append", default=[], metavar="HOSTS", help="run once on each host: a,b or @file")
+    ini("runbook_hosts", type="linelist", default=[], help="run runbooks once on each of these hosts, one a line")
     add("--runbook-update-checks", action="store_true", help="bring checks files up to date, run nothing")
     add("--runbook-write-checks", action="store_true", help="write checks files for what passed and has none")
     ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")

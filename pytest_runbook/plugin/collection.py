@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from .failure import FailurePicture, again, picture_of_block, picture_of_file
 from .properties import properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
+    from ..document.matrix import Cell
     from ..document.run import RunbookRun
     from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
     from .session import RunbookSession
@@ -48,14 +48,14 @@ class RunbookNode(pytest.Module):
     """What is run from its first block to its last: a runbook file, or one cell of it. Its blocks are its items.
 
     book: what the file says, once it was collected. run: the flow of its run, while its document is open.
-    values: the variables of the cell. total: how many items it has. selected: those that are to run, in their order.
+    cell: which one it is. total: how many items it has. selected: those that are to run, in their order.
     """
 
     obj = None  # there is no Python module behind it
     books: RunbookSession
     book: Runbook | None = None
     run: RunbookRun | None = None
-    values: Mapping[str, object] = MappingProxyType({})
+    cell: Cell | None = None
     total = 0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -107,12 +107,12 @@ class RunbookModule(RunbookNode):
         if not cells:
             yield from self._items(book)
         for cell, name in zip(cells, unique_names(cell.name for cell in cells), strict=True):
-            yield RunbookCell.of(self, name, cell.values)
+            yield RunbookCell.of(self, name, cell)
 
     def _read(self) -> Runbook:
         if self.fault is not None:
             raise UnreadableFile([self.fault])
-        book = self.books.read(self.path)
+        book = self.books.read_for_hosts(self.path)
         _check_tags(book)
         return book
 
@@ -126,13 +126,13 @@ class RunbookModule(RunbookNode):
 
 
 class RunbookCell(RunbookNode):
-    """A runbook with values of its own for some variables: a cell of its matrix."""
+    """A runbook on one of its hosts, with the values of one cell of its matrix."""
 
     @classmethod
-    def of(cls, module: RunbookModule, name: str, values: Mapping[str, object]) -> RunbookCell:
+    def of(cls, module: RunbookModule, name: str, which: Cell) -> RunbookCell:
         node_id = f"{module.nodeid}::{name}"
         cell: RunbookCell = cls.from_parent(module, path=module.path, name=name, nodeid=node_id)
-        cell.books, cell.book, cell.values = module.books, module.book, values
+        cell.books, cell.book, cell.cell = module.books, module.book, which
         return cell
 
     @property

@@ -12,10 +12,12 @@ from anyio import to_thread
 
 from ..context.values import ContextValue, Source
 from ..document.document import Inputs
+from ..document.hosts import hosts_of
 from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
 from ..errors import BlockFailed, Place, RunbookError
 from ..execution.children import ChildReference, RunbookLoader
+from ..model.runbook import Named
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 from .asking import somebody_is_there
@@ -59,6 +61,20 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         asks_people=somebody_is_there(config),
         difference=difference,
     )
+
+
+def hosts(config: pytest.Config) -> tuple[Named, ...]:
+    """The hosts that the option or its ini twin names for all runbooks; none where neither does.
+
+    :raises pytest.UsageError: if one is no host.
+    """
+    shown, entries, folder = "--runbook-hosts", config.getoption("runbook_hosts"), config.invocation_params.dir
+    if not entries:
+        shown, entries, folder = "runbook_hosts", config.getini("runbook_hosts"), config.rootpath
+    try:
+        return tuple(Named(name=name, place=Place(shown)) for name in hosts_of(entries, folder))
+    except (ValueError, BlockFailed) as error:
+        raise pytest.UsageError(f"{shown}: {error}") from error
 
 
 def _folder(config: pytest.Config, ini: str) -> Path | None:

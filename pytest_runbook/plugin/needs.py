@@ -62,7 +62,7 @@ class Needs:
         self._read = read
         self._run = run
         self._wanted: set[Path] = set()
-        self._handed: dict[Path, Handed] = {}
+        self._handed: dict[tuple[Path, str | None], Handed] = {}
         self._under_way: list[Path] = []
 
     def note_book(self, book: Runbook) -> None:
@@ -71,9 +71,10 @@ class Needs:
 
     def keep(self, node: RunbookNode, run: RunbookRun) -> None:
         """Keep what the items of a runbook leave, if somebody needs it and all of them ran."""
-        path = node.path.resolve()
-        if path in self._wanted and len(run.results) == node.total and not node.values:
-            self._handed[path] = replace(_handed(run), is_reported=True)
+        path, cell = node.path.resolve(), node.cell
+        if path in self._wanted and len(run.results) == node.total and not (cell and cell.values):
+            host = cell.host.name if cell and cell.host else None
+            self._handed[path, host] = replace(_handed(run), is_reported=True)
 
     def given_to(self, book: Runbook, inputs: Inputs) -> tuple[Inputs, RunbookError | None]:
         """What a runbook gets of those that it needs; and why it can't run, if one of them is of no use."""
@@ -90,14 +91,16 @@ class Needs:
         return replace(inputs, vars={**inputs.vars, **given}), None
 
     def _of(self, path: Path, inputs: Inputs) -> Handed:
-        """What a runbook hands over; it runs now if it did not yet."""
-        if path not in self._handed:
+        """What a runbook hands over, that of the same host if it has hosts; it runs now if it did not yet."""
+        book = self._read(path)
+        if book.matrix is not None:
+            raise FileError("it has a matrix, and nobody can say which of its cells is needed")
+        host = _shared_host(book, inputs)
+        key = path, None if host is None else str(host.value)
+        if key not in self._handed:
             with self._working_on(path):
-                book = self._read(path)
-                if book.matrix is not None:
-                    raise FileError("it has a matrix, and nobody can say which of its cells is needed")
-                self._handed[path] = _handed(self._run(book, inputs))
-        return self._handed[path]
+                self._handed[key] = _handed(self._run(book, replace(inputs, host=host)))
+        return self._handed[key]
 
     @contextmanager
     def _working_on(self, path: Path) -> Iterator[None]:
@@ -109,6 +112,15 @@ class Needs:
             yield
         finally:
             self._under_way.pop()
+
+
+def _shared_host(book: Runbook, inputs: Inputs) -> ContextValue | None:
+    """The host on which a needed runbook runs: that of the one that needs it; None if it has no hosts."""
+    if not book.hosts:
+        return None
+    if inputs.host is None or inputs.host.value not in [host.name for host in book.hosts]:
+        raise FileError("it has hosts, and this runbook does not run on one of them")
+    return inputs.host
 
 
 def _handed(run: RunbookRun) -> Handed:

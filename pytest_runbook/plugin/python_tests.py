@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from ..context.json_form import plain_data
+from ..context.values import ContextValue, Source
+from ..errors import FileError
 from ..execution.result import BlockResult, Outcome
 from ..text import nearest
 
@@ -82,16 +84,25 @@ class RunbookCaller:
         vars: Mapping[str, object] | None = None,
         env: Mapping[str, str] | None = None,
         answers: Mapping[str, str] | None = None,
+        host: str | None = None,
     ) -> CalledRunbook:
         """Run a runbook to its end, clean-ups included.
 
         path: relative to pytest's rootdir. vars, env, answers: as the fixtures of these names give them.
+        host: where its first block runs; one of its hosts, if it has any.
         :raises UnreadableFile: if the file can't be read.
+        :raises FileError: if it has hosts and none was named.
         """
         __tracebackhide__ = True
         session = self._session
         book = session.read(session.config.rootpath / path)
-        run = session.run_whole(book, session.given.inputs(vars or {}, env or {}, answers or {}))
+        if book.hosts and host is None:
+            raise FileError(
+                "it has hosts", place=book.hosts[0].place, hint='say which one: runbook.run(..., host="...")'
+            )
+        inputs = session.given.inputs(vars or {}, env or {}, answers or {})
+        where = None if host is None else ContextValue(host, Source("runbook.run"))
+        run = session.run_whole(book, replace(inputs, host=where))
         if session.engine.interruption.name is not None:
             raise KeyboardInterrupt
         return session.engine.call(_called, run)

@@ -60,10 +60,11 @@ class RunbookSession:
         self._unknown_blocks = given.choice(config, "unknown_blocks", ("error", "skip"))
         self.given = given.GivenValues.of(config)
         self.summary.note_given(self.given.variables)
+        self._hosts = given.hosts(config)
         settings = given.settings_of(config, self._difference)
         self.engine = Engine(settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
-        self.needs = Needs(self.read, self.run_whole)
+        self.needs = Needs(self.read_for_hosts, self.run_whole)
         self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
@@ -93,8 +94,13 @@ class RunbookSession:
         check_needs(book)
         return book
 
+    def read_for_hosts(self, path: Path) -> Runbook:
+        """The same, with the hosts of the option in place of the file's."""
+        book = self.read(path)
+        return replace(book, hosts=self._hosts) if self._hosts else book
+
     def cells(self, book: Runbook) -> tuple[Cell, ...]:
-        """The cells of its matrix; none if it has none. :raises UnreadableFile: if that makes no sense."""
+        """Its cells; none if it has neither hosts nor a matrix. :raises UnreadableFile: if they make no sense."""
         known = {**self.given.file_environment, **self.given.file_variables, **self.given.variables}
         runs_commands = given.flag(self.config, "matrix_commands")
         return cells_of(book, {name: value.value for name, value in known.items()}, runs_commands=runs_commands)
@@ -231,13 +237,14 @@ class RunbookSession:
 
 
 def _in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
-    """With the values of a cell, which are weaker than options alone."""
-    if not node.values:
+    """With the host of a cell, and its values, which are weaker than options alone."""
+    if node.cell is None:
         return inputs
-    matrix = node.book.matrix if node.book else None
+    matrix, host = node.book.matrix if node.book else None, node.cell.host
     source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
-    values = {name: ContextValue(value, source) for name, value in node.values.items()}
-    return replace(inputs, fixed={**values, **inputs.fixed})
+    values = {name: ContextValue(value, source) for name, value in node.cell.values.items()}
+    where = None if host is None else ContextValue(host.name, Source("hosts", host.place))
+    return replace(inputs, fixed={**values, **inputs.fixed}, host=where)
 
 
 def _is_meant_for_us(path: Path) -> bool:

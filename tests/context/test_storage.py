@@ -27,6 +27,7 @@ from pytest_runbook.context.json_form import LARGEST_VALUE, context_from_json, c
 from pytest_runbook.context.output import Output
 from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, NoStorage, StoredContext
 from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.document.document import Inputs
 from pytest_runbook.errors import Place
 from tests.harness import Opened, inside, written
 
@@ -272,6 +273,13 @@ def test_what_was_left_holds_as_long_as_the_block_and_what_it_sees_are_the_same(
     _, variables = inside(tmp_path, text, loaded, storage=store)
 
     assert ("built" in variables) is holds
+
+
+def test_what_was_left_on_one_host_is_not_taken_for_another(tmp_path: Path, store: FileStorage) -> None:
+    there = Inputs(host=ContextValue("web-1", Source("hosts")))
+    inside(tmp_path, BUILD, run_and_save, storage=store)
+
+    assert inside(tmp_path, BUILD, loaded, storage=store, inputs=there)[0] == 0
 
 
 def test_a_block_that_fails_the_next_time_leaves_nothing_of_the_last(tmp_path: Path, store: FileStorage) -> None:
