@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 from collections import Counter
@@ -133,6 +134,7 @@ def test_a_thousand_executions_leave_true_contexts_and_nothing_else(tmp_path: Pa
         assert not folder.exists()
         return player
 
+    gc.collect()  # what other tests have dropped goes now, and not in between
     before, children = open_files(), set(psutil.Process().children())
     player = anyio.run(main)
     kinds = Counter(handle.result.kind for handle in player.handles if handle.result is not None)
@@ -140,4 +142,4 @@ def test_a_thousand_executions_leave_true_contexts_and_nothing_else(tmp_path: Pa
     assert len(player.handles) == EXECUTIONS
     assert kinds.keys() == {None, "block", "cancelled"}
     assert set(psutil.Process().children()) <= children
-    assert open_files() == before
+    assert open_files() <= before
