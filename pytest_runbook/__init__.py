@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .context.values import ContextValue as ContextValue
     from .context.values import Source as Source
     from .document.document import Document as Document
-    from .document.document import Inputs as Inputs
+    from .document.head import Inputs as Inputs
     from .document.run import RunbookRun as RunbookRun
     from .document.runtime import Runtime as Runtime
     from .document.runtime import open_runtime as open_runtime
@@ -104,7 +104,8 @@ _NAMES_OF = {
     "context.resolver": ("ContextResolver", "ResolvedContext"),
     "context.storage": ("ContextStorage", "FileStorage", "MemoryStorage", "NoStorage", "StoredContext"),
     "context.values": ("ContextValue", "Source"),
-    "document.document": ("Document", "Inputs"),
+    "document.document": ("Document",),
+    "document.head": ("Inputs",),
     "document.run": ("RunbookRun",),
     "document.runtime": ("Runtime", "open_runtime"),
     "document.settings": ("Settings",),

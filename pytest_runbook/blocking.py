@@ -14,7 +14,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from .blocks.registry import BlockRegistry
 from .context.resolver import ResolvedContext
 from .context.storage import ContextStorage
-from .document.document import Document, Inputs
+from .document.document import Document
+from .document.head import Inputs
 from .document.run import RunbookRun
 from .document.runtime import Runtime, open_runtime, read_runbook
 from .document.settings import Settings

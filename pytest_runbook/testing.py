@@ -13,7 +13,7 @@ import anyio
 
 from .blocks.registry import BlockPlugin, BlockRegistry
 from .context.resolver import ResolvedContext
-from .document.document import Inputs
+from .document.head import Inputs
 from .document.runtime import open_runtime
 from .document.settings import Settings
 from .execution.result import BlockResult

@@ -12,7 +12,8 @@ import anyio
 
 from pytest_runbook.blocks.registry import BlockPlugin, BlockRegistry
 from pytest_runbook.context.storage import ContextStorage
-from pytest_runbook.document.document import Document, Inputs
+from pytest_runbook.document.document import Document
+from pytest_runbook.document.head import Inputs
 from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import Runtime, open_runtime
 from pytest_runbook.document.settings import Settings

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,30 +44,14 @@ from ..model.runbook import BlockSpec, Effects, Given, Runbook, type_for_people
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
+from .head import Inputs, given_from_outside, value_of, with_file_values
 from .stored import stamp, without_secrets
-from .workspace import default_directory, workspace_root
+from .workspace import workspace_root
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 ErrorT = TypeVar("ErrorT", bound=RunbookError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What is given to a runbook from outside.
-
-    fixed: variables of options and matrix cells: stronger than what the file says. vars: weaker than that.
-    env: environment beside the process's own. answers: layers, the strongest first.
-    fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
-    """
-
-    fixed: Values = field(default_factory=dict)
-    vars: Values = field(default_factory=dict)
-    env: Values = field(default_factory=dict)
-    answers: tuple[Values, ...] = ()
-    fixtures: Mapping[str, object] = field(default_factory=dict)
-    host: ContextValue | None = None
 
 
 class Document:
@@ -399,7 +383,7 @@ class Document:
         def value(given: Given) -> ContextValue:
             if not spec.rules.template:
                 return ContextValue(given.value, source)
-            return self._known(_value(resolver, given, source), given.name)
+            return self._known(value_of(resolver, given, source), given.name)
 
         for given in scope.vars:
             resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given))))
@@ -520,36 +504,15 @@ class Document:
 
     def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
-        resolver = (self._outside or self._given()).with_roots(self._roots(), self._fixtures)
+        outside = self._outside or given_from_outside(self.runbook, self._inputs, self._runtime.settings)
+        resolver = outside.with_roots(self._roots(), self._fixtures)
         inherited = self._outside.secrets if self._outside else NOTHING
         secrets = Secrets(self.runbook.secrets, self._runtime.redactor.add, inherited)
         resolver = replace(resolver, secrets=secrets, seen=self._seen)
         try:
-            return self._with_file_values(resolver), None
+            return with_file_values(resolver, self.runbook), None
         except TemplateError as error:
             return resolver, ContextError(error.message, place=error.place, hint=error.hint)
-
-    def _given(self) -> ContextResolver:
-        """What is given from outside of all runbooks."""
-        inputs = self._inputs
-        cwd = str(default_directory(self.runbook, self._runtime.settings))
-        resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
-        return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
-
-    def _with_file_values(self, resolver: ContextResolver) -> ContextResolver:
-        for given in self.runbook.env:
-            value = _value(resolver, given, Source("env", given.place))
-            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value)))
-        fixed = dict(resolver.fixed)
-        for given in self.runbook.checks_vars:
-            if given.name not in fixed:
-                fixed[given.name] = _value(resolver, given, Source("the checks file", given.place))
-                resolver = replace(resolver, vars=resolver.vars.set(given.name, fixed[given.name]))
-        resolver = replace(resolver, fixed=fixed)
-        for given in self.runbook.vars:
-            value = _value(resolver, given, Source("vars", given.place))
-            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value)))
-        return resolver
 
     def _learn_secrets(self, context: BlockContext) -> None:
         for item in context:
@@ -613,10 +576,3 @@ def _refuse_writes(behavior: BlockBehavior, context: ExecutionContext) -> None:
     reason = behavior.writes(context) if context.read_only else None
     if reason is not None:
         raise Refused(f"read-only: {reason}")
-
-
-def _value(resolver: ContextResolver, given: Given, source: Source) -> ContextValue:
-    try:
-        return resolver.resolve_value(given.value, source)
-    except TemplateError as error:
-        raise error.located(given.place.below((error.line or 1) - 1)) from error

@@ -25,7 +25,8 @@ from ..model.runbook import BlockSpec, Runbook
 from ..resources.process_family import Grace
 from ..resources.resources import Resources
 from ..text import show_limit
-from .document import Document, Inputs
+from .document import Document
+from .head import Inputs
 from .problems import problems_of
 from .settings import Settings
 from .sub_runbooks import SubRunbooks

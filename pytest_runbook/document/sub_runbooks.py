@@ -18,7 +18,8 @@ from ..execution.context import ExecutionContext
 from ..execution.lifecycle import Limit
 from ..messages.client import PromptAnswer
 from ..model.runbook import BlockSpec, Runbook
-from .document import Document, Inputs
+from .document import Document
+from .head import Inputs
 from .run import RunbookRun
 from .settings import Settings
 

@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 
 from ..context.values import ContextValue, Source
-from ..document.document import Inputs
+from ..document.head import Inputs
 from ..document.hosts import hosts_of
 from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..context.resolver import Values
 from ..context.values import ContextValue, Source
-from ..document.document import Inputs
+from ..document.head import Inputs
 from ..document.run import RunbookRun
 from ..errors import ContextError, FileError, NotTried, Place, RunbookError, UnreadableFile
 from ..execution.result import Outcome

@@ -14,7 +14,8 @@ import pytest
 from ..blocks.registry import BlockRegistry
 from ..context.storage import FileStorage, NoStorage
 from ..context.values import ContextValue, Source
-from ..document.document import Document, Inputs, items_of
+from ..document.document import Document, items_of
+from ..document.head import Inputs
 from ..document.matrix import Cell, cells_of
 from ..document.run import RunbookRun
 from ..document.runtime import read_runbook

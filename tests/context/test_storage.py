@@ -27,7 +27,7 @@ from pytest_runbook.context.json_form import LARGEST_VALUE, context_from_json, c
 from pytest_runbook.context.output import Output
 from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, NoStorage, StoredContext
 from pytest_runbook.context.values import ContextValue, Source
-from pytest_runbook.document.document import Inputs
+from pytest_runbook.document.head import Inputs
 from pytest_runbook.errors import Place
 from tests.harness import Opened, inside, written
 

@@ -1,0 +1,67 @@
+"""The head of a document: what stands above its first block, given from outside or said at the file's top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..context.block_context import BlockContext
+from ..context.items import DocumentEnvVar, DocumentSshHost, DocumentVar
+from ..context.resolver import ContextResolver, Values
+from ..context.values import ContextValue, Source
+from ..errors import TemplateError
+from ..model.runbook import Given, Runbook
+from .settings import Settings
+from .workspace import default_directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What is given to a runbook from outside.
+
+    fixed: variables of options and matrix cells: stronger than what the file says. vars: weaker than that.
+    env: environment beside the process's own. answers: layers, the strongest first.
+    fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
+    """
+
+    fixed: Values = field(default_factory=dict)
+    vars: Values = field(default_factory=dict)
+    env: Values = field(default_factory=dict)
+    answers: tuple[Values, ...] = ()
+    fixtures: Mapping[str, object] = field(default_factory=dict)
+    host: ContextValue | None = None
+
+
+def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
+    """What is given to a runbook that no other one runs."""
+    cwd = str(default_directory(runbook, settings))
+    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
+    return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
+
+
+def with_file_values(resolver: ContextResolver, runbook: Runbook) -> ContextResolver:
+    """The same with the environment and variables of the file and its checks file.
+
+    :raises TemplateError: if one can't be rendered; it knows its place.
+    """
+    for given in runbook.env:
+        value = value_of(resolver, given, Source("env", given.place))
+        resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value)))
+    fixed = dict(resolver.fixed)
+    for given in runbook.checks_vars:
+        if given.name not in fixed:
+            fixed[given.name] = value_of(resolver, given, Source("the checks file", given.place))
+            resolver = replace(resolver, vars=resolver.vars.set(given.name, fixed[given.name]))
+    resolver = replace(resolver, fixed=fixed)
+    for given in runbook.vars:
+        value = value_of(resolver, given, Source("vars", given.place))
+        resolver = resolver.fold(BlockContext(DocumentVar(given.name, value)))
+    return resolver
+
+
+def value_of(resolver: ContextResolver, given: Given, source: Source) -> ContextValue:
+    """A value, rendered. :raises TemplateError: if it can't be; it knows its place."""
+    try:
+        return resolver.resolve_value(given.value, source)
+    except TemplateError as error:
+        raise error.located(given.place.below((error.line or 1) - 1)) from error
