@@ -1,4 +1,4 @@
-"""Runs blocks that a test writes as data, through the whole engine."""
+"""Blocks that a test writes as data, for the harness."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
-
 from pytest_runbook.document.document import Document
-from pytest_runbook.document.run import RunbookRun
-from pytest_runbook.document.runtime import Runtime, open_runtime
+from pytest_runbook.document.runtime import Runtime
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.execution.result import BlockResult
+from tests.harness import Opened, ran, written
 
 Block = Mapping[str, object]
+NAME = "book.runbook.json"
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,11 @@ class Ran:
 
     results: tuple[BlockResult, ...]
     outputs: tuple[Mapping[str, object] | None, ...]
+
+    @classmethod
+    def of(cls, book: Opened) -> Ran:
+        results = tuple(book.run.results.values())
+        return cls(results, tuple(book.document.output(result.block_id) for result in results))
 
     @property
     def result(self) -> BlockResult:
@@ -37,31 +41,17 @@ class Ran:
         return output
 
 
-def written(folder: Path, *blocks: Block, **keys: object) -> Path:
-    """A runbook of these blocks as a file. keys: further ones of the file."""
-    path = folder / "book.runbook.json"
-    path.write_text(json.dumps({**keys, "blocks": blocks}))
-    return path
+def text_of(*blocks: Block, **keys: object) -> str:
+    """A runbook of these blocks. keys: further ones of the file."""
+    return json.dumps({**keys, "blocks": blocks})
 
 
 def open_book(runtime: Runtime, folder: Path, *blocks: Block, **keys: object) -> Document:
-    """The same, open."""
-    return runtime.open_document(written(folder, *blocks, **keys))
+    """The same, open in a runtime of the caller's."""
+    return runtime.open_document(written(folder, text_of(*blocks, **keys), NAME))
 
 
 def run_book(folder: Path, *blocks: Block, settings: Settings | None = None, **keys: object) -> Ran:
     """Run these blocks, each whatever became of those before."""
-    path = written(folder, *blocks, **{"on_failure": "continue", **keys})
-    return run_file(path, settings or Settings(root=folder))
-
-
-def run_file(path: Path, settings: Settings | None = None) -> Ran:
-    """Run a file's blocks."""
-
-    async def run() -> Ran:
-        async with open_runtime(settings) as runtime:
-            document = runtime.open_document(path)
-            results = await RunbookRun(document, runtime).run_all()
-            return Ran(results, tuple(document.output(result.block_id) for result in results))
-
-    return anyio.run(run)
+    text = text_of(*blocks, **{"on_failure": "continue", **keys})
+    return Ran.of(ran(folder, text, name=NAME, settings=settings))

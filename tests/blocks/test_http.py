@@ -15,7 +15,8 @@ import pytest
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.execution.result import Outcome
-from tests.run_book import Ran, run_book, run_file
+from tests import harness
+from tests.run_book import Ran, run_book
 from tests.servers.http_servers import HttpServer, RawServer, read_head
 
 
@@ -512,11 +513,9 @@ def test_block_of_an_atuin_document_is_sent_as_there(web: HttpServer, tmp_path: 
         {"id": "1", "type": "var", "props": {"name": "item", "value": "tea"}},
         {"id": "2", "type": "http", "props": props},
     ]
-    path = tmp_path / "order.atrb"
-    path.write_text(json.dumps({"id": "0", "name": "Order", "version": 1, "content": content}))
-    ran = run_file(path)
+    text = json.dumps({"id": "0", "name": "Order", "version": 1, "content": content})
 
-    sent = echoed(ran)
+    sent = echoed(Ran.of(harness.ran(tmp_path, text, name="order.atrb")))
     assert (sent["method"], sent["body"], headers_of(sent)["x-item"]) == ("POST", '{"item": "tea"}', "tea")
 
 
