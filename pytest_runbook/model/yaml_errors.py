@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from .tree import SyntaxFault
+from .tree import SyntaxFault, too_deep
 
 # what the parser says -> what happened, and how to mend it; {opened}: the line where the construct begins
 _TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
@@ -67,6 +67,8 @@ def translated(error: yaml.MarkedYAMLError) -> SyntaxFault:
     mark = error.problem_mark or error.context_mark
     line = None if mark is None else mark.line + 1
     opened = line if error.context_mark is None else error.context_mark.line + 1
+    if line is not None and "maximum nesting depth" in said:
+        return too_deep(line)
     for pattern, message, hint in _TRANSLATIONS:
         if pattern.search(said):
             where = opened if "{opened}" in message else line

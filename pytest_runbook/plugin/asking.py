@@ -144,9 +144,9 @@ def _numbered(choices: Sequence[PromptOption], text: str) -> PromptOption | None
 
 def _typed(question: str, over: socket.socket, *, is_hidden: bool = False) -> str | None:
     """The line that the person types; None if that is not waited for any more, or there is nobody."""
-    _say(question)
     terminal = sys.stdin.fileno()
     with _hidden(terminal) if is_hidden else nullcontext():
+        _say(question)
         readable, _, _ = select.select([over, terminal], [], [])
         if over in readable:
             return None
