@@ -13,7 +13,7 @@ from ..context.values import ContextValue, Reads, Source
 from ..errors import BlockFailed, RunbookError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
-from ..messages.client import InputKind, PromptOption
+from ..messages.client import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
 from ..model.runbook import BlockSpec
 from ..resources.captured_output import CapturedOutput, Stream
 from ..templates import is_template
@@ -23,7 +23,6 @@ from .commands import ending, run_command
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10
-BUTTONS = (PromptOption("OK", "ok"), PromptOption("Cancel", "cancel"))
 _BETWEEN = re.compile(r",\s*|\r?\n")
 _ONE_VARIABLE = re.compile(r"(?:\{\{\s*)?(?:var\.)?(\w+)(?:\s*\}\})?")
 
@@ -131,8 +130,10 @@ class Dropdown(BlockBehavior):
     async def _asked(self, context: ExecutionContext, name: str, options: tuple[Option, ...]) -> str:
         choices = [PromptOption(option.label, option.value) for option in options]
         prompt = f"Choose a value for {name}"
-        answer = await context.prompt_client(name, prompt, input=InputKind.DROPDOWN, choices=choices, buttons=BUTTONS)
-        if answer.value is None or answer.button == "cancel":
+        answer = await context.prompt_client(
+            name, prompt, input=InputKind.DROPDOWN, choices=choices, buttons=OK_OR_CANCEL
+        )
+        if answer.value is None or answer.button == CANCEL:
             raise self._unanswered(context, options)
         return answer.value
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from ..context.json_form import wire_data
 from ..context.output import Output
 from ..errors import BlockFailed, Malformed, NotSerializable
 from ..execution.context import ExecutionContext
@@ -169,9 +170,8 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
         )
 
     def result_message(self, result: PrometheusResult) -> Mapping[str, object]:
-        finite = _finite(result.to_json())
-        assert isinstance(finite, dict)
-        return finite
+        message: Mapping[str, object] = wire_data(result.to_json())
+        return message
 
     def _time_range(self) -> TimeRange:
         period, now = str(self.spec.props["period"] or "").strip(), int(time.time())
@@ -284,15 +284,3 @@ def _told(result: PrometheusResult) -> Iterator[str]:
         yield f"{shorten(str(last), 60)}{more}  {shorten(series.name, 120)}"
     if len(result.series) > LARGEST_EXCERPT:
         yield f"... and {len(result.series) - LARGEST_EXCERPT} more"
-
-
-def _finite(value: object) -> object:
-    """The same for a wire that knows JSON alone: what is no number there is null."""
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case Mapping():
-            return {key: _finite(inner) for key, inner in value.items()}
-        case list():
-            return [_finite(inner) for inner in value]
-    return value

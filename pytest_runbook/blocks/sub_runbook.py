@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import anyio
+
 from ..context.block_context import BlockContext
 from ..context.items import ContextItem, DocumentCwd, DocumentEnvVar, DocumentEnvVars, DocumentVar, DocumentVars
 from ..context.resolver import ContextResolver, Values
@@ -34,6 +36,9 @@ class SubRunbook(BlockBehavior):
             exports = self._exports(context.resolver, outcome.final())
         except RunbookError as error:
             context.set_state({"status": _status(error)})
+            raise
+        except anyio.get_cancelled_exc_class():
+            context.set_state({"status": "cancelled"})
             raise
         for item in exports:
             context.update_active_context(partial(_insert, item))

@@ -143,8 +143,8 @@ class _Session:
     async def _at(self, pty: Pty) -> AsyncIterator[None]:
         """Let others see the terminal and type into it; cancelled, say how far things had come."""
         context, pty_id = self._context, self._context.handle.id
-        context.emit_event(EventKind.PTY_OPENED, {"pid": pty_id})
-        about = {"pid": pty_id, "runbook": context.run_id, "block": context.spec.id, "created_at": int(time.time())}
+        about = {"pid": pty_id, "runbook": context.runbook_id, "block": context.spec.id, "created_at": int(time.time())}
+        context.emit_event(EventKind.PTY_OPENED, about)
         context.send_output(data=about)
         try:
             with context.resources.ptys.holding(pty_id, pty):
@@ -155,7 +155,7 @@ class _Session:
             raise
         finally:
             self._show(self._typist.hear_end())
-            context.emit_event(EventKind.PTY_CLOSED, {"pid": pty_id})
+            context.emit_event(EventKind.PTY_CLOSED, {"pty_id": pty_id})
 
     def _ended(
         self, outcome: PtyOutcome, read: Callable[[], Mapping[str, str]]

@@ -8,7 +8,7 @@ from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
 from ..context.values import ContextValue, Source
 from ..execution.context import ExecutionContext, WorkResult
-from ..messages.client import InputKind
+from ..messages.client import CANCEL, OK_OR_CANCEL, InputKind
 from .behavior import BlockBehavior
 
 
@@ -49,8 +49,10 @@ class LocalVar(Var):
         if is_given or not context.asks_people:
             return WorkResult()
         hidden = self._is_hidden
-        answer = await context.prompt_client(name, f"Value of {name}", input=InputKind.STRING, is_hidden=hidden)
-        if answer.value is not None:
+        answer = await context.prompt_client(
+            name, f"Value of {name}", input=InputKind.STRING, is_hidden=hidden, buttons=OK_OR_CANCEL
+        )
+        if answer.value is not None and answer.button != CANCEL:
             value = ContextValue(answer.value, Source("the person who was asked"), sensitive=hidden)
             context.update_active_context(lambda left: left.insert(DocumentVar(name, value)))
         return WorkResult()

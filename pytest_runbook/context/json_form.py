@@ -67,6 +67,21 @@ def plain_data(value: object) -> object:
             return str(value)
 
 
+def wire_data(value: object) -> Any:
+    """The value as any reader of JSON takes it: like `plain_data`, and what is no finite number is none."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): wire_data(value[key]) for key in value}
+        case Sequence():
+            return [wire_data(element) for element in value]
+        case _:
+            return str(value)
+
+
 def _item_to_json(item: ContextItem) -> Json | None:
     match item:
         case DocumentVar() | DocumentEnvVar():

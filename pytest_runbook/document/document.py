@@ -333,6 +333,7 @@ class Document:
         spec = station.spec
         context = ExecutionContext(
             spec=spec,
+            runbook_id=self.runbook.id,
             run_id=self.run_id,
             folder=self.runbook.path.parent,
             root=runtime.settings.root,

@@ -200,7 +200,7 @@ class RunbookRun:
     async def finish(self) -> Sequence[Leftover]:
         """End the processes that blocks left in the background; gives which they were."""
         if self.is_started:
-            self._emit(self._last_event())
+            self._emit_end()
         if self._is_child:
             return ()
         return await self._runtime.resources.end_leftovers(self.document.run_id)
@@ -371,15 +371,21 @@ class RunbookRun:
             **known,  # type: ignore[arg-type]  # the callers give fields of BlockResult
         )
 
-    def _last_event(self) -> EventKind:
+    def _emit_end(self) -> None:
+        failed = [result for result in self.results.values() if result.outcome is Outcome.FAILED]
         if self._cancelled is not None:
-            return EventKind.SERIAL_EXECUTION_CANCELLED
-        failed = any(result.outcome is Outcome.FAILED for result in self.results.values())
-        self._emit(EventKind.RUNBOOK_FAILED if failed else EventKind.RUNBOOK_COMPLETED)
-        return EventKind.SERIAL_EXECUTION_FAILED if failed else EventKind.SERIAL_EXECUTION_COMPLETED
+            self._emit(EventKind.SERIAL_EXECUTION_CANCELLED)
+        elif failed:
+            error = f"{_called(failed[0])}: {failed[0].message}"
+            self._emit(EventKind.RUNBOOK_FAILED, error=error)
+            self._emit(EventKind.SERIAL_EXECUTION_FAILED, error=error)
+        else:
+            self._emit(EventKind.RUNBOOK_COMPLETED)
+            self._emit(EventKind.SERIAL_EXECUTION_COMPLETED)
 
-    def _emit(self, kind: EventKind) -> None:
-        self._runtime.events.emit(Event(kind, {"runbookId": self.document.runbook.id, "runId": self.document.run_id}))
+    def _emit(self, kind: EventKind, **data: object) -> None:
+        ids = {"runbook_id": self.document.runbook.id, "run_id": self.document.run_id}
+        self._runtime.events.emit(Event(kind, {**ids, **data}))
 
 
 async def ended(handle: ExecutionHandle) -> BlockResult:

@@ -96,6 +96,7 @@ class ExecutionContext:
     """
 
     spec: BlockSpec
+    runbook_id: str
     run_id: str
     folder: Path
     root: Path
@@ -245,7 +246,8 @@ class ExecutionContext:
     def emit_event(self, kind: EventKind, data: Mapping[str, object]) -> None:
         """Tell everybody who watches the run."""
         if self.events.has_subscribers:
-            self.events.emit(Event(kind, self._masked({"blockId": self.spec.id, "runbookId": self.run_id, **data})))
+            ids = {"block_id": self.spec.id, "runbook_id": self.runbook_id, "run_id": self.run_id}
+            self.events.emit(Event(kind, self._masked({**ids, **data})))
 
     async def prompt_client(
         self,
@@ -261,6 +263,7 @@ class ExecutionContext:
         prompt_id = str(uuid.uuid4())
         question = ClientPrompt(
             block_id=self.spec.id,
+            execution_id=self.handle.id,
             prompt_id=prompt_id,
             title=self.redactor.redact(title),
             prompt=self.redactor.redact(prompt),

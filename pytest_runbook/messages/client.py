@@ -1,6 +1,7 @@
 """What an execution says to its client: the pytest reporter, a terminal, an embedding program.
 
-The kinds are those of the reference; `to_json` gives its wire form.
+The kinds are those of the reference; `to_json` gives its wire form, as the standard library's json takes it: a ``type``
+with its ``data``. What a prompt hides (``hidden``) is not in the reference.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..context.json_form import wire_data
 from ..context.resolver import ResolvedContext
+
+Json = dict[str, object]
 
 
 class Lifecycle(StrEnum):
@@ -38,6 +42,25 @@ class BlockOutput:
     lifecycle: Lifecycle | None = None
     detail: object = None
 
+    def to_json(self) -> Json:
+        output = {
+            "block_id": self.block_id,
+            "stdout": self.stdout,
+            "stderr": self.stderr,
+            "lifecycle": None if self.lifecycle is None else self._station(self.lifecycle),
+            "binary": None if self.binary is None else list(self.binary),
+            "object": wire_data(self.data),
+        }
+        return _message("blockOutput", blockId=self.block_id, output=output)
+
+    def _station(self, lifecycle: Lifecycle) -> Json:
+        data: dict[Lifecycle, object] = {
+            Lifecycle.STARTED: self.detail,
+            Lifecycle.FINISHED: {"exit_code": self.detail, "success": True},
+            Lifecycle.ERROR: {"message": self.detail},
+        }
+        return {"type": str(lifecycle)} | ({"data": data[lifecycle]} if lifecycle in data else {})
+
 
 @dataclass(frozen=True, slots=True)
 class BlockStateChanged:
@@ -45,6 +68,9 @@ class BlockStateChanged:
 
     block_id: str
     state: Mapping[str, object]
+
+    def to_json(self) -> Json:
+        return _message("blockStateChanged", blockId=self.block_id, state=wire_data(self.state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +80,18 @@ class BlockContextUpdate:
     block_id: str
     context: ResolvedContext
 
+    def to_json(self) -> Json:
+        return _message("blockContextUpdate", blockId=self.block_id, context=wire_data(self.context.to_json()))
+
 
 @dataclass(frozen=True, slots=True)
 class BlockExecutionOutputChanged:
     """A block's ``output`` is there, or gone."""
 
     block_id: str
+
+    def to_json(self) -> Json:
+        return _message("blockExecutionOutputChanged", blockId=self.block_id)
 
 
 class InputKind(StrEnum):
@@ -77,16 +109,24 @@ class PromptOption:
     label: str
     value: str
 
+    def to_json(self) -> Json:
+        return {"label": self.label, "value": self.value, "variant": None, "color": None}
+
+
+CANCEL = "cancel"
+OK_OR_CANCEL = (PromptOption("OK", "ok"), PromptOption("Cancel", CANCEL))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientPrompt:
-    """A question to a person. The answer goes to `ExecutionHandle.answer` with the prompt's id.
+    """A question to a person. The answer goes to `Document.answer` with the prompt's id.
 
     input: what to type or choose; None where the buttons alone answer. choices: those of a dropdown.
     is_hidden: what is typed is a secret. icon: info, warning, error, success or question.
     """
 
     block_id: str
+    execution_id: str
     prompt_id: str
     title: str
     prompt: str
@@ -95,6 +135,21 @@ class ClientPrompt:
     choices: tuple[PromptOption, ...] = ()
     is_hidden: bool = False
     buttons: tuple[PromptOption, ...] = ()
+
+    def to_json(self) -> Json:
+        prompt = {
+            "title": self.title,
+            "prompt": self.prompt,
+            "icon": {"type": self.icon},
+            "input": None if self.input is None else self._input(self.input),
+            "options": [button.to_json() for button in self.buttons],
+            "hidden": self.is_hidden,
+        }
+        return _message("clientPrompt", executionId=self.execution_id, promptId=self.prompt_id, prompt=prompt)
+
+    def _input(self, kind: InputKind) -> Json:
+        choices = [[choice.label, choice.value] for choice in self.choices]
+        return {"type": str(kind)} | ({"data": choices} if kind is InputKind.DROPDOWN else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +161,7 @@ class PromptAnswer:
 
 
 ClientMessage = BlockOutput | BlockStateChanged | BlockContextUpdate | BlockExecutionOutputChanged | ClientPrompt
+
+
+def _message(kind: str, **data: object) -> Json:
+    return {"type": kind, "data": data}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ..context.json_form import wire_data
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -42,13 +44,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. data: plain JSON values, keys in camelCase, secrets masked."""
+    """One thing that happened. data: plain JSON values by the reference's names, secrets masked."""
 
     kind: EventKind
     data: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        return {"type": self.kind.value, "data": dict(self.data)}
+        return {"type": self.kind.value, "data": wire_data(self.data)}
 
 
 Subscriber = Callable[[Event], object]

@@ -145,7 +145,7 @@ def _numbered(choices: Sequence[PromptOption], text: str) -> PromptOption | None
 def _typed(question: str, over: socket.socket, *, is_hidden: bool = False) -> str | None:
     """The line that the person types; None if that is not waited for any more, or there is nobody."""
     terminal = sys.stdin.fileno()
-    with _hidden(terminal) if is_hidden else nullcontext():
+    with _hidden(terminal) if is_hidden else nullcontext():  # before the question: who sees it may type at once
         _say(question)
         readable, _, _ = select.select([over, terminal], [], [])
         if over in readable:
@@ -165,7 +165,7 @@ def _hidden(terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSAFLUSH, usual)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, usual)
 
 
 def _say(text: str) -> None:

@@ -112,7 +112,12 @@ def test_events_of_a_success(tmp_path: Path) -> None:
     (finished,) = [event for event in book.events if event.kind is FINISHED]
     assert finished.to_json() == {
         "type": "blockFinished",
-        "data": {"blockId": book.block("S"), "runbookId": book.document.run_id, "success": True},
+        "data": {
+            "block_id": book.block("S"),
+            "runbook_id": book.document.runbook.id,
+            "run_id": book.document.run_id,
+            "success": True,
+        },
     }
 
 

@@ -92,7 +92,7 @@ def test_a_guarded_channel_tells_of_a_fault_and_raises_none() -> None:
 def test_an_event_goes_to_all_who_subscribed_as_long_as_they_did() -> None:
     told: list[str] = []
     bus, one, other = EventBus(told.append), list[Event](), list[Event]()
-    event = Event(EventKind.BLOCK_STARTED, {"blockId": "b"})
+    event = Event(EventKind.BLOCK_STARTED, {"block_id": "b"})
 
     with bus.subscribe(one.append), bus.subscribe(fail):
         with bus.subscribe(other.append):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ...context.json_form import wire_data
 from ...context.output import Output
-from .rows import Rows, wire
+from .rows import Rows
 
 MOST_KEPT_ROWS = 1_000
 
@@ -73,7 +74,7 @@ def tagged(result: SqlResult) -> dict[str, object]:
 
 def message(result: SqlResult) -> Mapping[str, object]:
     """A result as clients get it, in JSON's types."""
-    plain: Mapping[str, object] = wire(tagged(result))
+    plain: Mapping[str, object] = wire_data(tagged(result))
     return plain
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import datetime
 import ipaddress
-import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, overload
+from typing import overload
 
 Convert = Callable[[object], object]
 
@@ -208,20 +207,3 @@ def column_names(given: Iterable[str]) -> tuple[str, ...]:
         taken.add(unique)
         names.append(unique)
     return tuple(names)
-
-
-def wire(value: object) -> Any:
-    """Plain data as JSON can hold it: exact numbers as their digits, what is no number as none."""
-    match value:
-        case Decimal():
-            return str(value)
-        case float() if not math.isfinite(value):
-            return None
-        case Mapping():
-            return {key: wire(item) for key, item in value.items()}
-        case str():
-            return value
-        case Sequence():
-            return [wire(item) for item in value]
-        case _:
-            return value
