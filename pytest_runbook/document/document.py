@@ -45,7 +45,7 @@ from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
 from .head import Inputs, given_from_outside, value_of, with_file_values
-from .stored import stamp, without_secrets
+from .stored import kept_as, stamp, without_secrets
 from .workspace import workspace_root
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Document:
         What blocks left stays with them, as long as they are there; a block that runs goes on as it was started.
         """
         changed = first_change(self.runbook, runbook)
-        before = self.runbook.id, set(self._index)
+        before = self._kept_as, set(self._index)
         self._load(runbook, len(runbook.blocks) if changed is None else changed)
         for block_id in before[1] - self._index.keys():
             self._told.pop(block_id, None)
@@ -220,7 +220,7 @@ class Document:
         index = self._index.get(block_id)
         if index is None:
             return
-        self._delete_stored(self.runbook.id, block_id)
+        self._delete_stored(self._kept_as, block_id)
         if len(self._fold.stations[index].active):
             self._fold.stations[index].active = BlockContext()
             self._channel.send(BlockExecutionOutputChanged(block_id))
@@ -233,7 +233,7 @@ class Document:
                 station.active = BlockContext()
                 self._channel.send(BlockExecutionOutputChanged(station.spec.id))
         self.fates.clear()
-        self._storage.delete_for_document(self.runbook.id)
+        self._storage.delete_for_document(self._kept_as)
         self.rebuild_contexts()
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
@@ -248,6 +248,11 @@ class Document:
 
     # What is kept
 
+    @property
+    def _kept_as(self) -> str:
+        """What its contexts are kept under: each cell and each host of a runbook keeps its own."""
+        return kept_as(self.runbook.id, self._inputs.host, self._inputs.cell)
+
     def save_context(self, block_id: str) -> None:
         """Store what a block left, without secrets: variables that hold one are left out, outputs are masked.
 
@@ -261,7 +266,7 @@ class Document:
             masked = self._runtime.redactor.redact_data(items)
             assert isinstance(masked, list)
             stored = StoredContext(masked, stamp(station.spec, self._fold.sight(self._index[block_id])))
-            self._storage.save(self.runbook.id, block_id, stored)
+            self._storage.save(self._kept_as, block_id, stored)
 
     def load_contexts(self) -> int:
         """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
@@ -270,7 +275,7 @@ class Document:
         """
         loaded = 0
         for index, station in enumerate(self._fold.stations):
-            stored = self._storage.load(self.runbook.id, station.spec.id)
+            stored = self._storage.load(self._kept_as, station.spec.id)
             if stored is not None and stored.stamp == stamp(station.spec, self._fold.sight(index)):
                 with suppress(ValueError):
                     station.active = context_from_json(stored.items)
@@ -529,9 +534,9 @@ class Document:
             self._runtime.redactor.add(str(value.value), name)
         return value
 
-    def _delete_stored(self, runbook_id: str, block_id: str) -> None:
+    def _delete_stored(self, kept_as: str, block_id: str) -> None:
         try:
-            self._storage.delete(runbook_id, block_id)
+            self._storage.delete(kept_as, block_id)
         except OSError as error:
             self._runtime.note(f"what an earlier run left could not be deleted: {error}")
 

@@ -19,12 +19,14 @@ from .workspace import default_directory
 class Inputs:
     """What is given to a runbook from outside.
 
-    fixed: variables of options and matrix cells: stronger than what the file says. vars: weaker than that.
+    fixed: variables of options: stronger than what the file says. vars: weaker than that.
+    cell: the variables of one cell of its matrix: weaker than options alone, and of this runbook alone.
     env: environment beside the process's own. answers: layers, the strongest first.
     fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
     """
 
     fixed: Values = field(default_factory=dict)
+    cell: Values = field(default_factory=dict)
     vars: Values = field(default_factory=dict)
     env: Values = field(default_factory=dict)
     answers: tuple[Values, ...] = ()
@@ -35,7 +37,8 @@ class Inputs:
 def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
     """What is given to a runbook that no other one runs."""
     cwd = str(default_directory(runbook, settings))
-    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=inputs.fixed, given_env=inputs.env)
+    fixed = {**inputs.cell, **inputs.fixed}
+    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=fixed, given_env=inputs.env)
     return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
 
 

@@ -47,6 +47,14 @@ class Sights:
         return self._digests[index]
 
 
+def kept_as(runbook_id: str, host: ContextValue | None, cell: Values) -> str:
+    """The id under which a run's contexts are kept: the runbook's own, or one of the cell or the host of the run."""
+    if host is None and not cell:
+        return runbook_id
+    values = {name: value.value for name, value in cell.items()}
+    return f"{runbook_id} {stamp_of({'host': host and host.value, 'cell': values})}"
+
+
 def stamp(spec: BlockSpec, sight: str) -> str:
     """Says for which definition of a block, and for what it sees, a stored context holds."""
     return stamp_of({"block": _definition(spec), "sees": sight})

@@ -99,7 +99,7 @@ class Needs:
         key = path, None if host is None else str(host.value)
         if key not in self._handed:
             with self._working_on(path):
-                self._handed[key] = _handed(self._run(book, replace(inputs, host=host)))
+                self._handed[key] = _handed(self._run(book, replace(inputs, host=host, cell={})))
         return self._handed[key]
 
     @contextmanager

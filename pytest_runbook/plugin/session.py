@@ -238,14 +238,14 @@ class RunbookSession:
 
 
 def _in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
-    """With the host of a cell, and its values, which are weaker than options alone."""
+    """With the host of a cell, and its values."""
     if node.cell is None:
         return inputs
     matrix, host = node.book.matrix if node.book else None, node.cell.host
     source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
     values = {name: ContextValue(value, source) for name, value in node.cell.values.items()}
     where = None if host is None else ContextValue(host.name, Source("hosts", host.place))
-    return replace(inputs, fixed={**values, **inputs.fixed}, host=where)
+    return replace(inputs, cell=values, host=where)
 
 
 def _is_meant_for_us(path: Path) -> bool:

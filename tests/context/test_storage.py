@@ -282,6 +282,16 @@ def test_what_was_left_on_one_host_is_not_taken_for_another(tmp_path: Path, stor
     assert inside(tmp_path, BUILD, loaded, storage=store, inputs=there)[0] == 0
 
 
+def test_each_cell_of_a_matrix_keeps_its_own(tmp_path: Path, store: FileStorage) -> None:
+    text = "blocks: [{script: 'echo {{ var.n }}', capture: seen}]"
+    cells = [Inputs(cell={"n": ContextValue(n, Source("a cell"))}) for n in (1, 2)]
+    for cell in cells:
+        inside(tmp_path, text, lambda book: book.run.run_all(), storage=store, inputs=cell)
+
+    found = [inside(tmp_path, text, loaded, storage=store, inputs=cell) for cell in cells]
+    assert found == [(1, {"n": 1, "seen": "1"}), (1, {"n": 2, "seen": "2"})]
+
+
 def test_a_block_that_fails_the_next_time_leaves_nothing_of_the_last(tmp_path: Path, store: FileStorage) -> None:
     text = f"blocks: [{{name: A, script: echo once; test ! -e {tmp_path}/stop, capture: x}}]"
     inside(tmp_path, text, lambda book: book.run.run_all(), storage=store)

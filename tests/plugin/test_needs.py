@@ -52,6 +52,17 @@ def test_it_runs_once_with_workers_too(books: Project) -> None:
     assert times(books) == 1
 
 
+def test_it_is_the_same_for_every_cell_of_a_matrix(project: Project) -> None:
+    project.write("base.runbook.yaml", "vars: {n: 0}\nblocks: [{script: 'echo {{ var.n }}', capture: seen}]\n")
+    project.write("many.runbook.yaml", """
+        needs: base.runbook.yaml
+        matrix: {n: [1, 2]}
+        blocks: [{script: 'test {{ var.seen }} = 0 -a {{ var.n }} -gt 0'}]
+        """)  # fmt: skip
+
+    project.run("many.runbook.yaml").assert_outcomes(passed=2)
+
+
 def test_what_it_needs_itself_runs_before_it(books: Project) -> None:
     books.write("zero.runbook.yaml", "needs: two.runbook.yaml\nblocks: [{name: Zero, script: 'echo {{ var.zone }}'}]\n")
 
