@@ -170,6 +170,8 @@ def _without(
 
 def _complete(row: Mapping[str, object], rows: Rows | None, axes: Sequence[str]) -> dict[str, object]:
     missing = [name for name in axes if name not in row]
+    if not row:
+        raise FileError("matrix include: an empty mapping makes no cell", place=None if rows is None else rows.place)
     if missing:
         raise FileError(f"matrix include: {dict(row)} has no {missing[0]}", place=None if rows is None else rows.place)
     return dict(row)
@@ -185,8 +187,8 @@ def _word(value: object, number: int) -> str:
     match value:
         case bool() | None:
             return str(value).lower()
-        case str() | int() | float():
+        case str() | int() | float() if str(value).strip():
             return str(value)
-        case {"name": str(name)}:
+        case {"name": str(name)} if name.strip():
             return name
     return str(number)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from ..errors import FileError, Place, UnreadableFile
@@ -28,8 +29,8 @@ from .common_keys import (
 )
 from .defaults import SHELL_OPTIONS, Defaults
 from .flow_keys import check_required
-from .runbook import BlockSpec, Runbook
-from .section import Reader, Section, describe, near, show
+from .runbook import BlockSpec, Runbook, type_for_people
+from .section import Reader, Section, describe, near, near_or_some, show
 from .source import Source, read_source
 from .tree import LocatedDict, LocatedList
 
@@ -39,6 +40,7 @@ ENTRY_KEYS = ("id", "code", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
+_COUNTED = re.compile(r"(\S+)[ #](\d{1,9})")
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
 _NAMING = "- runbook: NAME.atrb"
 _LISTED = 5
@@ -64,19 +66,32 @@ def orphan_checks(path: Path, *, shown: str | None = None) -> FileError | None:
     owners = [path.with_name(stem + suffix) for suffix in (*_OWNER_SUFFIXES, *_PLAIN_SUFFIXES)]
     if any(owner.exists() for owner in owners):
         return None
-    there = sorted(item.name for item in path.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
+    place = Place(shown or str(path))
+    try:
+        read_source(path, place)
+    except UnreadableFile as error:
+        return error.errors[0]
     message = f"checks for a runbook that is not there: {' or '.join(owner.name for owner in owners[:2])}"
-    return FileError(message, place=Place(shown or str(path)), hint=near(owners[0].name, there))
+    return FileError(message, place=place, hint=_near_owner(path, owners[0].name))
 
 
 def _missing_owner(path: Path, names: Sequence[str], shown: str | None) -> FileError | None:
     """What is wrong with a checks file that names a runbook which is not beside it."""
-    gone = next((name for name in names if not path.with_name(name).is_file()), None)
+    gone = next(_gone(path, names), None)
     if gone is None:
         return None
-    there = sorted(item.name for item in path.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
     message = f"checks for a runbook that is not there: {show(gone)}"
-    return FileError(message, place=Place(shown or str(path)), hint=near(gone, there))
+    return FileError(message, place=Place(shown or str(path)), hint=_near_owner(path, gone))
+
+
+def _gone(file: Path, names: Iterable[str]) -> Iterator[str]:
+    """Those of the names that no file beside the checks file has."""
+    return (name for name in names if Path(name).name != name or not (file.parent / name).is_file())
+
+
+def _near_owner(file: Path, name: str) -> str:
+    there = sorted(item.name for item in file.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
+    return near(name, there) or "`runbook: NAME.atrb` says which one a checks file is for"
 
 
 def find_checks(path: Path) -> list[Path]:
@@ -99,30 +114,39 @@ def _listed(folder: Path, changed: int) -> tuple[Path, ...]:
 
 
 def _is_for(file: Path, path: Path) -> bool:
-    names = runbooks_of(file)
-    return file.name in (path.stem + suffix for suffix in SUFFIXES) if names is None else path.name in names
+    """True for the one that it names or is named like. Whatever is wrong with it, somebody has to say so."""
+    names, unreadable = _known_owners(file)
+    is_named_like = file.name in (path.stem + suffix for suffix in SUFFIXES)
+    if names is None:
+        return is_named_like or path.name in unreadable
+    return path.name in names or (is_named_like and any(_gone(file, names)))
 
 
 def runbooks_of(file: Path) -> tuple[str, ...] | None:
     """The runbooks that a checks file names itself; None if it is for the one that it is named like."""
+    return _known_owners(file)[0]
+
+
+def _known_owners(file: Path) -> tuple[tuple[str, ...] | None, str]:
+    """The same, and the text of a file that can't be read as what it should be."""
     try:
-        return _runbooks_of(file, file.stat().st_mtime_ns)
+        return _owners(file, file.stat().st_mtime_ns)
     except OSError:
-        return None
+        return None, ""
 
 
 @lru_cache(maxsize=1024)
-def _runbooks_of(file: Path, changed: int) -> tuple[str, ...] | None:
+def _owners(file: Path, changed: int) -> tuple[tuple[str, ...] | None, str]:
     """The same. changed: when the file was written last."""
-    if b"runbook" not in file.read_bytes():
-        return None
+    content = file.read_bytes()
+    if b"runbook" not in content:
+        return None, ""
     try:
         _, tree = read_source(file, Place(str(file)))
     except UnreadableFile:
-        return None
-    if isinstance(tree, LocatedList):
-        return tuple(name for part in tree if isinstance(part, LocatedDict) for name in _names(part)) or None
-    return tuple(_names(tree)) if isinstance(tree, LocatedDict) and "runbook" in tree else None
+        return None, content.decode(errors="replace")
+    parts = tree if isinstance(tree, LocatedList) else [tree]
+    return tuple(name for part in parts if isinstance(part, LocatedDict) for name in _names(part)) or None, ""
 
 
 def _names(part: LocatedDict) -> list[str]:
@@ -192,7 +216,9 @@ def _part_for(name: str, source: Source, tree: object) -> object:
     parts = [part for part in tree if isinstance(part, LocatedDict) and name in _names(part)]
     for part in parts[1:]:
         source.fault(f"{show(name)} has a part above already", line=part.line)
-    return parts[0] if parts else tree
+    if not parts:
+        source.fault(f"no part of it is for {show(name)}", line=1, hint=_NAMING)
+    return parts[0] if parts else LocatedDict(tree.line)
 
 
 def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
@@ -201,6 +227,7 @@ def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalo
         source.fault(f"a checks file must be a mapping, not {describe(tree)}", line=1)
         return runbook
     section = Section(tree, source)
+    _check_owner(section, runbook.path)
     fields = file_fields(section, CHECKS_KEYS, ("blocks", "defaults", "runbook"))
     fields["checks_vars"] = fields.pop("vars", ())
     checks = _Checks(runbook, source, catalog, defaults_of(section, SHELL_OPTIONS))
@@ -216,6 +243,13 @@ def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalo
         checks=source.place,
         **fields,  # type: ignore[arg-type]  # each reader gives what its field holds
     )
+
+
+def _check_owner(section: Section, path: Path) -> None:
+    """Note that a checks file is for no runbook that is there, while it is named like one."""
+    names = section.names("runbook") if "runbook" in section.values else (path.name,)
+    for name in _gone(path, names if path.name not in names else ()):
+        section.fault("runbook", f"there is no runbook {show(name)}", _near_owner(path, name))
 
 
 class _Checks:
@@ -257,7 +291,7 @@ class _Checks:
         if "code" in section.values:
             self._check_code(section, self._written[index])
         if rules.is_cleanup:
-            check_if_started(section, rules, self._called)
+            check_if_started(section, rules, items_called(self.specs, self._catalog))
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
         self.specs[index] = replace(spec, rules=rules, checks_place=self._source.place.at(line))
 
@@ -266,6 +300,9 @@ class _Checks:
         for key in section.values:
             if key in RULES or key in SCOPE:
                 keys.append(key)
+            elif self._catalog.plain(key):
+                hint = "a checks file says what must hold of a block, not what it does"
+                section.fault(key, f"{key} can't be said of a block of another program", hint)
             elif key not in ("id", "code"):
                 unknown_block_key(section, key, ENTRY_KEYS)
         return keys
@@ -316,6 +353,14 @@ class _Checks:
         hint = f'say which: "{show(key)}#{len(named)}": {{id: {show(self.specs[named[-1]].id)}}}'
         entries.fault(key, f'{len(named)} blocks are called "{show(key)}": {places}', hint)
 
+    def _counted(self, key: str) -> BlockSpec | None:
+        """The block that reports call so where it has no name: ``script 3``."""
+        match = _COUNTED.fullmatch(key)
+        if match is None:
+            return None
+        of_type = [spec for spec in self.specs if type_for_people(spec.type) == match[1]]
+        return next(islice(of_type, int(match[2]) - 1, None), None) if int(match[2]) else None
+
     def _missing(self, entries: Section, key: str) -> None:
         numbered = NUMBERED.fullmatch(key)
         named = self._by_name.get(numbered[1], []) if numbered else []
@@ -324,6 +369,8 @@ class _Checks:
             hint = f'"{show(key)}": {{id: {show(block_id)}}}'
             entries.fault(key, f'"{show(key)}" needs an id: numbers change when blocks are added', hint)
             return
-        named_some = ", ".join(show(name) for name in list(self._called)[:_LISTED])
-        hint = near(key, self._called) or (f"its blocks: {named_some}" if named_some else "it has no blocks")
-        entries.fault(key, f'no block is called "{show(key)}"', hint)
+        if (spec := self._counted(key)) is not None:
+            hint = f'it is called "{show(spec.name)}"' if spec.name else f'say which: "{show(key)}": {{id: {spec.id}}}'
+            entries.fault(key, f'no block is called "{show(key)}"', hint)
+            return
+        entries.fault(key, f'no block is called "{show(key)}"', near_or_some(key, self._called))

@@ -11,7 +11,7 @@ from .defaults import KEYS as DEFAULT_KEYS
 from .defaults import Defaults, shell_options
 from .expectations import expectations
 from .runbook import BlockRules, BlockScope, BlockSpec
-from .section import Reader, Section, near, show
+from .section import Reader, Section, near_or_some, show
 
 _VERSION = 1
 
@@ -141,17 +141,17 @@ def block_rules(
     return replace(base, **fields)  # type: ignore[arg-type]  # each reader gives what its field holds
 
 
-def items_called(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> set[str]:
+def items_called(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> Collection[str]:
     """The names and ids of the blocks that do work."""
-    items = (spec for spec in specs if spec.type not in catalog or catalog[spec.type].is_item)
-    return {word for spec in items for word in (spec.id, spec.name) if word}
+    items = [spec for spec in specs if spec.type not in catalog or catalog[spec.type].is_item]
+    return dict.fromkeys((*(spec.name for spec in items if spec.name), *(spec.id for spec in items)))
 
 
 def check_if_started(section: Section, rules: BlockRules, known: Collection[str]) -> None:
-    """Note a clean-up that hangs on a block which is not there. known: names and ids of the runbook's blocks."""
+    """Note a clean-up that hangs on a block which is not there. known: names and ids of the blocks that do work."""
     for name in rules.if_started:
         if name not in known:
-            section.fault("if_started", f'no block is called "{show(name)}"', near(name, known))
+            section.fault("if_started", f'no block that runs is called "{show(name)}"', near_or_some(name, known))
 
 
 def unknown_block_key(section: Section, key: str, known: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ def expectations(section: Section, key: str) -> tuple[Expectation, ...]:
     inner = section.mapping(key)
     if inner is None:
         return ()
+    section.refuse_empty(key)
     found = []
     for path, value in inner.values.items():
         hops = _hops(path)

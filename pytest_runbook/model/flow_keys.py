@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from .runbook import Axis, AxisSource, ExpectedFailure, Loop, Matrix, Named, Retry, Rows
-from .section import Section, describe, near, show
+from .section import Section, describe, near_or_some, show
 from .tree import LocatedDict, LocatedList, plain
 
 _RETRY: Mapping[str, Callable[[Section, str], object]] = {
@@ -30,7 +30,11 @@ def retry(section: Section, key: str) -> Retry | None:
             inner.unknown_key(name, _RETRY)
     if not {"within", "attempts"} & inner.values.keys():
         section.fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
-    return Retry(**{name: value for name, value in read.items() if value is not None})  # type: ignore[arg-type]  # each reader gives what its field holds
+    found = Retry(**{name: value for name, value in read.items() if value is not None})  # type: ignore[arg-type]  # each reader gives what its field holds
+    if found.within is not None and found.every >= found.within:
+        hint = "a longer within, or a shorter every (1s where it says nothing)"
+        section.fault(key, f"{key} leaves no time for a second attempt", hint)
+    return found
 
 
 def _attempts(section: Section, key: str) -> int | None:
@@ -87,6 +91,8 @@ def loop(section: Section, key: str) -> Loop | None:
         return None if condition is None else Loop(name=name, over=condition, place=place)
     if isinstance(value, bool) or not isinstance(value, (list, dict, int)):
         inner.fault(name, f"{key} {name} must be an expression, a list, a mapping or a number, not {describe(value)}")
+    elif isinstance(value, int) and value < 0:
+        inner.fault(name, f"{key} {name} counts from 1 to {value}", "a number of turns: 3")
     return Loop(name=name, over=plain(value), place=place)
 
 
@@ -99,8 +105,8 @@ def check_required(section: Section, required: Collection[Named], known: Collect
     """Note a required block that is not there. known: names and ids of the runbook's blocks that do work."""
     for item in required:
         if item.name not in known:
-            message = f'require: no block is called "{show(item.name)}"'
-            section.source.fault(message, line=item.place.line, hint=near(item.name, known))
+            message = f'require: no block that runs is called "{show(item.name)}"'
+            section.source.fault(message, line=item.place.line, hint=near_or_some(item.name, known))
 
 
 _SOURCES = ("var", "file", "command")

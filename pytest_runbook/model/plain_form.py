@@ -288,7 +288,7 @@ class _BlockReader:
 
     def check_if_started(self) -> None:
         """Note clean-ups that hang on blocks which are not there."""
-        known = {word for spec in self.specs for word in (spec.id, spec.name) if word}
+        known = items_called(self.specs, self._catalog)
         for section, rules in self._cleanups:
             check_if_started(section, rules, known)
 

@@ -11,13 +11,30 @@ from ..errors import unknown
 from ..text import DURATION_HINT, duration_seconds, escape_controls, nearest, shorten
 from .runbook import Capture, Condition, Given, OnFailure, SecretSource, Timeouts
 from .source import Source
-from .tree import LocatedDict, LocatedList, plain
+from .tree import LocatedDict, LocatedList, Mark, plain
 from .yaml_traps import is_cut_by_comment
 
 _SHOWN = 60
+_LISTED = 5
 _VARIABLE = re.compile(r"\w+")
 _TAG = re.compile(r"[\w.+/-]+")
 _ENV_NAME = re.compile(r"[^=\x00]+")
+_ENTRY = re.compile(r"\s*(?P<dashes>(?:- +)*)(?P<rest>.*)")
+# What a mapping looks like, for those who wrote something else.
+_LIKE: Mapping[str, str] = {
+    "vars": "vars: {NAME: value}",
+    "env": "env: {NAME: value}",
+    "secrets": "secrets: {NAME: {env: VARIABLE}}",
+    "answers": "answers: {NAME: value}",
+    "connections": "connections: {NAME: {postgres: URI}}",
+    "defaults": "defaults: {timeout: 30s}",
+    "blocks": "blocks: {NAME: {assert: output.exit_code == 0}}",
+    "capture": "capture: {version: output.value}",
+    "matrix": "matrix: {region: [eu-west, us-east]}",
+    "retry": "retry: {every: 2s, within: 30s}",
+    "for_each": "for_each: {table: var.tables}",
+    "expect": "expect: {status: 200}",
+}
 
 
 def show(text: str) -> str:
@@ -58,12 +75,16 @@ class Section:
     def unknown_key(self, key: str, known: Iterable[str]) -> None:
         """Note a key that is none of the known ones."""
         message, hint = unknown("key", show(key), tuple(known))
+        if key == "<<":
+            hint = "YAML 1.2 merges nothing: write the keys out, or say them once in `defaults`"
         self.fault(key, message, hint)
 
     def wrong(self, key: str, wanted: str, name: str | None = None) -> None:
         """Note a value of the wrong kind. wanted: ``text``, ``true or false``."""
         value = self.values[key]
         hint = self._quoting_hint(key) if wanted == "text" else None
+        if wanted == "a mapping" and key in _LIKE:
+            hint = f"for example: {_LIKE[key]}"
         self.fault(key, f"{name or show(key)} must be {wanted}, not {describe(value)}", hint)
 
     def _quoting_hint(self, key: str) -> str | None:
@@ -71,13 +92,22 @@ class Section:
         if written:
             return f'quote it: {show(key)}: "{show(written)}"'
         if isinstance(self.values[key], dict):
-            return self.quoting_hint(self.values.line_of(key))
+            return self.quoting_hint(key, self.values.line_of(key))
         return None
 
-    def quoting_hint(self, line: int) -> str | None:
-        """How that line reads with its value in quotes, where that makes sense."""
-        quoted = self.source.quoted(line)
+    def quoting_hint(self, key: str, line: int) -> str | None:
+        """How the line of a key, or of an entry of its list, reads with its value in quotes, if it holds no more."""
+        entry = _ENTRY.fullmatch(self.source.line(line))
+        is_alone = entry and (
+            entry["rest"].startswith(f"{key}:") or (entry["dashes"] and entry["rest"][:1] not in "{[")
+        )
+        quoted = self.source.quoted(line) if is_alone else None
         return None if quoted is None else f"quote the whole value: {quoted}"
+
+    def refuse_empty(self, key: str) -> None:
+        """Note a mapping that says nothing, where something was meant to be said."""
+        if self.values[key] == {}:
+            self.fault(key, f"{key} is an empty mapping", f"for example: {_LIKE[key]}" if key in _LIKE else None)
 
     def text(self, key: str) -> str | None:
         """The text of a key; None, and a fault, if it holds anything else or nothing."""
@@ -144,14 +174,16 @@ class Section:
         if not value:
             self.fault(key, f"{key} is an empty list")
         entries = zip(value, value.marks, strict=True)
-        return [(str(item), mark.value) for item, mark in entries if self._is_text(key, item, mark.value)]
+        return [(str(item), mark.value) for item, mark in entries if self._is_text(key, item, mark)]
 
-    def _is_text(self, key: str, item: object, line: int) -> bool:
+    def _is_text(self, key: str, item: object, mark: Mark) -> bool:
         if isinstance(item, str) and item.strip():
             return True
         what = f"must be text, not {describe(item)}" if not isinstance(item, str) else "is empty"
-        hint = None if isinstance(item, str) else self.quoting_hint(line)
-        self.source.fault(f"an entry of {key} {what}", line=line, block=self.label, hint=hint)
+        hint = None if isinstance(item, str) else self.quoting_hint(key, mark.value)
+        if mark.written:
+            hint = f'quote it: "{show(mark.written)}"'
+        self.source.fault(f"an entry of {key} {what}", line=mark.value, block=self.label, hint=hint)
         return False
 
     def condition(self, key: str) -> Condition | None:
@@ -170,7 +202,7 @@ class Section:
         """Note a fault if YAML took the end of the value for a comment: `` #`` with a quote or bracket still open."""
         if self.source.has_comments and is_cut_by_comment(text, self.source.line(line)):
             message = f"{key} is cut short: to YAML a comment begins at #"
-            self.source.fault(message, line=line, block=self.label, hint=self.quoting_hint(line))
+            self.source.fault(message, line=line, block=self.label, hint=self.quoting_hint(key, line))
 
     def regex(self, key: str) -> Condition | None:
         text = self.text(key)
@@ -197,6 +229,7 @@ class Section:
         value = self.values[key]
         if not isinstance(value, LocatedDict):
             return self._bare_capture(key)
+        self.refuse_empty(key)
         inner = Section(value, self.source, self.label)
         found = ((name, inner.condition(name)) for name in value if inner.is_variable(name))
         return tuple(Capture(name=name, expression=condition) for name, condition in found if condition)
@@ -305,6 +338,12 @@ def near(value: str, known: Iterable[str]) -> str | None:
     """The hint for a name that is not there: the nearest of those that are."""
     found = nearest(value[:_NEAR_LIMIT], [name for name in islice(known, _NEAR_LIMIT) if len(name) <= _NEAR_LIMIT])
     return None if found is None else f'did you mean "{show(found)}"?'
+
+
+def near_or_some(value: str, known: Iterable[str]) -> str:
+    """The same, or some of those that are."""
+    listed = ", ".join(show(name) for name in islice(known, _LISTED))
+    return near(value, known) or (f"its blocks: {listed}" if listed else "it has no blocks")
 
 
 Reader = Callable[[Section, str], object]

@@ -11,6 +11,10 @@ from .tree import SyntaxFault, split_lines
 from .yaml_tree import parse_yaml
 
 _ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S.*)")
+_FLOW_BEGIN = re.compile(r"(?P<key>[\w.#-]+: +)(?![{\[])|(?<=[\[,])[ ]*(?=[\"'])")
+_FLOW_END = re.compile(r"(?=,[ ]+[\w.#-]+:)|(?=,[ ]*[\"'])|(?=[ ]*[}\]]+[ ]*$)|(?=[ ]*\]|[ ]*\})")
+_NEXT_KEY = re.compile(r",[ ]+[\w.#-]+:")
+_MOST_TRIED = 8
 _LONGEST = 1000
 _TAB = re.compile(r" *\t")
 _COMMENT = re.compile(r"[ \t]+#")
@@ -58,6 +62,8 @@ def _trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | No
     if split is None:
         return None
     lead, value = split
+    if _is_flow(value) and fault.message.startswith("not valid YAML"):
+        return _flow_trap(lines, number, fault)
     reason = _reason(value, is_parsers=fault.message.startswith("not valid YAML"))
     if reason is None or not _mends(lines, number, lead + quote(value), fault):
         return None
@@ -67,6 +73,28 @@ def _trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | No
 def _split(line: str) -> tuple[str, str] | None:
     match = _ENTRY.fullmatch(line.rstrip()) if len(line) <= _LONGEST else None
     return None if match is None else (match["lead"], match["value"])
+
+
+def _is_flow(value: str) -> bool:
+    """True for a mapping or a list that is written within one line, as it seems."""
+    return value[:1] + value[-1:] in ("{}", "[]") and not value.startswith("{{")
+
+
+def _reason_in_flow(value: str) -> str | None:
+    return "to YAML a comment begins at #" if _COMMENT.search(value) else _reason(value, is_parsers=True)
+
+
+def _flow_trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | None:
+    """The value within brackets that wants quotes around all of it."""
+    line = lines[number - 1]
+    for begin in list(_FLOW_BEGIN.finditer(line))[:_MOST_TRIED]:
+        for end in list(_FLOW_END.finditer(line, begin.end()))[:_MOST_TRIED]:
+            value = line[begin.end() : end.start()]
+            reason = _reason_in_flow(value) if value and not _NEXT_KEY.search(value) else None
+            if reason and _mends(lines, number, f"{line[: begin.end()]}{quote(value)}{line[end.start() :]}", fault):
+                hint = f"quote the whole value: {begin['key'] or ''}{quote(value)}"
+                return SyntaxFault(f"not valid YAML: {reason}", number, hint)
+    return None
 
 
 def _reason(value: str, *, is_parsers: bool) -> str | None:

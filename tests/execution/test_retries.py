@@ -150,7 +150,7 @@ def test_an_expected_error_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_no_attempt_begins_that_would_be_too_late(tmp_path: Path) -> None:
-    result = retried(tmp_path, "exit 4", {"every": "1h", "within": "20s"})
+    result = retried(tmp_path, "exit 4", {"every": "1h", "within": "2h"}, timeout="20s")
 
     assert (result.message, result.attempts) == ("exit code 4", 1)
     assert result.seconds < 10

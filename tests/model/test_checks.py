@@ -167,9 +167,19 @@ def test_a_block_of_unknown_type_stays_skipped(tmp_path: Path) -> None:
     assert (spec.rules.skip, len(spec.rules.assertions)) == ('unknown block type "magic"', 1)
 
 
+SOME = "its blocks: Build, HTTP, a, b1, b2"
 FAULTS = [
-    ("[]", 1, "a checks file must be a mapping, not a list", None),
-    ("blocks: []", 1, "blocks must be a mapping, not a list", None),
+    ("5", 1, "a checks file must be a mapping, not the number 5", None),
+    ("[]", 1, "no part of it is for pay.atrb", "- runbook: NAME.atrb"),
+    (
+        "blocks: []",
+        1,
+        "blocks must be a mapping, not a list",
+        "for example: blocks: {NAME: {assert: output.exit_code == 0}}",
+    ),
+    ("runbook: 5", 1, "runbook must be text, not the number 5", 'quote it: runbook: "5"'),
+    ("runbook: pya.atrb", 1, "there is no runbook pya.atrb", 'did you mean "pay.atrb"?'),
+    ("runbook: ./pay.atrb", 1, "there is no runbook ./pay.atrb", 'did you mean "pay.atrb"?'),
     (
         "name: x",
         1,
@@ -198,7 +208,47 @@ FAULTS = [
     ("blocks:\n  Build: {id: x9, skip: true}", 2, 'block "Build": no block has the id "x9"', None),
     ("blocks:\n  Build: {skip: true}\n  a: {skip: true}", 3, '"a" is the block that line 2 speaks of already', None),
     ("blocks:\n  Build: {asert: x}", 2, 'block "Build": unknown key "asert"', "did you mean assert?"),
-    ("blocks:\n  Build: {if_started: x, finally: true}", 2, 'block "Build": no block is called "x"', None),
+    ("blocks:\n  Build: {if_started: x, finally: true}", 2, 'block "Build": no block that runs is called "x"', SOME),
+    (
+        "blocks:\n  Build: {if_started: base, finally: true}",
+        2,
+        'block "Build": no block that runs is called "base"',
+        SOME,
+    ),
+    ("require: [x]", 1, 'require: no block that runs is called "x"', SOME),
+    ("blocks:\n  pause 1: {skip: true}", 2, 'no block is called "pause 1"', 'say which: "pause 1": {id: d}'),
+    ("blocks:\n  script#1: {skip: true}", 2, 'no block is called "script#1"', 'it is called "Build"'),
+    (
+        "blocks:\n  Build: {script: echo}",
+        2,
+        'block "Build": script can\'t be said of a block of another program',
+        "a checks file says what must hold of a block, not what it does",
+    ),
+    (
+        "blocks:\n  Build: &a {skip: x}\n  d: {<<: *a}",
+        3,
+        'block "d": unknown key "<<"',
+        "YAML 1.2 merges nothing: write the keys out, or say them once in `defaults`",
+    ),
+    (
+        "blocks:\n  Build: {expect: {}}",
+        2,
+        'block "Build": expect is an empty mapping',
+        "for example: expect: {status: 200}",
+    ),
+    (
+        "blocks:\n  Build: {capture: {}}",
+        2,
+        'block "Build": capture is an empty mapping',
+        "for example: capture: {version: output.value}",
+    ),
+    (
+        "blocks:\n  Build: {tags: [a, 5]}",
+        2,
+        'block "Build": an entry of tags must be text, not the number 5',
+        'quote it: "5"',
+    ),
+    ("blocks:\n  Build: {assert: [[a]]}", 2, 'block "Build": an entry of assert must be text, not a list', None),
     (
         "blocks:\n  Build: {timeout: 5}",
         2,
@@ -290,6 +340,7 @@ def test_checks_with_their_runbook_are_no_orphans(tmp_path: Path, owner: str) ->
 
 def test_checks_without_a_runbook(tmp_path: Path) -> None:
     (tmp_path / "payments.atrb").touch()
+    (tmp_path / "payment.checks.yml").write_text("tags: [a]")
     fault = orphan_checks(tmp_path / "payment.checks.yml", shown="books/payment.checks.yml")
 
     assert str(fault) == (
@@ -348,7 +399,11 @@ def test_a_mapping_may_name_its_runbook(merge: Merge) -> None:
     assert merge("{runbook: pay.atrb, tags: [a]}", "all.checks.yaml").tags == ("a",)
 
 
-def test_a_file_that_names_another_runbook_is_not_for_the_one_that_it_is_named_like(merge: Merge) -> None:
+def test_a_file_that_names_another_runbook_is_not_for_the_one_that_it_is_named_like(
+    merge: Merge, tmp_path: Path
+) -> None:
+    (tmp_path / "other.atrb").touch()
+
     assert merge("{runbook: other.atrb, tags: [a]}").tags == ()
 
 
@@ -380,6 +435,16 @@ def test_a_file_that_names_a_runbook_which_is_gone_is_an_error(merge: Merge, tmp
 
     assert str(fault) == (
         'all.checks.yaml: checks for a runbook that is not there: pays.atrb\n  hint: did you mean "pay.atrb"?'
+    )
+
+
+def test_a_file_that_can_not_be_read_falls_off_nothing_that_it_names(merge: Merge, tmp_path: Path) -> None:
+    text = "runbook: pay.atrb\nblocks: {Build: {skip: x}"
+    with pytest.raises(UnreadableFile, match=r"books/all.checks.yaml:2: not valid YAML"):
+        merge(text, "all.checks.yaml")
+
+    assert "all.checks.yaml:2: not valid YAML" in str(
+        orphan_checks(tmp_path / "all.checks.yaml", shown="all.checks.yaml")
     )
 
 

@@ -326,7 +326,7 @@ FILE_FAULTS = [
     ("blocks: []\non_failure: halt", 2, 'on_failure must be stop or continue, not the text "halt"', None),
     ("blocks: []\ntags: [a b]", 2, '"a b" can\'t stand in tags', "one word: letters, digits and _ . + / -"),
     ("blocks: []\nfixtures: [a-b]", 2, '"a-b" can\'t stand in fixtures', "the name of a pytest fixture"),
-    ("blocks: []\nvars: [a]", 2, "vars must be a mapping, not a list", None),
+    ("blocks: []\nvars: [a]", 2, "vars must be a mapping, not a list", "for example: vars: {NAME: value}"),
     ("blocks: []\nvars: {a-b: 1}", 2, '"a-b" is not a variable name', "letters, digits and underscores"),
     ("blocks: []\nenv: {'A=B': 1}", 2, '"A=B" is not a name for an environment variable', None),
     ("blocks: []\nenv: {A: }", 2, "A must be text, not nothing", 'an empty text is written: A: ""'),
@@ -435,7 +435,7 @@ BLOCK_FAULTS = [
     ("script: x\n  finally: yes", 3, ONE, 'finally must be true or false, not the text "yes"', None),
     ("script: x\n  if_started: y", 3, ONE, "if_started is for clean-ups", "add: finally: true"),
     ("script: x\n  id: [1]", 3, ONE, "id must be text, not a list", None),
-    ("script: x\n  env: [A]", 3, ONE, "env must be a mapping, not a list", None),
+    ("script: x\n  env: [A]", 3, ONE, "env must be a mapping, not a list", "for example: env: {NAME: value}"),
     ("script: x\n  stdin: 5", 3, ONE, "stdin must be text, not the number 5", 'quote it: stdin: "5"'),
     ("postgres: select 1", 2, "block #1 (postgres)", "postgres needs uri or connection", None),
     (
@@ -548,7 +548,8 @@ def test_a_repeated_id(faults: Faults, text: str, line: int) -> None:
 
 def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:
     assert faults("blocks: [{name: Start it, script: x}]\nfinally:\n- script: y\n  if_started: Start_it\n") == [
-        'x.runbook.yaml:4: block finally#1 (script): no block is called "Start_it"\n  hint: did you mean "Start it"?'
+        'x.runbook.yaml:4: block finally#1 (script): no block that runs is called "Start_it"\n'
+        '  hint: did you mean "Start it"?'
     ]
 
 

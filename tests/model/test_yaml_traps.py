@@ -36,6 +36,22 @@ TRAPS: list[tuple[str, str, str]] = [
 ]
 
 
+IN_BRACKETS = [
+    ('- {script: x, assert: "a" in output.stdout, timeout: 5s}', QUOTED_MORE, """assert: '"a" in output.stdout'"""),
+    ("- {script: x, assert: 'a' in y}", QUOTED_MORE, """assert: "'a' in y\""""),
+    ("- {script: echo a: b, timeout: 5s}", COLON, "script: 'echo a: b'"),
+    ('- {script: x, assert: y == "a #1"}', "to YAML a comment begins at #", """assert: 'y == "a #1"'"""),
+    ('- {script: x, assert: [y, "a" in z]}', QUOTED_MORE, """'"a" in z'"""),
+]
+
+
+@pytest.mark.parametrize(("line", "said", "mended"), IN_BRACKETS, ids=[row[0] for row in IN_BRACKETS])
+def test_a_value_within_brackets_that_should_be_quoted(faults: Faults, line: str, said: str, mended: str) -> None:
+    assert faults(f"name: x\nblocks:\n  {line}\n") == [
+        f"x.runbook.yaml:3: not valid YAML: {said}\n  hint: quote the whole value: {mended}"
+    ]
+
+
 @pytest.mark.parametrize(("line", "said", "mended"), TRAPS, ids=[trap[0] for trap in TRAPS])
 def test_a_value_that_should_be_quoted(faults: Faults, line: str, said: str, mended: str) -> None:
     text = f"name: x\nblocks:\n  - name: y\n    {line}\n    timeout: 5s\n"

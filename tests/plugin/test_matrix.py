@@ -130,6 +130,7 @@ SOURCES: list[tuple[str, Mapping[str, str], list[str]]] = [
     ("{n: [1], include: [{n: 5, extra: x}]}", {}, ["1", "5"]),
     ("{n: [{name: web, port: 80}, [1, 2]]}", {}, ["web", "2"]),
     ("{n: ['a::b', 'c[d]']}", {}, ["a:b", "c(d)"]),
+    ("{n: ['', ' ', x, {name: ''}]}", {}, ["1", "2", "x", "4"]),
 ]
 
 
@@ -180,6 +181,7 @@ WRONG = [
     ("{n: [1], exclude: [{n: 2}]}", "matrix exclude: no cell has {'n': 2}"),
     ("{n: [1], exclude: [{n: 1}]}", "matrix: nothing is left of it"),
     ("{n: [1], include: [{m: 2}]}", "matrix include: {'m': 2} has no n"),
+    ("{include: [{}]}", "matrix include: an empty mapping makes no cell"),
     ("{n: [1], include: 5}", "matrix include must be a list of mappings"),
     ("{n: [1], m: {command: 'exit 3'}}", "exit code 3"),
 ]

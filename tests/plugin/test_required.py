@@ -68,4 +68,6 @@ def test_a_name_that_no_block_has_is_an_error_with_the_nearest(project: Project)
 
     result = project.run("a.runbook.yaml")
 
-    result.stdout.fnmatch_lines(['a.runbook.yaml:2: require: no block is called "Othr"', '*did you mean "Other"?'])
+    result.stdout.fnmatch_lines(
+        ['a.runbook.yaml:2: require: no block that runs is called "Othr"', '*did you mean "Other"?']
+    )
