@@ -11,7 +11,8 @@ from ..context.resolver import ContextResolver
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
-from ..model.runbook import BlockSpec, Effects
+from ..model.runbook import BlockSpec, Effects, type_for_people
+from .effect import Effect
 
 
 class BlockBehavior:
@@ -38,14 +39,20 @@ class BlockBehavior:
         """
         return None
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        """Why running it may change something; None if it only reads. Asked in read-only runs, before `execute`.
+    def effects(self, context: ExecutionContext) -> Effect:
+        """What running it does to the world at most. Asked before `execute`, where not everything may be done.
 
         :raises RunbookError: if that can't be told.
         """
-        if self.spec.rules.effects is Effects.READ:
-            return None
-        return f"what a {self.spec.type} block changes can't be known; where it only reads, say: effects: read"
+        kind = type_for_people(self.spec.type)
+        reason = f"what a {kind} block changes can't be known; where it only reads, say: effects: read"
+        return self.said_effect or Effect(Effects.WRITE, reason)
+
+    @property
+    def said_effect(self) -> Effect | None:
+        """What the author says that it does; None where nothing is said."""
+        said = self.spec.rules.effects
+        return None if said is None else Effect(said, f"it says effects: {said}")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         """Do the work.

@@ -14,12 +14,13 @@ from ..errors import BlockFailed, RunbookError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..messages.client import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
-from ..model.runbook import BlockSpec
+from ..model.runbook import BlockSpec, Effects
 from ..resources.captured_output import CapturedOutput, Stream
 from ..templates import is_template
 from ..text import shorten
 from .behavior import BlockBehavior
 from .commands import ending, run_command
+from .effect import Effect
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10
@@ -78,8 +79,9 @@ class Dropdown(BlockBehavior):
             return None
         return None if value is None else BlockContext(DocumentVar(name, ContextValue(value, self.source)))
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        return super().writes(context) if self._kind == "command" else None
+    def effects(self, context: ExecutionContext) -> Effect:
+        runs_command = self._kind == "command" or self.said_effect is not None
+        return super().effects(context) if runs_command else Effect(Effects.READ, "it only asks")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         name = context.render("name")

@@ -17,6 +17,7 @@ from ..execution.result import Section
 from ..model.runbook import Effects
 from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_query
 from .behavior import BlockBehavior
+from .effect import Effect
 from .http_props import TOKEN, Headers, HttpProps
 from .remote import proxy_of
 
@@ -32,11 +33,9 @@ HINTS = {401: "give it credentials: `auth`", 407: "the proxy wants credentials: 
 class Http(BlockBehavior):
     """Sends its request and gives the answer; a status of 400 or above is a failure."""
 
-    def writes(self, context: ExecutionContext) -> str | None:
+    def effects(self, context: ExecutionContext) -> Effect:
         method = self._method()
-        if method in SAFE_METHODS or self.spec.rules.effects is Effects.READ:
-            return None
-        return f"{method} may change something; where it only reads, say: effects: read"
+        return self.said_effect or _effect_of(method)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
@@ -109,6 +108,14 @@ class Http(BlockBehavior):
             case ["files"] | ["form", "files"]:
                 return {"data": _form(props), "files": _uploads(context, props, files)}, ()
         return {}, ()
+
+
+def _effect_of(method: str) -> Effect:
+    if method in SAFE_METHODS:
+        return Effect(Effects.READ, f"{method} only reads")
+    if method == "DELETE":
+        return Effect(Effects.DESTRUCTIVE, "DELETE is destructive; where it is not, say: effects: write")
+    return Effect(Effects.WRITE, f"{method} may change something; where it only reads, say: effects: read")
 
 
 async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str) -> None:

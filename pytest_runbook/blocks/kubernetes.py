@@ -14,17 +14,20 @@ from ..context.output import Output
 from ..errors import BlockFailed
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
+from ..model.runbook import Effects
 from ..resources.captured_output import CapturedOutput, Stream
 from ..resources.processes import ProcessOutcome
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
 from .commands import ending, run_command
+from .effect import Effect
 from .kubernetes_tables import Table, secret_values, table_of
 
 LARGEST_EXCERPT = 16 * 1024
 READING = "get|describe|logs|top|version|api-resources|api-versions|cluster-info|explain"
 _KUBECTL = re.compile(r"(?<![\w.-])kubectl(?=\s|$)")
 _READS = re.compile(rf"\s*kubectl(?:\s+(?:{READING}|auth\s+can-i))(?:\s[^;&|`$<>()\n]*)?")
+_DESTROYS = re.compile(r"(?<![\w.-])kubectl\b[^;&|\n]*?\s(delete|drain)(?=\s|$)")
 _WANTS_JSON = re.compile(r"(?:\s-o\s*|\s--output[=\s])json(?=\s|$)")
 _PASSED_ON = re.compile(r"[|>]")
 
@@ -35,9 +38,15 @@ class KubernetesGet(BlockBehavior):
     Always on this machine: kubectl reaches the cluster from here.
     """
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        is_reading = _READS.fullmatch(context.render("command")) is not None
-        return None if is_reading else super().writes(context)
+    def effects(self, context: ExecutionContext) -> Effect:
+        command = context.render("command")
+        if _READS.fullmatch(command):
+            return Effect(Effects.READ, "the command only reads")
+        if self.said_effect is None and (found := _DESTROYS.search(command)):
+            return Effect(
+                Effects.DESTRUCTIVE, f"kubectl {found[1]} is destructive; where it is not, say: effects: write"
+            )
+        return super().effects(context)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         command = self._command(context)

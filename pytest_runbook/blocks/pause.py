@@ -6,9 +6,11 @@ from ..context.values import ContextValue
 from ..errors import BlockFailed, RunbookError
 from ..execution.context import ExecutionContext, WorkResult
 from ..messages.client import PromptOption
+from ..model.runbook import Effects
 from ..templates import Expression
 from ..text import shorten
 from .behavior import BlockBehavior
+from .effect import Effect
 
 CONTINUE, STOP = "continue", "stop"
 BUTTONS = (PromptOption("Continue", CONTINUE), PromptOption("Stop", STOP))
@@ -32,8 +34,8 @@ def is_truthy(text: str) -> bool:
 class Pause(BlockBehavior):
     """Goes on, stops the run, or fails, as the answer says: continue, stop, or a condition under which to go on."""
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        return None
+    def effects(self, context: ExecutionContext) -> Effect:
+        return self.said_effect or Effect(Effects.READ, "it only asks")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         if not self._is_wanted(context):

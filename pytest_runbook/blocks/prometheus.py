@@ -18,8 +18,10 @@ from ..context.output import Output
 from ..errors import BlockFailed, Malformed, NotSerializable
 from ..execution.context import ExecutionContext
 from ..execution.result import Section
+from ..model.runbook import Effects
 from ..resources.http_client import HttpExchange, HttpRequest
 from ..text import duration_seconds, shorten, show_seconds
+from .effect import Effect
 from .http_props import HttpProps
 from .query import QueryBlockBehavior
 from .remote import proxy_of
@@ -115,9 +117,8 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
 
     connection_prop = "endpoint"
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        """Queries only read."""
-        return None
+    def effects(self, context: ExecutionContext) -> Effect:
+        return self.said_effect or Effect(Effects.READ, "a query only reads")
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         return f"{super().target(context, connection_string)} {HttpProps(context).tls()}"

@@ -14,16 +14,18 @@ from ..errors import BlockFailed, NotTried, RunbookError
 from ..execution.children import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import BlockResult, Outcome, Section
+from ..model.runbook import Effects
 from ..text import show_seconds
 from .behavior import BlockBehavior
+from .effect import Effect
 
 
 class SubRunbook(BlockBehavior):
     """Succeeds when every block of the other runbook does."""
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        """Its blocks are asked one by one."""
-        return None
+    def effects(self, context: ExecutionContext) -> Effect:
+        """Its blocks are asked one by one, and are held to what it says itself."""
+        return Effect(Effects.READ, "its blocks are asked one by one")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         reference = self._reference(context)

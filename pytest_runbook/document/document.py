@@ -40,6 +40,7 @@ from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
+from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Effects, Given, Runbook, type_for_people
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
@@ -60,7 +61,7 @@ class Document:
     runbook: what its file says now. run_id: unique to this opening; what it starts is known by it.
     fates: what became of blocks that left nothing, by id, to explain what is undefined: "was skipped".
     children: runs the runbooks that its blocks run. storage: another one than the runtime's.
-    outside: what is seen above the first block, for a runbook that a block runs.
+    outside: what is seen above the first block, for a runbook that a block runs. limit: what such a one may do at most.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Document:
         *,
         storage: ContextStorage | None = None,
         outside: ContextResolver | None = None,
+        limit: EffectLimit | None = None,
     ) -> None:
         self.runbook = runbook
         self.run_id = run_id
@@ -84,6 +86,7 @@ class Document:
         self._children = children
         self._storage = runtime.storage if storage is None else storage
         self._outside = outside
+        self._limit = EffectLimit.of_run(runtime.settings.effects) if limit is None else limit
         self._running: dict[str, ExecutionHandle] = {}
         self._told: dict[str, ResolvedContext] = {}
         self._seen: set[str] = set()
@@ -354,7 +357,7 @@ class Document:
             connections=self.runbook.connections,
             ssh=self.runbook.ssh,
             asks_people=runtime.settings.asks_people,
-            read_only=self._is_read_only(spec),
+            limit=self._limit.within(self.runbook, spec),
             is_quiet=not self.number(spec),
         )
         trial = Trial(
@@ -372,15 +375,12 @@ class Document:
         async def work(context: ExecutionContext) -> WorkResult:
             try:
                 context.resolver = self.in_scope(context.spec, context.resolver)
-                _refuse_writes(behavior, context)
+                _refuse_effects(behavior, context)
                 return await behavior.execute(context)
             except TemplateError as error:
                 raise self.explained(error, context.spec) from error
 
         return work
-
-    def _is_read_only(self, spec: BlockSpec) -> bool:
-        return self._runtime.settings.read_only or Effects.READ in (self.runbook.effects, spec.rules.effects)
 
     def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
         """What the block sees, with the keys that stand beside its type."""
@@ -577,8 +577,10 @@ def _fixture_value(name: str, value: object) -> ContextValue:
     return ContextValue(value, Source(f'fixture "{name}"'))
 
 
-def _refuse_writes(behavior: BlockBehavior, context: ExecutionContext) -> None:
-    """:raises Refused: if the block may change something and nothing may be changed."""
-    reason = behavior.writes(context) if context.read_only else None
-    if reason is not None:
-        raise Refused(f"read-only: {reason}")
+def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:
+    """:raises Refused: if the block may do more than it may."""
+    if context.limit.level is Effects.DESTRUCTIVE:
+        return
+    effect = behavior.effects(context)
+    if effect.level.exceeds(context.limit.level):
+        raise Refused(f"{context.limit.whose}: {effect.reason}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..execution.assertions import Difference
 from ..execution.children import RunbookLoader
 from ..model.atuin_form import UnknownBlocks
+from ..model.runbook import Effects
 from ..resources.login_environment import LoginShell
 from .workspace import DefaultDirectory
 
@@ -26,7 +27,7 @@ class Settings:
     block_timeout: seconds for a block that has no limit of its own. cleanup_timeout: for all clean-ups of a runbook.
     shutdown: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
-    login_shell: never, once or each. read_only: blocks that may change something are refused.
+    login_shell: never, once or each. effects: blocks that may do more than this are refused.
     saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
     runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
     unknown_blocks: what becomes of unknown block types in sub-runbooks.
@@ -43,7 +44,7 @@ class Settings:
     default_directory: DefaultDirectory = DefaultDirectory.AUTO
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
-    read_only: bool = False
+    effects: Effects = Effects.DESTRUCTIVE
     saved_answers: bool = False
     runbook_root: Path | None = None
     runbook_loader: RunbookLoader | None = None

@@ -82,6 +82,7 @@ class SubRunbooks:
             children,
             storage=MemoryStorage(),
             outside=context.resolver,
+            limit=context.limit,
         )
         self._open.append(document)
         try:

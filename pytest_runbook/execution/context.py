@@ -28,7 +28,8 @@ from ..messages.client import (
     PromptOption,
 )
 from ..messages.events import Event, EventBus, EventKind
-from ..model.runbook import BlockSpec, Connection, SshAccess
+from ..model.effect_limit import NO_LIMIT, EffectLimit
+from ..model.runbook import BlockSpec, Connection, Effects, SshAccess
 from ..resources.resources import Resources
 from .children import ChildRunner
 from .handle import ExecutionHandle
@@ -91,7 +92,7 @@ class ExecutionContext:
     local_values: what a person answered it. asks_people: somebody answers what blocks ask with `prompt_client`.
     connections: the databases that the runbook calls by name. ssh: how to log in to its hosts.
     reads: which values it looked up so far.
-    read_only: nothing may be changed; what can be told to open in such a mode, is.
+    limit: what may be done at most, and who says so.
     is_quiet: the block does no work that anybody would want to hear the stations of.
     """
 
@@ -112,11 +113,16 @@ class ExecutionContext:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     ssh: SshAccess = field(default_factory=SshAccess)
     asks_people: bool = False
-    read_only: bool = False
+    limit: EffectLimit = NO_LIMIT
     is_quiet: bool = False
     reads: Reads = field(default_factory=Reads)
     findings: Findings = field(default_factory=Findings)
     _texts: dict[str, _TextStream] = field(default_factory=dict)
+
+    @property
+    def read_only(self) -> bool:
+        """True if nothing may be changed; what can be told to open in such a mode, is."""
+        return self.limit.level is Effects.READ
 
     def render(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop, rendered; "" where the file has none.

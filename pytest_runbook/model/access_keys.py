@@ -19,7 +19,7 @@ def effects(section: Section, key: str) -> Effects | None:
     value = section.values[key]
     if isinstance(value, str) and value in tuple(Effects):
         return Effects(value)
-    section.wrong(key, " or ".join(Effects))
+    section.wrong(key, f"{', '.join(list(Effects)[:-1])} or {Effects.DESTRUCTIVE}")
     return None
 
 

@@ -31,10 +31,16 @@ class OnFailure(StrEnum):
 
 
 class Effects(StrEnum):
-    """What the author says that a block does to the world."""
+    """What a block does to the world, the most harmless first."""
 
     READ = "read"
     WRITE = "write"
+    DESTRUCTIVE = "destructive"
+
+    def exceeds(self, limit: Effects) -> bool:
+        """True if it is more than that."""
+        order = tuple(Effects)
+        return order.index(self) > order.index(limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +357,7 @@ class Runbook:
     path: absolute. place: the file as it is shown to people.
     nodes: all nodes, flattened, prose included, in document order.
     blocks: the nodes of known types, in document order; clean-ups of a ``finally`` section come last.
-    effects: READ: nothing in it may change anything.
+    effects: what its blocks may do at most.
     answers: what a person would be asked, by name, id or type#n.
     notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
     require: names or ids of blocks that must have passed.

@@ -149,7 +149,7 @@ _HELP: Mapping[str, str] = {
     "ssh": "how to log in to hosts: keys, known hosts",
     "become": "the user to run as, through sudo: a name, or user and password",
     "connections": "databases by name, each a type with a URI",
-    "effects": "read: nothing in it may change anything",
+    "effects": "what it does to the world at most: read, write or destructive",
     "defaults": "what holds for each block that says nothing else",
     "runbook": "the runbook that this is for: its name, or a list of names",
     "code": "the SHA-256 of the block for which the check was written: a change is told",

@@ -17,7 +17,7 @@ from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
 from ..errors import BlockFailed, Place, RunbookError
 from ..execution.children import ChildReference, RunbookLoader
-from ..model.runbook import Named
+from ..model.runbook import Effects, Named
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 from .asking import somebody_is_there
@@ -53,7 +53,7 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         default_directory=DefaultDirectory(choice(config, "cwd", [*DefaultDirectory])),
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
-        read_only=option(config, "read_only"),
+        effects=_effects(config),
         saved_answers=option(config, "saved_answers"),
         unknown_blocks=choice(config, "unknown_blocks", ("error", "skip")),
         runbook_root=_folder(config, "runbook_root"),
@@ -61,6 +61,10 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         asks_people=somebody_is_there(config),
         difference=difference,
     )
+
+
+def _effects(config: pytest.Config) -> Effects:
+    return Effects.READ if option(config, "read_only") else Effects(choice(config, "effects", [*Effects]))
 
 
 def hosts(config: pytest.Config) -> tuple[Named, ...]:

@@ -12,6 +12,7 @@ from pytest_runbook import BlockStateChanged, Inputs, PromptAnswer, Settings
 from pytest_runbook.blocks.dropdown import Option, split_options
 from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.messages.client import ClientPrompt, InputKind
+from pytest_runbook.model.runbook import Effects
 from tests.harness import Opened, inside, ran, seen, until
 
 SPLITTING = [
@@ -56,8 +57,8 @@ def answered(answer: str) -> Inputs:
     return Inputs(answers=({"region": ContextValue(answer, Source("the test"))},))
 
 
-def run(folder: Path, book: str, inputs: Inputs | None = None, **settings: bool) -> Opened:
-    given = Settings(root=folder, invocation=folder, **settings)  # type: ignore[arg-type]  # only booleans
+def run(folder: Path, book: str, inputs: Inputs | None = None, **settings: object) -> Opened:
+    given = Settings(root=folder, invocation=folder, **settings)  # type: ignore[arg-type]  # fields of Settings
     return ran(folder, book, inputs=inputs, settings=given, name="a.json")
 
 
@@ -249,8 +250,8 @@ def test_a_command_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
 def test_a_read_only_run_runs_no_command_for_options(tmp_path: Path) -> None:
     command = dropdown(optionsType="command", commandOptions="touch ran")
 
-    assert run(tmp_path, command, answered("a"), read_only=True).outcomes["region"] == "skipped"
-    assert run(tmp_path, dropdown(fixedOptions="a"), answered("a"), read_only=True).outcomes["region"] == "passed"
+    assert run(tmp_path, command, answered("a"), effects=Effects.READ).outcomes["region"] == "skipped"
+    assert run(tmp_path, dropdown(fixedOptions="a"), answered("a"), effects=Effects.READ).outcomes["region"] == "passed"
     assert not (tmp_path / "ran").exists()
 
 

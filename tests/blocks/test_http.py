@@ -15,6 +15,7 @@ import pytest
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.execution.result import Outcome
+from pytest_runbook.model.runbook import Effects
 from tests import harness
 from tests.run_book import Ran, run_book
 from tests.servers.http_servers import HttpServer, RawServer, read_head
@@ -492,7 +493,7 @@ def test_read_only_runs_send_what_only_reads(
     web: HttpServer, tmp_path: Path, block: dict[str, str], outcome: str
 ) -> None:
     block = {**block, "http": block["http"].format(url=f"{web.url}/echo")}
-    ran = run_book(tmp_path, block, settings=Settings(root=tmp_path, read_only=True))
+    ran = run_book(tmp_path, block, settings=Settings(root=tmp_path, effects=Effects.READ))
 
     assert ran.result.outcome == outcome
 

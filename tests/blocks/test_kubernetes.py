@@ -16,6 +16,7 @@ import pytest
 
 from pytest_runbook import BlockOutput, Settings
 from pytest_runbook.blocks.kubernetes_tables import table_of
+from pytest_runbook.model.runbook import Effects
 from tests.harness import Opened, inside, ran
 from tests.servers.kubernetes_api import SLOW, KubernetesApi, kubernetes_api
 
@@ -390,7 +391,7 @@ def test_clients_get_the_table_and_no_raw_text(stub: Path) -> None:
     ],
 )
 def test_a_read_only_run_lets_kubectl_read(stub: Path, command: str, outcome: str) -> None:
-    settings = Settings(root=stub.parent, invocation=stub.parent, read_only=True)
+    settings = Settings(root=stub.parent, invocation=stub.parent, effects=Effects.READ)
     text = f"blocks: [{{env: {{ANSWER: /dev/null}}}}, {{name: Get, kubernetes: {json.dumps(command)}}}]\n"
 
     assert ran(stub.parent, text, settings=settings).outcomes == {"Get": outcome}

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.execution.result import BlockResult, Outcome
+from pytest_runbook.model.runbook import Effects
 from tests.run_book import Ran, run_book
 from tests.servers.http_servers import Certificates, HttpServer, RawServer, http_server, read_head, tls_server
 from tests.servers.prometheus_server import PrometheusServer
@@ -353,7 +354,7 @@ def test_distrusted_server_can_be_asked_by_a_block_that_trusts_it(certificates: 
 
 
 def test_queries_only_read(prometheus: PrometheusServer, tmp_path: Path) -> None:
-    settings = Settings(root=tmp_path, read_only=True)
+    settings = Settings(root=tmp_path, effects=Effects.READ)
     props = {"query": "orders", "endpoint": prometheus.url}
     ran = run_book(tmp_path, {"prometheus": props}, settings=settings)
 

@@ -12,6 +12,7 @@ from pytest_runbook import BlockStateChanged, Inputs, MemoryStorage, PromptAnswe
 from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.execution.children import ChildReference
 from pytest_runbook.messages.client import ClientPrompt
+from pytest_runbook.model.runbook import Effects
 from tests.harness import Opened, inside, ran, until, written
 
 CALL = "blocks: [{name: Call, sub-runbook: child.runbook.yaml}]\n"
@@ -456,7 +457,7 @@ def test_its_blocks_keep_their_own_limit_where_that_is_shorter(tmp_path: Path) -
 
 def test_a_read_only_run_asks_its_blocks_one_by_one(tmp_path: Path) -> None:
     books(tmp_path, child="blocks: [{name: A, script: touch ran}, {name: B, script: echo read, effects: read}]\n")
-    settings = Settings(root=tmp_path, invocation=tmp_path, read_only=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, effects=Effects.READ)
     book = ran(tmp_path, CALL, settings=settings)
 
     assert children(book) == [("A", "skipped"), ("B", "passed")]

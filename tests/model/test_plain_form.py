@@ -445,7 +445,7 @@ BLOCK_FAULTS = [
         "postgres takes query or query_file, not both",
         None,
     ),
-    ("script: x\n  effects: none", 3, ONE, 'effects must be read or write, not the text "none"', None),
+    ("script: x\n  effects: none", 3, ONE, 'effects must be read, write or destructive, not the text "none"', None),
     ("http: {url: x, headers: [a]}", 2, "block #1 (http)", "headers must be a mapping or text, not a list", None),
     ("terminal: {code: x, rows: 0}", 2, "block #1 (terminal)", "rows must be from 1 to 65535, not the number 0", None),
     (

@@ -33,8 +33,8 @@ def test_blocks_that_may_change_something_are_skipped_and_counted(project: Proje
     result.stdout.fnmatch_lines(
         [
             "read-only: 2 blocks skipped that may change something",
-            "SKIPPED * read-only: statement 1: CREATE may change something",
-            "SKIPPED * read-only: what a script block changes can't be known*",
+            "SKIPPED *effects* read*: statement 1: CREATE may change something",
+            "SKIPPED *effects* read*: what a script block changes can't be known*",
         ]
     )
     assert not (project.path / "changed").exists()

@@ -16,11 +16,13 @@ from ...context.output import Output
 from ...errors import BlockFailed, Malformed, Place, TemplateError, Unreachable
 from ...execution.context import ExecutionContext
 from ...execution.result import Section
+from ...model.runbook import Effects
 from ...resources.database_sessions import DatabaseSession
 from ...text import shorten, show_seconds
+from ..effect import Effect, worst
 from ..query import QueryBlockBehavior
 from ..remote import tunnelled
-from .effects import why_it_writes
+from .effects import effect_of
 from .parameters import Params, names_used
 from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
 from .rows import Convert, Converters, Layout, Rows, column_names
@@ -122,11 +124,12 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             raise Malformed(f"connection {name} is empty", place=connection.uri.place)
         return uri
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        """The first reason to believe that one of the statements changes something."""
+    def effects(self, context: ExecutionContext) -> Effect:
+        """What the worst of its statements does; an author who says that it only reads is held to that."""
+        if self.said_effect is not None and self.spec.rules.effects is not Effects.READ:
+            return self.said_effect
         statements = split(self.resolve_query(context), self.dialect)
-        reasons = ((statement, why_it_writes(statement, self.dialect)) for statement in statements)
-        return next((f"statement {statement.number}: {reason}" for statement, reason in reasons if reason), None)
+        return worst(effect_of(statement, self.dialect) for statement in statements)
 
     async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
         target = self.target(context, connection_string)

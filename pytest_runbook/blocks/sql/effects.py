@@ -1,16 +1,23 @@
-"""Whether a statement may change something. When in doubt, it may; and the session is opened read-only as well."""
+"""Whether a statement may change something, or take away what can't be brought back.
+
+When in doubt, it changes something; and where nothing may be changed, the session is opened read-only as well.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from ...model.runbook import Effects
+from ..effect import Effect
 from .statements import Statement
 
+_TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
 _READS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXISTS", "FETCH", "HELP"})
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"})
 _QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "FROM"})
@@ -36,6 +43,58 @@ _EXPLAIN = re.compile(
 )
 
 
+# What can be dropped without losing a row, and what stands between DROP and what is dropped.
+_DROPPED_LIGHTLY = frozenset(
+    {
+        "NOT", "DEFAULT", "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "IDENTITY", "EXPRESSION",
+        "TEMPORARY", "PROJECTION",
+    }
+)  # fmt: skip
+_WITH_WHERE = frozenset({"DELETE", "UPDATE"})
+
+
+def effect_of(statement: Statement, dialect: str) -> Effect:
+    """What the statement does."""
+    reason = why_it_destroys(statement, dialect)
+    if reason is not None:
+        return Effect(Effects.DESTRUCTIVE, f"statement {statement.number}: {reason}")
+    reason = why_it_writes(statement, dialect)
+    if reason is not None:
+        return Effect(Effects.WRITE, f"statement {statement.number}: {reason}")
+    return Effect(Effects.READ, f"statement {statement.number} only reads")
+
+
+def why_it_destroys(statement: Statement, dialect: str) -> str | None:
+    """Why the statement may take away more than what it names, None if it does not."""
+    if statement.verb == "EXPLAIN":
+        inner = _explained(statement.tokens, statement, dialect)
+        return None if inner is None else why_it_destroys(inner, dialect)
+    words = [token.text.upper() for token in statement.tokens if token.token_type not in _TEXTS]
+    if statement.verb == "TRUNCATE" or (statement.verb == "ALTER" and "TRUNCATE" in words):
+        return "TRUNCATE empties a table"
+    if statement.verb in ("DROP", "ALTER"):
+        dropped = (after for word, after in pairwise(words) if word == "DROP" and after not in _DROPPED_LIGHTLY)
+        return next((f"DROP {what} takes away what it holds" for what in dropped), None)
+    if words[:4] == ["CREATE", "OR", "REPLACE", "TABLE"]:
+        return "CREATE OR REPLACE TABLE takes away what it held"
+    if "WITH" in words[:1]:
+        return _why_with(statement, dialect)
+    if statement.verb in _WITH_WHERE and "WHERE" not in words:
+        return f"{statement.verb} without WHERE touches every row"
+    return None
+
+
+def _why_with(statement: Statement, dialect: str) -> str | None:
+    """The same of what stands in a WITH."""
+    try:
+        trees = Dialect.get_or_raise(dialect).parser().parse(list(statement.tokens), statement.text)
+    except SqlglotError:
+        return None
+    nodes = (node for tree in trees if tree is not None for node in tree.walk())
+    bare = (node for node in nodes if isinstance(node, exp.Delete | exp.Update) and not node.args.get("where"))
+    return next((f"{node.key.upper()} without WHERE touches every row" for node in bare), None)
+
+
 def why_it_writes(statement: Statement, dialect: str) -> str | None:
     """Why the statement may change something, None if it only reads."""
     return _why(statement.tokens, statement, dialect)
@@ -59,11 +118,17 @@ def _why(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str |
 
 def _why_explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
     """EXPLAIN alone only looks; EXPLAIN ANALYZE does what it explains."""
+    inner = _explained(tokens, statement, dialect)
+    return None if inner is None else _why(inner.tokens, inner, dialect)
+
+
+def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> Statement | None:
+    """What EXPLAIN ANALYZE runs; None where nothing is run."""
     if not _ANALYZES.search(statement.text):
         return None
     inner = _EXPLAIN.sub("", statement.text[tokens[0].start - statement.offset :])
     explained = tuple(Dialect.get_or_raise(dialect).tokenize(inner))
-    return _why(explained, Statement(statement.number, inner, statement.line, explained, 0), dialect)
+    return Statement(statement.number, inner, statement.line, explained, 0)
 
 
 def _why_pragma(words: list[str]) -> str | None:

@@ -11,6 +11,7 @@ from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.model.runbook import Effects
 from pytest_runbook.testing import RecordingChannel
 from tests.blocks.sql.conftest import Database
 from tests.run_book import run_book
@@ -249,16 +250,19 @@ def test_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     assert (ran.result.error_place or "").endswith("report.sql:3")
 
 
-READ_ONLY_ROWS = ["insert into t values (1)", "create table u (a int)", "drop table t"]
+READ_ONLY_ROWS = {
+    "insert into t values (1)": "INSERT may change something",
+    "create table u (a int)": "CREATE may change something",
+    "drop table t": "DROP TABLE takes away what it holds",
+}
 
 
-@pytest.mark.parametrize("query", READ_ONLY_ROWS)
-def test_what_may_write_is_skipped_in_a_read_only_run(database: Database, query: str, tmp_path: Path) -> None:
-    ran = run_book(tmp_path, database.block(query), settings=Settings(root=tmp_path, read_only=True))
+@pytest.mark.parametrize(("query", "why"), READ_ONLY_ROWS.items())
+def test_what_may_write_is_skipped_in_a_read_only_run(database: Database, query: str, why: str, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, database.block(query), settings=Settings(root=tmp_path, effects=Effects.READ))
 
-    verb = query.split()[0].upper()
     assert (ran.result.outcome, ran.result.kind) == ("skipped", "refused")
-    assert ran.result.message == f"read-only: statement 1: {verb} may change something"
+    assert ran.result.message == f"--runbook-effects read: statement 1: {why}"
 
 
 def test_reading_is_allowed_in_a_read_only_run(database: Database, tmp_path: Path) -> None:
@@ -304,11 +308,11 @@ def test_server_refuses_what_parsing_misses(kind: str, request: pytest.FixtureRe
 
 
 def test_script_is_refused_unless_its_author_says_that_it_reads(tmp_path: Path) -> None:
-    settings = Settings(root=tmp_path, read_only=True)
+    settings = Settings(root=tmp_path, effects=Effects.READ)
 
     ran = run_book(tmp_path, {"script": "echo 1"}, {"script": "echo 2", "effects": "read"}, settings=settings)
 
     assert [str(result.outcome) for result in ran.results] == ["skipped", "passed"]
     assert ran.results[0].message == (
-        "read-only: what a script block changes can't be known; where it only reads, say: effects: read"
+        "--runbook-effects read: what a script block changes can't be known; where it only reads, say: effects: read"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.blocks.sql.effects import why_it_writes
+from pytest_runbook.blocks.sql.effects import why_it_destroys, why_it_writes
 from pytest_runbook.blocks.sql.statements import gives_rows, split
 
 ALL = "sqlite postgres mysql clickhouse"
@@ -197,3 +197,51 @@ def test_what_may_write_is_told(dialect: str, query: str, why: str) -> None:
     (statement,) = split(query, dialect)
 
     assert why_it_writes(statement, dialect) == why
+
+
+DESTROYS = [
+    (ALL, "drop table t", "DROP TABLE takes away what it holds"),
+    (ALL, "truncate table t", "TRUNCATE empties a table"),
+    ("postgres mysql sqlite", "delete from t", "DELETE without WHERE touches every row"),
+    ("postgres mysql sqlite", "update t set a = 1", "UPDATE without WHERE touches every row"),
+    ("postgres mysql", "alter table t drop column a", "DROP COLUMN takes away what it holds"),
+    ("postgres", "drop schema s cascade", "DROP SCHEMA takes away what it holds"),
+    ("postgres", "explain analyze delete from t", "DELETE without WHERE touches every row"),
+    ("postgres", "with x as (delete from t returning a) select * from x where a > 1", "DELETE without WHERE"),
+    ("mysql", "drop database shop", "DROP DATABASE takes away what it holds"),
+    ("mysql", "alter table t truncate partition p", "TRUNCATE empties a table"),
+    ("clickhouse", "alter table t drop partition 202401", "DROP PARTITION takes away what it holds"),
+    ("clickhouse", "create or replace table t (a Int8) engine = Memory", "CREATE OR REPLACE TABLE takes away"),
+]
+KEEPS = [
+    (ALL, "select 'drop table t'"),
+    (ALL, "insert into t values (1)"),
+    ("postgres mysql sqlite", "delete from t where a = 1"),
+    ("postgres mysql sqlite", "update t set a = 1 where a = 2"),
+    ("postgres", "delete from t using u where t.a = u.a"),
+    ("postgres", "explain delete from t"),
+    ("postgres", "alter table t alter column a drop not null"),
+    ("postgres", 'alter table t add column "drop" int'),
+    ("postgres", "with x as (delete from t where a = 1 returning a) select * from x"),
+    ("postgres", "drop index i"),
+    ("mysql", "drop temporary table t"),
+]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query", "why"),
+    [(dialect, query, why) for dialects, query, why in DESTROYS for dialect in dialects.split()],
+)
+def test_what_takes_away_more_than_it_names_is_told(dialect: str, query: str, why: str) -> None:
+    (statement,) = split(query, dialect)
+
+    assert (why_it_destroys(statement, dialect) or "").startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query"), [(dialect, query) for dialects, query in KEEPS for dialect in dialects.split()]
+)
+def test_what_is_not_destructive_is_known(dialect: str, query: str) -> None:
+    (statement,) = split(query, dialect)
+
+    assert why_it_destroys(statement, dialect) is None
