@@ -71,10 +71,17 @@ class Redactor:
         """The same JSON-like data with every text in it redacted, keys included."""
         if isinstance(data, str):
             return self.redact(data)
+        texts: list[str] = []
+        _gather(data, texts)
+        return self._redacted(data) if self.holds_secret("\n".join(texts)) else data
+
+    def _redacted(self, data: object) -> object:
+        if isinstance(data, str):
+            return self.redact(data)
         if isinstance(data, dict):
-            return {self.redact(str(key)): self.redact_data(value) for key, value in data.items()}
+            return {self.redact(str(key)): self._redacted(value) for key, value in data.items()}
         if isinstance(data, list | tuple):
-            return [self.redact_data(value) for value in data]
+            return [self._redacted(value) for value in data]
         return data
 
     def holds_secret(self, text: str) -> bool:
@@ -126,6 +133,19 @@ class StreamRedactor:
         """The rest."""
         rest, self._held = self._redactor.redact(self._held), ""
         return rest
+
+
+def _gather(data: object, texts: list[str]) -> None:
+    """Add every text in JSON-like data, keys included."""
+    if isinstance(data, str):
+        texts.append(data)
+    elif isinstance(data, dict):
+        texts += map(str, data)
+        for value in data.values():
+            _gather(value, texts)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            _gather(value, texts)
 
 
 def _forms(value: str, secret: str) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
-from .items import ContextItem
+from .items import BlockExecutionOutput, ContextItem
 
+_UNHEARD = frozenset({BlockExecutionOutput})
 ItemT = TypeVar("ItemT", bound=ContextItem)
 
 
@@ -32,6 +33,11 @@ class BlockContext:
 
     def remove(self, kind: type[ContextItem]) -> None:
         self._items.pop(kind, None)
+
+    @property
+    def says_nothing(self) -> bool:
+        """True if the blocks below see the same with it and without, outputs apart."""
+        return self._items.keys() <= _UNHEARD
 
     def copy(self) -> BlockContext:
         return BlockContext(*self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +35,7 @@ LARGEST_VALUE = 64 * 1024
 LONGEST_ESCAPE = 12
 """Characters of JSON, at most, for one of a text: a surrogate pair."""
 _STRICT = json.JSONEncoder(allow_nan=False)
+_LAZY = json.JSONEncoder(allow_nan=False, default=lambda value: _read_lazy(value))
 
 
 def context_to_json(context: BlockContext) -> list[Json]:
@@ -82,6 +84,13 @@ def wire_data(value: object) -> Any:
             return str(value)
 
 
+def _read_lazy(value: object) -> object:
+    """One step towards JSON's types: what a lazy mapping or list holds."""
+    if isinstance(value, Mapping):
+        return {str(key): value[key] for key in value}
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
 def _item_to_json(item: ContextItem) -> Json | None:
     match item:
         case DocumentVar() | DocumentEnvVar():
@@ -125,7 +134,13 @@ def _value_from_json(data: Mapping[str, Any]) -> ContextValue:
 def _fields(fields: Mapping[str, object]) -> Json:
     """The fields of an output that can be kept."""
     large = fields.large if isinstance(fields, Output) else ()
-    plain = {name: plain_data(fields[name]) for name in fields if name not in large}
+    small = {name: fields[name] for name in fields if name not in large}
+    with suppress(ValueError, TypeError):  # not a number, infinite, keys that are no texts
+        text = _LAZY.encode(small)
+        if len(text) <= LARGEST_VALUE:
+            kept: Json = json.loads(text)
+            return kept
+    plain = {name: plain_data(value) for name, value in small.items()}
     return {name: value for name, value in plain.items() if _is_short(value)}
 
 

@@ -125,7 +125,7 @@ class ContextResolver:
 
     def fold(self, context: BlockContext) -> ContextResolver:
         """What a block sees below one that says this."""
-        if not len(context):
+        if context.says_nothing:
             return self
         env = self._folded_env(context)
         cwd, cwd_source, remote_cwd = self._folded_cwd(context, env)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import select
+import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from socket import socket
 from typing import TypeVar
 
 import anyio
 
 CHECK_TIMEOUT = 2.0
 CLOSE_GRACE = 5.0
+FRESH_SECONDS = 1.0
+"""So long after it was cleaned, a session is not asked whether its server is still there if its socket says so."""
 
 
 class DatabaseSession(ABC):
@@ -19,11 +24,18 @@ class DatabaseSession(ABC):
 
     target: what it is connected to, and how; whoever asks for the same may get it.
     is_spoilt: True once something was left unfinished on it: it is closed, not handed out again.
+    cleaned_at: when the server last said that it is clean, in monotonic seconds.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.is_spoilt = False
+        self.cleaned_at = 0.0
+
+    @property
+    def server_socket(self) -> socket | None:
+        """What leads to the server, as long as it is open; None if that can't be told."""
+        return None
 
     @abstractmethod
     async def is_alive(self) -> bool:
@@ -76,6 +88,7 @@ class DatabaseSessions:
                     is_clean = await _reset(session)
         finally:
             if is_clean:
+                session.cleaned_at = time.monotonic()
                 self._idle[session.target].append(session)
             else:
                 await _close(session)
@@ -83,6 +96,8 @@ class DatabaseSessions:
 
 async def _is_usable(session: DatabaseSession) -> bool:
     """True if the session can be handed out; one that can't is closed."""
+    if time.monotonic() - session.cleaned_at < FRESH_SECONDS and _is_quiet(session.server_socket):
+        return True
     is_usable = False
     try:
         with anyio.move_on_after(CHECK_TIMEOUT):
@@ -91,6 +106,11 @@ async def _is_usable(session: DatabaseSession) -> bool:
         if not is_usable:
             await _close(session)
     return is_usable
+
+
+def _is_quiet(server: socket | None) -> bool:
+    """True if a socket is open and the server has said nothing unasked: not that it goes, nor that it is gone."""
+    return server is not None and not select.select([server], [], [], 0)[0]
 
 
 async def _reset(session: DatabaseSession) -> bool:

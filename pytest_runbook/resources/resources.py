@@ -18,6 +18,7 @@ from .process_keeper import Leftover, ProcessKeeper
 from .pty import PtyStore
 from .reachability import Reachability
 from .sudo import LocalSudo
+from .threads import Threads
 
 if TYPE_CHECKING:
     from .http_client import HttpConnections
@@ -29,7 +30,7 @@ class Resources:
 
     processes: knows every program that a block started. reachability: what could not be reached.
     databases: sessions with servers, kept over blocks. ptys: terminals that are open.
-    sudo: makes other users of us.
+    sudo: makes other users of us. threads: for calls that can't be awaited.
     interpreters: interpreters to use in place of others.
     """
 
@@ -39,6 +40,7 @@ class Resources:
         self.databases = DatabaseSessions()
         self.ptys = PtyStore()
         self.sudo = LocalSudo()
+        self.threads = Threads()
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._parsed: dict[str, Interpreter] = {}
@@ -64,6 +66,7 @@ class Resources:
             if self._ssh is not None:
                 await self._ssh.aclose()
         finally:
+            self.threads.close()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from socket import socket
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -121,6 +122,12 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
                 await writer.wait_closed()
 
     @property
+    def server_socket(self) -> socket | None:
+        """What leads to the server; None if it is closed."""
+        found: socket | None = None if self._writer is None else self._writer.get_extra_info("socket")
+        return found
+
+    @property
     def server_id(self) -> int:
         """How the server calls this connection."""
         return int(self.thread_id())
@@ -177,6 +184,10 @@ class MysqlSession(SqlSession):
                     await other.query(f"KILL {self._connection.server_id}")
                 finally:
                     await other.end(politely=False)
+
+    @property
+    def server_socket(self) -> socket | None:
+        return self._connection.server_socket
 
     async def is_alive(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Sequence
+from socket import socket
 from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -47,6 +48,11 @@ class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
         return "DISCARD ALL"
 
+    @property
+    def server_socket(self) -> socket:
+        found: socket = self._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # the stubs lack it
+        return found
+
 
 class PostgresSession(SqlSession):
     """A session with a PostgreSQL server."""
@@ -83,6 +89,10 @@ class PostgresSession(SqlSession):
             columns = [attribute.name for attribute in attributes]
             return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), converts=converts)
         return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
+
+    @property
+    def server_socket(self) -> socket | None:
+        return None if self._connection.is_closed() else self._connection.server_socket
 
     async def is_alive(self) -> bool:
         try:

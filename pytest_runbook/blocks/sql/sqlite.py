@@ -12,10 +12,10 @@ from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import anyio
-import anyio.to_thread
 
 from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
+from ...resources.threads import Threads
 from .behavior import Answer, SqlBlockBehavior, SqlSession
 from .parameters import Params
 from .rows import Converters, converters
@@ -38,9 +38,10 @@ Result = TypeVar("Result")
 class SqliteSession(SqlSession):
     """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing."""
 
-    def __init__(self, target: str, uri: str) -> None:
+    def __init__(self, target: str, uri: str, threads: Threads) -> None:
         super().__init__(target)
         self.is_spoilt = True
+        self._threads = threads
         self._uri = uri
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
@@ -67,11 +68,11 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
-        await anyio.to_thread.run_sync(self._close)
+        await self._threads.run(self._close)
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
         """Call a function while nothing else uses the connection. Cancelled, the wait ends; `close` ends the call."""
-        return await anyio.to_thread.run_sync(self._alone, function, abandon_on_cancel=True)
+        return await self._threads.run(partial(self._alone, function))
 
     def _alone(self, function: Callable[[], Result]) -> Result:
         with self._lock:
@@ -108,7 +109,7 @@ class Sqlite(SqlBlockBehavior):
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
-        session = SqliteSession(self.target(context, connection_string), uri)
+        session = SqliteSession(self.target(context, connection_string), uri, context.resources.threads)
         try:
             await session.open()
         except sqlite3.Error as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from sqlglot.dialects.dialect import Dialect
@@ -64,6 +65,7 @@ class Statement:
         return next((word for word in words if word in _CHANGES | _SELECTS), first) if first == "WITH" else first
 
 
+@lru_cache(maxsize=64)
 def split(query: str, dialect: str) -> tuple[Statement, ...]:
     """The statements of a query, in order; none for blanks and comments alone."""
     tokens = tokenize(query, dialect)
