@@ -60,7 +60,7 @@ def plain_data(value: object) -> object:
         case None | bool() | int() | float() | str():
             return value
         case Decimal():
-            return str(value)
+            return format(value, "f")
         case Mapping():
             return {str(key): plain_data(value[key]) for key in value}
         case Sequence():

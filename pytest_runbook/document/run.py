@@ -338,7 +338,7 @@ class RunbookRun:
             return
         try:
             self.document.save_context(spec.id)
-        except OSError as error:
+        except (OSError, RunbookError) as error:
             self._runtime.note(f"what blocks left could not be kept: {error}")
 
     def _skipped(self, spec: BlockSpec, skip: Skip) -> BlockResult:

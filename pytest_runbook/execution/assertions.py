@@ -155,7 +155,7 @@ class Judge:
 def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value for people, as Python writes it, its middle left out where it is long."""
     try:
-        text = str(value) if isinstance(value, Decimal) else repr(_bounded(value, longest))
+        text = format(value, "f") if isinstance(value, Decimal) else repr(_bounded(value, longest))
     except Exception:  # a fixture's value may be anything
         text = f"<{type(value).__name__}>"
     if len(text) <= longest:

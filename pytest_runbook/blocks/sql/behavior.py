@@ -18,6 +18,7 @@ from ...execution.context import ExecutionContext
 from ...execution.result import Section
 from ...model.runbook import Effects
 from ...resources.database_sessions import DatabaseSession
+from ...templates.values import to_text
 from ...text import shorten, show_seconds
 from ..effect import Effect, worst
 from ..query import QueryBlockBehavior
@@ -288,7 +289,7 @@ def _sections(results: Sequence[SqlResult], failed: Statement | None = None) -> 
 def _lines(query: QueryResult) -> Iterator[str]:
     yield " | ".join(query.columns)
     for row in query.rows[:SHOWN_ROWS]:
-        yield " | ".join(shorten(str(value), SHOWN_CELL) for value in row.values())
+        yield " | ".join(shorten(to_text(value), SHOWN_CELL) for value in row.values())
     if len(query.rows) > SHOWN_ROWS:
         yield f"... {len(query.rows) - SHOWN_ROWS:,} more"
 

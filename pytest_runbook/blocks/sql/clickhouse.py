@@ -30,7 +30,7 @@ _SAMPLE = "https://user:password@host:8443/database"
 SETTINGS = {
     "default_format": FORMAT,
     "wait_end_of_query": "1",  # a failure half way becomes a status, not a line among the rows
-    "output_format_json_quote_64bit_integers": "1",
+    "output_format_json_quote_64bit_integers": "0",
     "output_format_json_quote_decimals": "1",
     "output_format_json_quote_denormals": "1",
     "output_format_decimal_trailing_zeros": "1",

@@ -1,4 +1,4 @@
-"""ClickHouse's values: JSON, with wide integers, decimals and what is no number as text; their types tell which."""
+"""ClickHouse's values: JSON, with decimals and what is no number as text; their types tell which."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Any
 from .rows import Convert, converters
 
 CONVERTERS = converters()
-_WIDE = re.compile(r"U?Int(?:64|128|256)|Interval\w+")
+_PIECES = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[(),]|[^(),'`]+", re.DOTALL)
+_FLOATS = frozenset(
+    {
+        "Float32", "Float64", "BFloat16", "QBit", "Point", "Ring", "LineString", "MultiLineString", "Polygon",
+        "MultiPolygon", "MultiPoint", "Geometry",
+    }
+)  # fmt: skip
+"""Types of floats, and of lists of them."""
 _WRAPPERS = ("Nullable", "LowCardinality", "SimpleAggregateFunction")
 
 
@@ -23,11 +30,14 @@ def column_convert(type_name: str) -> Convert | None:
         return _nullable(column_convert(inner[-1]))
     if name.startswith("Decimal"):
         return lambda value: Decimal(str(value))
-    if _WIDE.fullmatch(name):
-        return lambda value: int(str(value))
-    if name in ("Float32", "Float64", "BFloat16"):
-        return lambda value: float(str(value)) if isinstance(value, str) else value
+    if name in _FLOATS:
+        return _float
     return _NESTED[name](inner) if name in _NESTED else None
+
+
+def _float(value: object) -> object:
+    """Floats that are none in JSON come as text, and whole ones as integers."""
+    return [_float(item) for item in value] if isinstance(value, list) else float(_any(value))
 
 
 def _nullable(convert: Convert | None) -> Convert | None:
@@ -47,7 +57,7 @@ def _map(inner: Sequence[str]) -> Convert | None:
 def _tuple(inner: Sequence[str]) -> Convert | None:
     """A tuple: a list, or a mapping where its elements have names."""
     named = [re.fullmatch(r"(`[^`]+`|\w+) (.+)", element) for element in inner]
-    if all(named):
+    if named and all(named):
         by_name = {match[1].strip("`"): column_convert(match[2]) for match in named if match}
         return lambda value: {
             key: item if (convert := by_name.get(key)) is None else convert(item) for key, item in _any(value).items()
@@ -62,18 +72,19 @@ _NESTED: dict[str, Callable[[Sequence[str]], Convert | None]] = {"Array": _array
 
 
 def _parts(type_name: str) -> tuple[str, Sequence[str]]:
-    """A type's name and what stands in its parentheses, split at its commas."""
+    """A type's name and what stands in its parentheses, split at its commas; those in quotes split nothing."""
     name, _, rest = type_name.partition("(")
-    inner: list[str] = []
-    depth = start = 0
-    for at, character in enumerate(rest):
-        depth += (character == "(") - (character == ")")
-        if (character == "," and depth == 0) or depth < 0:
-            inner.append(rest[start:at].strip())
-            start = at + 1
+    inner = [""]
+    depth = 0
+    for piece in _PIECES.findall(rest):
+        depth += (piece == "(") - (piece == ")")
         if depth < 0:
             break
-    return name, inner
+        if piece == "," and depth == 0:
+            inner.append("")
+        else:
+            inner[-1] += piece
+    return name, [part.strip() for part in inner if part]
 
 
 def _any(value: object) -> Any:

@@ -20,7 +20,7 @@ from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
-from .mysql_values import CONVERTERS, DECODERS, is_boolean
+from .mysql_values import CONVERTERS, DECODERS, is_boolean, truth
 from .parameters import Params, formatted
 from .rows import Converters
 from .statements import Statement
@@ -298,7 +298,7 @@ def _answer(cursor: Any) -> Answer:
     if cursor.description is None:
         return Answer(rows_affected=cursor.rowcount, last_insert_rowid=cursor.lastrowid)
     converts = {
-        position: bool
+        position: truth
         for position, column in enumerate(cursor.description)
         if is_boolean(type_code=column[1], length=column[3])
     }

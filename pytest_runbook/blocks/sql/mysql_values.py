@@ -65,7 +65,7 @@ class _Wkb:
         self._order = "<" if self._take("B") else ">"
         kind = self._take("I")
         body = self._body(kind)
-        return f"{_SHAPES[kind]}{body}" if named else body
+        return f"{_SHAPES[kind]}{body}".replace("()", " EMPTY") if named else body
 
     def _body(self, kind: int) -> str:
         if kind == 1:
@@ -115,6 +115,11 @@ _SPECIAL: Mapping[type, Convert | None] = {
     Geometry: well_known_text,  # type: ignore[dict-item]
 }
 CONVERTERS = converters(_SPECIAL)
+
+
+def truth(value: object) -> object:
+    """BOOLEAN's 0 and 1 as what they mean; it holds other numbers as well."""
+    return bool(value) if value in (0, 1) else value
 
 
 def is_boolean(type_code: int, length: int) -> bool:

@@ -17,7 +17,7 @@ from ...masking import MASK
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .parameters import Params, numbered
-from .postgres_values import CODECS, CONVERTERS, fitted
+from .postgres_values import CODECS, CONVERTERS, character, fitted
 from .rows import Converters
 from .statements import Statement
 
@@ -85,7 +85,7 @@ class PostgresSession(SqlSession):
         rows = await prepared.fetch(*arguments)
         attributes = prepared.get_attributes()
         if attributes:
-            converts = {at: _text for at, attribute in enumerate(attributes) if attribute.type.name == "char"}
+            converts = {at: character for at, each in enumerate(attributes) if each.type.name in ("char", "char[]")}
             columns = [attribute.name for attribute in attributes]
             return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), converts=converts)
         return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
@@ -168,11 +168,6 @@ def _driver_uri(uri: str) -> str:
         raise Malformed("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
     kept = [(name, value) for name, value in parameters if name not in _OTHER_CLIENTS]
     return uri if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
-
-
-def _text(value: object) -> str:
-    """The type "char" is a byte to the driver, and a character to the server."""
-    return cast("bytes", value).decode("latin-1")
 
 
 def _affected(status: str) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -122,6 +123,7 @@ def _encode_json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+_AS_TEXT: Mapping[str, Any] = MappingProxyType({"decoder": str, "encoder": str, "format": "text"})
 CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "timestamp": {"decoder": lambda value: Timestamp(*value), "encoder": _encode_timestamp, "format": "tuple"},
@@ -132,13 +134,24 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "interval": {"decoder": Interval, "encoder": _encode_interval, "format": "tuple"},
         "json": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
         "jsonb": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
+        **dict.fromkeys(("pg_lsn", "pg_snapshot", "txid_snapshot", "tid"), _AS_TEXT),
     }
 )
 """How the driver is to exchange these types, by their names in pg_catalog."""
 
 
+def character(value: Any) -> object:
+    """The type "char" is a byte to the driver, and a character to the server; its zero is the empty text."""
+    if isinstance(value, list):
+        return [None if item is None else character(item) for item in value]
+    return value.decode("latin-1").rstrip("\0")
+
+
 def _number(value: float) -> str:
-    return repr(value).removesuffix(".0")
+    """A float as the server writes it."""
+    if math.isfinite(value):
+        return repr(value).removesuffix(".0")
+    return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
 
 
 def _point(value: Any) -> str:

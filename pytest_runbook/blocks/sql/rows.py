@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import overload
 
+from ...errors import NotSerializable
+
 Convert = Callable[[object], object]
 
 
@@ -146,7 +148,11 @@ class Row(Mapping[str, object]):
         position = self._layout.index[column]
         value = self._values[position]
         convert = self._layout.converts.get(position)
-        return self._layout.converters.plain(value) if convert is None or value is None else convert(value)
+        try:
+            return self._layout.converters.plain(value) if convert is None or value is None else convert(value)
+        except Exception as error:  # whatever a server may give that none of its kind did before
+            hint = "cast it to a text in the query"
+            raise NotSerializable(f"a value of column {column} can't be read: {error}", hint=hint) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layout.index)

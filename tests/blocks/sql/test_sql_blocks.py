@@ -15,6 +15,7 @@ from pytest_runbook.model.runbook import Effects
 from pytest_runbook.testing import RecordingChannel
 from tests.blocks.sql.conftest import Database
 from tests.run_book import run_book
+from tests.servers.database_servers import DatabaseServer
 
 SEVERAL = """
 create temporary table t (a int);
@@ -51,6 +52,38 @@ def test_columns_of_an_empty_result_are_known(database: Database, tmp_path: Path
 
     assert ran.output["columns"] == ["a", "b"]
     assert ran.output["rows"] == []
+
+
+NAMES: dict[str, tuple[str, dict[str, object]]] = {
+    "sqlite": (
+        'select 1 as id, 2 as id, 3 as id_2, 4 as "", 5 as ""',
+        {"id": 1, "id_3": 2, "id_2": 3, "column_4": 4, "column_5": 5},
+    ),
+    "postgres": ("select 1 as id, 2 as id, 3, 4", {"id": 1, "id_2": 2, "?column?": 3, "?column?_2": 4}),
+    "mysql": ("select 1 as id, 2 as ID, 3 as id, 4 as ''", {"id": 1, "ID": 2, "id_2": 3, "column_4": 4}),
+    "clickhouse": ("select number as id, number as id, 'x' from numbers(1)", {"id": 0, "id_2": 0, "'x'": "x"}),
+}
+
+
+def test_columns_of_one_name_and_of_none_are_told_apart(database: Database, tmp_path: Path) -> None:
+    query, row = NAMES[database.type]
+
+    ran = run_book(tmp_path, database.block(query))
+
+    assert ran.output["rows"] == [row]
+    assert ran.output["columns"] == list(row)
+
+
+def test_value_that_can_not_be_read_is_told_by_who_reads_it(postgres: DatabaseServer, tmp_path: Path) -> None:
+    too_many_digits = "select ('[' || repeat('9', 5000) || ']')::jsonb as digits, 1 as one"
+    block = {"postgres": {"uri": postgres.uri, "query": too_many_digits}}
+
+    ran = run_book(
+        tmp_path, {**block, "assert": "output.rows[0].one == 1"}, {**block, "assert": "output.rows[0].digits"}
+    )
+
+    assert str(ran.results[0].outcome) == "passed"
+    assert "a value of column digits can't be read: " in (ran.result.assertions[0].message or "")
 
 
 def test_value_is_the_one_cell(database: Database, tmp_path: Path) -> None:
