@@ -76,6 +76,8 @@ def wire_data(value: object) -> Any:
             return None
         case None | bool() | int() | float() | str():
             return value
+        case Decimal():
+            return format(value, "f")
         case Mapping():
             return {str(key): wire_data(value[key]) for key in value}
         case Sequence():

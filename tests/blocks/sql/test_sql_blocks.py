@@ -10,11 +10,13 @@ import pytest
 from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.document.settings import Settings
+from pytest_runbook.execution.result import BlockResult
 from pytest_runbook.messages.client import BlockOutput
 from pytest_runbook.model.runbook import Effects
 from pytest_runbook.testing import RecordingChannel
 from tests.blocks.sql.conftest import Database
-from tests.run_book import run_book
+from tests.harness import written
+from tests.run_book import NAME, run_book, text_of
 from tests.servers.database_servers import DatabaseServer
 
 SEVERAL = """
@@ -74,16 +76,26 @@ def test_columns_of_one_name_and_of_none_are_told_apart(database: Database, tmp_
     assert ran.output["columns"] == list(row)
 
 
-def test_value_that_can_not_be_read_is_told_by_who_reads_it(postgres: DatabaseServer, tmp_path: Path) -> None:
-    too_many_digits = "select ('[' || repeat('9', 5000) || ']')::jsonb as digits, 1 as one"
-    block = {"postgres": {"uri": postgres.uri, "query": too_many_digits}}
+@pytest.mark.parametrize("is_listened_to", [True, False])
+def test_value_that_can_not_be_read_fails_who_reads_it(
+    postgres: DatabaseServer, is_listened_to: bool, tmp_path: Path
+) -> None:
+    too_many_digits = "select ('[' || repeat('9', 5000) || ']')::jsonb as digits"
+    block = {"postgres": {"uri": postgres.uri, "query": too_many_digits}, "assert": "output.total_rows == 1"}
 
-    ran = run_book(
-        tmp_path, {**block, "assert": "output.rows[0].one == 1"}, {**block, "assert": "output.rows[0].digits"}
-    )
+    written(tmp_path, text_of(block), NAME)
 
-    assert str(ran.results[0].outcome) == "passed"
-    assert "a value of column digits can't be read: " in (ran.result.assertions[0].message or "")
+    async def run() -> BlockResult:
+        async with open_runtime(Settings(root=tmp_path)) as runtime:
+            channel = RecordingChannel() if is_listened_to else None
+            document = runtime.open_document(tmp_path / NAME, channel=channel)
+            (result,) = await RunbookRun(document, runtime).run_all()
+            return result
+
+    result = anyio.run(run)
+
+    assert (result.kind, str(result.outcome)) == (("block", "failed") if is_listened_to else (None, "passed"))
+    assert (result.message or "").startswith("a value of column digits can't be read: ") is is_listened_to
 
 
 def test_value_is_the_one_cell(database: Database, tmp_path: Path) -> None:
