@@ -46,6 +46,7 @@ from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
 from .head import Inputs, given_from_outside, value_of, with_file_values
+from .secrets_read import secrets_read
 from .stored import kept_as, stamp, without_secrets
 from .workspace import workspace_root
 
@@ -90,10 +91,13 @@ class Document:
         self._running: dict[str, ExecutionHandle] = {}
         self._told: dict[str, ResolvedContext] = {}
         self._seen: set[str] = set()
-        given = {name: _fixture_value(name, value) for name, value in inputs.fixtures.items()}
-        self._fixtures: Values = given if outside is None else outside.fixtures
+        self._fixtures: Values = {} if outside is None else outside.fixtures
         self._fold = Fold(self._first_resolver, self._declared)
+        self._secrets = self._declared_secrets(runbook)
+        self._learned = False
         self._load(runbook, ABOVE_ALL)
+        if outside is None:
+            self.set_fixtures(inputs.fixtures)
 
     # What blocks see
 
@@ -245,9 +249,21 @@ class Document:
         new = {name: value for name, value in fixtures.items() if name not in known or known[name].value is not value}
         if not new:
             return
-        self._fixtures = {**known, **{name: _fixture_value(name, value) for name, value in new.items()}}
+        self._fixtures = {**known, **{name: self._fixture_value(name, value) for name, value in new.items()}}
         if self._first_reading_fixtures is not None:
             self.rebuild_contexts(self._first_reading_fixtures)
+
+    async def fetch_secrets(self, block_id: str) -> None:
+        """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
+        if not self._learned:
+            self._learned = True
+            self._secrets.learn()
+        if not any(source.command for source in self._secrets.all_sources()):
+            return
+        catalog = self._runtime.registry.catalog
+        names = secrets_read(self.runbook, self.spec(block_id), self.above(block_id), catalog)
+        if await self._secrets.fetch(names):
+            self.rebuild_contexts(ABOVE_ALL)
 
     # What is kept
 
@@ -428,14 +444,15 @@ class Document:
         """Take a runbook; what is known of the blocks above the first changed one stays, as do active contexts."""
         kept = {station.spec.id: station.active for station in self._fold.stations}
         same = self._fold.stations[: max(changed, 0)]
+        if runbook.secrets != self.runbook.secrets:
+            self._secrets, self._learned = self._declared_secrets(runbook), False
         self.runbook = runbook
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
         self._index = {spec.id: index for index, spec in enumerate(runbook.blocks)}
         self._items = items_of(runbook, self._runtime.registry.catalog)
         self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
-        reading = iter((ABOVE_ALL,)) if head_reads("fixture", runbook) else blocks_reading("fixture", runbook)
-        self._first_reading_fixtures = next(reading, None)
+        self._first_reading_fixtures = _first_reading_fixtures(runbook)
         strongest, *weaker = self._inputs.answers or (NOTHING,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
         saved_answers = self._runtime.settings.saved_answers
@@ -512,13 +529,27 @@ class Document:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
         outside = self._outside or given_from_outside(self.runbook, self._inputs, self._runtime.settings)
         resolver = outside.with_roots(self._roots(), self._fixtures)
-        inherited = self._outside.secrets if self._outside else NOTHING
-        secrets = Secrets(self.runbook.secrets, self._runtime.redactor.add, inherited)
-        resolver = replace(resolver, secrets=secrets, seen=self._seen)
+        resolver = replace(resolver, secrets=self._secrets, seen=self._seen)
         try:
             return with_file_values(resolver, self.runbook), None
         except TemplateError as error:
             return resolver, ContextError(error.message, place=error.place, hint=error.hint)
+
+    def _declared_secrets(self, runbook: Runbook) -> Secrets:
+        """Those of the file, and those that are given from outside and that it does not declare itself."""
+        root, folder = self._runtime.settings.root, runbook.path.parent
+        given = {} if self._outside else {source.name: (source, root) for source in self._inputs.secrets}
+        return Secrets(
+            sources={**given, **{source.name: (source, folder) for source in runbook.secrets}},
+            commands=self._runtime.resources.secret_commands,
+            fixture=lambda name: self._fixtures.get(name),
+            on_read=self._runtime.redactor.add,
+            inherited=self._outside.secrets if self._outside else NOTHING,
+        )
+
+    def _fixture_value(self, name: str, value: object) -> ContextValue:
+        is_secret = any(source.fixture == name for source in self.runbook.secrets)
+        return self._known(ContextValue(value, Source(f'fixture "{name}"'), sensitive=is_secret), f"fixture.{name}")
 
     def _learn_secrets(self, context: BlockContext) -> None:
         for item in context:
@@ -565,16 +596,20 @@ def not_supported(block_type: str) -> str:
     return f"{block_type} blocks are not supported yet"
 
 
+def _first_reading_fixtures(runbook: Runbook) -> int | None:
+    """The index of the first block that may read a fixture, be it as a secret; None if none does."""
+    roots = ("fixture", "secret") if any(source.fixture for source in runbook.secrets) else ("fixture",)
+    if any(head_reads(root, runbook) for root in roots):
+        return ABOVE_ALL
+    return min((index for root in roots for index in blocks_reading(root, runbook)), default=None)
+
+
 def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:
     """What a third-party block type raised in place of a `ContextError`."""
     if isinstance(error, RunbookError):
         return ContextError(error.message, place=error.place or spec.place, block=spec.label, hint=error.hint)
     message = f"a fault in the block type's code: {type(error).__name__}: {error}"
     return ContextError(message, place=spec.place, block=spec.label, hint="please report it to its author")
-
-
-def _fixture_value(name: str, value: object) -> ContextValue:
-    return ContextValue(value, Source(f'fixture "{name}"'))
 
 
 def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:

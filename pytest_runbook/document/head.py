@@ -10,7 +10,7 @@ from ..context.items import DocumentEnvVar, DocumentSshHost, DocumentVar
 from ..context.resolver import ContextResolver, Values
 from ..context.values import ContextValue, Source
 from ..errors import TemplateError
-from ..model.runbook import Given, Runbook
+from ..model.runbook import Given, Runbook, SecretSource
 from .settings import Settings
 from .workspace import default_directory
 
@@ -23,6 +23,7 @@ class Inputs:
     cell: the variables of one cell of its matrix: weaker than options alone, and of this runbook alone.
     env: environment beside the process's own. answers: layers, the strongest first.
     fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
+    secrets: sources of secrets that the file does not declare itself.
     """
 
     fixed: Values = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Inputs:
     answers: tuple[Values, ...] = ()
     fixtures: Mapping[str, object] = field(default_factory=dict)
     host: ContextValue | None = None
+    secrets: tuple[SecretSource, ...] = ()
 
 
 def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:

@@ -56,6 +56,7 @@ class RunbookRun:
         self._owned_faults: list[RunbookError] = []
         self._asked: set[str] = set()
         self._started: set[str] = set()
+        self._fetching: anyio.CancelScope | None = None
         self._started_at: float | None = None
         self._cleanup_started_at: float | None = None
 
@@ -75,6 +76,7 @@ class RunbookRun:
         self.document.set_fixtures(fixtures or {})
         spec = self.document.spec(block_id)
         try:
+            await self._fetch_secrets(spec)
             await self._ask_above(spec)
             skip = self._decide(spec)
             result = self._skipped(spec, skip) if skip else await self._tried(spec, upper_limit)
@@ -187,6 +189,8 @@ class RunbookRun:
         """
         is_first, self._cancelled = self._cancelled is None, self._cancelled or reason
         self.resume()
+        if self._fetching is not None:
+            self._fetching.cancel()
         shutdown = self._runtime.shutdown_limit()
         for block_id, handle in self.document.running.items():
             if not is_first or not self._is_cleanup(block_id):
@@ -204,6 +208,12 @@ class RunbookRun:
         if self._is_child:
             return ()
         return await self._runtime.resources.end_leftovers(self.document.run_id)
+
+    async def _fetch_secrets(self, spec: BlockSpec) -> None:
+        """Have what prints secrets run before anybody reads them; an interruption ends it."""
+        if spec.rules.skip is None and self._stopped(spec) is None:
+            with anyio.CancelScope() as self._fetching:
+                await self.document.fetch_secrets(spec.id)
 
     async def _ask_above(self, spec: BlockSpec) -> None:
         """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""

@@ -109,14 +109,21 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSource:
-    """Where a secret comes from. Read once, when it is first needed.
+    """Where a secret comes from: one of these. Read once, when it is first needed.
 
-    env: the name of an environment variable.
+    env: the name of an environment variable. file: relative to the file that declares it.
+    command: the text of a shell, or words; what it prints is the secret. timeout: seconds that it may take.
+    fixture: a fixture of pytest. value: the secret itself, as a fixture gave it.
     """
 
     name: str
-    env: str
     place: Place
+    env: str | None = None
+    file: str | None = None
+    command: str | tuple[str, ...] | None = None
+    timeout: float | None = None
+    fixture: str | None = None
+    value: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,3 +398,9 @@ class Runbook:
     hosts: tuple[Named, ...] = ()
     notes: tuple[str, ...] = ()
     checks: Place | None = None
+
+    @property
+    def wanted_fixtures(self) -> tuple[str, ...]:
+        """The fixtures that all of its blocks need: those that it names, and those that are secrets."""
+        secret = (source.fixture for source in self.secrets if source.fixture is not None)
+        return tuple(dict.fromkeys((*self.fixtures, *secret)))

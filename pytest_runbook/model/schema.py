@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from . import access_keys, flow_keys
+from . import access_keys, flow_keys, secret_sources
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
@@ -39,8 +39,15 @@ _DURATIONS: Schema = {
 }
 _SECRET: Schema = {
     "type": "object",
-    "properties": {"env": {"type": "string"}},
-    "required": ["env"],
+    "properties": {
+        "env": _TEXT,
+        "file": _TEXT,
+        "command": {"anyOf": [_TEXT, {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}]},
+        "timeout": _DURATION,
+        "fixture": _TEXT,
+    },
+    "oneOf": [{"required": [source]} for source in secret_sources.SOURCES],
+    "dependencies": {"timeout": ["command"]},
     "additionalProperties": False,
 }
 

@@ -10,6 +10,7 @@ from itertools import islice
 from ..errors import unknown
 from ..text import DURATION_HINT, duration_seconds, escape_controls, nearest, shorten
 from .runbook import Capture, Condition, Given, OnFailure, SecretSource, Timeouts
+from .secret_sources import NoSource, secret_source
 from .source import Source
 from .tree import LocatedDict, LocatedList, Mark, plain
 from .yaml_traps import is_cut_by_comment
@@ -311,11 +312,11 @@ class Section:
         return tuple(secret for secret in found if secret is not None)
 
     def _secret(self, name: str) -> SecretSource | None:
-        value = self.values[name]
-        if not isinstance(value, LocatedDict) or set(value) != {"env"} or not isinstance(value["env"], str):
-            self.fault(name, f"secret {show(name)} must say where it comes from", f"{show(name)}: {{env: VARIABLE}}")
+        try:
+            return secret_source(name, self.values[name], self.source.place.at(self.values.key_line(name)))
+        except NoSource as error:
+            self.fault(name, str(error), error.hint)
             return None
-        return SecretSource(name=name, env=value["env"], place=self.source.place.at(self.values.key_line(name)))
 
     def timeouts(self, key: str) -> Timeouts:
         """One duration for the whole runbook, or a mapping of total, block and finally."""

@@ -253,12 +253,21 @@ def runbook_answers() -> Mapping[str, str]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def runbook_secrets() -> Mapping[str, object]:
+    """Secrets for the runbooks below a conftest.py that overrides this: their values, or where they are kept."""
+    return {}
+
+
 @pytest.fixture(scope="module")
 def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
     """This runbook file's document."""
     __tracebackhide__ = True
+    from .given import with_secrets
+
     session, given = runbook_session(request.config), request.getfixturevalue  # not asked for again with every block
     inputs = session.given.inputs(given("runbook_vars"), given("runbook_env"), given("runbook_answers"))
+    inputs = with_secrets(inputs, given("runbook_secrets"))
     with session.opened(request.node, inputs) as document:
         yield document
 

@@ -201,7 +201,7 @@ class BlockItem(RunbookItem):
     @classmethod
     def of(cls, module: RunbookNode, name: str, spec: BlockSpec, index: int) -> BlockItem:
         assert module.book is not None
-        fixtures = (*module.book.fixtures, *spec.rules.fixtures)
+        fixtures = (*module.book.wanted_fixtures, *spec.rules.fixtures)
         item: BlockItem = cls.from_parent(module, name=name, callobj=_function_with(fixtures))
         item.spec, item.index = spec, index
         for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
@@ -261,7 +261,7 @@ class BlockItem(RunbookItem):
 
     def _fixture_names(self) -> tuple[str, ...]:
         book = self.node.book
-        return (*(book.fixtures if book else ()), *self.spec.rules.fixtures)
+        return (*(book.wanted_fixtures if book else ()), *self.spec.rules.fixtures)
 
     def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
         place = self.spec.place_of("fixtures") if name in self.spec.rules.fixtures else self.spec.place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
 from ..errors import BlockFailed, Place, RunbookError
 from ..execution.children import ChildReference, RunbookLoader
-from ..model.runbook import Effects, Named
+from ..model.runbook import Effects, Named, SecretSource
+from ..model.secret_sources import NoSource, secret_source
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 from .asking import somebody_is_there
@@ -174,6 +175,27 @@ def texts(values: Mapping[str, object], label: str) -> Values:
 def typed(values: Mapping[str, object], label: str) -> Values:
     """Values of a fixture, as they are."""
     return {str(name): ContextValue(value, Source(label)) for name, value in _mapping(values, label).items()}
+
+
+def with_secrets(inputs: Inputs, secrets: object) -> Inputs:
+    """The same with what the fixture `runbook_secrets` gives: the secret itself, or where it is kept."""
+    label = "fixture runbook_secrets"
+    if not isinstance(secrets, Mapping):
+        pytest.fail(f"{label} gave {type(secrets).__name__}; a mapping of names is needed", pytrace=False)
+    sources = tuple(_secret(str(name), said, Place(label)) for name, said in secrets.items())
+    return replace(inputs, secrets=sources)
+
+
+def _secret(name: str, said: object, place: Place) -> SecretSource:
+    if isinstance(said, str):
+        return SecretSource(name=name, place=place, value=said)
+    try:
+        source = secret_source(name, said, place)
+    except NoSource as error:
+        pytest.fail(f"{place}: {error}\n  hint: {error.hint}", pytrace=False)
+    if source.fixture is not None:
+        pytest.fail(f"{place}: secret {name} is a fixture: ask for it here, and give its value", pytrace=False)
+    return source
 
 
 def _mapping(values: object, label: str) -> Mapping[object, object]:

@@ -13,6 +13,7 @@ from ..context.values import ContextValue, Source
 from ..errors import FileError
 from ..execution.result import BlockResult, Outcome
 from ..text import nearest
+from .given import with_secrets
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
@@ -84,11 +85,12 @@ class RunbookCaller:
         vars: Mapping[str, object] | None = None,
         env: Mapping[str, str] | None = None,
         answers: Mapping[str, str] | None = None,
+        secrets: Mapping[str, object] | None = None,
         host: str | None = None,
     ) -> CalledRunbook:
         """Run a runbook to its end, clean-ups included.
 
-        path: relative to pytest's rootdir. vars, env, answers: as the fixtures of these names give them.
+        path: relative to pytest's rootdir. vars, env, answers, secrets: as the fixtures of these names give them.
         host: where its first block runs; one of its hosts, if it has any.
         :raises UnreadableFile: if the file can't be read.
         :raises FileError: if it has hosts and none was named.
@@ -100,7 +102,7 @@ class RunbookCaller:
             raise FileError(
                 "it has hosts", place=book.hosts[0].place, hint='say which one: runbook.run(..., host="...")'
             )
-        inputs = session.given.inputs(vars or {}, env or {}, answers or {})
+        inputs = with_secrets(session.given.inputs(vars or {}, env or {}, answers or {}), secrets or {})
         where = None if host is None else ContextValue(host, Source("runbook.run"))
         run = session.run_whole(book, replace(inputs, host=where))
         if session.engine.interruption.name is not None:

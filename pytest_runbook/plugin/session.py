@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,6 +178,9 @@ class RunbookSession:
         """What a block sees."""
         if not isinstance(item, BlockItem):
             pytest.fail(f"runbook_context {_ONLY_BLOCKS}", pytrace=False)
+        run = item.node.run
+        assert run is not None, "its document is open"
+        self.engine.run(partial(document.fetch_secrets, item.spec.id), cancel=run.cancel)
         return self.engine.call(document.resolved_context, item.spec.id)
 
     def close(self) -> None:

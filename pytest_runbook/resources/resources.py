@@ -17,6 +17,7 @@ from .process_family import Grace
 from .process_keeper import Leftover, ProcessKeeper
 from .pty import PtyStore
 from .reachability import Reachability
+from .secret_commands import RunSecretCommands
 from .sudo import LocalSudo
 from .threads import Threads
 
@@ -30,7 +31,7 @@ class Resources:
 
     processes: knows every program that a block started. reachability: what could not be reached.
     databases: sessions with servers, kept over blocks. ptys: terminals that are open.
-    sudo: makes other users of us. threads: for calls that can't be awaited.
+    sudo: makes other users of us. secret_commands: asks programs for secrets. threads: for calls that can't be awaited.
     interpreters: interpreters to use in place of others.
     """
 
@@ -41,6 +42,7 @@ class Resources:
         self.ptys = PtyStore()
         self.sudo = LocalSudo()
         self.threads = Threads()
+        self.secret_commands = RunSecretCommands(self.processes)
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._parsed: dict[str, Interpreter] = {}

@@ -299,6 +299,8 @@ def test_another_name_is_plain_by_its_content(load: Load, name: str) -> None:
     assert load('{"blocks": []}', name).form is Form.PLAIN
 
 
+WAYS = "{env: VARIABLE}, or {file: PATH}, {command: [pass, show, NAME]}, {fixture: NAME}"
+SECRET_HINT = f"A: {WAYS}"
 FILE_FAULTS = [
     ("[]", 1, "a runbook must be a mapping with blocks, not a list", None),
     ("text", 1, 'a runbook must be a mapping with blocks, not the text "text"', None),
@@ -332,8 +334,31 @@ FILE_FAULTS = [
     ("blocks: []\nenv: {A: }", 2, "A must be text, not nothing", 'an empty text is written: A: ""'),
     ("blocks: []\nenv: {A: [1]}", 2, "A must be text, not a list", None),
     ("blocks: []\nanswers: {a: {b: c}}", 2, "a must be text, not a mapping", None),
-    ("blocks: []\nsecrets: {A: x}", 2, "secret A must say where it comes from", "A: {env: VARIABLE}"),
-    ("blocks: []\nsecrets: {A: {env: x, file: y}}", 2, "secret A must say where it comes from", "A: {env: VARIABLE}"),
+    ("blocks: []\nsecrets: {A: x}", 2, "secret A must say where it comes from", SECRET_HINT),
+    ("blocks: []\nsecrets: {A: {}}", 2, "secret A must say where it comes from", SECRET_HINT),
+    (
+        "blocks: []\nsecrets: {A: {env: x, file: y}}",
+        2,
+        "secret A comes from env and file; it can have one source",
+        WAYS,
+    ),
+    ("blocks: []\nsecrets: {A: {evn: x}}", 2, "secret A must say where it comes from", SECRET_HINT),
+    ("blocks: []\nsecrets: {A: {env: x, fole: y}}", 2, 'secret A: unknown key "fole"', "did you mean file?"),
+    ("blocks: []\nsecrets: {A: {env: 5}}", 2, "secret A: env must be a text", WAYS),
+    ("blocks: []\nsecrets: {A: {file: ''}}", 2, "secret A: file must be a text", WAYS),
+    (
+        "blocks: []\nsecrets: {A: {command: [pass, 5]}}",
+        2,
+        "secret A: command must be a text for a shell, or a list of words",
+        "command: [pass, show, db/live]",
+    ),
+    ("blocks: []\nsecrets: {A: {env: x, timeout: 5s}}", 2, "secret A: only a command has a timeout", "take it out"),
+    (
+        "blocks: []\nsecrets: {A: {command: x, timeout: 5}}",
+        2,
+        'secret A: timeout "5" is not a duration',
+        "a number with a unit: 500ms, 90s, 2m, 1h",
+    ),
 ]
 
 

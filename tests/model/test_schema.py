@@ -40,7 +40,12 @@ version: 1
 name: Nightly
 vars: {a: 1}
 env: {PORT: 8080}
-secrets: {TOKEN: {env: T}}
+secrets:
+  TOKEN: {env: T}
+  FILE: {file: a.txt}
+  WORDS: {command: [pass, show, a], timeout: 5s}
+  SHELL: {command: pass show a | head -1}
+  FIXTURE: {fixture: a_fixture}
 timeout: {total: 15m, block: 1h30m}
 on_failure: continue
 tags: [smoke]
@@ -91,6 +96,8 @@ def test_a_full_runbook_fits_both(load: Callable[..., Runbook]) -> None:
         "blocks: []\nvars: {a-b: 1}",
         "blocks: []\nenv: {A: [1]}",
         "blocks: []\nsecrets: {A: x}",
+        "blocks: []\nsecrets: {A: {env: X, file: y}}",
+        "blocks: []\nsecrets: {A: {env: X, timeout: 5s}}",
         "blocks: [text]",
         "blocks: [{name: x}]",
         "blocks: [{script: 5}]",
