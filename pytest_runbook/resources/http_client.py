@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.client import responses
 from http.cookiejar import CookieJar
 from importlib.metadata import version
@@ -286,6 +287,7 @@ class _Connects:
         self.happened = self.happened or event == "connection.connect_tcp.complete"
 
 
+@lru_cache(maxsize=64)
 def parse_url(text: str) -> httpx2.URL:
     """The URL of a text, which may end in a newline, as what programs print does.
 
