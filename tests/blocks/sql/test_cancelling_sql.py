@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
@@ -15,6 +15,7 @@ import pytest
 
 from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.document.settings import Settings
+from tests.blocks.sql.conftest import Database
 from tests.run_book import open_book, run_book
 from tests.servers.database_servers import DatabaseServer
 
@@ -86,13 +87,38 @@ def test_timeout_interrupts_sqlite(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "shop.db", timeout=0).execute("create table is_free (a)")
 
 
-def test_cancelled_query_ends_in_postgres(postgres: DatabaseServer, tmp_path: Path) -> None:
+def running_in(database: Database, folder: Path) -> bool:
+    """True while the database is at our slow query."""
+    if database.type == "sqlite":
+        return is_locked(folder / "shop.db")
+    query = {"postgres": RUNNING_ON_POSTGRES, "mysql": RUNNING_ON_MARIADB}[database.type]
+    return count(folder, database.type, database.uri, query) == 1
+
+
+def is_locked(path: Path) -> bool:
+    """True if somebody writes to an SQLite file."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("begin immediate")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+SLOW = {
+    "sqlite": f"create table t as {ENDLESS}",
+    "postgres": "select pg_sleep(60)",
+    "mysql": "select sleep(60)",
+}
+
+
+@pytest.mark.parametrize("database", SLOW, indirect=True)
+def test_cancelled_query_ends_at_the_server(database: Database, tmp_path: Path) -> None:
     async def run() -> str:
         async with open_runtime(Settings(root=tmp_path)) as runtime:
-            block = {"postgres": {"uri": postgres.uri, "query": "select pg_sleep(60)"}}
-            document = open_book(runtime, tmp_path, block)
+            document = open_book(runtime, tmp_path, database.block(SLOW[database.type]))
             handle = document.start_execution(document.items[0].id)
-            await anyio.to_thread.run_sync(wait_until, lambda: running_on(postgres, tmp_path) == 1)
+            await anyio.to_thread.run_sync(wait_until, lambda: running_in(database, tmp_path))
             handle.cancel("enough")
             await handle.wait()
             return str(handle.status)
@@ -100,7 +126,7 @@ def test_cancelled_query_ends_in_postgres(postgres: DatabaseServer, tmp_path: Pa
     status = anyio.run(run)
 
     assert status == "cancelled: enough"
-    assert running_on(postgres, tmp_path) == 0
+    assert not running_in(database, tmp_path)
 
 
 def test_next_block_finds_a_fresh_session_after_a_timeout(postgres: DatabaseServer, tmp_path: Path) -> None:
