@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 
+SHARE_OF_EACH = 0.1
+MOST_KEPT = 0.5
+"""Of the time for clean-ups, what is kept for each of those that come later, and at most for all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """The decision not to run a block, and why."""
@@ -196,7 +201,7 @@ class RunbookRun:
             if not is_first or not self._is_cleanup(block_id):
                 handle.cancel(reason)
             elif shutdown is not None:
-                handle.hurry(shutdown)
+                handle.hurry(self._share(shutdown) or shutdown)
 
     def _is_cleanup(self, block_id: str) -> bool:
         return any(spec.id == block_id and spec.rules.is_cleanup for spec in self.document.items)
@@ -308,27 +313,38 @@ class RunbookRun:
 
         :raises TimedOut: if it has passed already.
         """
-        limits = [self._runtime.block_limit(self.document.runbook, spec), self._whole_limit(spec), upper_limit]
+        limits = [self._runtime.block_limit(self.document.runbook, spec), upper_limit]
         if spec.rules.is_cleanup:
-            limits.append(self._runtime.shutdown_limit())
+            limits += [self._share(self._cleanup_limit()), self._share(self._runtime.shutdown_limit())]
+        else:
+            limits.append(self._whole_limit())
         limit = min((limit for limit in limits if limit is not None), key=lambda limit: limit.seconds)
         if limit.seconds <= 0:
             raise TimedOut(f"no time is left for it ({limit.name})", place=spec.place, block=spec.label)
         return limit
 
-    def _whole_limit(self, spec: BlockSpec) -> Limit | None:
-        """What is left of the runbook's own limit, or of that of its clean-ups."""
-        timeouts, now = self.document.runbook.timeouts, time.monotonic()
-        if spec.rules.is_cleanup:
-            if self._cleanup_started_at is None:
-                self._cleanup_started_at = now
-            seconds = timeouts.finally_ or self._runtime.settings.cleanup_timeout
-            name = f"the clean-ups' limit {show_limit(seconds)}"
-            return Limit(seconds - (now - self._cleanup_started_at), name)
-        if timeouts.total is None or self._started_at is None:
+    def _whole_limit(self) -> Limit | None:
+        """What is left of the runbook's own limit."""
+        total = self.document.runbook.timeouts.total
+        if total is None or self._started_at is None:
             return None
-        left = timeouts.total - (now - self._started_at)
-        return Limit(left, f"the runbook's limit {show_limit(timeouts.total)}")
+        return Limit(total - (time.monotonic() - self._started_at), f"the runbook's limit {show_limit(total)}")
+
+    def _cleanup_limit(self) -> Limit:
+        """What is left of the limit of all clean-ups."""
+        now = time.monotonic()
+        if self._cleanup_started_at is None:
+            self._cleanup_started_at = now
+        seconds = self.document.runbook.timeouts.finally_ or self._runtime.settings.cleanup_timeout
+        return Limit(seconds - (now - self._cleanup_started_at), f"the clean-ups' limit {show_limit(seconds)}")
+
+    def _share(self, limit: Limit | None) -> Limit | None:
+        """What the next clean-up may take of a limit: one that hangs leaves something to those that come after it."""
+        waiting = sum(spec.rules.is_cleanup and spec.id not in self.results for spec in self.document.items) - 1
+        if limit is None or waiting < 1:
+            return limit
+        kept = min(waiting * SHARE_OF_EACH, MOST_KEPT)
+        return Limit(limit.seconds * (1 - kept), f"{limit.name}, less what {waiting} more may need")
 
     def _note(self, spec: BlockSpec, result: BlockResult) -> None:
         self.results[spec.id] = result

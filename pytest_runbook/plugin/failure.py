@@ -20,6 +20,7 @@ LABEL_WIDTH = 9
 SHOWN_LINES = 15
 SHOWN_CHARACTERS = 3000
 LONGEST_NOTE = 400
+LONGEST_LINE = 100
 BEFORE = 5
 LOUD = ("kind ", "error ", "| expected", "| actual", "| error")
 
@@ -109,7 +110,7 @@ def _told(result: BlockResult, total: int) -> Iterator[str]:
         *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
         *_row("block", _block_line(result, total)),
         *_row("turns", "\n".join(_turns(result.turns))),
-        *_row("attempts", _joined(map(_attempts, result.attempt_log))),
+        *_row("attempts", _attempts(result.attempt_log)),
         *_row("where", result.where or ""),
         *(line for section in result.sections for line in _section(section)),
     )
@@ -166,10 +167,22 @@ def _block_line(result: BlockResult, total: int) -> str:
     return f"{name}, {ordinal(result.number)} of {total}{did}{ended}"
 
 
-def _attempts(line: Attempts) -> str:
-    """``1-5: exit code 1 (28.0 s)``."""
-    numbers = str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
-    return f"{numbers}: {line.failure or 'ok'} ({show_seconds(line.seconds)})"
+def _attempts(log: Sequence[Attempts]) -> str:
+    """``1-5: exit code 1 (28.0 s) | 6: ok (1.1 s)``; where that is long, a line for each, with when it began."""
+    joined = _joined(f"{_numbers(line)}: {_came_of(line)}" for line in log)
+    if len(joined) <= LONGEST_LINE:
+        return joined
+    shown = [log[0], None, *log[-SHOWN_LINES + 1 :]] if len(log) > SHOWN_LINES else log
+    rows = (f"{_numbers(line)} after {show_seconds(line.at)}: {_came_of(line)}" if line else "..." for line in shown)
+    return "\n".join(rows)
+
+
+def _numbers(line: Attempts) -> str:
+    return str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
+
+
+def _came_of(line: Attempts) -> str:
+    return f"{line.failure or 'ok'} ({show_seconds(line.seconds)})"
 
 
 def _turns(turns: Sequence[Turn]) -> Iterator[str]:
@@ -225,7 +238,7 @@ def _prose_above(book: Runbook, spec: BlockSpec) -> str:
 def _row(label: str, text: str) -> Iterator[str]:
     if text:
         first, *rest = text.splitlines() or [""]
-        yield f"  {label:<{LABEL_WIDTH}}{first}"
+        yield f"  {label:<{LABEL_WIDTH - 1}} {first}"
         yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in rest)
 
 

@@ -215,6 +215,18 @@ def test_what_comes_after_the_runbook_s_limit_has_no_time_left(tmp_path: Path) -
     assert (result.kind, result.message) == ("timeout", "no time is left for it (the runbook's limit 300 ms)")
 
 
+def test_a_clean_up_that_hangs_leaves_time_to_those_that_come_after_it(tmp_path: Path) -> None:
+    text = """
+timeout: {finally: 4s}
+blocks: [{name: A, script: echo}]
+finally: [{name: B, script: sleep 60}, {name: C, script: echo}, {name: D, script: echo}]
+"""
+    results = ran(tmp_path, text).results
+
+    assert [str(results[name].outcome) for name in "BCD"] == ["failed", "passed", "passed"]
+    assert "(the clean-ups' limit 4 s, less what 2 more may need)" in str(results["B"].message)
+
+
 LONG = """
 blocks: [{name: A, script: echo running; sleep 60}, {name: B, script: echo}]
 finally: [{name: C, script: echo}]

@@ -20,6 +20,23 @@ def test_a_failure_shows_its_attempts_in_one_line(project: Project) -> None:
     result.stdout.fnmatch_lines(["  attempts 1-5: exit code 7 (*s) | 6: exit code 8 (*s)"])
 
 
+def test_attempts_that_would_make_a_long_line_have_one_each_with_when_they_began(project: Project) -> None:
+    project.write("a.runbook.yaml", """
+        blocks:
+          - name: Count
+            script: echo x >> n; wc -l < n
+            retry: {every: 1ms, attempts: 20, until: output.value | int > 99}
+        """)  # fmt: skip
+
+    result = project.run("a.runbook.yaml")
+
+    lines = result.outlines[next(i for i, line in enumerate(result.outlines) if "  attempts " in line) :][:17]
+    assert lines[0].startswith("  attempts 1 after 0 ms: until: output.value | int > 99: actual 1 (")
+    assert lines[1].strip() == "..."
+    assert [line.split()[0] for line in lines[2:16]] == [str(number) for number in range(7, 21)]
+    assert lines[16].startswith("  where")
+
+
 def test_machines_read_how_many_there_were(project: Project) -> None:
     project.write("a.runbook.yaml", COUNTING)
     project.run("--junitxml=report.xml", "a.runbook.yaml")
