@@ -26,13 +26,16 @@ blocks:
 """
 
 
-def may_be_written(run: RunbookRun) -> bool:
-    """True if a run says what to expect: of a document without checks, in which every block passed."""
-    book, items = run.document.runbook, run.document.items
-    is_green = items and all(
-        spec.id in run.results and run.results[spec.id].outcome is Outcome.PASSED for spec in items
-    )
-    return book.form is Form.ATUIN and book.checks is None and bool(is_green)
+def lacks_checks(run: RunbookRun) -> bool:
+    """True if it is of a document that does something and has no checks file."""
+    book = run.document.runbook
+    return book.form is Form.ATUIN and book.checks is None and bool(run.document.items)
+
+
+def not_passed(run: RunbookRun) -> BlockSpec | None:
+    """The first block of a run that did not pass; None if it says what to expect of all of them."""
+    passed = {result.block_id for result in run.results.values() if result.outcome is Outcome.PASSED}
+    return next((spec for spec in run.document.items if spec.id not in passed), None)
 
 
 def checks_of_run(run: RunbookRun, redactor: Redactor) -> str:

@@ -116,6 +116,14 @@ def _duration(text: str) -> str:
     return text
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Without workers where files are to be updated and nothing is to run: they would all write the same ones."""
+    if config.option.runbook_update_checks:
+        config.option.numprocesses, config.option.distload = 0, False
+    return (yield)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "runbook: a block of a runbook")
     paths = config.getini("runbook_paths")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..document.written_checks import checks_of_run, may_be_written
+from ..document.written_checks import checks_of_run, lacks_checks, not_passed
 from ..model.checks_update import updated_checks
+from .collection import UnreadableItem
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
@@ -33,19 +34,23 @@ class ChecksFiles:
         self._books.append(book)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> object:
-        """Update checks files, in place of running anything."""
-        if not self._updates:
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """Update checks files, in place of running anything; what can't be read is told as ever."""
+        if not self._updates or session.testsfailed:
             return None
         for book in self._books:
             self._update(book)
-        return True
+        session.items[:] = [item for item in session.items if isinstance(item, UnreadableItem)]
+        return None
 
     def write(self, run: RunbookRun) -> None:
         """Write a checks file for a document that has none, if every block of it passed."""
-        if not self._writes or not may_be_written(run):
+        if not self._writes or not lacks_checks(run):
             return
         path = run.document.runbook.path.with_suffix(".checks.yaml")
+        if (open_item := not_passed(run)) is not None:
+            self._summary.note(f"{path.name} was not written: {open_item.label} has not passed")
+            return
         text = checks_of_run(run, self._redactor)
         if self._redactor.holds_secret(text):
             self._summary.note(f"{path.name} was not written: a secret would be in it")
@@ -63,6 +68,8 @@ class ChecksFiles:
             return
         if update.told:
             update.path.write_bytes(update.text.encode())
+        elif not update.by_hand:
+            self._summary.note(f"{book.checks}: up to date")
         for line in update.told:
             self._summary.note(f"{book.checks}:{line}")
         for line in update.by_hand:

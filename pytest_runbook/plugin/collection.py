@@ -73,6 +73,11 @@ class RunbookNode(pytest.Module):
         """What pytest is to be given to run it alone."""
         return self.shown_path
 
+    @property
+    def cell_name(self) -> str | None:
+        """What the cell is called, if it is one."""
+        return None if self.cell is None else self.name
+
     def _items(self, book: Runbook) -> Iterator[RunbookItem]:
         specs = items_of(book, self.books.registry.catalog)
         self.total = len(specs)

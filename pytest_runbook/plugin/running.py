@@ -47,7 +47,7 @@ class Running:
             self._books.summary.note(str(error))
         step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
         result = self._books.engine.run(step, cancel=run.cancel)
-        self._books.summary.note_warnings(result)
+        self._books.summary.note_warnings(result, item.node.cell_name)
         self._stop_if_interrupted(item.session)
         return result
 

@@ -201,7 +201,7 @@ class RunbookSession:
         self.needs.keep(module, run)
         self.checks_files.write(run)
         for spec, why in run.uncleaned():
-            self.summary.note_uncleaned(spec, why)
+            self.summary.note_uncleaned(spec, why, module.cell_name)
         for leftover in self.engine.run(run.finish, cancel=run.cancel):
             self.summary.note_leftover(run.document.runbook, leftover)
         self.summary.note_read(run.document.names_read)

@@ -54,16 +54,16 @@ class Summary:
         end = "was ended" if leftover.was_ended else "COULD NOT BE ENDED"
         self.note(f"{book.place}: left in the background and {end}: {leftover.pid} {leftover.command}")
 
-    def note_warnings(self, result: BlockResult) -> None:
-        """Keep what an author only wants to be told of."""
+    def note_warnings(self, result: BlockResult, cell: str | None) -> None:
+        """Keep what an author only wants to be told of. cell: which of several runs of the file it was."""
         for trace in result.warnings:
-            told = f"{trace.place}: warning: block {result.label}: {trace.source}"
+            told = f"{trace.place}: warning: block {result.label}{_in(cell)}: {trace.source}"
             detail = trace.message or (trace.actual and f"actual {trace.actual}")
             self.note(f"{told}: {detail}" if detail else told)
 
-    def note_uncleaned(self, spec: BlockSpec, why: str) -> None:
-        """Keep what was not cleaned up, to be told last."""
-        self._uncleaned[self._redactor.redact(f"{spec.place}: NOT CLEANED UP: {spec.label} {why}")] = None
+    def note_uncleaned(self, spec: BlockSpec, why: str, cell: str | None) -> None:
+        """Keep what was not cleaned up, to be told last. cell: which of several runs of the file it was."""
+        self._uncleaned[self._redactor.redact(f"{spec.place}: NOT CLEANED UP: {spec.label}{_in(cell)} {why}")] = None
 
     def note_read(self, names: Iterable[str]) -> None:
         """Keep which names were read, by any runbook."""
@@ -116,6 +116,10 @@ class Summary:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
         lines += self._uncleaned
         return [escape_controls(line) for line in lines]
+
+
+def _in(cell: str | None) -> str:
+    return f" in {cell}" if cell else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -68,6 +68,19 @@ def test_what_was_updated_is_told_with_its_line(project: Project) -> None:
     result.stdout.fnmatch_lines(['a.checks.yaml:2: id of "Build it"', 'a.checks.yaml:3: "Old" is "Same" now'])
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+def test_what_can_not_be_read_is_told_where_checks_are_updated(project: Project, workers: tuple[str, ...]) -> None:
+    for name in ("a", "b"):
+        project.write(f"{name}.atrb", DOCUMENT)
+    project.write("a.checks.yaml", "blocks: {Biuld it: {skip: true}}\n")
+    project.write("b.checks.yaml", "blocks: {Build it: {id: i-build}}\n")
+
+    result = project.run("--runbook-update-checks", *workers, ".")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['a.checks.yaml:1: no block is called "Biuld it"', "b.checks.yaml: up to date"])
+
+
 def test_what_can_not_be_written_for_certain_is_left_to_people(project: Project) -> None:
     text = "blocks: {Build it: {skip: 'once {Build it: x} works'}}\n"
     project.write("a.atrb", DOCUMENT)
@@ -133,9 +146,10 @@ def test_a_file_that_is_there_is_never_replaced(project: Project) -> None:
 def test_only_what_ran_whole_and_green_is_written_down(project: Project, arguments: tuple[str, ...]) -> None:
     project.write("a.atrb", DOCUMENT if len(arguments[0]) > 6 else DOCUMENT.replace("'true'", "exit 3"))
 
-    project.run("--runbook-write-checks", *arguments)
+    result = project.run("--runbook-write-checks", *arguments)
 
     assert not (project.path / "a.checks.yaml").exists()
+    result.stdout.fnmatch_lines(["a.checks.yaml was not written: block * has not passed"])
 
 
 def test_plain_runbooks_hold_their_own_checks(project: Project) -> None:

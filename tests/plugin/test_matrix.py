@@ -107,6 +107,19 @@ def test_an_option_is_stronger_than_the_matrix(project: Project) -> None:
     project.run(".").assert_outcomes(failed=2)
 
 
+def test_the_end_tells_which_cell_warned_and_which_was_not_cleaned_up(project: Project) -> None:
+    project.write("book.runbook.yaml", """
+        matrix: {n: [1, 2]}
+        blocks: [{name: A, script: "true", warn: var.n > 5}]
+        finally: [{name: B, script: exit 3}]
+        """)  # fmt: skip
+
+    result = project.run(".")
+
+    result.stdout.fnmatch_lines([f'*: warning: block "A" in {n}: var.n > 5: actual {n}' for n in (1, 2)])
+    result.stdout.fnmatch_lines([f'*: NOT CLEANED UP: block "B" (script) in {n} failed: *' for n in (1, 2)])
+
+
 def test_a_checks_file_gives_a_document_its_matrix(project: Project) -> None:
     project.write("a.atrb", """
         id: 0198c0de-0000-7000-8000-000000000001
