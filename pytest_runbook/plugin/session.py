@@ -157,7 +157,9 @@ class RunbookSession:
         """Run a runbook to its end, clean-ups included."""
         run = self.run_of(book, inputs)
         self.engine.run(run.run_all, cancel=run.cancel)
-        self.summary.note_read(run.document.names_read)
+        for result in run.results.values():
+            self.summary.note_warnings(result, None)
+        self._note_end(run, None)
         return run
 
     @contextmanager
@@ -200,10 +202,13 @@ class RunbookSession:
         module.run = None
         self.needs.keep(module, run)
         self.checks_files.write(run)
-        for spec, why in run.uncleaned():
-            self.summary.note_uncleaned(spec, why, module.cell_name)
         for leftover in self.engine.run(run.finish, cancel=run.cancel):
             self.summary.note_leftover(run.document.runbook, leftover)
+        self._note_end(run, module.cell_name)
+
+    def _note_end(self, run: RunbookRun, cell: str | None) -> None:
+        for spec, why in run.uncleaned():
+            self.summary.note_uncleaned(spec, why, cell)
         self.summary.note_read(run.document.names_read)
 
     def _tell_deselected(self, module: RunbookNode, document: Document) -> None:

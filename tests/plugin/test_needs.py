@@ -90,6 +90,24 @@ def test_one_that_fails_unseen_fails_the_first_block_and_the_rest_is_skipped(boo
     result.stdout.fnmatch_lines(["*needs base.runbook.yaml: failed*"])
 
 
+def test_what_it_warned_of_and_did_not_clean_up_is_told(project: Project) -> None:
+    project.write("base.runbook.yaml", """
+        blocks: [{name: A, script: "echo 5", warn: output.value == "6"}]
+        finally: [{name: Sweep, script: exit 3}]
+        """)  # fmt: skip
+    project.write("one.runbook.yaml", "needs: base.runbook.yaml\nblocks: [{script: 'true'}]\n")
+
+    result = project.run("one.runbook.yaml")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            'base.runbook.yaml:2: warning: block "A": *',
+            'base.runbook.yaml:3: NOT CLEANED UP: block "Sweep" *exit code 3',
+        ]
+    )
+
+
 def test_one_that_was_reported_as_failed_is_pointed_to(books: Project) -> None:
     books.write("base.runbook.yaml", "blocks: [{name: Build, script: exit 3}]\n")
 
