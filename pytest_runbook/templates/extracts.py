@@ -43,16 +43,25 @@ def _search(path: str, value: object) -> object:
     from jmespath.exceptions import JMESPathError
 
     try:
-        return _parsed(path).search(value)
+        return parsed_path(path).search(value)
     except JMESPathError as error:
-        raise TemplateError(f"{described(path)} is no JMESPath for this: {' '.join(str(error).split())}") from error
+        raise TemplateError(f"{described(path)} is no JMESPath for this: {_one_line(error)}") from error
 
 
 @lru_cache(maxsize=256)
-def _parsed(path: str) -> Any:
+def parsed_path(path: str) -> Any:
+    """:raises TemplateError: if it is no JMESPath."""
     from jmespath import compile as compile_path
+    from jmespath.exceptions import JMESPathError
 
-    return compile_path(path)
+    try:
+        return compile_path(path)
+    except JMESPathError as error:
+        raise TemplateError(f"{described(path)} is no JMESPath: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _in_json_types(value: object) -> object:

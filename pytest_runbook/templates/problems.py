@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from jinja2 import nodes
 
 from ..errors import TemplateError
 from ..text import nearest
 from .evaluator import FILTER_NAMES, FUNCTIONS, TEST_NAMES, unknown_filter, unknown_function, unknown_name
+from .extracts import parsed_path
 from .methods import METHOD_NAMES
 from .predicates import compiled
 from .source import source_of
@@ -115,6 +117,10 @@ def _check_filter(node: nodes.Filter, names: Collection[str]) -> TemplateError |
             name not in TEST_NAMES
         ):
             return unknown_name("test", str(name), TEST_NAMES)
+        case nodes.Filter(name="regex", args=[nodes.Const(value=pattern), *_]):
+            return _error_of(compiled, pattern)
+        case nodes.Filter(name="jmespath", args=[nodes.Const(value=str(path)), *_]):
+            return _error_of(parsed_path, path)
     return None
 
 
@@ -123,13 +129,13 @@ def _check_test(node: nodes.Test, names: Collection[str]) -> TemplateError | Non
         return unknown_name("test", node.name, TEST_NAMES)
     match node:
         case nodes.Test(name="match" | "search", args=[nodes.Const(value=pattern)]):
-            return _check_pattern(pattern)
+            return _error_of(compiled, pattern)
     return None
 
 
-def _check_pattern(pattern: object) -> TemplateError | None:
+def _error_of(read: Callable[[Any], object], text: object) -> TemplateError | None:
     try:
-        compiled(pattern)
+        read(text)
     except TemplateError as error:
         return error
     return None

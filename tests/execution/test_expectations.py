@@ -196,6 +196,13 @@ def test_a_template_in_a_shape_that_fails_is_an_error_and_not_retried(tmp_path: 
     assert "var.typo is undefined" in str(result.assertions[-1].message)
 
 
+def test_a_template_that_makes_no_regular_expression_is_an_error_of_its_line(tmp_path: Path) -> None:
+    result = run_book(tmp_path, {"script": "echo", "expect": {"stdout": "/{{ '(' }}/"}}).result
+
+    assert (result.outcome, result.kind) == ("failed", "assertion")
+    assert "is no regular expression" in str(result.assertions[-1].message)
+
+
 def test_what_does_not_fit_yet_is_waited_for(tmp_path: Path) -> None:
     script = "echo x >> n; wc -l < n"
     block = {"script": script, "expect": {"stdout": "/3/"}, "retry": {"attempts": 5, "every": "1ms"}}

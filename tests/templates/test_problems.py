@@ -28,6 +28,8 @@ FOREIGN = "template: false on the block"
         ("{{ var.x | selectattr('a', 'definde') }}", 1, 'unknown test "definde"', "did you mean defined?"),
         ("{{ var.x is definde }}", 1, 'unknown test "definde"', "did you mean defined?"),
         ("{{ var.x is match('(') }}", 1, "is no regular expression", None),
+        ("{{ var.x | regex('(') }}", 1, "is no regular expression", None),
+        ("{{ var.x | jmespath('a[') }}", 1, "is no JMESPath", None),
         ("{{ len(var.x) }}", 1, 'unknown function "len"', "it is a filter: x | length"),
         ("{{ int(var.x) }}", 1, 'unknown function "int"', "it is a filter: x | int"),
         ("{{ rnge(3) }}", 1, 'unknown function "rnge"', "did you mean range?"),
