@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 from ..errors import FileError, Place, UnreadableFile, unknown
 from ..model.runbook import AxisSource, Matrix, Named, Rows, Runbook
-from ..model.source import read_source
+from ..model.source import read_source, read_text
 from ..model.tree import plain
 from ..templates import is_template
+from ..text import show_seconds
 from .hosts import check_hosts
 
 MOST_CELLS = 1000
-COMMAND_SECONDS = 60
+LARGEST_PRODUCT = 100 * MOST_CELLS
+COMMAND_SECONDS = 60.0
 
 Known = Mapping[str, object]
 
@@ -32,10 +39,13 @@ class Cell:
     host: Named | None = None
 
 
-def cells_of(runbook: Runbook, given: Known, *, runs_commands: bool) -> tuple[Cell, ...]:
+def cells_of(
+    runbook: Runbook, given: Known, *, runs_commands: bool, command_seconds: float = COMMAND_SECONDS
+) -> tuple[Cell, ...]:
     """The cells of a runbook's hosts and matrix; none if it has neither.
 
-    given: variables from outside, which `{var: NAME}` may name. runs_commands: somebody asked for `{command: LINE}`.
+    given: variables from outside, which `{var: NAME}` may name. runs_commands: somebody asked for `{command: LINE}`,
+    which may take so many seconds.
 
     :raises UnreadableFile: if an axis makes no sense, or nothing is left.
     """
@@ -43,7 +53,7 @@ def cells_of(runbook: Runbook, given: Known, *, runs_commands: bool) -> tuple[Ce
     if runbook.matrix is None:
         return tuple(Cell(host.name, {}, host) for host in runbook.hosts)
     try:
-        cells = _Reader(runbook, given, runs_commands).cells(runbook.matrix)
+        cells = _Reader(runbook, given, command_seconds if runs_commands else None).cells(runbook.matrix)
     except FileError as error:
         raise UnreadableFile([error]) from error
     on_hosts = (Cell(f"{host.name}-{cell.name}", cell.values, host) for host, cell in product(runbook.hosts, cells))
@@ -51,15 +61,17 @@ def cells_of(runbook: Runbook, given: Known, *, runs_commands: bool) -> tuple[Ce
 
 
 class _Reader:
-    """Reads the values of axes, wherever they are."""
+    """Reads the values of axes, wherever they are. command_seconds: for a command; None: none is run."""
 
-    def __init__(self, runbook: Runbook, given: Known, runs_commands: bool) -> None:
+    def __init__(self, runbook: Runbook, given: Known, command_seconds: float | None) -> None:
         self._runbook = runbook
         self._given = given
-        self._runs_commands = runs_commands
+        self._command_seconds = command_seconds
 
     def cells(self, matrix: Matrix) -> tuple[Cell, ...]:
         axes = {axis.name: self._values(axis.values, axis.place, axis.name) for axis in matrix.axes}
+        if (size := math.prod(map(len, axes.values()))) > LARGEST_PRODUCT:
+            raise FileError(f"matrix: {size:,} combinations; at most {MOST_CELLS:,} are run", place=matrix.place)
         combinations = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
         for row in self._rows(matrix.exclude):
             combinations = _without(combinations, row, matrix.exclude, list(axes))
@@ -111,7 +123,7 @@ class _Reader:
     def _of_file(self, name: str, place: Place) -> Sequence[object]:
         path = self._runbook.path.parent / name
         if path.suffix.lower() == ".csv":
-            return _of_csv(path.read_text(encoding="utf-8-sig") if path.is_file() else _gone(name, place))
+            return _of_csv(path, name, place)
         try:
             _, tree = read_source(path, Place(name))
         except UnreadableFile as error:
@@ -123,35 +135,58 @@ class _Reader:
         return values
 
     def _of_command(self, command: str, place: Place) -> Sequence[object]:
-        if not self._runs_commands:
+        if self._command_seconds is None:
             hint = "--runbook-matrix-commands, or the ini setting runbook_matrix_commands, lets it"
             raise FileError(f"matrix: nothing runs while files are collected: {command}", place=place, hint=hint)
         try:
-            ran = subprocess.run(
-                ["bash", "-eo", "pipefail", "-c", command],
-                cwd=self._runbook.path.parent,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
+            code, printed, said = _ran(command, self._runbook.path.parent, self._command_seconds)
+        except OSError as error:
+            raise FileError(f"matrix: {command}: {error.strerror}", place=place) from error
         except subprocess.TimeoutExpired:
-            raise FileError(f"matrix: {command}: took longer than {COMMAND_SECONDS} s", place=place) from None
-        if ran.returncode != 0:
-            said = (ran.stderr.strip().splitlines() or [""])[-1]
-            raise FileError(f"matrix: {command}: exit code {ran.returncode}: {said}", place=place)
-        return [line.strip() for line in ran.stdout.splitlines() if line.strip()]
+            taken = show_seconds(self._command_seconds)
+            raise FileError(f"matrix: {command}: took longer than {taken}", place=place) from None
+        if code != 0:
+            last = (said.strip().splitlines() or [""])[-1]
+            raise FileError(f"matrix: {command}: exit code {code}: {last}", place=place)
+        return [line.strip() for line in printed.splitlines() if line.strip()]
 
 
-def _gone(name: str, place: Place) -> str:
-    raise FileError(f"matrix: there is no file {name}", place=place, hint="relative to the runbook")
+def _ran(command: str, folder: Path, seconds: float) -> tuple[int, str, str]:
+    """Exit code and output of a command line; nothing of it is left running.
+
+    :raises subprocess.TimeoutExpired: if it takes longer. OSError: if there is no bash.
+    """
+    with subprocess.Popen(
+        ["bash", "-eo", "pipefail", "-c", command],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            printed, said = process.communicate(timeout=seconds)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return process.returncode, printed, said
 
 
-def _of_csv(text: str) -> Sequence[object]:
+def _of_csv(path: Path, name: str, place: Place) -> Sequence[object]:
     """The rows by the names of their columns; the values where there is one column alone."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return [next(iter(row.values())) if len(row) == 1 else row for row in rows]
+    try:
+        rows = csv.reader(io.StringIO(read_text(path, Place(name)).text), strict=True)
+        columns, *lines = [row for row in rows if row] or [[]]
+    except (UnreadableFile, csv.Error) as error:
+        message = error.errors[0].message if isinstance(error, UnreadableFile) else f"is no CSV: {error}"
+        raise FileError(f"matrix: {name} {message}", place=place, hint="a path relative to the runbook") from error
+    for line in lines:
+        if len(line) != len(columns):
+            message = f"matrix: {name} has {len(columns)} columns, and a row of {len(line)}: {','.join(line)}"
+            raise FileError(message, place=place, hint="the first line names the columns")
+    return [line[0] if len(columns) == 1 else dict(zip(columns, line, strict=True)) for line in lines]
 
 
 def _without(

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 from time import monotonic
 
+import psutil
 import pytest
 
 QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:random_order")
@@ -84,3 +85,15 @@ class Project:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+
+def processes_at(folder: Path) -> list[psutil.Process]:
+    """The processes that run in a folder, this one apart."""
+    return [process for process in psutil.process_iter() if _is_at(process, folder)]
+
+
+def _is_at(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.pid != os.getpid() and process.cwd() == str(folder)
+    except psutil.Error:
+        return False

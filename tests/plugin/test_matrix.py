@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from tests.plugin.project import Project
+from pytest_runbook.document.matrix import cells_of
+from pytest_runbook.errors import UnreadableFile
+from pytest_runbook.model import load_runbook
+from tests.plugin.project import Project, processes_at
 
 TWO = """
     matrix: {region: [eu-west, us-east], size: [1, 2], exclude: [{region: eu-west, size: 2}]}
@@ -181,6 +185,16 @@ def test_a_command_runs_during_collection_only_if_that_is_asked_for(project: Pro
     assert [node_id.split("::")[1] for node_id in found] == ["a", "b"]
 
 
+def test_a_command_that_takes_too_long_is_an_error_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    book = tmp_path / "b.runbook.yaml"
+    book.write_text("matrix: {n: {command: sleep 60 | cat}}\nblocks: []\n")
+
+    with pytest.raises(UnreadableFile, match=r"b.runbook.yaml:1: matrix: sleep 60 \| cat: took longer than 200 ms"):
+        cells_of(load_runbook(book, shown=book.name), {}, runs_commands=True, command_seconds=0.2)
+
+    assert processes_at(tmp_path) == []
+
+
 WRONG = [
     ("[1]", "matrix must be a mapping, not a list"),
     ("{}", "matrix has no axis"),
@@ -189,7 +203,7 @@ WRONG = [
     ("{n: {vars: x}}", "matrix n names no source"),
     ("{n: {var: nobody}}", 'unknown variable "nobody"'),
     ("{n: {file: nobody.yaml}}", "nobody.yaml"),
-    ("{n: {file: nobody.csv}}", "there is no file nobody.csv"),
+    ("{n: {file: nobody.csv}}", "nobody.csv can't be read: No such file"),
     ("{n: [1], exclude: [{m: 1}]}", 'matrix exclude: unknown axis "m"'),
     ("{n: [1], exclude: [{n: 2}]}", "matrix exclude: no cell has {'n': 2}"),
     ("{n: [1], exclude: [{n: 1}]}", "matrix: nothing is left of it"),
@@ -197,12 +211,21 @@ WRONG = [
     ("{include: [{}]}", "matrix include: an empty mapping makes no cell"),
     ("{n: [1], include: 5}", "matrix include must be a list of mappings"),
     ("{n: [1], m: {command: 'exit 3'}}", "exit code 3"),
+    ("{n: {file: bad.csv}}", "bad.csv byte 0xff is not UTF-8"),
+    ("{n: {file: odd.csv}}", "odd.csv has 2 columns, and a row of 1: c"),
+    ("{n: {file: quote.csv}}", "quote.csv is no CSV"),
+    ("{n: {file: head.csv}}", "matrix n: there are no values"),
+    (f"{{{', '.join(f'{name}: {list(range(10))}' for name in 'abcdef')}}}", "1,000,000 combinations; at most 1,000"),
 ]
 
 
 @pytest.mark.parametrize(("matrix", "message"), WRONG)
 def test_a_matrix_that_makes_no_sense_is_an_error_with_its_line(project: Project, matrix: str, message: str) -> None:
     project.write("b.runbook.yaml", f"name: B\nmatrix: {matrix}\nblocks: [{{script: 'true'}}]\n")
+    project.write("odd.csv", "a,b\nc\n")
+    project.write("quote.csv", 'n\n"a')
+    project.write("head.csv", "n\n")
+    (project.path / "bad.csv").write_bytes(b"n\n\xff\n")
 
     result = project.run("--runbook-matrix-commands", "b.runbook.yaml")
 
