@@ -6,10 +6,15 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+
+_OLD = 60.0  # seconds; a file is written within milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +128,21 @@ class FileStorage:
     def _make(self, folder: Path) -> None:
         if folder not in self._made:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_halves(folder)
             self._made.add(folder)
 
 
 def stamp_of(parts: Mapping[str, object]) -> str:
     """A digest of what a stored context depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _remove_halves(folder: Path) -> None:
+    """Remove what was left by processes that were killed while they wrote."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # somebody else was quicker
+            if path.suffix != ".json" and time.time() - path.stat().st_mtime > _OLD:
+                path.unlink()
 
 
 def _open_private(path: str, flags: int) -> int:

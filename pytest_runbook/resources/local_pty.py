@@ -84,7 +84,7 @@ class LocalPty:
         opened.callback(self._selector.close)
         self._since = self._last_event = time.monotonic()
         self._popen = self._device.start(argv, cwd, env)
-        self._family.note_start(self._popen.pid)
+        self._keeper.families.note_start(self._family, self._popen.pid)
         opened.callback(self._popen.poll)
         self._watch = watch_exit(self._popen.pid)
         opened.callback(self._watch.close)

@@ -19,6 +19,7 @@ import anyio
 
 from .process_table import ProcessInfo, all_processes, children, descendants, environment_of, ignores, now
 from .subreaper import Subreaper
+from .watchdog import Watchdog
 
 RUN_VARIABLE = "RUNBOOK_RUN_ID"
 EXECUTION_VARIABLE = "RUNBOOK_EXECUTION_ID"
@@ -82,10 +83,6 @@ class ProcessFamily:
     since: float = field(default_factory=now)
     until: float = math.inf
 
-    def note_start(self, pid: int) -> None:
-        """Say which process it is."""
-        self.sessions.add(pid)
-
     @property
     def has_ended(self) -> bool:
         return self.until < math.inf
@@ -99,10 +96,12 @@ class FamilyRegister:
     """The families that we know, and who belongs to them.
 
     subreaper: kept open while there is a family, so that its orphans become our children; None: only marks find them.
+    watchdog: ends them all if this process can't any more.
     """
 
-    def __init__(self, subreaper: Subreaper | None = None) -> None:
+    def __init__(self, subreaper: Subreaper | None = None, watchdog: Watchdog | None = None) -> None:
         self._subreaper = subreaper
+        self._watchdog = watchdog
         self._longest = Grace(interrupt=math.inf, terminate=math.inf)
         self._families: list[ProcessFamily] = []
 
@@ -115,7 +114,13 @@ class FamilyRegister:
             self._subreaper.open()
         family = ProcessFamily(mark=mark)
         self._families.append(family)
+        if self._watchdog is not None:
+            self._watchdog.note_family(family)
         return family
+
+    def note_start(self, family: ProcessFamily, pid: int) -> None:
+        """Say which process the child is."""
+        self._add_sessions(family, [pid])
 
     def note_end(self, family: ProcessFamily) -> None:
         """Say that the child itself has ended and its exit status is taken.
@@ -125,12 +130,14 @@ class FamilyRegister:
         family.until = now()
         if self._is_adopting:
             members = [process for process in children(os.getpid()) if self._is_member(process, [family])]
-            family.sessions.update(number for process in members for number in (process.session, process.pid))
+            self._add_sessions(family, [number for process in members for number in (process.session, process.pid)])
 
     def forget(self, families: Collection[ProcessFamily]) -> None:
         """Strike families that nothing is left of."""
         forgotten = set(families)
         self._families = [family for family in self._families if family not in forgotten]
+        if self._watchdog is not None:
+            self._watchdog.keep_only(self._families)
         if self._subreaper is not None and not self._families:
             self._subreaper.close()
 
@@ -186,6 +193,11 @@ class FamilyRegister:
             if child.is_zombie and (known or child.session not in (ours, child.pid)):
                 self._reap([child.pid])
 
+    def _add_sessions(self, family: ProcessFamily, pids: Collection[int]) -> None:
+        family.sessions.update(pids)
+        if self._watchdog is not None:
+            self._watchdog.note_sessions(pids)
+
     @property
     def _is_adopting(self) -> bool:
         return self._subreaper is not None and self._subreaper.is_open
@@ -199,6 +211,8 @@ class FamilyRegister:
         """True if it belongs to one of the families by itself, whatever its parent."""
         if process.session == os.getsid(0):
             return False  # nothing that came of a family gets back into our session
+        if self._watchdog is not None and process.pid == self._watchdog.pid:
+            return False
         if any(process.session in family.sessions for family in families):
             return True
         environment = environment_of(process.pid)

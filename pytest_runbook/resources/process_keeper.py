@@ -15,6 +15,7 @@ import anyio
 from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send
 from .process_table import command_of, now
 from .subreaper import Subreaper
+from .watchdog import Watchdog
 
 _KILL_TIMEOUT = 1.0
 _DRAIN_SIZE = 1 << 16
@@ -39,12 +40,15 @@ class Leftover:
 class ProcessKeeper:
     """Keeps account of the families of all runs, and of the pipes that outlive the process they were made for.
 
+    watchdog: ends them if this process is killed.
+
     On Linux their orphans become our children for as long as there is a family, so that nothing gets away, whatever it
     does to its group, its parent and its environment. Elsewhere the marks in the environment find it.
     """
 
     def __init__(self) -> None:
-        self.families = FamilyRegister(Subreaper())
+        self.watchdog = Watchdog()
+        self.families = FamilyRegister(Subreaper(), self.watchdog)
         self._drains = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
@@ -55,6 +59,7 @@ class ProcessKeeper:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self._end(list(self.families), DEFAULT_GRACE)
+        self.watchdog.close()
         self._drains.cancel_scope.cancel()
         await self._drains.__aexit__(None, None, None)
 

@@ -78,7 +78,7 @@ async def run_process(
     family = families.add(mark)
     try:
         with _Child(argv, cwd, {**env, **mark.environment}, stdin, _listener(output, on_output)) as child:
-            family.note_start(child.pid)
+            families.note_start(family, child.pid)
             try:
                 await child.run()
             except BaseException:

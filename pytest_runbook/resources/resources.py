@@ -99,6 +99,7 @@ class Resources:
         """A folder of this run, for nobody else's eyes; gone at its end."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
+            self.processes.watchdog.note_folder(self._folder)
         return self._folder
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -185,6 +186,18 @@ def test_what_can_not_be_written_whole_is_not_written_at_all(tmp_path: Path) -> 
     )
 
     assert result.stdout.splitlines() == ["File too large", "first 2"]
+
+
+def test_halves_that_somebody_left_who_was_killed_are_removed(tmp_path: Path) -> None:
+    FileStorage(tmp_path).save("doc", "a", STORED)
+    (file,) = tmp_path.rglob("*.json")
+    left, being_written = file.with_suffix(".123"), file.with_suffix(".124")
+    left.write_text("{")
+    being_written.write_text("{")
+    os.utime(left, (0, 0))
+    FileStorage(tmp_path).save("doc", "a", STORED)
+
+    assert set(file.parent.iterdir()) == {file, being_written}
 
 
 def test_a_folder_that_can_not_be_written_is_a_note_of_the_run(tmp_path: Path) -> None:

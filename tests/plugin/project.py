@@ -84,6 +84,7 @@ class Project:
         for process in self._started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            if process.stdout is not None and not process.stdout.closed:
                 process.communicate()
 
 

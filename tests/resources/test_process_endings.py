@@ -425,6 +425,7 @@ def test_orphans_that_ended_are_not_kept_as_zombies(tmp_path: Path) -> None:
         async with ProcessKeeper() as keeper:
             outcome = await sh("sleep 0.01 >/dev/null 2>&1 & (sleep 0.02 >/dev/null 2>&1 &); echo", tmp_path, keeper)
             assert outcome.exit_code == 0
+            before.update(child for child in children() if child.pid == keeper.watchdog.pid)
             orphans = children() - before
             await until(lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in orphans))
             await keeper.end_leftovers("run")
