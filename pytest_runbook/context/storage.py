@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-
 _OLD = 60.0  # seconds; a file is written within milliseconds
 
 
@@ -94,14 +93,7 @@ class FileStorage:
         path = self._path(document_id, block_id)
         self._make(path.parent)
         data = json.dumps({"stamp": context.stamp, "items": context.items}, separators=(",", ":"))
-        temporary = path.with_suffix(f".{os.getpid()}")
-        try:
-            with open(temporary, "w", encoding="ascii", opener=_open_private) as file:
-                file.write(data)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, data.encode())
 
     def load(self, document_id: str, block_id: str) -> StoredContext | None:
         try:
@@ -132,6 +124,22 @@ class FileStorage:
             self._made.add(folder)
 
 
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, whatever becomes of us and of the disk meanwhile.
+
+    :raises OSError: if it can't be written.
+    """
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def stamp_of(parts: Mapping[str, object]) -> str:
     """A digest of what a stored context depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -143,10 +151,6 @@ def _remove_halves(folder: Path) -> None:
         with suppress(FileNotFoundError):  # somebody else was quicker
             if path.suffix != ".json" and time.time() - path.stat().st_mtime > _OLD:
                 path.unlink()
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _file_name(identifier: str) -> str:

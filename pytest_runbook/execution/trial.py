@@ -15,6 +15,7 @@ from ..context.items import DocumentVar, DocumentVars
 from ..context.values import ContextValue, Reads, Source
 from ..errors import AssertionsFailed, InternalError, NotTried, RunbookError
 from ..model.runbook import Capture, Condition
+from ..resources.shortages import shortage
 from .assertions import Difference, Explain, Judge, mentions
 from .context import ExecutionContext, WorkResult
 from .result import AssertionTrace, Section, Verdict
@@ -236,6 +237,9 @@ def _texts(output: Mapping[str, object]) -> Iterator[str]:
 
 
 def internal(error: BaseException) -> RunbookError:
+    """What came out of a block type's code without being an error of its own."""
+    if known := shortage(error):
+        return known
     frames = []
     trace = error.__traceback__
     while trace is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ..context.storage import write_whole
 from ..document.written_checks import checks_of_run, lacks_checks, not_passed
 from ..model.checks_update import updated_checks
 from .collection import UnreadableItem
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from ..model.catalog import BlockCatalog
     from ..model.runbook import Runbook
     from .summary import Summary
+
+_NEW_FILE = 0o666
 
 
 class ChecksFiles:
@@ -55,10 +60,12 @@ class ChecksFiles:
         if self._redactor.holds_secret(text):
             self._summary.note(f"{path.name} was not written: a secret would be in it")
             return
+        if path.exists():
+            return
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
+            write_whole(path, text.encode(), _NEW_FILE)
+        except OSError as error:
+            self._summary.note(f"{path.name} was not written: {error.strerror}")
             return
         self._summary.note(f"{path.name} was written: what was seen of {len(run.document.items)} blocks")
 
@@ -67,10 +74,20 @@ class ChecksFiles:
         if update is None:
             return
         if update.told:
-            update.path.write_bytes(update.text.encode())
+            _write_again(update.path.resolve(), update.text.encode())
         elif not update.by_hand:
             self._summary.note(f"{book.checks}: up to date")
         for line in update.told:
             self._summary.note(f"{book.checks}:{line}")
         for line in update.by_hand:
             self._summary.note(f"{book.checks}:{line}: could not be written; do it by hand")
+
+
+def _write_again(path: Path, data: bytes) -> None:
+    """:raises pytest.UsageError: if it can't be written; it is as it was, then."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        write_whole(path, data, mode)
+        path.chmod(mode)  # which had the umask taken off
+    except OSError as error:
+        raise pytest.UsageError(f"{path} can't be written, and is as it was: {error.strerror}") from error

@@ -11,13 +11,14 @@ import math
 import os
 import signal
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import anyio
 
 from .process_table import ProcessInfo, all_processes, children, descendants, environment_of, ignores, now
+from .shortages import SpareFile
 from .subreaper import Subreaper
 from .watchdog import Watchdog
 
@@ -96,12 +97,18 @@ class FamilyRegister:
     """The families that we know, and who belongs to them.
 
     subreaper: kept open while there is a family, so that its orphans become our children; None: only marks find them.
-    watchdog: ends them all if this process can't any more.
+    watchdog: ends them all if this process can't any more. spare: what to look for processes with if no file is left.
     """
 
-    def __init__(self, subreaper: Subreaper | None = None, watchdog: Watchdog | None = None) -> None:
+    def __init__(
+        self,
+        subreaper: Subreaper | None = None,
+        watchdog: Watchdog | None = None,
+        spare: SpareFile | None = None,
+    ) -> None:
         self._subreaper = subreaper
         self._watchdog = watchdog
+        self._spare = spare
         self._longest = Grace(interrupt=math.inf, terminate=math.inf)
         self._families: list[ProcessFamily] = []
 
@@ -149,6 +156,10 @@ class FamilyRegister:
 
     def living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
         """What lives of these families."""
+        with self._spare.lent() if self._spare is not None else nullcontext():
+            return self._living(families)
+
+    def _living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
         candidates = descendants(os.getpid()) if self._is_adopting else all_processes()
         members = {process.pid for process in candidates if self._is_member(process, families)}
         while more := {process.pid for process in candidates if process.parent in members} - members:

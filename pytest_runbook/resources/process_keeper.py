@@ -14,6 +14,7 @@ import anyio
 
 from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send
 from .process_table import command_of, now
+from .shortages import SpareFile
 from .subreaper import Subreaper
 from .watchdog import Watchdog
 
@@ -48,10 +49,12 @@ class ProcessKeeper:
 
     def __init__(self) -> None:
         self.watchdog = Watchdog()
-        self.families = FamilyRegister(Subreaper(), self.watchdog)
+        self._spare = SpareFile()
+        self.families = FamilyRegister(Subreaper(), self.watchdog, self._spare)
         self._drains = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
+        self._spare.open()
         await self._drains.__aenter__()
         return self
 
@@ -60,6 +63,7 @@ class ProcessKeeper:
     ) -> None:
         await self._end(list(self.families), DEFAULT_GRACE)
         self.watchdog.close()
+        self._spare.close()
         self._drains.cancel_scope.cancel()
         await self._drains.__aexit__(None, None, None)
 

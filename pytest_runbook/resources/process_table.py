@@ -10,6 +10,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,13 +92,12 @@ def ignores(pid: int, number: int) -> bool:
 
 def command_of(pid: int) -> str:
     """The command line for people, shortened; the name where there is none to be seen."""
-    import psutil  # not for every run: only where something was left behind
+    with suppress(Exception):  # whatever keeps us from knowing it, nobody is to be left running for it
+        import psutil  # not for every run: only where something was left behind
 
-    try:
         process = psutil.Process(pid)
         return shorten(" ".join(process.cmdline()) or process.name(), COMMAND_LIMIT)
-    except psutil.Error:
-        return "?"
+    return "?"
 
 
 def _below(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> list[ProcessInfo]:

@@ -15,9 +15,7 @@ from typing import Protocol
 
 from ..errors import BlockFailed
 from .interpreters import find_program
-
-_NO_FILES = (errno.EMFILE, errno.ENFILE)
-_NO_PROCESSES = (errno.EAGAIN, errno.ENOMEM)
+from .shortages import FILES_HINT, NO_FILES, NO_PROCESSES, PROCESSES_HINT
 
 
 class ExitWatch(Protocol):
@@ -59,7 +57,7 @@ def watch_exit(pid: int) -> ExitWatch:
         try:
             return _DescriptorWatch(pid)
         except OSError as error:
-            if error.errno in _NO_FILES:
+            if error.errno in NO_FILES:
                 raise
     return _ThreadWatch(pid)
 
@@ -132,10 +130,10 @@ def start_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> I
 
 
 def _refusal(error: OSError, program: str, cwd: Path, path: str | None) -> tuple[str, str]:
-    if error.errno in _NO_FILES:
-        return f'"{program}" can\'t be started: no file descriptors are left', "raise the limit: ulimit -n 4096"
-    if error.errno in _NO_PROCESSES:
-        return f'"{program}" can\'t be started: {error.strerror}', "too many processes, or too little memory: ulimit -u"
+    if error.errno in NO_FILES:
+        return f'"{program}" can\'t be started: no file descriptors are left', FILES_HINT
+    if error.errno in NO_PROCESSES:
+        return f'"{program}" can\'t be started: {error.strerror}', PROCESSES_HINT
     if error.errno == errno.E2BIG:
         return (
             f'"{program}" can\'t be started: its arguments and its environment are too long',

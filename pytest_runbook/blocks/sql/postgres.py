@@ -138,6 +138,9 @@ class Postgres(SqlBlockBehavior):
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             raise _not_connected(error, connection_string) from error
+        except KeyError as error:  # the driver asks the system who we are, which knows no name for this uid
+            hint = f"say it: {urlsplit(connection_string).scheme}://USER@HOST/DATABASE"
+            raise BlockFailed("the uri has no user, and ours has no name", hint=hint) from error
         session = PostgresSession(self.target(context, connection_string), connection)
         try:
             for name, codec in CODECS.items():
