@@ -10,10 +10,11 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+_WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 SHORTEST_MASKABLE = 4
 
 # user:password@ in any URI; the user and the rest stay readable.
@@ -136,15 +137,17 @@ class StreamRedactor:
 
 
 def _gather(data: object, texts: list[str]) -> None:
-    """Add every text in JSON-like data, keys included."""
-    if isinstance(data, str):
-        texts.append(data)
-    elif isinstance(data, dict):
+    """Add every text in JSON-like data that is no text itself, keys included."""
+    values: Iterable[object] = ()
+    if isinstance(data, dict):
         texts += map(str, data)
-        for value in data.values():
-            _gather(value, texts)
+        values = data.values()
     elif isinstance(data, list | tuple):
-        for value in data:
+        values = data
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+        elif type(value) not in _WITHOUT_TEXT:
             _gather(value, texts)
 
 
