@@ -39,12 +39,16 @@ if TYPE_CHECKING:
     from .document.runtime import Runtime as Runtime
     from .document.runtime import open_runtime as open_runtime
     from .document.settings import Settings as Settings
+    from .document.workspace import DefaultDirectory as DefaultDirectory
     from .errors import AssertionsFailed as AssertionsFailed
+    from .errors import BlockExecutionError as BlockExecutionError
     from .errors import BlockFailed as BlockFailed
     from .errors import Cancelled as Cancelled
     from .errors import ContextError as ContextError
     from .errors import FileError as FileError
     from .errors import InternalError as InternalError
+    from .errors import Malformed as Malformed
+    from .errors import NotTried as NotTried
     from .errors import Place as Place
     from .errors import Refused as Refused
     from .errors import RunbookError as RunbookError
@@ -52,13 +56,22 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import Unreachable as Unreachable
     from .errors import UnreadableFile as UnreadableFile
+    from .execution.children import ChildReference as ChildReference
     from .execution.context import ExecutionContext as ExecutionContext
+    from .execution.context import Findings as Findings
     from .execution.context import WorkResult as WorkResult
     from .execution.handle import ExecutionHandle as ExecutionHandle
     from .execution.lifecycle import Limit as Limit
+    from .execution.result import AssertionTrace as AssertionTrace
+    from .execution.result import Attempts as Attempts
     from .execution.result import BlockResult as BlockResult
+    from .execution.result import Operand as Operand
     from .execution.result import Outcome as Outcome
+    from .execution.result import Provenance as Provenance
     from .execution.result import Section as Section
+    from .execution.result import Turn as Turn
+    from .execution.result import Verdict as Verdict
+    from .masking import Redactor as Redactor
     from .messages.channel import Callback as Callback
     from .messages.channel import ClientMessageChannel as ClientMessageChannel
     from .messages.channel import MessageStream as MessageStream
@@ -83,6 +96,8 @@ if TYPE_CHECKING:
     from .model.loading import load_runbook as load_runbook
     from .model.runbook import BlockSpec as BlockSpec
     from .model.runbook import Runbook as Runbook
+    from .resources.login_environment import LoginShell as LoginShell
+    from .resources.pty import PtyStore as PtyStore
 
 _NAMES_OF = {
     "blocking": ("EngineThread", "OpenRunbook"),
@@ -109,13 +124,17 @@ _NAMES_OF = {
     "document.run": ("RunbookRun",),
     "document.runtime": ("Runtime", "open_runtime"),
     "document.settings": ("Settings",),
+    "document.workspace": ("DefaultDirectory",),
     "errors": (
         "AssertionsFailed",
+        "BlockExecutionError",
         "BlockFailed",
         "Cancelled",
         "ContextError",
         "FileError",
         "InternalError",
+        "Malformed",
+        "NotTried",
         "Place",
         "Refused",
         "RunbookError",
@@ -124,10 +143,22 @@ _NAMES_OF = {
         "Unreachable",
         "UnreadableFile",
     ),
-    "execution.context": ("ExecutionContext", "WorkResult"),
+    "execution.children": ("ChildReference",),
+    "execution.context": ("ExecutionContext", "Findings", "WorkResult"),
     "execution.handle": ("ExecutionHandle",),
     "execution.lifecycle": ("Limit",),
-    "execution.result": ("BlockResult", "Outcome", "Section"),
+    "execution.result": (
+        "AssertionTrace",
+        "Attempts",
+        "BlockResult",
+        "Operand",
+        "Outcome",
+        "Provenance",
+        "Section",
+        "Turn",
+        "Verdict",
+    ),
+    "masking": ("Redactor",),
     "messages.channel": ("Callback", "ClientMessageChannel", "MessageStream"),
     "messages.client": (
         "BlockContextUpdate",
@@ -146,6 +177,8 @@ _NAMES_OF = {
     "model.catalog": ("BlockType", "Prop", "PropType"),
     "model.loading": ("load_runbook",),
     "model.runbook": ("BlockSpec", "Runbook"),
+    "resources.login_environment": ("LoginShell",),
+    "resources.pty": ("PtyStore",),
 }
 _HOMES = {name: module for module, names in _NAMES_OF.items() for name in names}
 

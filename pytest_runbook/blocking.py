@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, overload
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -24,6 +24,8 @@ from .messages.channel import ClientMessageChannel
 from .messages.client import PromptAnswer
 from .messages.events import Event
 from .model.runbook import BlockSpec, Runbook
+
+ResultT = TypeVar("ResultT")
 
 
 class EngineThread:
@@ -57,6 +59,21 @@ class EngineThread:
             self._stack.push(listening.pop_all())  # the endings of blocks on leaving are heard as well
             self._stack.push(stack.pop_all())
         return self
+
+    @property
+    def runtime(self) -> Runtime:
+        """What `call` may call; nothing of it may be used in another thread than the engine's."""
+        return self._runtime
+
+    @overload
+    def call(self, function: Callable[..., Awaitable[ResultT]], *arguments: object) -> ResultT: ...
+
+    @overload
+    def call(self, function: Callable[..., ResultT], *arguments: object) -> ResultT: ...
+
+    def call(self, function: Callable[..., object], *arguments: object) -> object:
+        """Call a function, async or not, in the engine's thread, and wait for what it gives."""
+        return self._portal.call(function, *arguments)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, at)
@@ -107,9 +124,9 @@ class OpenRunbook:
         """
         return self._portal.call(RunbookRun(self._document, self._runtime).step, block_id)
 
-    def cancel(self, reason: str = "cancelled") -> None:
-        """End what runs; of a whole run, clean-ups still have their turn."""
-        self._portal.call(self._cancel, reason)
+    def cancel(self, reason: str = "cancelled", *, block_id: str | None = None) -> None:
+        """End what runs, or one block; of a whole run, clean-ups still have their turn."""
+        self._portal.call(self._cancel, reason, block_id)
 
     def pause(self) -> None:
         """Start no further block of a run, until `resume`."""
@@ -123,6 +140,15 @@ class OpenRunbook:
     def context(self, block_id: str) -> ResolvedContext:
         """What a block sees."""
         return self._portal.call(self._document.resolved_context, block_id)
+
+    def output(self, block_id: str) -> Mapping[str, object] | None:
+        """A block's ``output``, None if it left none."""
+        return self._portal.call(self._document.output, block_id)
+
+    @property
+    def document(self) -> Document:
+        """For `EngineThread.call`; nothing of it may be used in another thread than the engine's."""
+        return self._document
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
         """Answer a question that a block asked.
@@ -144,8 +170,12 @@ class OpenRunbook:
         """Take away what any block left."""
         self._portal.call(self._document.reset)
 
-    def _cancel(self, reason: str) -> None:
-        if self._run is None:
-            self._document.cancel(reason=reason)
+    def load_contexts(self) -> int:
+        """Take what an earlier run left in the storage; gives to how many blocks."""
+        return self._portal.call(self._document.load_contexts)
+
+    def _cancel(self, reason: str, block_id: str | None) -> None:
+        if self._run is None or block_id is not None:
+            self._document.cancel(block_id, reason)
         else:
             self._run.cancel(reason)

@@ -49,28 +49,3 @@ def test_type_checkers_see_the_same_names() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Documnet'"):
         _ = pytest_runbook.Documnet
-
-
-PROGRAM = """
-from pytest_runbook import ExecutionHandle, Inputs, RunbookRun, Settings, open_runtime
-
-async def main() -> str:
-    async with open_runtime(Settings(block_timeout=5)) as runtime:
-        document = runtime.open_document("a.yaml", Inputs())
-        handle: ExecutionHandle = document.start_execution(document.items[0].id)
-        results = await RunbookRun(document, runtime).run_all()
-        reveal_type(results)
-        handle.nope
-        return handle.id
-"""
-
-
-def test_a_user_s_program_is_type_checked_against_it(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
-
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "program.py"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
-
-    assert 'Revealed type is "tuple[pytest_runbook.execution.result.BlockResult, ...]"' in told.replace("builtins.", "")
-    assert '"ExecutionHandle" has no attribute "nope"' in told
-    assert "Found 1 error" in told

@@ -16,6 +16,7 @@ from pytest_runbook import (
     EngineThread,
     Event,
     EventKind,
+    MemoryStorage,
     OpenRunbook,
     PromptAnswer,
     Settings,
@@ -169,3 +170,42 @@ def test_leaving_it_ends_what_runs(tmp_path: Path) -> None:
 
     heard.waits_for(EventKind.BLOCK_CANCELLED)
     threads.shutdown()
+
+
+def test_one_block_is_cancelled_and_the_run_says_so(tmp_path: Path) -> None:
+    heard = Heard()
+    with EngineThread(on_event=heard.events.put) as engine, ThreadPoolExecutor() as threads:
+        book = engine.open(written(tmp_path, f"on_failure: continue\n{LONG}"))
+        running = threads.submit(book.run)
+        heard.waits_for(EventKind.BLOCK_STARTED)
+        book.cancel("enough", block_id=book.blocks[1].id)
+        book.cancel("enough", block_id=book.blocks[0].id)
+        long, clean = running.result(WAIT)
+
+    assert (long.kind, long.message, clean.outcome) == ("cancelled", "enough", "passed")
+
+
+def test_what_was_left_is_there_in_the_next_engine(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    with EngineThread(storage=storage) as engine:
+        engine.open(written(tmp_path, BOOK)).run()
+    with EngineThread(storage=storage) as engine:
+        book = engine.open(written(tmp_path, BOOK))
+        loaded = book.load_contexts()
+        output = book.output(book.blocks[0].id)
+        below = book.context(book.blocks[1].id).variables
+
+    assert loaded == 3
+    assert output is not None
+    assert output["stdout"] == "1\n"
+    assert below == {"a": "1"}
+
+
+def test_anything_of_the_engine_is_called_in_its_thread(tmp_path: Path) -> None:
+    with EngineThread() as engine:
+        book = engine.open(written(tmp_path, BOOK))
+
+        assert engine.call(threading.get_ident) != threading.get_ident()
+        assert engine.call(engine.runtime.shutdown_limit) is None
+        with pytest.raises(KeyError):
+            engine.call(book.document.start_execution, "nothing")
