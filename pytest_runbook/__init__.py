@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .blocking import EngineThread as EngineThread
     from .blocking import OpenRunbook as OpenRunbook
     from .blocks.behavior import BlockBehavior as BlockBehavior
+    from .blocks.effect import Effect as Effect
     from .blocks.registry import BlockPlugin as BlockPlugin
     from .blocks.registry import BlockRegistry as BlockRegistry
     from .context.block_context import BlockContext as BlockContext
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from .model.catalog import PropType as PropType
     from .model.loading import load_runbook as load_runbook
     from .model.runbook import BlockSpec as BlockSpec
+    from .model.runbook import Effects as Effects
     from .model.runbook import Runbook as Runbook
     from .resources.login_environment import LoginShell as LoginShell
     from .resources.pty import PtyStore as PtyStore
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
 _NAMES_OF = {
     "blocking": ("EngineThread", "OpenRunbook"),
     "blocks.behavior": ("BlockBehavior",),
+    "blocks.effect": ("Effect",),
     "blocks.registry": ("BlockPlugin", "BlockRegistry"),
     "context.block_context": ("BlockContext",),
     "context.items": (
@@ -176,7 +179,7 @@ _NAMES_OF = {
     "messages.status": ("ExecutionStatus", "State"),
     "model.catalog": ("BlockType", "Prop", "PropType"),
     "model.loading": ("load_runbook",),
-    "model.runbook": ("BlockSpec", "Runbook"),
+    "model.runbook": ("BlockSpec", "Effects", "Runbook"),
     "resources.login_environment": ("LoginShell",),
     "resources.pty": ("PtyStore",),
 }

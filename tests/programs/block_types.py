@@ -20,6 +20,8 @@ from pytest_runbook import (
     DocumentSshHost,
     DocumentVar,
     DocumentVars,
+    Effect,
+    Effects,
     EventKind,
     ExecutionContext,
     FileError,
@@ -46,8 +48,8 @@ class Greet(BlockBehavior):
     uses_host = False
     asks_first = False
 
-    def writes(self, context: ExecutionContext) -> str | None:
-        return None
+    def effects(self, context: ExecutionContext) -> Effect:
+        return self.said_effect or Effect(level=Effects.READ, reason="a greeting changes nothing")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         findings: Findings = context.findings
@@ -59,8 +61,9 @@ class Greet(BlockBehavior):
             raise Unreachable(f"there is no {whom}", hint="greet somebody")
         if whom == "?":
             raise Malformed("that is no name", place=self.spec.place_of("whom"))
-        if context.read_only:
-            raise NotTried("nobody is greeted in a read-only run")
+        effect = self.effects(context)
+        if context.read_only and effect.level is not Effects.READ:
+            raise NotTried(f"nobody is greeted in a read-only run: {effect.reason}")
         word = await self.word(context)
         context.send_output(f"{word} {whom}\n".encode())
         context.set_state({"greeted": whom, "heard": context.has_listener})

@@ -28,6 +28,7 @@ from pytest_runbook import (
     DefaultDirectory,
     Document,
     DocumentVar,
+    Effects,
     EngineThread,
     Event,
     EventBus,
@@ -129,6 +130,7 @@ DIRECTORIES = {
     DefaultDirectory.AUTO: "its own, or its workspace's", DefaultDirectory.FILE: "its own",
     DefaultDirectory.ROOTDIR: "the root", DefaultDirectory.INVOCATION: "where the program was started",
 }  # fmt: skip
+LEVELS = {Effects.READ: "reads", Effects.WRITE: "writes", Effects.DESTRUCTIVE: "destroys"}
 SHELLS = {LoginShell.NEVER: "ours", LoginShell.ONCE: "a login shell's", LoginShell.EACH: "login shells"}
 
 
@@ -152,7 +154,7 @@ def settings(folder: Path) -> Settings:
     return Settings(
         root=folder, invocation=folder, block_timeout=30, cleanup_timeout=10, shutdown=5,
         default_directory=DefaultDirectory.FILE, interpreters={"zsh": "bash"}, login_shell=LoginShell.NEVER,
-        read_only=False, saved_answers=False, runbook_root=folder, runbook_loader=loaded, unknown_blocks="error",
+        effects=Effects.WRITE, saved_answers=False, runbook_root=folder, runbook_loader=loaded, unknown_blocks="error",
         asks_people=True, difference=lambda operator, left, right: [f"{left!r} {operator} {right!r}"],
     )  # fmt: skip
 
@@ -273,7 +275,8 @@ def aside(runtime: Runtime, bus: EventBus) -> list[str]:
         store.delete_for_document("d")
         assert kept is None or kept.stamp == "stamp"
     is_known = "greet" in runtime.registry.catalog
-    where = f"{DIRECTORIES[runtime.settings.default_directory]}, {SHELLS[runtime.settings.login_shell]}"
+    allowed = [word for level, word in LEVELS.items() if not level.exceeds(runtime.settings.effects)]
+    where = f"{allowed} {DIRECTORIES[runtime.settings.default_directory]}, {SHELLS[runtime.settings.login_shell]}"
     return [
         where,
         f"{masked} {sorted(redactor.unmaskable)} {bus.has_subscribers} {is_known} {runtime.settings.shutdown}",
