@@ -156,6 +156,8 @@ class FamilyRegister:
 
     def living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
         """What lives of these families."""
+        if not families:
+            return []
         with self._spare.lent() if self._spare is not None else nullcontext():
             return self._living(families)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import anyio
+
 from .database_sessions import DatabaseSessions
 from .interpreters import Interpreter
 from .login_environment import LoginShell, login_environment
@@ -52,15 +54,19 @@ class Resources:
         self._ssh: SshPool | None = None
         self._emit: Emit = lambda kind, data: None
         self._note: Callable[[str], object] = lambda text: None
+        self._tasks = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
         await self.processes.__aenter__()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         try:
+            self._tasks.cancel_scope.cancel()
+            await self._tasks.__aexit__(None, None, None)
             await self.processes.__aexit__(kind, error, at)
             await self.databases.aclose()
             if self._http is not None:
@@ -117,7 +123,7 @@ class Resources:
         if self._ssh is None:
             from .ssh.pool import SshPool
 
-            self._ssh = SshPool(self._emit, self._note)
+            self._ssh = SshPool(self._emit, self._note, self._tasks.start_soon)
         return self._ssh
 
     def report_to(self, emit: Emit, note: Callable[[str], object]) -> None:

@@ -29,7 +29,7 @@ def running(word: str) -> list[str]:
     return found
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something to become true."""
     with anyio.fail_after(seconds):
         while not holds():  # noqa: ASYNC110 - nobody tells us

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import Opened, inside
 from tests.run_book import run_book
-from tests.servers.sshd import Sshd
-from tests.ssh.processes import is_running
+from tests.servers.sshd import Sshd, sshd
+from tests.ssh.conftest import Home
+from tests.ssh.processes import is_running, until
 
 pytestmark = pytest.mark.usefixtures("web")
 HOST = {"host": "web"}
@@ -158,6 +160,45 @@ def test_what_rc_files_print_is_no_output(tmp_path: Path, server: Sshd) -> None:
         rc.unlink()
 
     assert (ran.output["stdout"], ran.output["stderr"]) == ("out\n", "err\n")
+
+
+def test_what_a_script_writes_into_rc_files_counts_for_the_next_one(tmp_path: Path, server: Sshd) -> None:
+    blocks = [{"script": f"echo 'export NEW={number}' > ~/.bashrc; echo $NEW"} for number in range(4)]
+    try:
+        ran = run_book(tmp_path, HOST, *blocks)
+    finally:
+        (server.home / ".bashrc").unlink()
+
+    assert [output and output["stdout"] for output in ran.outputs] == ["\n", "0\n", "1\n", "2\n"]
+
+
+def test_the_next_script_finds_its_login_done(tmp_path: Path, server: Sshd) -> None:
+    rc, logins = server.home / ".bashrc", tmp_path / "logins"
+    rc.write_text(f"echo >> {logins}\n")
+
+    async def work(book: Opened) -> None:
+        for name in ("A", "B"):
+            await book.run.step(book.block(name))
+        await until(lambda: logins.read_text() == "\n\n\n\n")  # that of the helper shell, two scripts, and the next one
+        rc.unlink()
+        await book.run.step(book.block("C"))
+        await book.run.finish()
+        assert set(book.outcomes.values()) == {"passed"}
+
+    blocks = "".join(f"- {{name: {name}, script: echo}}\n" for name in "ABC")
+    inside(tmp_path, f"blocks:\n- host: web\n{blocks}", work)
+
+
+@pytest.mark.parametrize("sessions", [2, 3])
+def test_a_host_needs_to_allow_two_sessions(tmp_path: Path, home: Home, sessions: int) -> None:
+    code = "true\n" * 10_000 + "echo done"
+    with sshd(tmp_path / "server", settings=[f"MaxSessions {sessions}"]) as server:
+        home.has_alias(server)
+        home.knows(server)
+        short, long = {"script": "echo done"}, {"script": code}
+        ran = run_book(tmp_path, HOST, short, long, short, {"terminal": "true"}, short, short, long, short)
+
+    assert [result.message for result in ran.results if result.outcome != "passed"] == []
 
 
 def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:

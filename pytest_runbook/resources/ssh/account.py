@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import anyio
 
-from ...errors import BlockFailed
+from ...errors import BlockFailed, RunbookError
 from ..captured_output import CapturedOutput, Stream
 from ..sudo import Become, no_sudo, sudo_command
 from .channel import Channel
+from .front import Front, Opening
 from .helper_shell import HelperShell
 from .quoting import quote_all
 from .remote_command import WRAPPER
-from .session import SshSession, lost
+from .session import ConnectionDied, SshSession, lost
 
+StartSoon = Callable[[Callable[[anyio.Event], Coroutine[object, object, None]], anyio.Event], object]
 _POSIX_SHELLS = ("bash", "dash", "sh", "ash", "ksh")
 
 
 class Account:
     """One user on one host, for as long as its connection lives.
 
-    runs: the runs that had something to do as this user.
+    runs: the runs that had something to do as this user. start_soon: has something done that nobody waits for.
     """
 
-    def __init__(self, session: SshSession, become: Become | None) -> None:
+    def __init__(self, session: SshSession, become: Become | None, start_soon: StartSoon) -> None:
         self.session = session
         self.helper: HelperShell | None = None
         self.runs: set[str] = set()
         self._become = become
+        self._start_soon = start_soon
+        self._fronts = 0
+        self._spare: Front | None = None
+        self._coming_spare: anyio.Event | None = None
+        self._ends = 0
         self._prefix: Sequence[str] = ()
         self._first_input = b""
         self._lock = anyio.Lock()
@@ -55,6 +63,57 @@ class Account:
             if self._become is None or not self.session.is_alive:
                 raise
             raise no_sudo(self._become, self.session.name, error.said) from error
+
+    async def front(self) -> Front:
+        """A `sh` of this user that waits for the line to become a program by.
+
+        :raises ConnectionDied: if the connection turns out to be dead.
+        :raises BlockFailed: if the host allows no session.
+        """
+        self._fronts += 1
+        if self._coming_spare is not None:
+            await self._coming_spare.wait()
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.is_fresh:
+            return spare
+        if spare is not None:
+            spare.channel.close()
+        return await self._opened_front()
+
+    def note_end(self) -> None:
+        """A script has ended: have a `sh` wait for the next one ahead of time; where two came, there will be a third.
+
+        One that began before is of no use: the script may have changed what a login reads.
+        """
+        self._drop_spare()
+        self._ends += 1
+        is_wanted = self._fronts > 1 and self._become is None and self.session.allows_spares
+        if is_wanted and self._coming_spare is None:
+            self._coming_spare = anyio.Event()
+            self._start_soon(self._open_spare, self._coming_spare)
+
+    async def _open_spare(self, is_there: anyio.Event) -> None:
+        ends = self._ends
+        try:
+            with suppress(RunbookError, ConnectionDied):  # whoever needs one finds out
+                self._spare = await self._opened_front(drop=self._drop_spare)
+            if ends != self._ends or not self.session.allows_spares:  # it comes too late, or takes somebody's place
+                self._drop_spare()
+        finally:
+            self._coming_spare = None
+            is_there.set()
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.channel.close()
+            self._spare = None
+
+    async def _opened_front(self, drop: Callable[[], object] | None = None) -> Front:
+        opening = Opening()
+        ended = Channel(opening.received)
+        ended.when_closed(opening.started.set)
+        channel = await self.session.open_channel(self.command(WRAPPER), ended, drop=drop)
+        return Front(opening, ended, channel)
 
     def command(self, script: str) -> str:
         """The command that runs a script as this user, in words that any login shell understands: no quote in it.

@@ -17,9 +17,12 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
     exited: set when the command itself has ended. closed: when nothing can come any more.
+    is_gone: True once it takes no room on its connection any more; when_gone is called then.
     """
 
     def __init__(self, received: Received) -> None:
+        self.is_gone = False
+        self.when_gone: Callable[[], object] = lambda: None
         self.exit_code: int | None = None
         self.signal: str | None = None
         self.error: Exception | None = None
@@ -61,6 +64,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.error = exc
         self.exited.set()
         self._close()
+        self.is_gone = True
+        self.when_gone()
 
     def _note_progress(self) -> None:
         if self.has_status:

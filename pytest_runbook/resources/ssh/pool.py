@@ -16,7 +16,7 @@ from ...messages.events import EventKind
 from ..process_family import DEFAULT_GRACE, Grace
 from ..process_keeper import Leftover
 from ..sudo import Become
-from .account import Account
+from .account import Account, StartSoon
 from .config import HostConfig, default_files, read_config
 from .connecting import open_connection
 from .destination import Destination
@@ -46,11 +46,13 @@ class SshPool:
     """Hands out connections, opened when first needed and closed with the run.
 
     emit: is told of connections that open, fail and end. note: is told what people should know at the end of the run.
+    start_soon: has something done that nobody waits for.
     """
 
-    def __init__(self, emit: Emit, note: Callable[[str], object]) -> None:
+    def __init__(self, emit: Emit, note: Callable[[str], object], start_soon: StartSoon) -> None:
         self._emit = emit
         self._note = note
+        self._start_soon = start_soon
         self._entries: dict[object, _Entry] = {}
         self._options: dict[Target, HostOptions] = {}
         self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
@@ -82,7 +84,7 @@ class SshPool:
         :raises RunbookError: if the host can't be reached.
         """
         session = await self.session(target)
-        return self._accounts.setdefault((session, become), Account(session, become))
+        return self._accounts.setdefault((session, become), Account(session, become, self._start_soon))
 
     async def on_living(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
         """Begin something on a host; where the connection turns out to be dead, it is opened again, once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-NEWLINE = "_runbook_nl"
+NEWLINE = "_rb_nl"
 
 
 def quote(text: str) -> str:

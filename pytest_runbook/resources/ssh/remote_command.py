@@ -64,7 +64,7 @@ class RemoteCommand:
         return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
 
     def line(self, nonce: str, folder: str) -> bytes:
-        """The one line that the `sh` evaluates.
+        """The one line that the `sh` evaluates. nonce: names the files of this one script, and marks what it says.
 
         :raises BlockFailed: if something in it can't be handed to a program.
         """
@@ -74,21 +74,23 @@ class RemoteCommand:
         return line.encode(errors="surrogateescape") + b"\n"
 
     def _steps(self, nonce: str, folder: str) -> Iterator[str]:
-        file = f"{quote(folder + '/')}$$.vars"
-        yield f"{NEWLINE}=${{IFS#??}}"
-        yield f"[ ! -e {quote(stop_file(folder, nonce))} ] || exit 1"
-        yield f"printf '%s\\n' {nonce} >&2"
-        yield f"printf '%s ' {nonce} $$"
-        yield f"printf '' >{file} || {_stop(Step.FOLDER)}"
-        for name in self.file_variables:
-            yield f"export {name}={file}"
-        for name, value in {**_NESTED, **self.env, **self.mark.environment}.items():
-            yield f"export {checked_name(name)}={quote(value)}"
+        """Short ones: what is read byte by byte takes its time."""
+        environment = {**_NESTED, **self.env, **self.mark.environment}
+        exports = [
+            *(f'{name}="$_rb_f"' for name in self.file_variables),
+            *(f"{checked_name(name)}={quote(value)}" for name, value in environment.items()),
+        ]
+        yield f"_rb_d={quote(folder)};_rb_f=$_rb_d/$$.vars;_rb_n={nonce};{NEWLINE}=${{IFS#??}}"
+        yield '_rb_e(){ echo "$_rb_n $$ $1";exit 1;}'
+        yield 'echo "$_rb_n" >&2'
+        yield f'true >"$_rb_f"||_rb_e {Step.FOLDER}'
+        yield f"export {' '.join(exports)}"
         if self.cwd:
-            yield f"cd -- {_directory(self.cwd)} >/dev/null || {_stop(Step.DIRECTORY)}"
+            yield f"cd -- {_directory(self.cwd)} >/dev/null||_rb_e {Step.DIRECTORY}"
         for program in self.programs:
-            yield f"command -v {quote(program)} >/dev/null 2>&1 || {_stop(Step.PROGRAM)}"
-        yield f"printf '%s\\n' {Step.READY}"
+            yield f"command -v {quote(program)} >/dev/null 2>&1||_rb_e {Step.PROGRAM}"
+        yield '[ ! -e "$_rb_d/$_rb_n.stop" ]||exit 1'
+        yield f'echo "$_rb_n $$ {Step.READY}"'
         yield f"exec {quote_all(self._argv(Path(code_file(folder, nonce))))}"
 
     def _argv(self, file: Path) -> Sequence[str]:
@@ -103,10 +105,6 @@ def stop_file(folder: str, nonce: str) -> str:
 def code_file(folder: str, nonce: str) -> str:
     """The file that long code goes to."""
     return f"{folder}/{nonce}.code"
-
-
-def _stop(step: Step) -> str:
-    return f"{{ printf '%s\\n' {step};exit 1; }}"
 
 
 def _directory(path: str) -> str:

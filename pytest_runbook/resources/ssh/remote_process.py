@@ -2,12 +2,11 @@
 
 What the program gets - environment, directory, code - goes over the channel's input to a small `sh` in front of it,
 which then becomes the program. So nothing of it stands in a process list before the program itself does, and the login
-shell, whichever it is, has nothing to misread. All that the login shell's rc files print comes before our marks.
+shell, whichever it is, has nothing to misread.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
-import asyncssh
 
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
@@ -26,70 +24,17 @@ from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
 from ..sudo import Become
 from .account import Account
 from .channel import Channel
+from .front import Front, Opening
 from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
-from .remote_command import WRAPPER, RemoteCommand, Step, code_file, stop_file
+from .remote_command import RemoteCommand, Step, code_file, stop_file
 from .remote_family import RemoteFamily
 from .session import lost
 from .target import Target
 
-_MOST_NOISE = 1 << 16
 _START_GRACE = 0.5
 _END_TIMEOUT = 5.0
-
-
-@dataclass(slots=True)
-class _Opening:
-    """Parts what the login shell says from what the program says, on each stream.
-
-    step: how far the `sh` came. started: set when that is known, or never will be. is_deaf: nobody listens any more.
-    """
-
-    output: CapturedOutput
-    listener: OutputListener | None
-    nonce: str = field(default_factory=lambda: secrets.token_hex(12))
-    pid: int | None = None
-    is_deaf: bool = False
-    step: str | None = None
-    error: Exception | None = None
-    started: anyio.Event = field(default_factory=anyio.Event)
-    _noise: list[bytearray] = field(default_factory=lambda: [bytearray(), bytearray()])
-    _begun: list[bool] = field(default_factory=lambda: [False, False])
-
-    def received(self, stream: Stream, data: bytes) -> None:
-        if not self._begun[stream]:
-            data = self._after_mark(stream, data)
-        if data and self.error is None and not self.is_deaf:
-            try:
-                self.output.append(stream, data)
-                if self.listener is not None:
-                    self.listener(stream, data)
-            except Exception as error:  # it is raised by the one who waits
-                self.error = error
-
-    @property
-    def noise(self) -> str:
-        """What came before our marks."""
-        return bytes(self._noise[0] + self._noise[1]).decode(errors="replace")
-
-    def _after_mark(self, stream: Stream, data: bytes) -> bytes:
-        noise = self._noise[stream]
-        noise += data
-        tail = rb"\n" if stream is Stream.STDERR else rb" (\d+) (\w+)\n"
-        nonce = self.nonce.encode()
-        mark = re.search(nonce + tail, bytes(noise))
-        if mark is None:
-            if nonce not in noise:
-                del noise[:-_MOST_NOISE]
-            return b""
-        rest = bytes(noise[mark.end() :])
-        del noise[mark.start() :]
-        self._begun[stream] = True
-        if stream is Stream.STDOUT:
-            self.pid, self.step = int(mark[1]), mark[2].decode()
-            self.started.set()
-        return rest
 
 
 async def run_remote(
@@ -110,8 +55,8 @@ async def run_remote(
     async def start() -> _Run:
         account = await pool.account(target, become)
         account.runs.add(command.mark.run_id)
-        run = _Run(account, await account.ready(), command, _Opening(output, on_output))
-        await run.start()
+        run = _Run(account, await account.ready(), command, output)
+        await run.start(on_output)
         return run
 
     run = await pool.on_living(target, start)
@@ -133,26 +78,24 @@ class _Run:
     account: Account
     helper: HelperShell
     command: RemoteCommand
-    opening: _Opening
-    _since: float = field(default_factory=time.monotonic)
-    _ended: Channel = field(init=False)
-    _channel: asyncssh.SSHClientChannel[bytes] = field(init=False)
+    output: CapturedOutput
+    _nonce: str = field(default_factory=lambda: secrets.token_hex(12))
+    _front: Front = field(init=False)
+    _since: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._ended = Channel(self.opening.received)
-        self._ended.when_closed(self.opening.started.set)
-
-    async def start(self) -> None:
-        """Open the channel and send all that is to be read.
+    async def start(self, on_output: OutputListener | None) -> None:
+        """Get a `sh` in front of it, and send all that is to be read.
 
         :raises ConnectionDied: if nothing was begun because the connection is dead.
         """
-        line = self.command.line(self.opening.nonce, self.helper.folder)
+        line = self.command.line(self._nonce, self.helper.folder)
         if self.command.needs_file:
             await self._send_code()
-        self._channel = await self.account.session.open_channel(self.account.command(WRAPPER), self._ended)
-        self._channel.write(self.account.input(line + self.command.stdin))
-        self._channel.write_eof()
+        self._since = time.monotonic()
+        self._front = await self.account.front()
+        self._front.opening.expect(self._nonce, self.output, on_output)
+        self._front.channel.write(self.account.input(line + self.command.stdin))
+        self._front.channel.write_eof()
 
     async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""
@@ -162,18 +105,19 @@ class _Run:
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
                 await self._ended.closed.wait()
             self._check()
+            self.account.note_end()
             file = await self._file()
         except BaseException:
             await self._end(grace)
             raise
         holds_pipe = not self._ended.closed.is_set()
-        self.opening.is_deaf = True
+        self._opening.is_deaf = True
         process = ProcessOutcome(
-            pid=self.opening.pid or 0,
+            pid=self._opening.pid or 0,
             exit_code=self._ended.exit_code,
             signal=self._ended.signal,
             seconds=seconds,
-            output=self.opening.output,
+            output=self.output,
             holds_pipe=holds_pipe,
         )
         return RemoteOutcome(process=process, file=file)
@@ -181,13 +125,13 @@ class _Run:
     def _check(self) -> None:
         """:raises RunbookError: unless the program itself ran and ended."""
         name = self.account.session.name
-        if self.opening.error is not None:
-            raise self.opening.error
+        if self._opening.error is not None:
+            raise self._opening.error
         if not self._ended.has_status:
             raise lost(name, self._ended.error or self.account.session.error)
-        if self.opening.step != Step.READY:
-            said = self.opening.output.tail(Stream.STDERR)
-            raise not_started(name, self.command, self.opening.step, self._ended, said or self.opening.noise)
+        if self._opening.step != Step.READY:
+            said = self.output.tail(Stream.STDERR)
+            raise not_started(name, self.command, self._opening.step, self._ended, said or self._opening.noise)
 
     async def _file(self) -> bytes:
         """What the program left in its file; the file goes without being waited for."""
@@ -199,22 +143,23 @@ class _Run:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
         with anyio.move_on_after(_most(grace()), shield=True), suppress(RunbookError):
             await self._keep_from_starting()
-            if self.opening.pid is not None:
-                await RemoteFamily.of_execution(self.helper, self.command.mark, self.opening.pid).end(grace)
+            if self._opening.pid is not None:
+                await RemoteFamily.of_execution(self.helper, self.command.mark, self._opening.pid).end(grace)
                 self._tidy_up()
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
                 await self._ended.closed.wait()
-        self.opening.is_deaf = True
-        self._channel.close()
+        self._opening.is_deaf = True
+        self._front.channel.close()
+        self.account.note_end()
 
     async def _keep_from_starting(self) -> None:
-        if not self.opening.started.is_set():
-            await self.helper.run(f": >{quote(stop_file(self.helper.folder, self.opening.nonce))}")
+        if not self._opening.started.is_set():
+            await self.helper.run(f": >{quote(stop_file(self.helper.folder, self._nonce))}")
             with anyio.move_on_after(_START_GRACE):
-                await self.opening.started.wait()
+                await self._opening.started.wait()
 
     async def _send_code(self) -> None:
-        path = code_file(self.helper.folder, self.opening.nonce)
+        path = code_file(self.helper.folder, self._nonce)
         exit_code, said = await self.account.run(f"exec cat >{quote(path)}", self.command.encoded)
         if exit_code != 0:
             name, hint = self.account.session.name, "is its /tmp full?"
@@ -222,15 +167,23 @@ class _Run:
 
     def _tidy_up(self, *, is_urgent: bool = True) -> None:
         """Remove the script's files; at once, where they hold something."""
-        code = quote(code_file(self.helper.folder, self.opening.nonce)) if self.command.needs_file else ""
+        code = quote(code_file(self.helper.folder, self._nonce)) if self.command.needs_file else ""
         if is_urgent or code:
             self.helper.send(f"rm -rf {self._file_word} {code}")
         else:
             self.helper.discard(self._file_word)
 
     @property
+    def _opening(self) -> Opening:
+        return self._front.opening
+
+    @property
+    def _ended(self) -> Channel:
+        return self._front.ended
+
+    @property
     def _file_word(self) -> str:
-        return f"{quote(self.helper.folder)}/{self.opening.pid}.vars"
+        return f"{quote(self.helper.folder)}/{self._opening.pid}.vars"
 
 
 def not_started(name: str, command: RemoteCommand, step: str | None, ended: Channel, said: str) -> BlockFailed:

@@ -85,9 +85,7 @@ class RemotePty:
         self._grace = grace
         self._on_output = on_output
         self._nonce = secrets.token_hex(12)
-        steps = "|".join(Step).encode()
-        # On a terminal, what the `sh` says of a step that failed comes between.
-        self._mark = re.compile(rb"%b (\d+) (?:[^\0]*?\n)??(%b)\r?\n" % (self._nonce.encode(), steps))
+        self._mark = re.compile(rb"%b (\d+) (\w+)\r?\n" % self._nonce.encode())
         self._noise = bytearray()
         self._pid: int | None = None
         self._step = ""
@@ -177,6 +175,7 @@ class RemotePty:
         else:
             await self._end()
         self._channel.close()
+        self._account.note_end()
 
     def _check(self) -> None:
         name = self._account.session.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import asyncssh
+from anyio.lowlevel import checkpoint
 
 from ...errors import BlockFailed
 from ...text import show_limit
@@ -22,7 +24,7 @@ class ConnectionDied(Exception):
 class SshSession:
     """An open connection, shared by all that has to do with its host.
 
-    name: how people call the host: as it was written.
+    name: how people call the host: as it was written. allows_spares: no channel was refused so far.
     """
 
     def __init__(self, name: str, options: HostOptions) -> None:
@@ -30,8 +32,10 @@ class SshSession:
         self.options = options
         self.ended = anyio.Event()
         self.error: Exception | None = None
+        self.allows_spares = True
         self._connection: asyncssh.SSHClientConnection | None = None
         self._channels: set[Channel] = set()
+        self._spares: dict[Channel, Callable[[], object]] = {}
         self._channel_ended = anyio.Event()
 
     @property
@@ -54,12 +58,19 @@ class SshSession:
         self._wake()
 
     async def open_channel(
-        self, command: str | None, channel: Channel, *, is_lasting: bool = False, **options: Any
+        self,
+        command: str | None,
+        channel: Channel,
+        *,
+        is_lasting: bool = False,
+        drop: Callable[[], object] | None = None,
+        **options: Any,
     ) -> asyncssh.SSHClientChannel[bytes]:
         """Start a command, or the login shell, on a channel of its own.
 
         Where the host allows no more channels, one that is open is waited for.
         is_lasting: it stays open with the connection, so that nobody waits for its end.
+        drop: closes it when others need a channel: it is a spare one, which nobody has to have.
         options: further ones of asyncssh's `create_session`: terminals have some.
         :raises ConnectionDied: if nothing was begun because the connection is dead.
         :raises BlockFailed: if the host allows no channel.
@@ -69,17 +80,22 @@ class SshSession:
             try:
                 opened = await self._answered(command, channel, options)
             except asyncssh.ChannelOpenError as error:
+                await checkpoint()  # the library refuses on a connection that it has yet to tell us the end of
                 if not self.is_alive:
                     raise ConnectionDied from error
-                if not self._channels:
+                self.allows_spares = False
+                if drop is not None or not (self._channels or channel_ended.is_set()):
                     raise self._no_channel(error) from error
+                self._drop_spares()
                 await channel_ended.wait()
             except (OSError, asyncssh.Error) as error:
                 raise ConnectionDied from error
             else:
-                if not is_lasting:
+                if not is_lasting and not channel.is_gone:
                     self._channels.add(channel)
-                    channel.when_closed(lambda: self._note_closed(channel))
+                    channel.when_gone = lambda: self._note_gone(channel)
+                if drop is not None:
+                    self._spares[channel] = drop
                 return opened
 
     async def forward(self, host: str, port: int) -> asyncssh.SSHListener:
@@ -117,8 +133,13 @@ class SshSession:
         self.note_end(TimeoutError())
         raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
 
-    def _note_closed(self, channel: Channel) -> None:
+    def _drop_spares(self) -> None:
+        for drop in list(self._spares.values()):
+            drop()
+
+    def _note_gone(self, channel: Channel) -> None:
         self._channels.discard(channel)
+        self._spares.pop(channel, None)
         self._wake()
 
     def _wake(self) -> None:
