@@ -11,7 +11,7 @@ from ..context.json_form import plain_data
 from ..errors import RunbookError, TemplateError, unknown
 from ..masking import MASK, Redactor
 from ..model.runbook import Condition, Expectation
-from ..templates import Explanation, Expression
+from ..templates import Explanation, Expression, Undefined
 from .expectations import ABSENT, Render, narrowed, rendered, wanted
 from .result import AssertionTrace, Operand, Verdict
 
@@ -155,6 +155,8 @@ class Judge:
 def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value for people, as Python writes it, its middle left out where it is long."""
     try:
+        if isinstance(value, Undefined):
+            return repr(value)
         text = format(value, "f") if isinstance(value, Decimal) else repr(_bounded(value, longest))
     except Exception:  # a fixture's value may be anything
         text = f"<{type(value).__name__}>"

@@ -114,6 +114,8 @@ def _length(shape: object, value: object) -> object:
     if not isinstance(value, (str, list, dict)):
         return {"$length": shape}
     size = len(value)
+    if isinstance(shape, str) and shape.isdecimal():  # what a template made
+        shape = int(shape)
     return value if wanted(shape, size) is size else {"$length": shape, "not": size}
 
 

@@ -88,6 +88,11 @@ def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple
                 fields[_FIELDS.get(key, key)] = value
         elif key in FILE_LATER:
             section.fault(key, f"`{key}` is not supported yet")
+        elif key in RULES and key not in sections:
+            all_of_them = f", or for all of them in `defaults: {{{key}: ...}}`" if key in DEFAULT_KEYS else ""
+            section.fault(
+                key, f"{key} means nothing here: it is said of a block", f"{key} stands in a block{all_of_them}"
+            )
         elif key not in sections:
             section.unknown_key(key, (*readers, *sections))
     return fields
@@ -159,5 +164,9 @@ def unknown_block_key(section: Section, key: str, known: Iterable[str]) -> None:
     if key == "hosts":
         hint = "host: NAME is for a block; hosts stands at the top of the file"
         section.fault(key, "hosts means nothing here: a block runs on one host", hint)
+    elif key in FILE_KEYS or key == "defaults":
+        section.fault(
+            key, f"{key} means nothing here: it is said of a whole file", f"{key} stands at the top of the file"
+        )
     else:
         section.unknown_key(key, known)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ..errors import unknown
 from .runbook import Expectation
-from .section import Section, show
+from .section import Section, describe, show
 from .tree import plain
 
 TYPES = ("text", "number", "boolean", "list", "mapping", "none", "any", "absent")
@@ -64,8 +64,16 @@ def _faults(value: object) -> Iterator[tuple[str, str | None]]:
         for key, item in value.items():
             if key.startswith("$") and key not in OPERATORS:
                 yield unknown("operator", show(key), OPERATORS)
+            elif key == "$length" and not _is_length(item):
+                yield f"$length must be a whole number, not {describe(item)}", "$length: 3"
             elif key != "$equals":
                 yield from _faults(item)
+
+
+def _is_length(shape: object) -> bool:
+    """True for a whole number, a text that is made one when the block has run, and the type that fits any."""
+    is_made = isinstance(shape, str) and ("{{" in shape or shape == "<number>")
+    return is_made or (isinstance(shape, int) and not isinstance(shape, bool))
 
 
 def _text_faults(text: str) -> Iterator[tuple[str, str | None]]:

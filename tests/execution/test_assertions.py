@@ -9,6 +9,7 @@ import pytest
 from pytest_runbook import Settings
 from pytest_runbook.execution.assertions import show_value
 from pytest_runbook.execution.result import AssertionTrace, BlockResult
+from pytest_runbook.templates import Undefined
 from tests.harness import ran
 
 BLOCK = 'blocks:\n- name: A\n  script: |\n    echo \'{"status": "degraded", "lag": 12}\'\n    exit 0\n'
@@ -175,6 +176,7 @@ SHOWN = [
     ([1, {"a": "b"}], "[1, {'a': 'b'}]"),
     ("x" * 5000, f"'{'x' * 496} ... {'x' * 496}'"),
     (Odd(), "<Odd>"),
+    (Undefined("var.x"), "undefined"),
 ]
 
 
