@@ -51,10 +51,16 @@ _SECRET: Schema = {
     "additionalProperties": False,
 }
 
+_CAPTURES: Schema = {
+    "type": "object",
+    "propertyNames": _NAME,
+    "additionalProperties": _TEXT,
+    "minProperties": 1,
+}
 _LOOP: Schema = {
     "type": "object",
     "propertyNames": _NAME,
-    "additionalProperties": {"type": ["string", "array", "object", "integer"]},
+    "additionalProperties": {"type": ["string", "array", "object", "integer"], "minimum": 0},
     "minProperties": 1,
     "maxProperties": 1,
 }
@@ -117,7 +123,7 @@ _READERS: Mapping[Reader, Schema] = {
     flow_keys.matrix: _MATRIX,
     flow_keys.loop: _LOOP,
     flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
-    expectations: {"type": "object"},
+    expectations: {"type": "object", "minProperties": 1},
     access_keys.effects: {"enum": [str(choice) for choice in Effects]},
     access_keys.ssh: {
         "type": "object",
@@ -136,7 +142,7 @@ _READERS: Mapping[Reader, Schema] = {
     Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
     Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
     Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
-    Section.captures: {"anyOf": [_NAME, {"type": "object", "propertyNames": _NAME, "additionalProperties": _TEXT}]},
+    Section.captures: {"anyOf": [_NAME, _CAPTURES]},
     Section.given_vars: {"type": "object", "propertyNames": _NAME},
     Section.given_env: {"type": "object", "additionalProperties": _SCALAR},
     Section.answers: {"type": "object", "additionalProperties": _SCALAR},

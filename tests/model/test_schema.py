@@ -50,6 +50,10 @@ timeout: {total: 15m, block: 1h30m}
 on_failure: continue
 tags: [smoke]
 answers: {region: eu}
+matrix: {n: [1, 2], m: {file: m.csv}, exclude: [{n: 1}], include: [{n: 3, m: 4}]}
+require: [Disk]
+needs: [base.runbook.yaml]
+defaults: {retry: {attempts: 2}}
 blocks:
 - directory: /srv
 - env: {A: 1}
@@ -68,6 +72,16 @@ blocks:
 - http: {url: http://a, method: PUT, headers: {A: b}, json: [1]}
   capture: {n: output.n}
   timeout: 500ms
+- name: Tables
+  for_each: {table: [a, b]}
+  script: x
+  retry: {every: 1s, within: 1m, attempts: 3, backoff: 2, jitter: 1s, attempt_timeout: 5s, until: output.value == "x"}
+  expect: {exit_code: 0, stdout: {$length: 3}}
+  warn: output.seconds < 5
+  xfail: {reason: x, strict: true}
+  when: var.a == 1
+  on_failure: continue
+  tags: [smoke]
 - postgres: {uri: u, query: q}
 - dropdown: {name: r, fixedOptions: 'a, b'}
 - pause: {}
@@ -112,6 +126,22 @@ def test_a_full_runbook_fits_both(load: Callable[..., Runbook]) -> None:
         "blocks: [{script: x, timeout: 5}]",
         "blocks: [{script: x, retry: 5}]",
         "blocks: [{script: x, finally: 'yes'}]",
+        "blocks: [{script: x, retry: {every: 1s}}]",
+        "blocks: [{script: x, retry: {attempts: 0}}]",
+        "blocks: [{script: x, retry: {within: 30}}]",
+        "blocks: [{script: x, capture: {}}]",
+        "blocks: [{script: x, expect: {}}]",
+        "blocks: [{script: x, expect: 'output.status == 5'}]",
+        "blocks: [{script: x, for_each: [1]}]",
+        "blocks: [{script: x, for_each: {a: -1}}]",
+        "blocks: [{script: x, for_each: {a: [1], b: [2]}}]",
+        "blocks: [{script: x, xfail: {why: y}}]",
+        "blocks: [{script: x, on_failure: ignore}]",
+        "blocks: [{script: x, tags: []}]",
+        "blocks: []\nmatrix: {n: []}",
+        "blocks: []\nmatrix: {n: {vars: x}}",
+        "blocks: []\nrequire: 5",
+        "blocks: []\ndefaults: {assert: x}",
         "blocks: [{script: x, capture: output.a}]",
         "blocks: [{postgres: {query: x}}]",
         "blocks: [{terminal: {code: x, rows: 0}}]",
@@ -129,6 +159,9 @@ def test_wrong_runbooks_fit_neither(load: Callable[..., Runbook], text: str) -> 
 @pytest.mark.parametrize(
     ("text", "valid"),
     [
+        ("{require: Build, matrix: {n: [1]}, defaults: {shell_options: -e}, blocks: {Build: {code: abc}}}", True),
+        ("blocks: {Build: {retry: {}}}", False),
+        ("runbook: 5", False),
         ("{vars: {a: 1}, timeout: 2m, blocks: {Build: {id: a, assert: x, skip: later}}}", True),
         ("blocks: {Build: {asert: x}}", False),
         ("blocks: {Build: {env: {A: b}}}", True),
