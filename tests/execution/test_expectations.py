@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from pytest_runbook.execution.expectations import ABSENT, narrowed, wanted
 from pytest_runbook.execution.result import AssertionTrace
 from tests.harness import seen
 from tests.run_book import Block, run_book
+from tests.servers.json_server import json_server
 
 BODY = {
     "status": "ok",
@@ -122,23 +121,8 @@ def test_the_innermost_part_that_differs_is_found(value: object, there: object, 
 
 @pytest.fixture
 def health() -> Iterator[str]:
-    body = b'{"db": {"lag": 12, "up": false}, "list": [1, {"a": 2}]}'
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with json_server(lambda _: (200, {"db": {"lag": 12, "up": False}, "list": [1, {"a": 2}]})) as url:
+        yield url
 
 
 def judged(folder: Path, expect: Any, body: object = BODY, **keys: object) -> tuple[AssertionTrace, ...]:

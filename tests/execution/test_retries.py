@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from pytest_runbook.execution.retries import MOST_LINES, AttemptLog, pauses
 from pytest_runbook.model.runbook import Retry
 from tests.harness import ran, seen
 from tests.run_book import Block, run_book
+from tests.servers.json_server import json_server
 
 COUNT = "n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n; "
 
@@ -23,26 +22,8 @@ COUNT = "n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n; "
 @pytest.fixture
 def health() -> Iterator[str]:
     """A server that is well from the third request on; gives its address."""
-    asked = 0
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            nonlocal asked
-            asked += 1
-            body = b'{"status": "ok", "asked": %d}' % asked
-            self.send_response(200 if asked > 2 else 503)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/health"
-        server.shutdown()
-        thread.join()
+    with json_server(lambda asked: (200 if asked > 2 else 503, {"status": "ok", "asked": asked})) as url:
+        yield url
 
 
 def retried(folder: Path, script: str, retry: Block, **keys: object) -> BlockResult:

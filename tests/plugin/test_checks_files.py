@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.plugin.project import Project
+from tests.servers.json_server import json_server
 
 DOCUMENT = """
     id: 0198c0de-0000-7000-8000-000000000001
@@ -94,23 +93,9 @@ def test_what_can_not_be_written_for_certain_is_left_to_people(project: Project)
 
 @pytest.fixture
 def health() -> Iterator[str]:
-    body = b'{"status": "ok", "db": {"lag": 5, "name": "pg"}, "list": [1], "none": null, "sealed secret": 1}'
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    seen = {"status": "ok", "db": {"lag": 5, "name": "pg"}, "list": [1], "none": None, "sealed secret": 1}
+    with json_server(lambda _: (200, seen)) as url:
+        yield url
 
 
 def test_a_green_run_is_written_down_and_running_it_again_is_green(project: Project, health: str) -> None:

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.plugin.project import Project
+from tests.servers.json_server import json_server
 
 
 @pytest.fixture
 def orders() -> Iterator[str]:
     """An API that takes three requests to get ready; gives its address."""
-    asked = 0
+    listed = [{"id": 1, "total": 9.5}, {"id": 2, "total": 3}]
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            nonlocal asked
-            asked += 1
-            state = b'"ready"' if asked > 2 else b'"starting"'
-            body = (
-                b'{"state": ' + state + b', "orders": [{"id": 1, "total": 9.5}, {"id": 2, "total": 3}], "next": null}'
-            )
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: int) -> tuple[int, object]:
+        return 200, {"state": "ready" if asked > 2 else "starting", "orders": listed, "next": None}
 
-        def log_message(self, *arguments: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/orders"
-        server.shutdown()
-        thread.join()
+    with json_server(answer) as url:
+        yield url
 
 
 def test_a_step_with_its_own_environment_and_standard_input(project: Project) -> None:
