@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from httpx2 import URL
 
 from ..errors import Malformed
 from ..execution.context import ExecutionContext
 from ..resources.http_client import parse_url
-from ..resources.tls import TlsSettings
+from ..resources.tls import TlsSettings, beside
 from ..text import duration_seconds
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -100,7 +99,7 @@ class HttpProps:
 
     def _file(self, prop: str) -> str | None:
         text = self.text(prop)
-        return None if text is None else str(self._context.folder / Path(text).expanduser())
+        return None if text is None else beside(self._context.folder, text)
 
     def _json_headers(self) -> object:
         """Parsed before it is rendered, so that no value can break out of its quotes; afterwards, if need be."""

@@ -77,7 +77,9 @@ class DatabaseSessions:
             session = idle.pop()
             if await _is_usable(session):
                 return session  # type: ignore[return-value]  # what is kept for a target is of its kind
-        return await open_session()
+        session = await open_session()
+        session.target = target  # where the way leads through a tunnel, it knows only the near end
+        return session
 
     async def give_back(self, session: DatabaseSession) -> None:
         """Take a session back for the next block, or end it if it can't be cleaned."""

@@ -13,7 +13,7 @@ from http.client import responses
 from http.cookiejar import CookieJar
 from importlib.metadata import version
 from pathlib import Path
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 from typing import Any
 from urllib.parse import urlencode
 
@@ -214,7 +214,7 @@ class HttpConnections:
                     exchange.take(chunk)
             finally:
                 await response.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, SSLError) as error:  # what writing finds of TLS comes as it is
             raise translated(error, exchange) from error
         exchange.finish()
 

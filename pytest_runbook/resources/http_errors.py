@@ -49,7 +49,7 @@ _HANDSHAKE = {
 }
 
 
-def translated(error: httpx2.HTTPError | httpx2.InvalidURL, exchange: HttpExchange) -> RunbookError:
+def translated(error: httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError, exchange: HttpExchange) -> RunbookError:
     """The same as an error of ours."""
     url = _url(error, exchange)
     ours = _translated(error, exchange, url)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ..errors import BlockFailed
 
@@ -63,6 +64,11 @@ class TlsSettings:
             which = cert if self.key is None else f"{cert} with the key {self.key}"
             hint = "`cert` and `key` name PEM files that belong together; `key_password` opens an encrypted key"
             raise BlockFailed(f"no client certificate in {which}: {_reason(error)}", hint=hint) from error
+
+
+def beside(folder: Path, file: str) -> str:
+    """The path of a file that is named relative to a folder; ~ is somebody's home."""
+    return str(folder / Path(file).expanduser())
 
 
 def days_left(certificate: bytes) -> int:

@@ -1,7 +1,8 @@
 """ClickHouse's engine (chdb) with the part of its HTTP interface that our block speaks. A program of its own.
 
 The engine runs one query at a time. What arrives is written to a file, a JSON line each, before it waits for its turn:
-that is how a test sees a KILL QUERY. Arguments: port, data folder, file of what arrived, password.
+that is how a test sees a KILL QUERY. Arguments: port, data folder, file of what arrived, password; for TLS, a file with
+certificate and key, and one with the authority of the clients' certificates, which they must have then.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import json
 import re
 import select
+import ssl
 import sys
 import threading
 import time
@@ -111,10 +113,19 @@ class Handler(BaseHTTPRequestHandler):
             file.write(json.dumps(what) + "\n")
 
 
-def main(port: str, folder: str, arrived: str, password: str) -> None:
+def _tls(certificate: str, authority: str = "") -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority or None)
+    context.load_cert_chain(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
+    return context
+
+
+def main(port: str, folder: str, arrived: str, password: str, *pem: str) -> None:
     Handler.engine, Handler.arrived, Handler.password = Engine(folder), Path(arrived), password
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
     server.daemon_threads = True
+    if pem:
+        server.socket = _tls(*pem).wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.serve_forever()
 
 

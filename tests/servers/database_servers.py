@@ -6,9 +6,9 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import urllib.request
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,8 +30,12 @@ class DatabaseServer:
 
 
 @contextmanager
-def postgres_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
-    """PostgreSQL; user ``postgres`` with the password. certificate: for TLS, with its key in the same file."""
+def postgres_server(certificate: Path | None = None, authority: Path | None = None) -> Iterator[DatabaseServer]:
+    """PostgreSQL; user ``postgres`` with the password.
+
+    certificate: for TLS, with its key in the same file. authority: of the certificates that clients have to have who
+    come as ``careful``.
+    """
     places = sorted(str(path) for path in Path("/usr/lib/postgresql").glob("*/bin"))
     initdb = needed("initdb", "postgresql", *reversed(places))
     with folder() as home:
@@ -52,6 +56,11 @@ def postgres_server(certificate: Path | None = None) -> Iterator[DatabaseServer]
         if certificate is not None:
             own = _own_copy(certificate, home)
             command += ["-c", "ssl=on", "-c", f"ssl_cert_file={own}", "-c", f"ssl_key_file={own}"]
+        if authority is not None:
+            command += ["-c", f"ssl_ca_file={_own_copy(authority, home)}"]
+            rules = home / "data" / "pg_hba.conf"
+            careful = "hostssl all careful all scram-sha-256 clientcert=verify-ca"
+            rules.write_text(f"{careful}\nhostnossl all careful all reject\n{rules.read_text()}")
         uri = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
         ready = Path(initdb).resolve().parent / "pg_isready"
         with running(
@@ -64,8 +73,8 @@ def postgres_server(certificate: Path | None = None) -> Iterator[DatabaseServer]
 
 
 @contextmanager
-def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
-    """MariaDB; user ``runbook`` with the password, database ``shop``. certificate: as above."""
+def mariadb_server(certificate: Path | None = None, authority: Path | None = None) -> Iterator[DatabaseServer]:
+    """MariaDB; user ``runbook`` with the password, database ``shop``. certificate, authority: as above."""
     program = needed("mariadbd", "mariadb-server-core", "/usr/sbin")
     install = needed("mariadb-install-db", "mariadb-server-core")
     with folder() as home:
@@ -80,6 +89,7 @@ def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
         (home / "init.sql").write_text(
             f"create database shop;\ncreate user runbook@'%' identified by '{PASSWORD}';\n"
             "grant all on *.* to runbook@'%' with grant option;\n"
+            f"create user careful@'%' identified by '{PASSWORD}' require x509;\n"
         )
         command: list[str | Path] = [
             program, "--no-defaults", f"--datadir={home}/data", f"--tmpdir={home}", f"--port={port}",
@@ -90,22 +100,29 @@ def mariadb_server(certificate: Path | None = None) -> Iterator[DatabaseServer]:
         if certificate is not None:
             own = _own_copy(certificate, home)
             command += [f"--ssl-cert={own}", f"--ssl-key={own}"]
+        if authority is not None:
+            command.append(f"--ssl-ca={_own_copy(authority, home)}")
         uri = f"mysql://runbook:{PASSWORD}@127.0.0.1:{port}/shop"
         with running(command, home, lambda: answers(port)) as process:
             yield DatabaseServer(uri, port, home, process)
 
 
 @contextmanager
-def clickhouse_server() -> Iterator[DatabaseServer]:
-    """ClickHouse's own engine behind its HTTP interface; user ``default`` with the password."""
+def clickhouse_server(certificate: Path | None = None, authority: Path | None = None) -> Iterator[DatabaseServer]:
+    """ClickHouse's own engine behind its HTTP interface; user ``default`` with the password.
+
+    certificate: as above. authority: of the certificates that all clients have to have.
+    """
     if importlib.util.find_spec("chdb") is None:
         pytest.skip("no chdb: pip install --no-deps chdb-core")
     with folder() as home:
         port = free_port()
         script = Path(__file__).with_name("clickhouse_http.py")
         command: list[str | Path] = [sys.executable, script, str(port), home / "data", home / "requests", PASSWORD]
-        with _as_ourselves(command, home, port) as process:
-            yield DatabaseServer(f"http://default:{PASSWORD}@127.0.0.1:{port}", port, home, process)
+        pem = [path for path in (certificate, authority) if path is not None]
+        with _as_ourselves([*command, *pem], home, port) as process:
+            scheme = "https" if pem else "http"
+            yield DatabaseServer(f"{scheme}://default:{PASSWORD}@127.0.0.1:{port}", port, home, process)
 
 
 @contextmanager
@@ -116,17 +133,12 @@ def _as_ourselves(command: list[str | Path], home: Path, port: int) -> Iterator[
             [str(part) for part in command], cwd=home, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        while not _pings(port):
+        while not answers(port):
             assert process.poll() is None, (home / "log").read_text()
+            time.sleep(0.02)
         yield process
     finally:
         stop(process)
-
-
-def _pings(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as answer:
-        return bool(answer.status == 200)
-    return False
 
 
 def _handed_over(path: Path) -> Path:
@@ -138,6 +150,6 @@ def _handed_over(path: Path) -> Path:
 
 def _own_copy(certificate: Path, home: Path) -> Path:
     """The server's own copy, which nobody else may read."""
-    copy = Path(shutil.copy(certificate, home / "server.pem"))
+    copy = Path(shutil.copy(certificate, home / certificate.name))
     copy.chmod(0o600)
     return _handed_over(copy)

@@ -48,10 +48,12 @@ def test_a_database_is_reached_through_the_bastion(tmp_path: Path, hidden: tuple
 
 @pytest.mark.usefixtures("bastion")
 def test_blocks_share_the_bastion_and_its_tunnel(tmp_path: Path, hidden: tuple[Sshd, str, str]) -> None:
-    block = {"postgres": {"uri": hidden[1], "query": QUERY, "via": "{{ var.way }}"}}
+    own = "select pg_backend_pid() as id"
+    block = {"postgres": {"uri": hidden[1], "query": own, "via": "{{ var.way }}"}}
     ran = run_book(tmp_path, {"vars": {"way": "bastion"}}, block, block, block)
 
     assert [result.outcome for result in ran.results] == ["passed"] * 3
+    assert len({output["value"] for output in ran.outputs if output is not None}) == 1
 
 
 @pytest.mark.usefixtures("bastion")

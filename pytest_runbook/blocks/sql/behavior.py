@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import parse_qsl, urlencode
 
 from ...context.output import Output
 from ...errors import BlockFailed, Malformed, Place, TemplateError, Unreachable
@@ -18,6 +19,7 @@ from ...execution.context import ExecutionContext
 from ...execution.result import Section
 from ...model.runbook import Effects
 from ...resources.database_sessions import DatabaseSession
+from ...resources.tls import beside
 from ...templates.values import to_text
 from ...text import shorten, show_seconds
 from ..effect import Effect, worst
@@ -76,10 +78,12 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
     A database says how a session is opened and what its values become.
 
     dialect: the name of its SQL, as the tokenizer knows it. param_hint: how its parameters are written.
+    file_parameters: what a URI's parameters call files by, which are relative to the runbook's folder.
     """
 
     dialect: ClassVar[str]
     converters: ClassVar[Converters]
+    file_parameters: ClassVar[frozenset[str]] = frozenset()
     param_hint: ClassVar[str] = "name them: params: {id: 7}, and :id in the SQL"
 
     @abstractmethod
@@ -110,7 +114,19 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             raise Malformed(
                 "user or password in the URI hold a / ? or # as it is", place=self.spec.place_of("uri"), hint=hint
             )
-        return uri
+        return self._with_files(uri, context.folder) if self.file_parameters and "?" in uri else uri
+
+    def _with_files(self, uri: str, folder: Path) -> str:
+        """The URI with the files that its parameters name as absolute paths."""
+        address, _, query = uri.partition("?")
+        parameters = parse_qsl(query, keep_blank_values=True)
+        files = {name: beside(folder, value) for name, value in parameters if name in self.file_parameters}
+        for name, path in files.items():
+            if not Path(path).is_file():
+                place = self.spec.place_of("uri")
+                raise Malformed(f"{name}: there is no file {path}", place=place, hint=f"relative to {folder}")
+        found = [(name, files.get(name, value)) for name, value in parameters]
+        return f"{address}?{urlencode(found)}" if files else uri
 
     def _connection_string(self, context: ExecutionContext) -> str:
         name = self.spec.props.get("connection")

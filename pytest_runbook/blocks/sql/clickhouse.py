@@ -15,6 +15,7 @@ import anyio
 from ...errors import BlockFailed, Malformed, NotSerializable, RunbookError, TimedOut, Unreachable
 from ...execution.context import ExecutionContext
 from ...resources.http_client import HttpConnections, HttpExchange, HttpRequest, parse_url
+from ...resources.tls import TlsSettings
 from ...text import shorten
 from .behavior import Answer, SqlBlockBehavior, SqlSession
 from .clickhouse_values import CONVERTERS, column_convert
@@ -27,6 +28,12 @@ LARGEST_ANSWER = 4 * 1024**3
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 _PORTS = "is it ClickHouse's HTTP port: 8123, or 8443 with TLS?"
 _SAMPLE = "https://user:password@host:8443/database"
+_TLS_WORDS = {
+    "`cert` and `key`": "client_cert and client_cert_key in the URI",
+    "`ca`": "ca_cert in the URI",
+    "`verify: false`": "verify=false",
+}
+_TLS_PARAMETERS = ("verify", "ca_cert", "client_cert", "client_cert_key")
 SETTINGS = {
     "default_format": FORMAT,
     "wait_end_of_query": "1",  # a failure half way becomes a status, not a line among the rows
@@ -105,7 +112,10 @@ class ClickhouseSession(SqlSession):
 
 
 class Address:
-    """What a URI says: where the server is, who we are, and settings for every query."""
+    """What a URI says: where the server is, who we are, and settings for every query.
+
+    :raises Malformed: if it makes no sense.
+    """
 
     def __init__(self, uri: str, *, read_only: bool) -> None:
         parts = urlsplit(uri)
@@ -117,12 +127,15 @@ class Address:
         self._auth = (unquote(user), unquote(password)) if user else None
         self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         self._root = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/", "", ""))
+        parse_url(self._root)
         database = unquote(parts.path.strip("/"))
+        parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self._tls = _tls(parameters, is_secure=parts.scheme == "https")
         self._settings = {
             **SETTINGS,
             **({"database": database} if database else {}),
+            **{name: value for name, value in parameters.items() if name not in _TLS_PARAMETERS},
             **({"readonly": "2"} if read_only else {}),
-            **dict(parse_qsl(parts.query, keep_blank_values=True)),
         }
 
     def request(self, text: str, settings: Mapping[str, str]) -> HttpRequest:
@@ -131,6 +144,7 @@ class Address:
             url=parse_url(f"{self._root}?{urlencode({**self._settings, **settings})}"),
             body={"content": text.encode()},
             auth=self._auth,
+            tls=self._tls,
             follow_redirects=False,
             read_timeout=None,
             max_body=LARGEST_ANSWER,
@@ -138,7 +152,7 @@ class Address:
 
     def ping(self) -> HttpRequest:
         """A request that asks nothing."""
-        return HttpRequest(method="GET", url=parse_url(f"{self._root}ping"), follow_redirects=False)
+        return HttpRequest(method="GET", url=parse_url(f"{self._root}ping"), tls=self._tls, follow_redirects=False)
 
 
 class Clickhouse(SqlBlockBehavior):
@@ -146,7 +160,7 @@ class Clickhouse(SqlBlockBehavior):
 
     dialect: ClassVar[str] = "clickhouse"
     converters: ClassVar[Converters] = CONVERTERS
-
+    file_parameters: ClassVar[frozenset[str]] = frozenset({"ca_cert", "client_cert", "client_cert_key"})
     param_hint: ClassVar[str] = "ClickHouse names them with their types: {id:UInt64}"
 
     def param_names(self, statement: Statement, params: Mapping[str, object]) -> list[str]:
@@ -159,9 +173,33 @@ class Clickhouse(SqlBlockBehavior):
             await session.check()
         except Malformed:
             raise
-        except (TimedOut, BlockFailed) as error:
-            raise Unreachable(error.message, hint=error.hint) from error
+        except (Unreachable, TimedOut, BlockFailed) as error:
+            raise Unreachable(error.message, hint=_in_our_words(error.hint)) from error
         return session
+
+
+def _in_our_words(hint: str | None) -> str | None:
+    """What to do about TLS, by the names of the URI's parameters."""
+    for theirs, ours in _TLS_WORDS.items():
+        hint = hint and hint.replace(theirs, ours)
+    return hint
+
+
+def _tls(parameters: Mapping[str, str], *, is_secure: bool) -> TlsSettings:
+    """Whom to trust and who we are, by the names that ClickHouse's own client for Python has for it.
+
+    :raises Malformed: if that makes no sense.
+    """
+    given = [name for name in _TLS_PARAMETERS if name in parameters]
+    if given and not is_secure:
+        raise Malformed(f"{given[0]} is about TLS, and the URI begins with http://", hint=_SAMPLE)
+    verify = parameters.get("verify", "true").lower()
+    if verify not in ("true", "false"):
+        raise Malformed(f'verify is "{verify}"', hint="true or false")
+    ca, cert, key = (parameters.get(name) for name in _TLS_PARAMETERS[1:])
+    if key and not cert:
+        raise Malformed("client_cert_key belongs to a certificate, and none is given", hint="name it: client_cert")
+    return TlsSettings(verify=verify == "true", ca=ca, cert=cert, key=key)
 
 
 def _param_settings(params: Params) -> Mapping[str, str]:

@@ -37,7 +37,7 @@ _PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset",
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _HINTS = {
     1044: "the user may not use this database",
-    1045: "look at user and password",
+    1045: "look at user and password; some users have to show a certificate: ssl-cert, ssl-key",
     1049: "the server has no database of that name",
     1040: "the server has no connection left",
     2026: "ssl-mode=PREFERRED goes without",
@@ -213,6 +213,7 @@ class Mysql(SqlBlockBehavior):
 
     dialect: ClassVar[str] = "mysql"
     converters: ClassVar[Converters] = CONVERTERS
+    file_parameters: ClassVar[frozenset[str]] = frozenset({"ssl-ca", "ssl-cert", "ssl-key"})
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> MysqlSession:
         address = address_of(connection_string)

@@ -119,6 +119,7 @@ class Postgres(SqlBlockBehavior):
 
     dialect: ClassVar[str] = "postgres"
     converters: ClassVar[Converters] = CONVERTERS
+    file_parameters: ClassVar[frozenset[str]] = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl"})
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> PostgresSession:
         if urlsplit(connection_string).scheme not in ("postgres", "postgresql"):

@@ -107,6 +107,10 @@ class Sqlite(SqlBlockBehavior):
     dialect: ClassVar[str] = "sqlite"
     converters: ClassVar[Converters] = converters()
 
+    def target(self, context: ExecutionContext, connection_string: str) -> str:
+        """The file itself: its path may be relative to the directory."""
+        return super().target(context, file_uri(connection_string, Path(context.resolver.cwd), read_only=False))
+
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
         session = SqliteSession(self.target(context, connection_string), uri, context.resources.threads)

@@ -21,6 +21,16 @@ def test_file_is_relative_to_the_directory(uri: str, tmp_path: Path) -> None:
     assert sqlite3.connect(tmp_path / "data" / "shop.db").execute("select * from t").fetchall() == []
 
 
+def test_file_that_is_missing_in_one_directory_is_looked_for_in_another(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    sqlite3.connect(tmp_path / "data" / "shop.db").close()
+    block = {"sqlite": {"uri": "shop.db?mode=ro", "query": "select 1"}}
+
+    ran = run_book(tmp_path, block, block, {"directory": "data"}, block)
+
+    assert [str(result.outcome) for result in ran.results] == ["failed", "skipped", "passed"]
+
+
 @pytest.mark.parametrize("form", ["{}", "sqlite://{}", "file:{}"])
 def test_file_may_be_absolute_and_hold_any_character(form: str, tmp_path: Path) -> None:
     path = tmp_path / "a b%20é#.db"

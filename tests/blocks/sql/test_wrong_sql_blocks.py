@@ -23,12 +23,29 @@ URIS = [
     ("mysql", "mysql://u@h:notaport/d", "the URI can't be read: is its port a number?"),
     ("mysql", "mysql://u@h/d?ssl-mod=REQUIRED", 'the URI\'s parameter "ssl-mod" is not known'),
     ("mysql", "mysql://u@h/d?ssl-mode=maybe", 'ssl-mode is "maybe"'),
-    ("mysql", "mysql://u@h/d?ssl-mode=VERIFY_CA&ssl-ca=/nothing", "the certificates can't be used: "),
+    ("mysql", "mysql://u@h/d?ssl-mode=VERIFY_CA&ssl-ca=/nothing", "ssl-ca: there is no file /nothing"),
+    ("mysql", "mysql://u@h/d?ssl-mode=VERIFY_CA&ssl-ca=book.runbook.json", "the certificates can't be used: "),
+    ("postgres", "postgres://u@h/d?sslmode=verify-ca&sslrootcert=book.runbook.json", "no TLS with postgres://u@h/d: "),
+    ("clickhouse", "https://h?ca_cert=book.runbook.json", "no certificates to trust in "),
     ("sqlite", "http://x", '"http" is not SQLite\'s scheme'),
     ("sqlite", "sqlite://x.db?mod=ro", 'SQLite knows no parameter "mod"'),
     ("sqlite", "x.db?mode=maybe", 'mode is "maybe"'),
     ("clickhouse", "clickhouse://h", "a ClickHouse URI begins with http:// or https://"),
     ("clickhouse", "http://", "the URI names no host"),
+    ("clickhouse", "http://h?ca_cert=book.runbook.json", "ca_cert is about TLS, and the URI begins with http://"),
+    ("clickhouse", "https://h?verify=perhaps", 'verify is "perhaps"'),
+    (
+        "clickhouse",
+        "https://h?client_cert_key=book.runbook.json",
+        "client_cert_key belongs to a certificate",
+    ),
+    ("clickhouse", "https://h?ca_cert=missing.pem", "ca_cert: there is no file /"),
+    ("clickhouse", "https://h:99999", '"https://h:99999/": 99999 is no port'),
+    (
+        "postgres",
+        "postgres://u@h/d?sslmode=verify-ca&sslrootcert=missing.pem",
+        "sslrootcert: there is no file /",
+    ),
     ("postgres", "postgres://u@h/d?channel_binding=require", "channel_binding=require can't be met"),
     ("postgres", "postgres://u:pa/ss@h/d", "user or password in the URI hold a / ? or # as it is"),
     ("mysql", "mysql://u:pa?ss@h/d", "user or password in the URI hold a / ? or # as it is"),
@@ -44,7 +61,7 @@ def test_uri_that_makes_no_sense_is_an_error_at_its_place(kind: str, uri: str, s
     ran = run_book(tmp_path, {kind: {"uri": uri, "query": "select 1"}}, vars={"none": ""})
 
     assert (ran.result.message or "").startswith(said)
-    assert ran.result.kind in ("block", "file")
+    assert ran.result.kind in ("block", "file", "unreachable")
     assert ran.result.hint is not None
 
 
@@ -102,7 +119,7 @@ def unknown_database(server: DatabaseServer) -> str:
 
 LOGINS: list[tuple[str, Callable[[DatabaseServer], str], str, str]] = [
     ("postgres", wrong_password, "password authentication failed", "look at user and password"),
-    ("mariadb", wrong_password, "Access denied for user", "look at user and password"),
+    ("mariadb", wrong_password, "Access denied for user", "look at user and password; some users have to show"),
     ("clickhouse", wrong_password, "Authentication failed", "look at user and password"),
     ("postgres", unknown_database, 'database "nowhere" does not exist', "the server has no database of that name"),
     ("mariadb", unknown_database, "Unknown database 'nowhere'", "the server has no database of that name"),
@@ -125,7 +142,7 @@ def test_server_that_does_not_let_us_in_is_unreachable(
 
     assert ran.result.kind == "unreachable"
     assert said in (ran.result.message or "")
-    assert ran.result.hint == hint
+    assert (ran.result.hint or "").startswith(hint)
     assert_no_password(ran)
 
 
