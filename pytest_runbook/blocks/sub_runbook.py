@@ -10,7 +10,7 @@ from ..context.block_context import BlockContext
 from ..context.items import ContextItem, DocumentCwd, DocumentEnvVar, DocumentEnvVars, DocumentVar, DocumentVars
 from ..context.resolver import ContextResolver, Values
 from ..context.values import ContextValue
-from ..errors import BlockFailed, NotTried, RunbookError
+from ..errors import BlockFailed, NotTried, Refused, RunbookError
 from ..execution.children import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import BlockResult, Outcome, Section
@@ -67,11 +67,14 @@ class SubRunbook(BlockBehavior):
         if failed:
             message = f"block {failed[0].number} {failed[0].label} of {outcome.shown} failed: {failed[0].message}"
             raise BlockFailed(message, hint=failed[0].hint)
+        stops = next((result.stops for result in outcome.results if result.stops), None)
+        context.findings.stops = stops or (outcome.gap and f"is not whole: {outcome.gap}")
         if outcome.results and all(result.outcome is Outcome.SKIPPED for result in outcome.results):
-            raise NotTried(f"nothing of {outcome.shown} ran: {outcome.results[0].message}")
+            first = outcome.results[0]
+            kind = Refused if first.kind == Refused.kind else NotTried
+            raise kind(f"nothing of {outcome.shown} ran: {first.message}")
         if outcome.unmet is not None:
             raise BlockFailed(f"{outcome.shown}: {outcome.unmet.message}", hint=outcome.unmet.hint)
-        context.findings.stops = next((result.stops for result in outcome.results if result.stops), None)
 
     def _exports(self, entry: ContextResolver, final: ContextResolver) -> BlockContext:
         """What goes on above: what is new or has changed, as far as the block says so."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..context.values import Reads
-from ..errors import AssertionsFailed, ContextError, NotTried, RunbookError, TemplateError, TimedOut
+from ..errors import AssertionsFailed, ContextError, NotTried, Refused, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
@@ -36,9 +36,10 @@ MOST_KEPT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The decision not to run a block, and why."""
+    """The decision not to run a block, and why. kind: what reports count it as, if they do."""
 
     reason: str
+    kind: str | None = None
 
 
 class RunbookRun:
@@ -59,6 +60,7 @@ class RunbookRun:
         self._cancelled: str | None = None
         self._resumed: anyio.Event | None = None
         self._owned_faults: list[RunbookError] = []
+        self._gaps: dict[int, str] = {}
         self._asked: set[str] = set()
         self._started: set[str] = set()
         self._fetching: anyio.CancelScope | None = None
@@ -99,6 +101,21 @@ class RunbookRun:
         result = self._failed(spec, error)
         self._note(spec, result)
         return result
+
+    def leave_out(self, fates: Mapping[str, str]) -> None:
+        """Know of blocks that do not run, although those below stand on them.
+
+        fates: what became of them, by id, for people: "was not selected".
+        """
+        for block_id, fate in fates.items():
+            spec = self.document.spec(block_id)
+            if not spec.rules.is_cleanup and not spec.rules.lets_below_run(self.document.runbook.on_failure):
+                self._gaps[self.document.number(spec)] = f"{self.document.label(spec)} {fate}: {spec.place}"
+
+    @property
+    def gap(self) -> str | None:
+        """What was left out first, of all that others stand on; None if nothing was."""
+        return self._gaps[min(self._gaps)] if self._gaps else None
 
     def unmet(self) -> RunbookError | None:
         """What is wrong if a block that the file requires has not passed."""
@@ -237,11 +254,11 @@ class RunbookRun:
         :raises RunbookError: if it can't be decided; the block fails with this.
         """
         if spec.rules.skip is not None:
-            return Skip(spec.rules.skip)
+            return Skip(spec.rules.skip.reason)
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return Skip(not_supported(spec.type))
-        return self._stopped(spec) or self._context_fault(spec) or self._condition(spec)
+        return self._stopped(spec) or self._gap_above(spec) or self._context_fault(spec) or self._condition(spec)
 
     def _stopped(self, spec: BlockSpec) -> Skip | None:
         if spec.rules.is_cleanup:
@@ -252,6 +269,13 @@ class RunbookRun:
             why = self._stopped_by.stops or "failed"
             return Skip(f"{_called(self._stopped_by)} {why}: {self._stopped_by.place}")
         return None
+
+    def _gap_above(self, spec: BlockSpec) -> Skip | None:
+        """What stands on a block that did not run does not run as if it had."""
+        if self.blocked is not None or spec.rules.is_cleanup:
+            return None
+        above = [number for number in self._gaps if number < self.document.number(spec)]
+        return Skip(self._gaps[min(above)]) if above else None
 
     def _cleanup_not_needed(self, spec: BlockSpec) -> Skip | None:
         wanted = spec.rules.if_started
@@ -271,7 +295,7 @@ class RunbookRun:
         if error is None:
             return None
         if isinstance(error, NotTried):
-            return Skip(f"{error.message}")
+            return Skip(error.message, error.kind if isinstance(error, Refused) else None)
         if not any((error.place, error.message) == (owned.place, owned.message) for owned in self._owned_faults):
             raise error
         what = error.message if error is self.blocked else f"{error.block or 'the context above'} can't be evaluated"
@@ -350,14 +374,22 @@ class RunbookRun:
         self.results[spec.id] = result
         if result.outcome is Outcome.PASSED:
             self.document.fates[spec.id] = "ran without setting it"
-            if result.stops is not None and self._stopped_by is None:
-                self._stopped_by = result
+            self._stop_where_told(result)
             return
         self.document.fates[spec.id] = "failed" if result.outcome is Outcome.FAILED else "was skipped"
+        if result.outcome is Outcome.SKIPPED:
+            self._stop_where_told(result)
+            is_refused = result.kind == Refused.kind
+            if is_refused or spec.rules.skip is not None:
+                self.leave_out({spec.id: "was refused" if is_refused else "was skipped"})
         if result.outcome is Outcome.FAILED and not spec.rules.is_cleanup:
             on_failure = spec.rules.on_failure or self.document.runbook.on_failure
             if on_failure is OnFailure.STOP and self._stopped_by is None:
                 self._stopped_by = result
+
+    def _stop_where_told(self, result: BlockResult) -> None:
+        if result.stops is not None and self._stopped_by is None:
+            self._stopped_by = result
 
     def _save(self, spec: BlockSpec) -> None:
         if self._is_child:
@@ -368,7 +400,8 @@ class RunbookRun:
             self._runtime.note(f"what blocks left could not be kept: {error}")
 
     def _skipped(self, spec: BlockSpec, skip: Skip) -> BlockResult:
-        return self._result(spec, Outcome.SKIPPED, message=self._runtime.redactor.redact(skip.reason))
+        message = self._runtime.redactor.redact(skip.reason)
+        return self._result(spec, Outcome.SKIPPED, kind=skip.kind, message=message)
 
     def _failed(self, spec: BlockSpec, error: RunbookError) -> BlockResult:
         """A block that failed before it could be started."""

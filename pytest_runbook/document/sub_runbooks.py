@@ -61,7 +61,9 @@ class SubRunbooks:
             await _to_its_end(run, context, note)
             shown = runbook.place.path
             results = tuple(run.results.values())
-            return ChildOutcome(shown=shown, results=results, unmet=run.unmet(), final=document.final_resolver)
+            return ChildOutcome(
+                shown=shown, results=results, unmet=run.unmet(), gap=run.gap, final=document.final_resolver
+            )
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
         for document in self._open:

@@ -49,12 +49,14 @@ class ChildOutcome:
     """What came of a runbook that a block ran.
 
     shown: its path, for people. unmet: what is wrong if a block that it requires has not passed.
+    gap: which of its blocks was left out, although others stand on it.
     final: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
     """
 
     shown: str
     results: tuple[BlockResult, ...]
     unmet: RunbookError | None
+    gap: str | None
     final: Callable[[], ContextResolver]
 
 

@@ -11,7 +11,7 @@ from .block_types import PROSE_TYPES
 from .catalog import BlockCatalog, BlockType
 from .json_tree import parse_json
 from .props import atuin_defaults, checked
-from .runbook import BlockRules, BlockSpec, Form, Node, Runbook, type_for_people
+from .runbook import Below, BlockRules, BlockSpec, Form, LeftOut, Node, Runbook, type_for_people
 from .section import Section, describe, show
 from .source import Source
 from .tree import LocatedDict, LocatedList, Mark, SyntaxFault, plain
@@ -187,7 +187,7 @@ class _Document:
                 lines[prop.name] = section.values.line_of(key)
 
     def _add_unknown(self, node: Node) -> None:
-        rules = BlockRules(skip=f'unknown block type "{show(node.type)}"')
+        rules = BlockRules(skip=LeftOut(reason=f'unknown block type "{show(node.type)}"', below=Below.RUN))
         name = node.props.get("name")
         self._append(node, node.type, name if isinstance(name, str) else "", node.props, {}, rules)
 

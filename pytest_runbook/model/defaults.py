@@ -9,7 +9,7 @@ from .runbook import BlockRules, BlockSpec
 from .section import Section
 
 _BARE_SHELLS = frozenset({"bash", "sh", "dash", "ksh", "zsh"})
-KEYS = ("timeout", "retry", "on_failure", "effects", "sensitive", "template")
+KEYS = ("timeout", "retry", "on_failure", "below", "effects", "sensitive", "template")
 SHELL_OPTIONS = "shell_options"
 
 

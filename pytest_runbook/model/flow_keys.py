@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from .runbook import Axis, AxisSource, ExpectedFailure, Loop, Matrix, Named, Retry, Rows
+from .runbook import Axis, AxisSource, Below, ExpectedFailure, LeftOut, Loop, Matrix, Named, Retry, Rows
 from .section import Section, describe, near_or_some, show
 from .tree import LocatedDict, LocatedList, plain
 
@@ -70,6 +70,29 @@ def expected_failure(section: Section, key: str) -> ExpectedFailure | None:
     reason = inner.text("reason") if "reason" in value else ""
     strict = inner.boolean("strict") if "strict" in value else None
     return ExpectedFailure(reason=reason or "", strict=strict)
+
+
+def left_out(section: Section, key: str) -> LeftOut | None:
+    """That a block is skipped: a reason, true, or a mapping of reason and below."""
+    value = section.values[key]
+    if not isinstance(value, LocatedDict):
+        reason = section.reason(key)
+        return LeftOut(reason=reason) if reason else None
+    inner = Section(value, section.source, section.label)
+    for name in value:
+        if name not in ("reason", "below"):
+            inner.unknown_key(name, ("reason", "below"))
+    reason = inner.text("reason") if "reason" in value else None
+    return LeftOut(reason=reason or "skip: true", below=below(inner, "below") if "below" in value else None)
+
+
+def below(section: Section, key: str) -> Below | None:
+    """What becomes of the blocks below one that was left out."""
+    value = section.values[key]
+    if isinstance(value, str) and value in tuple(Below):
+        return Below(value)
+    section.wrong(key, " or ".join(Below))
+    return None
 
 
 def loop(section: Section, key: str) -> Loop | None:

@@ -30,6 +30,13 @@ class OnFailure(StrEnum):
     CONTINUE = "continue"
 
 
+class Below(StrEnum):
+    """What becomes of the blocks below one that was left out: skipped, refused, or not selected."""
+
+    RUN = "run"
+    SKIP = "skip"
+
+
 class Effects(StrEnum):
     """What a block does to the world, the most harmless first."""
 
@@ -96,6 +103,14 @@ class ExpectedFailure:
 
     reason: str
     strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """That a block is skipped, why, and what that means for those below it; None: what its other keys say."""
+
+    reason: str
+    below: Below | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +287,8 @@ class BlockRules:
     timeout: seconds, over all attempts; None: the runbook's or the run's default.
     retry: None: the block has one attempt. loop: None: it has one turn.
     when: the block is skipped unless this is true.
-    skip: the reason why it is skipped; None: it is not. xfail: None: nobody expects it to fail.
+    skip: None: it is not skipped. xfail: None: nobody expects it to fail.
+    below: what becomes of the blocks below if this one is left out.
     is_cleanup: runs at the end, whatever happened before (``finally``).
     if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
     effects: what the block does to the world; None: its author does not say.
@@ -290,7 +306,8 @@ class BlockRules:
     retry: Retry | None = None
     loop: Loop | None = None
     when: Condition | None = None
-    skip: str | None = None
+    skip: LeftOut | None = None
+    below: Below | None = None
     xfail: ExpectedFailure | None = None
     on_failure: OnFailure | None = None
     is_cleanup: bool = False
@@ -302,6 +319,16 @@ class BlockRules:
     become: OtherUser | None = None
     template: bool = True
     scope: BlockScope = field(default_factory=BlockScope)
+
+    def lets_below_run(self, on_failure: OnFailure) -> bool:
+        """True if the blocks below run although this one was left out. on_failure: what holds for the whole file.
+
+        Who says that they go on after its failure says that they stand on their own.
+        """
+        below = (self.skip.below if self.skip else None) or self.below
+        if below is not None:
+            return below is Below.RUN
+        return (self.on_failure or on_failure) is OnFailure.CONTINUE
 
 
 def type_for_people(name: str) -> str:

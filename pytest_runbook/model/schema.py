@@ -18,7 +18,7 @@ from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
 from .defaults import KEYS as DEFAULT_KEYS
 from .expectations import expectations
 from .plain_form import EXPANDED
-from .runbook import Effects, OnFailure
+from .runbook import Below, Effects, OnFailure
 from .section import Reader, Section
 
 Schema: TypeAlias = dict[str, object]
@@ -83,6 +83,12 @@ _XFAIL: Schema = {
     "properties": {"reason": _TEXT, "strict": {"type": "boolean"}},
     "additionalProperties": False,
 }
+_BELOW: Schema = {"enum": [str(choice) for choice in Below]}
+_LEFT_OUT: Schema = {
+    "type": "object",
+    "properties": {"reason": _TEXT, "below": _BELOW},
+    "additionalProperties": False,
+}
 _RETRY: Schema = {
     "type": "object",
     "properties": {
@@ -141,7 +147,8 @@ _READERS: Mapping[Reader, Schema] = {
     Section.duration: _DURATION,
     Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
     Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
-    Section.skip: {"anyOf": [{"type": "boolean"}, _TEXT]},
+    flow_keys.left_out: {"anyOf": [{"type": "boolean"}, _TEXT, _LEFT_OUT]},
+    flow_keys.below: _BELOW,
     Section.captures: {"anyOf": [_NAME, _CAPTURES]},
     Section.given_vars: {"type": "object", "propertyNames": _NAME},
     Section.given_env: {"type": "object", "additionalProperties": _SCALAR},
@@ -183,6 +190,7 @@ _HELP: Mapping[str, str] = {
     "timeout": "how long it may take: 500ms, 90s, 2m, 1h",
     "when": "an expression: the block is skipped unless it is true",
     "skip": "true, or the reason why it is skipped",
+    "below": "what becomes of the blocks below if this one is skipped, refused or not selected: skip or run",
     "on_failure": "what a failure does to the blocks below: stop or continue",
     "finally": "clean-up: runs at the end, whatever happened before",
     "if_started": "a clean-up runs only if one of these blocks was started",

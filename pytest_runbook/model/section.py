@@ -215,7 +215,7 @@ class Section:
             self.fault(key, f'{key} "{show(text)}" is not a regular expression: {error}')
         return Condition(source=text, place=self.source.place.at(self.values.line_of(key)))
 
-    def skip(self, key: str) -> str | None:
+    def reason(self, key: str) -> str | None:
         """The reason to skip; a fault unless it is a text or a boolean."""
         value = self.values[key]
         if isinstance(value, bool):

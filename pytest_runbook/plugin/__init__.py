@@ -83,6 +83,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_effects", default="destructive", help="skip blocks that may do more: read, write or destructive")
     add("--runbook-read-only", action="store_true", default=None, help="the same as --runbook-effects read")
     ini("runbook_read_only", type="bool", default=False, help="the same as runbook_effects = read")
+    add("--runbook-alone", action="store_true", help="run selected blocks without those above them")
+    ini("runbook_alone", type="bool", default=False, help="run selected blocks without those above them")
     add("--runbook-unknown-blocks", choices=["error", "skip"], help="what becomes of block types nobody knows")
     ini("runbook_unknown_blocks", default="error", help="what becomes of block types nobody knows: error or skip")
     add("--runbook-errors", choices=["item", "collect"], help="a file that can't be read: a failed item, or pytest's")

@@ -49,6 +49,7 @@ class RunbookNode(pytest.Module):
 
     book: what the file says, once it was collected. run: the flow of its run, while its document is open.
     cell: which one it is. total: how many items it has. selected: those that are to run, in their order.
+    left_out: what became of blocks that others skipped, by id.
     """
 
     obj = None  # there is no Python module behind it
@@ -61,6 +62,7 @@ class RunbookNode(pytest.Module):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.selected: list[BlockItem] = []
+        self.left_out: dict[str, str] = {}
 
     @property
     def shown_path(self) -> str:

@@ -73,6 +73,7 @@ class Running:
         try:
             return (yield from self._interruptible(item, "set up"))
         except pytest.skip.Exception:
+            _leave_out(item)
             raise
         except Exception as error:
             self._note_not_tried(item, error)
@@ -175,6 +176,14 @@ def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
     for item in items:
         if isinstance(item, BlockItem) and item.is_pending_cleanup:
             yield item
+
+
+def _leave_out(item: pytest.Item) -> None:
+    """A block that a marker or a fixture skipped was not run, for the blocks below."""
+    if isinstance(item, BlockItem):
+        item.node.left_out[item.spec.id] = "was skipped"
+        if item.node.run is not None:
+            item.node.run.leave_out(item.node.left_out)
 
 
 def _elsewhere(item: BlockItem) -> RunbookError:

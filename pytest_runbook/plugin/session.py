@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..model.runbook import Runbook
 
 
+_NOT_SELECTED = "was not selected (--runbook-alone runs this one all the same)"
 _ONLY_BLOCKS = "is for the blocks of a runbook; ask for `runbook` in Python tests"
 
 
@@ -212,10 +213,13 @@ class RunbookSession:
         self.summary.note_read(run.document.names_read)
 
     def _tell_deselected(self, module: RunbookNode, document: Document) -> None:
-        """Let failures say so where a value is missing because its block was not selected."""
+        """Let nothing run as if the blocks above it had; failures say so where a value is missing."""
         selected = {item.spec.id for item in module.selected}
-        left_out = {spec.id: "was not selected" for spec in document.items if spec.id not in selected}
-        self.engine.call(document.fates.update, left_out)
+        unselected = [spec.id for spec in document.items if spec.id not in selected]
+        self.engine.call(document.fates.update, dict.fromkeys(unselected, "was not selected"))
+        gaps = () if given.flag(self.config, "alone") else unselected
+        assert module.run is not None, "it was opened just now"
+        module.run.leave_out({**dict.fromkeys(gaps, _NOT_SELECTED), **module.left_out})
 
     # What it is made of
 

@@ -94,3 +94,24 @@ def test_runbooks_within_one_that_is_limited_are_so_too(tmp_path: Path, where: s
 
     assert book.outcomes == {"A": "skipped"}
     assert not (tmp_path / "changed").exists()
+
+
+INNER = "blocks: [{name: Look, script: 'true', effects: read}, {name: Write, script: touch changed}]"
+
+
+@pytest.mark.parametrize("inner", [INNER, INNER.replace("effects: read", "effects: write")])
+def test_what_stands_below_a_runbook_of_which_a_block_was_refused_does_not_run(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "child.runbook.yaml").write_text(inner)
+
+    book = limited(
+        tmp_path,
+        """
+        blocks:
+          - {name: Child, sub-runbook: child.runbook.yaml}
+          - {name: After, script: "true", effects: read}
+        """,
+        Effects.READ,
+    )
+
+    assert book.results["After"].outcome == "skipped"
+    assert 'block 1 "Child" is not whole: block' in (book.results["After"].message or "")

@@ -77,7 +77,7 @@ FLOWS = [
         vars: {stage: test}
         blocks:
           - {name: A, script: exit 1, when: var.stage == "production"}
-          - {name: B, script: exit 1, skip: not today}
+          - {name: B, script: exit 1, skip: {reason: not today, below: run}}
           - {name: C, script: echo, when: var.stage == "test"}
         """,
         {"A": "skipped", "B": "skipped", "C": "passed"},
@@ -341,7 +341,7 @@ def test_what_a_block_left_in_the_background_ends_with_the_run(tmp_path: Path) -
 
 UNDEFINED = [
     ("{name: Build, script: exit 1, on_failure: continue, capture: x}", 'block 1 "Build" ({place}), which failed'),
-    ("{name: Build, script: echo, skip: no, capture: x}", 'block 1 "Build" ({place}), which was skipped'),
+    ("{name: Build, script: echo, skip: {below: run}, capture: x}", 'block 1 "Build" ({place}), which was skipped'),
     (
         "{name: Build, script: 'true || echo x=1 >> $RUNBOOK_OUTPUT_VARS'}",
         'block 1 "Build" ({place}), which ran without setting it',

@@ -10,7 +10,7 @@ import pytest
 from pytest_runbook.errors import Place
 from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES
 from pytest_runbook.model.catalog import BlockType
-from pytest_runbook.model.runbook import BlockRules, Form, Node, Runbook
+from pytest_runbook.model.runbook import Below, BlockRules, Form, LeftOut, Node, Runbook
 
 Load = Callable[..., Runbook]
 Faults = Callable[..., list[str]]
@@ -230,7 +230,7 @@ def test_unknown_types_can_be_skipped(load: Load) -> None:
     spec = runbook.blocks[0]
 
     assert (spec.type, spec.label, spec.props) == ("scirpt", 'block "Build" (scirpt)', {"name": "Build", "code": 5})
-    assert spec.rules == BlockRules(skip='unknown block type "scirpt"')
+    assert spec.rules == BlockRules(skip=LeftOut(reason='unknown block type "scirpt"', below=Below.RUN))
 
 
 FAULTS = [

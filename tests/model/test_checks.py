@@ -12,11 +12,13 @@ from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
 from pytest_runbook.model.checks import fingerprint
 from pytest_runbook.model.common_keys import FILE_LATER
 from pytest_runbook.model.runbook import (
+    Below,
     BlockRules,
     BlockSpec,
     Capture,
     Condition,
     Given,
+    LeftOut,
     OnFailure,
     Runbook,
     SecretSource,
@@ -136,21 +138,21 @@ def test_blocks_without_an_entry_stay_as_they_are(merge: Merge) -> None:
 
 @pytest.mark.parametrize("name", ["pay.checks.yaml", "pay.checks.yml"])
 def test_both_endings(merge: Merge, name: str) -> None:
-    assert named(merge("blocks: {Build: {skip: later}}", name), "a").rules.skip == "later"
+    assert named(merge("blocks: {Build: {skip: later}}", name), "a").rules.skip == LeftOut(reason="later")
 
 
 @pytest.mark.parametrize("key", ["b2", '"HTTP#2": {id: b2, skip: x}\n  Build', "HTTP: {id: b2, skip: x}\n  Build"])
 def test_a_block_is_found_by_its_id(merge: Merge, key: str) -> None:
     runbook = merge(f"blocks:\n  {key}: {{skip: x}}\n")
 
-    assert named(runbook, "b2").rules.skip == "x"
+    assert named(runbook, "b2").rules.skip == LeftOut(reason="x")
     assert runbook.notes == ()
 
 
 def test_an_id_wins_over_a_name_that_no_longer_fits(merge: Merge) -> None:
     runbook = merge("blocks:\n  Compile: {id: a, skip: x}\n")
 
-    assert named(runbook, "a").rules.skip == "x"
+    assert named(runbook, "a").rules.skip == LeftOut(reason="x")
     assert runbook.notes == ('books/pay.checks.yaml:2: block "Compile" is renamed: it is called "Build" now',)
 
 
@@ -164,7 +166,10 @@ def test_a_block_of_unknown_type_stays_skipped(tmp_path: Path) -> None:
 
     spec = load_runbook(tmp_path / "pay.json", unknown_blocks="skip").blocks[0]
 
-    assert (spec.rules.skip, len(spec.rules.assertions)) == ('unknown block type "magic"', 1)
+    assert (spec.rules.skip, len(spec.rules.assertions)) == (
+        LeftOut(reason='unknown block type "magic"', below=Below.RUN),
+        1,
+    )
 
 
 SOME = "its blocks: Build, HTTP, a, b1, b2"

@@ -11,6 +11,7 @@ from pytest_runbook.errors import Place
 from pytest_runbook.model import default_catalog
 from pytest_runbook.model.common_keys import FILE_LATER
 from pytest_runbook.model.runbook import (
+    Below,
     BlockRules,
     BlockScope,
     BlockSpec,
@@ -18,6 +19,7 @@ from pytest_runbook.model.runbook import (
     Condition,
     Form,
     Given,
+    LeftOut,
     OnFailure,
     Runbook,
     SecretSource,
@@ -258,10 +260,17 @@ def test_a_bare_capture_takes_the_output_s_value(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("skip", "reason"), [("true", "skip: true"), ("false", None), ("broken since May", "broken since May")]
+    ("skip", "left_out"),
+    [
+        ("true", LeftOut(reason="skip: true")),
+        ("false", None),
+        ("broken since May", LeftOut(reason="broken since May")),
+        ("{reason: broken, below: run}", LeftOut(reason="broken", below=Below.RUN)),
+        ("{below: skip}", LeftOut(reason="skip: true", below=Below.SKIP)),
+    ],
 )
-def test_skip_has_a_reason(load: Load, skip: str, reason: str | None) -> None:
-    assert block(load, f"script: x\nskip: {skip}").rules.skip == reason
+def test_skip_has_a_reason(load: Load, skip: str, left_out: LeftOut | None) -> None:
+    assert block(load, f"script: x\nskip: {skip}").rules.skip == left_out
 
 
 def test_clean_ups_come_last(load: Load) -> None:
@@ -463,6 +472,8 @@ BLOCK_FAULTS = [
         "a number with a unit: 500ms, 90s, 2m, 1h",
     ),
     ("script: x\n  timeout: 0s", 3, ONE, 'timeout "0s" is not a duration', "a number with a unit: 500ms, 90s, 2m, 1h"),
+    ("script: x\n  below: walk", 3, ONE, 'below must be run or skip, not the text "walk"', None),
+    ("script: x\n  skip: {why: x}", 3, ONE, 'unknown key "why"', "known: reason, below"),
     ("script: x\n  skip: 1", 3, ONE, "skip must be true or a reason, not the number 1", None),
     ("script: x\n  finally: yes", 3, ONE, 'finally must be true or false, not the text "yes"', None),
     ("script: x\n  if_started: y", 3, ONE, "if_started is for clean-ups", "add: finally: true"),

@@ -11,8 +11,10 @@ BOOK = """
       - name: Look
         sqlite: {uri: ":memory:", query: select 1}
       - name: Change
+        below: run
         sqlite: {uri: shop.db, query: create table t (a int)}
       - name: Run something
+        below: run
         script: touch changed
       - name: Run what reads
         effects: read
@@ -39,3 +41,12 @@ def test_blocks_that_may_change_something_are_skipped_and_counted(project: Proje
     )
     assert not (project.path / "changed").exists()
     assert not (project.path / "shop.db").exists()
+
+
+def test_what_stands_below_a_refused_block_does_not_run(project: Project) -> None:
+    project.write("shop.runbook.yaml", BOOK.replace("below: run", "timeout: 1m"))
+
+    result = project.run("-rs", "--runbook-effects=read", "shop.runbook.yaml")
+
+    result.assert_outcomes(passed=1, skipped=3)
+    result.stdout.fnmatch_lines(['SKIPPED * block 2 "Change" was refused: shop.runbook.yaml:*'])

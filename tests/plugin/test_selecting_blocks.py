@@ -96,7 +96,7 @@ def test_ten_thousand_blocks_are_collected(project: Project) -> None:
 def test_a_value_of_a_block_that_was_not_selected_is_told_so(project: Project, selection: tuple[str, ...]) -> None:
     project.write("a.runbook.yaml", STEPS)
 
-    result = project.run(*selection)
+    result = project.run(*selection, "--runbook-alone")
 
     result.stdout.fnmatch_lines(
         ['  hint     var.built is set by block 1 "Build" (a.runbook.yaml:3), which was not selected']
@@ -108,7 +108,7 @@ def test_the_same_with_last_failed_and_stepwise(project: Project) -> None:
     project.run(".", "--sw").assert_outcomes(passed=1, failed=1)
 
     for option in ("--lf", "--sw"):
-        project.run(".", option).stdout.fnmatch_lines(["*which was not selected"])
+        project.run(".", option, "--runbook-alone").stdout.fnmatch_lines(["*which was not selected"])
 
 
 def test_a_block_that_was_not_selected_still_says_what_it_declares(project: Project) -> None:
@@ -120,7 +120,119 @@ def test_a_block_that_was_not_selected_still_says_what_it_declares(project: Proj
           - {name: Two, script: 'test "$COLOUR-{{ var.size }}" = red-4'}
         """)  # fmt: skip
 
-    project.run("a.runbook.yaml::Two").assert_outcomes(passed=1)
+    project.run("a.runbook.yaml::Two", "--runbook-alone").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [("a.runbook.yaml::Check",), (".", "-k", "Check"), (".", "--deselect=a.runbook.yaml::Build"), (".", "-m", "late")],
+)
+def test_what_stands_below_a_block_that_was_not_selected_does_not_run(
+    project: Project, selection: tuple[str, ...]
+) -> None:
+    project.write("a.runbook.yaml", STEPS.replace("name: Check,", "name: Check, tags: late,"))
+
+    result = project.run(*selection, "-rs")
+
+    assert "passed" not in result.parseoutcomes()
+    result.stdout.fnmatch_lines(
+        [
+            'SKIPPED * a.runbook.yaml:4: block 1 "Build" was not selected '
+            "(--runbook-alone runs this one all the same): a.runbook.yaml:3"
+        ]
+    )
+
+
+@pytest.mark.parametrize("how", ["block", "defaults", "on_failure", "file's on_failure", "ini"])
+def test_who_says_that_blocks_stand_on_their_own_lets_them_run_alone(project: Project, how: str) -> None:
+    book = STEPS.replace("{{ var.built }}", "7")
+    if how == "block":
+        book = book.replace("name: Build,", "name: Build, below: run,")
+    elif how == "defaults":
+        book = "\n    defaults: {below: run}" + book
+    elif how == "on_failure":
+        book = book.replace("name: Build,", "name: Build, on_failure: continue,")
+    elif how == "file's on_failure":
+        book = "\n    on_failure: continue" + book
+    else:
+        project.pytester.makeini("[pytest]\nrunbook_alone = true\n")
+    project.write("a.runbook.yaml", book)
+
+    project.run("a.runbook.yaml::Check").assert_outcomes(passed=1)
+
+
+def test_a_block_stands_on_one_that_goes_on_after_failures_only_if_that_says_so(project: Project) -> None:
+    project.write("a.runbook.yaml", """
+        on_failure: continue
+        blocks:
+          - {name: Build, script: 'true', below: skip}
+          - {name: Check, script: 'true'}
+        """)  # fmt: skip
+
+    project.run("a.runbook.yaml::Check").assert_outcomes(skipped=1)
+
+
+SKIPS = """
+    blocks:
+      - {name: Build, script: 'true', skip: SKIP}
+      - {name: Check, script: 'true'}
+    finally:
+      - {name: Sweep, script: 'true'}
+    """
+HOW_SKIPPED = [
+    ("not now", {"passed": 1, "skipped": 2}),
+    ("true", {"passed": 1, "skipped": 2}),
+    ("{reason: not now}", {"passed": 1, "skipped": 2}),
+    ("{reason: not now, below: skip}", {"passed": 1, "skipped": 2}),
+    ("{reason: not now, below: run}", {"passed": 2, "skipped": 1}),
+    ("{below: run}", {"passed": 2, "skipped": 1}),
+    ("false", {"passed": 3}),
+]
+
+
+@pytest.mark.parametrize(("skip", "outcomes"), HOW_SKIPPED)
+def test_what_stands_below_a_skipped_block_runs_only_if_its_author_says_so(
+    project: Project, skip: str, outcomes: dict[str, int]
+) -> None:
+    project.write("a.runbook.yaml", SKIPS.replace("SKIP", skip))
+
+    project.run(".").assert_outcomes(**outcomes)
+
+
+def test_a_skipped_block_is_pointed_to(project: Project) -> None:
+    project.write("a.runbook.yaml", SKIPS.replace("SKIP", "not now"))
+
+    result = project.run(".", "-rs")
+
+    result.stdout.fnmatch_lines(
+        ["SKIPPED * a.runbook.yaml:3: not now", 'SKIPPED * block 1 "Build" was skipped: a.runbook.yaml:3']
+    )
+
+
+@pytest.mark.parametrize("how", ["marker", "fixture"])
+def test_what_stands_below_a_block_that_pytest_skipped_does_not_run(project: Project, how: str) -> None:
+    project.write("a.runbook.yaml", """
+        blocks:
+          - {name: Build, script: 'true', fixtures: not_here}
+          - {name: Check, script: 'true'}
+        """)  # fmt: skip
+    project.write("conftest.py", """
+        import pytest
+
+        @pytest.fixture
+        def not_here():
+            if HOW == "fixture":
+                pytest.skip("not here")
+
+        def pytest_collection_modifyitems(items):
+            if HOW == "marker":
+                items[0].add_marker(pytest.mark.skip)
+        """.replace("HOW", repr(how)))  # fmt: skip
+
+    result = project.run(".", "-rs")
+
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(['SKIPPED * block 1 "Build" was skipped: a.runbook.yaml:3'])
 
 
 def test_a_clean_up_that_was_not_selected_is_told(project: Project) -> None:
