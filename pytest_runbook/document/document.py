@@ -46,6 +46,7 @@ from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
 from .head import Inputs, given_from_outside, value_of, with_file_values
+from .permissions import lacking, secrets_of
 from .secrets_read import secrets_read
 from .stored import kept_as, stamp, without_secrets
 from .workspace import workspace_root
@@ -264,6 +265,13 @@ class Document:
         names = secrets_read(self.runbook, self.spec(block_id), self.above(block_id), catalog)
         if await self._secrets.fetch(names):
             self.rebuild_contexts(ABOVE_ALL)
+
+    async def lacking(self) -> RunbookError | None:
+        """What is wrong if the runbook requires something that is not to be had."""
+        required = self.runbook.requires
+        if required and await self._secrets.fetch(secrets_of(required)):
+            self.rebuild_contexts(ABOVE_ALL)
+        return lacking(required, self._fold.to(0)) if required else None
 
     # What is kept
 

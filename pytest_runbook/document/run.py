@@ -23,6 +23,7 @@ from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure, type_for_people
 from ..text import show_limit
 from .document import Document, not_supported
+from .permissions import refusal_of
 
 if TYPE_CHECKING:
     from ..resources.process_keeper import Leftover
@@ -61,6 +62,7 @@ class RunbookRun:
         self._resumed: anyio.Event | None = None
         self._owned_faults: list[RunbookError] = []
         self._gaps: dict[int, str] = {}
+        self._is_looked_at = False
         self._asked: set[str] = set()
         self._started: set[str] = set()
         self._fetching: anyio.CancelScope | None = None
@@ -83,9 +85,11 @@ class RunbookRun:
         self.document.set_fixtures(fixtures or {})
         spec = self.document.spec(block_id)
         try:
-            await self._fetch_secrets(spec)
-            await self._ask_above(spec)
-            skip = self._decide(spec)
+            skip = await self._left_out(spec)
+            if skip is None:
+                await self._fetch_secrets(spec)
+                await self._ask_above(spec)
+                skip = self._decide(spec)
             result = self._skipped(spec, skip) if skip else await self._tried(spec, upper_limit)
         except RunbookError as error:
             result = self._failed(spec, error)
@@ -233,13 +237,12 @@ class RunbookRun:
 
     async def _fetch_secrets(self, spec: BlockSpec) -> None:
         """Have what prints secrets run before anybody reads them; an interruption ends it."""
-        if spec.rules.skip is None and self._stopped(spec) is None:
-            with anyio.CancelScope() as self._fetching:
-                await self.document.fetch_secrets(spec.id)
+        with anyio.CancelScope() as self._fetching:
+            await self.document.fetch_secrets(spec.id)
 
     async def _ask_above(self, spec: BlockSpec) -> None:
         """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""
-        if not self._runtime.settings.asks_people or spec.rules.skip is not None:
+        if not self._runtime.settings.asks_people:
             return
         for other in self.document.above(spec.id):
             behavior = self.document.behavior(other.id)
@@ -248,17 +251,33 @@ class RunbookRun:
                 self._asked.add(other.id)
                 await ended(self.document.start_execution(other.id))
 
-    def _decide(self, spec: BlockSpec) -> Skip | None:
-        """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
-
-        :raises RunbookError: if it can't be decided; the block fails with this.
-        """
+    async def _left_out(self, spec: BlockSpec) -> Skip | None:
+        """Whether a block is not to run, as far as that can be told without touching anything."""
         if spec.rules.skip is not None:
             return Skip(spec.rules.skip.reason)
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return Skip(not_supported(spec.type))
-        return self._stopped(spec) or self._gap_above(spec) or self._context_fault(spec) or self._condition(spec)
+        refusal = refusal_of(self.document.runbook, spec, self._runtime.settings)
+        if refusal is not None:
+            return Skip(refusal.message, refusal.kind)
+        return self._stopped(spec) or await self._lacking() or self._gap_above(spec)
+
+    async def _lacking(self) -> Skip | None:
+        """Whether something is not to be had that the runbook requires; looked at once."""
+        if not self._is_looked_at:
+            with anyio.CancelScope() as self._fetching:
+                lacking = await self.document.lacking()
+                self.blocked = self.blocked or lacking
+                self._is_looked_at = True
+        return Skip(self.blocked.message) if isinstance(self.blocked, NotTried) else None
+
+    def _decide(self, spec: BlockSpec) -> Skip | None:
+        """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
+
+        :raises RunbookError: if it can't be decided; the block fails with this.
+        """
+        return self._stopped(spec) or self._context_fault(spec) or self._condition(spec)
 
     def _stopped(self, spec: BlockSpec) -> Skip | None:
         if spec.rules.is_cleanup:
@@ -295,7 +314,7 @@ class RunbookRun:
         if error is None:
             return None
         if isinstance(error, NotTried):
-            return Skip(error.message, error.kind if isinstance(error, Refused) else None)
+            return Skip(error.message)
         if not any((error.place, error.message) == (owned.place, owned.message) for owned in self._owned_faults):
             raise error
         what = error.message if error is self.blocked else f"{error.block or 'the context above'} can't be evaluated"

@@ -28,6 +28,7 @@ class Settings:
     shutdown: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
     login_shell: never, once or each. effects: blocks that may do more than this are refused.
+    environment: the name of the one in which runbooks run; None: it has none.
     saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
     runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
     unknown_blocks: what becomes of unknown block types in sub-runbooks.
@@ -45,6 +46,7 @@ class Settings:
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
     effects: Effects = Effects.DESTRUCTIVE
+    environment: str | None = None
     saved_answers: bool = False
     runbook_root: Path | None = None
     runbook_loader: RunbookLoader | None = None

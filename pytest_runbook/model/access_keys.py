@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from .runbook import Connection, Effects, Given, OtherUser, SshAccess
+from .flow_keys import named
+from .runbook import Connection, Effects, Given, Named, OtherUser, SshAccess
 from .section import Section, describe, near, show
 
 SSH_KEYS = tuple(field.name for field in fields(SshAccess))
 BECOME_KEYS = ("user", "password")
 VIA = "via"
+ENVIRONMENT = re.compile(r"\w[\w.-]*")
+_REQUIRED = re.compile(r"(?:secret|env)\.\w+")
 CONNECTED_TYPES = ("sqlite", "postgres", "mysql", "clickhouse")
 
 
@@ -21,6 +25,24 @@ def effects(section: Section, key: str) -> Effects | None:
         return Effects(value)
     section.wrong(key, f"{', '.join(list(Effects)[:-1])} or {Effects.DESTRUCTIVE}")
     return None
+
+
+def environments(section: Section, key: str) -> tuple[Named, ...]:
+    """The names of the environments in which a runbook runs."""
+    return _matching(section, key, ENVIRONMENT, "letters, digits and _ . -")
+
+
+def requires(section: Section, key: str) -> tuple[Named, ...]:
+    """What a runbook is skipped without: secrets, and variables of the environment."""
+    return _matching(section, key, _REQUIRED, "secret.NAME or env.NAME")
+
+
+def _matching(section: Section, key: str, pattern: re.Pattern[str], hint: str) -> tuple[Named, ...]:
+    found = named(section, key)
+    for one in found:
+        if not pattern.fullmatch(one.name):
+            section.source.fault(f'"{show(one.name)}" can\'t stand in {key}', line=one.place.line, hint=hint)
+    return found
 
 
 def ssh(section: Section, key: str) -> SshAccess:

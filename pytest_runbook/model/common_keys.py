@@ -37,6 +37,8 @@ FILE_KEYS: Mapping[str, Reader] = {
     "needs": flow_keys.named,
     "matrix": flow_keys.matrix,
     "hosts": flow_keys.named,
+    "environments": access_keys.environments,
+    "requires": access_keys.requires,
     "connections": access_keys.connections,
     "ssh": access_keys.ssh,
     "effects": access_keys.effects,
@@ -74,7 +76,6 @@ SCOPE: Mapping[str, Reader] = {
     "host": Section.given_text,
     "stdin": Section.given_text,
 }
-FILE_LATER = frozenset({"environments"})
 _CONTEXT_RULES = frozenset({"sensitive", "template"})
 _NO_RULES = BlockRules()
 
@@ -87,8 +88,6 @@ def file_fields(section: Section, readers: Mapping[str, Reader], sections: tuple
             value = readers[key](section, key)
             if value is not None:
                 fields[_FIELDS.get(key, key)] = value
-        elif key in FILE_LATER:
-            section.fault(key, f"`{key}` is not supported yet")
         elif key in RULES and key not in sections:
             all_of_them = f", or for all of them in `defaults: {{{key}: ...}}`" if key in DEFAULT_KEYS else ""
             section.fault(

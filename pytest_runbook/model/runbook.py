@@ -397,6 +397,8 @@ class Runbook:
     require: names or ids of blocks that must have passed.
     needs: paths of runbooks that run first, relative to this one. matrix: None: it runs once.
     hosts: it runs once on each; none: once, where its blocks say.
+    environments: where it runs; none: everywhere. requires: ``secret.NAME`` and ``env.NAME``, without which all of it
+    is skipped.
     checks: where its checks file is, if it has one.
     """
 
@@ -423,6 +425,8 @@ class Runbook:
     needs: tuple[Named, ...] = ()
     matrix: Matrix | None = None
     hosts: tuple[Named, ...] = ()
+    environments: tuple[Named, ...] = ()
+    requires: tuple[Named, ...] = ()
     notes: tuple[str, ...] = ()
     checks: Place | None = None
 

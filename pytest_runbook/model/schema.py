@@ -131,6 +131,8 @@ _READERS: Mapping[Reader, Schema] = {
     flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
     expectations: {"type": "object", "minProperties": 1},
     access_keys.effects: {"enum": [str(choice) for choice in Effects]},
+    access_keys.environments: _TEXTS,
+    access_keys.requires: _TEXTS,
     access_keys.ssh: {
         "type": "object",
         "properties": dict.fromkeys(access_keys.SSH_KEYS, _TEXT),
@@ -176,6 +178,8 @@ _HELP: Mapping[str, str] = {
     "require": "blocks that must have passed, or the file fails",
     "needs": "runbooks that run first, once in a session, and hand over their variables",
     "hosts": "the runbook runs once on each of these hosts",
+    "environments": "the environments in which the runbook runs",
+    "requires": "secret.NAME or env.NAME: without it, all of the runbook is skipped",
     "matrix": "variables with several values: the runbook runs once for each combination",
     "for_each": "a name with a list, a mapping, a number, or an expression: one turn for each item",
     "retry": "try again until it comes out well: every, within, attempts, until ...",

@@ -83,6 +83,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_effects", default="destructive", help="skip blocks that may do more: read, write or destructive")
     add("--runbook-read-only", action="store_true", default=None, help="the same as --runbook-effects read")
     ini("runbook_read_only", type="bool", default=False, help="the same as runbook_effects = read")
+    add("--runbook-environment", metavar="NAME", help="the environment in which runbooks run; loads vars.NAME.yaml")
+    ini("runbook_environment", type="string", default="", help="the environment in which runbooks run")
     add("--runbook-alone", action="store_true", help="run selected blocks without those above them")
     ini("runbook_alone", type="bool", default=False, help="run selected blocks without those above them")
     add("--runbook-unknown-blocks", choices=["error", "skip"], help="what becomes of block types nobody knows")
@@ -276,7 +278,8 @@ def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
     from .given import with_secrets
 
     session, given = runbook_session(request.config), request.getfixturevalue  # not asked for again with every block
-    inputs = session.given.inputs(given("runbook_vars"), given("runbook_env"), given("runbook_answers"))
+    folder = request.node.path.parent
+    inputs = session.given.inputs(folder, given("runbook_vars"), given("runbook_env"), given("runbook_answers"))
     inputs = with_secrets(inputs, given("runbook_secrets"))
     with session.opened(request.node, inputs) as document:
         yield document

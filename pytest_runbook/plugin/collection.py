@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..document.document import items_of
-from ..errors import FileError, Place, RunbookError, UnreadableFile
+from ..document.permissions import refusal_of
+from ..errors import FileError, Place, Refused, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
 from ..model.runbook import type_for_people
 from ..text import escape_controls
 from .failure import FailurePicture, again, picture_of_block, picture_of_file
-from .properties import properties_of_result, properties_of_spec
+from .properties import properties_of_environment, properties_of_refusal, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..document.matrix import Cell
@@ -88,6 +89,7 @@ class RunbookNode(pytest.Module):
         if book.require:
             required: RequiredItem = RequiredItem.from_parent(self, name=REQUIRED, callobj=_function_with(()))
             required.index = len(specs)
+            required.user_properties += properties_of_environment(self.books.settings.environment)
             required.add_marker("runbook")
             yield required
 
@@ -128,6 +130,7 @@ class RunbookModule(RunbookNode):
             raise self.CollectError(str(error)) from None
         item = UnreadableItem.from_parent(self, name=UNREADABLE, callobj=_unreadable)
         item.error = error
+        item.user_properties += properties_of_environment(self.books.settings.environment)
         item.add_marker("runbook")
         yield item
 
@@ -196,11 +199,13 @@ class RequiredItem(RunbookItem):
 class BlockItem(RunbookItem):
     """One block that does work.
 
-    spec: what the file says of it. result: None until it was tried.
+    spec: what the file says of it. refusal: why it may not run here, once it was set up.
+    result: None until it was tried.
     previous: the item of this runbook that is to run right before it. was_reached: True once its turn came.
     """
 
     spec: BlockSpec
+    refusal: Refused | None = None
     result: BlockResult | None = None
     previous: BlockItem | None = None
     was_reached: bool = False
@@ -219,7 +224,7 @@ class BlockItem(RunbookItem):
             item.add_marker(_xfail(spec.rules.xfail))
         if spec.name:
             item.extra_keyword_matches.add(spec.name)
-        item.user_properties += properties_of_spec(spec)
+        item.user_properties += properties_of_spec(spec) + properties_of_environment(module.books.settings.environment)
         return item
 
     @property
@@ -232,6 +237,7 @@ class BlockItem(RunbookItem):
 
     def setup(self) -> None:
         __tracebackhide__ = True
+        self._check_permission()
         try:
             super().setup()
         except pytest.FixtureLookupError as error:
@@ -243,6 +249,16 @@ class BlockItem(RunbookItem):
                 raise
             message = f'fixture "{name}" is parametrized, and a block runs once'
             raise self._fixture_error(name, message, "give it a fixture without params") from None
+
+    def _check_permission(self) -> None:
+        """Skip a block that may not run here before a fixture is set up for it."""
+        __tracebackhide__ = True
+        book = self.node.book
+        assert book is not None, "it was collected"
+        self.refusal = refusal_of(book, self.spec, self.node.books.settings)
+        if self.refusal is not None:
+            self.user_properties += properties_of_refusal(self.refusal)
+            pytest.skip(escape_controls(self.refusal.message))
 
     def runtest(self) -> None:
         __tracebackhide__ = True
@@ -285,7 +301,7 @@ class BlockItem(RunbookItem):
             spec=self.spec,
             total=module.total,
             before=[earlier for earlier in results if earlier.block_id != result.block_id],
-            command=again(module.shown_id),
+            command=again(module.shown_id, module.books.settings.environment),
         )
 
 

@@ -54,6 +54,11 @@ class FailurePicture:
     def __str__(self) -> str:
         return self.text
 
+    def add_environment(self, name: str) -> None:
+        """Say in which environment it was."""
+        (row,) = _row("in", f"environment {name}")
+        self.text = f"{self.text.rstrip()}\n{row}"
+
     def toterminal(self, writer: Any) -> None:
         """Write it to pytest's terminal, what was expected and came in red."""
         for line in () if self.is_brief else self.text.splitlines():
@@ -128,9 +133,10 @@ def _values(result: BlockResult) -> Iterator[str]:
         yield from _row("note", note)
 
 
-def again(path: str) -> str:
+def again(path: str, environment: str | None) -> str:
     """The command that runs a file again."""
-    return f"pytest {shlex.quote(path)}"
+    named = () if environment is None else ("--runbook-environment", environment)
+    return shlex.join(("pytest", path, *named))
 
 
 def _reason(result: BlockResult) -> Iterator[str]:

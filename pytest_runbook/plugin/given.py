@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
 from ..errors import BlockFailed, Place, RunbookError
 from ..execution.children import ChildReference, RunbookLoader
+from ..model.access_keys import ENVIRONMENT
 from ..model.runbook import Effects, Named, SecretSource
 from ..model.secret_sources import NoSource, secret_source
 from ..resources.login_environment import LoginShell
@@ -55,6 +57,7 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
         effects=_effects(config),
+        environment=environment(config),
         saved_answers=option(config, "saved_answers"),
         unknown_blocks=choice(config, "unknown_blocks", ("error", "skip")),
         runbook_root=_folder(config, "runbook_root"),
@@ -62,6 +65,17 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         asks_people=somebody_is_there(config),
         difference=difference,
     )
+
+
+def environment(config: pytest.Config) -> str | None:
+    """The name of the environment in which runbooks run: of the option, the ini setting or the process's environment.
+
+    :raises pytest.UsageError: if it is no name.
+    """
+    name = str(option(config, "environment") or os.environ.get("RUNBOOK_ENVIRONMENT", "")).strip()
+    if name and not ENVIRONMENT.fullmatch(name):
+        raise pytest.UsageError(f'runbook_environment: "{name}" is no name: letters, digits and _ . -')
+    return name or None
 
 
 def _effects(config: pytest.Config) -> Effects:
@@ -102,6 +116,30 @@ def _loader(config: pytest.Config) -> RunbookLoader | None:
     return load
 
 
+class EnvironmentVariables:
+    """The variables of files that go by the name of the environment, ``vars.NAME.yaml``, each read once."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._name = environment(config)
+        self._known: dict[Path, Values] = {}
+
+    def below(self, folder: Path) -> Values:
+        """Those of the file beside a runbook, then those of the one in pytest's rootdir.
+
+        :raises UnreadableFile: if one can't be read.
+        """
+        if self._name is None:
+            return {}
+        return {**self._of(self._config.rootpath), **self._of(folder)}
+
+    def _of(self, folder: Path) -> Values:
+        if folder not in self._known:
+            path = folder / f"vars.{self._name}.yaml"
+            self._known[folder] = variables_of_file(path, self._config) if path.is_file() else {}
+        return self._known[folder]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenValues:
     """What the command line, the ini file and the files that they name give to every runbook.
@@ -113,6 +151,7 @@ class GivenValues:
     answers: Values
     file_variables: Values
     file_environment: Values
+    environment: EnvironmentVariables
 
     @classmethod
     def of(cls, config: pytest.Config) -> GivenValues:
@@ -122,13 +161,23 @@ class GivenValues:
             answers=_pairs_of(config, ini="runbook_answers", option="runbook_answer"),
             file_variables=variables_of_files(config),
             file_environment=environment_of_files(config),
+            environment=EnvironmentVariables(config),
         )
 
-    def inputs(self, vars: Mapping[str, object], env: Mapping[str, object], answers: Mapping[str, object]) -> Inputs:
-        """These together with what the fixtures of a runbook give."""
+    def of_files(self, folder: Path) -> Values:
+        """The variables of files for a runbook in a folder.
+
+        :raises UnreadableFile: if one can't be read that goes by the name of the environment.
+        """
+        return {**self.file_environment, **self.environment.below(folder), **self.file_variables}
+
+    def inputs(
+        self, folder: Path, vars: Mapping[str, object], env: Mapping[str, object], answers: Mapping[str, object]
+    ) -> Inputs:
+        """These together with what the fixtures of a runbook give. folder: where it is."""
         return Inputs(
             fixed=self.variables,
-            vars={**self.file_environment, **self.file_variables, **typed(vars, "fixture runbook_vars")},
+            vars={**self.of_files(folder), **typed(vars, "fixture runbook_vars")},
             env={**self.file_environment, **texts(env, "fixture runbook_env")},
             answers=(self.answers, texts(answers, "fixture runbook_answers")),
         )
@@ -138,9 +187,23 @@ def variables_of_files(config: pytest.Config) -> Values:
     """Variables of YAML and JSON files, typed; a later file wins, those of options last."""
     values: dict[str, ContextValue] = {}
     for path in (*config.getini("runbook_vars_files"), *_paths(config, "runbook_vars_file")):
-        source = Source("vars file", Place(shown_path(path, config)))
-        values |= {name: ContextValue(value, source) for name, value in _mapping_of(path, config).items()}
+        try:
+            values |= variables_of_file(path, config)
+        except RunbookError as error:
+            raise pytest.UsageError(str(error)) from error
     return values
+
+
+def variables_of_file(path: Path, config: pytest.Config) -> Values:
+    """The variables of one YAML or JSON file, typed.
+
+    :raises RunbookError: if it can't be read.
+    """
+    from ..model.loading import load_values
+
+    shown = shown_path(path, config)
+    source = Source("vars file", Place(shown))
+    return {name: ContextValue(value, source) for name, value in load_values(path, shown=shown).items()}
 
 
 def environment_of_files(config: pytest.Config) -> Values:
@@ -247,12 +310,3 @@ def choice(config: pytest.Config, name: str, known: Iterable[str]) -> Any:
 
 def _paths(config: pytest.Config, name: str) -> list[Path]:
     return [config.invocation_params.dir / path for path in config.getoption(name)]
-
-
-def _mapping_of(path: Path, config: pytest.Config) -> dict[str, object]:
-    from ..model.loading import load_values
-
-    try:
-        return load_values(path, shown=shown_path(path, config))
-    except RunbookError as error:
-        raise pytest.UsageError(str(error)) from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..errors import Refused
 from ..execution.result import BlockResult
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
 
 BLOCK_ID = "runbook_block_id"
+FAILURE_KIND = "runbook_failure_kind"
 Properties = list[tuple[str, object]]
 
 
@@ -31,9 +33,19 @@ def properties_of_result(result: BlockResult) -> Properties:
         "runbook_exit_code": result.exit_code,
         "runbook_attempts": result.attempts,
         "runbook_seconds": round(result.seconds, 3),
-        "runbook_failure_kind": result.kind,
+        FAILURE_KIND: result.kind,
     }
     return _properties(known)
+
+
+def properties_of_environment(name: str | None) -> Properties:
+    """Where it is run."""
+    return _properties({"runbook_environment": name})
+
+
+def properties_of_refusal(refusal: Refused) -> Properties:
+    """Why it is not."""
+    return _properties({FAILURE_KIND: refusal.kind})
 
 
 def _properties(known: Mapping[str, object]) -> Properties:

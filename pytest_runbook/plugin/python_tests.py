@@ -102,7 +102,8 @@ class RunbookCaller:
             raise FileError(
                 "it has hosts", place=book.hosts[0].place, hint='say which one: runbook.run(..., host="...")'
             )
-        inputs = with_secrets(session.given.inputs(vars or {}, env or {}, answers or {}), secrets or {})
+        inputs = session.given.inputs(book.path.parent, vars or {}, env or {}, answers or {})
+        inputs = with_secrets(inputs, secrets or {})
         where = None if host is None else ContextValue(host, Source("runbook.run"))
         run = session.run_whole(book, replace(inputs, host=where))
         if session.engine.interruption.name is not None:

@@ -12,6 +12,7 @@ import pytest
 from ..errors import Place, RunbookError
 from ..execution.result import BlockResult, Outcome
 from ..masking import Redactor
+from ..model.runbook import BlockSpec
 from ..text import escape_controls
 from .collection import BlockItem
 from .failure import FailurePicture, is_cut, picture_of_error
@@ -29,8 +30,10 @@ class Reports:
         config: pytest.Config,
         summary: Summary,
         redactor: Redactor,
+        environment: str | None,
         note_worker: Callable[[int, int], None],
     ) -> None:
+        self._environment = environment
         self._is_brief = config.getoption("tbstyle") == "line"
         self._summary = summary
         self._redactor = redactor
@@ -43,6 +46,10 @@ class Reports:
             _shape(report, item, item.result)
         elif isinstance(item, BlockItem) and call.excinfo is not None and isinstance(call.excinfo.value, RunbookError):
             report.longrepr = picture_of_error(call.excinfo.value)
+        if isinstance(item, BlockItem) and item.refusal is not None and report.skipped:
+            report.longrepr = _skip_at(item.spec, item.refusal.message)
+        if self._environment is not None and isinstance(report.longrepr, FailurePicture):
+            report.longrepr.add_environment(self._environment)
         self._mask(report)
         return report
 
@@ -108,11 +115,12 @@ def _shape(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> N
     """Make a report say what the block did: its own time, its output, and where a skip comes from."""
     report.duration = result.seconds
     if report.skipped and result.outcome is Outcome.SKIPPED:
-        report.longrepr = (
-            item.spec.place.path,
-            item.spec.place.line or 1,
-            f"Skipped: {escape_controls(result.message or '')}",
-        )
+        report.longrepr = _skip_at(item.spec, result.message or "")
     for section in result.sections:
         if result.outcome is not Outcome.FAILED or is_cut(section):
             report.sections.append((f"Captured {section.title} call", escape_controls(section.text)))
+
+
+def _skip_at(spec: BlockSpec, reason: str) -> tuple[str, int, str]:
+    """A skip that points to its block."""
+    return spec.place.path, spec.place.line or 1, f"Skipped: {escape_controls(reason)}"

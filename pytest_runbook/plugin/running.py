@@ -181,7 +181,7 @@ def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
 def _leave_out(item: pytest.Item) -> None:
     """A block that a marker or a fixture skipped was not run, for the blocks below."""
     if isinstance(item, BlockItem):
-        item.node.left_out[item.spec.id] = "was skipped"
+        item.node.left_out[item.spec.id] = "was skipped" if item.refusal is None else "was refused"
         if item.node.run is not None:
             item.node.run.leave_out(item.node.left_out)
 

@@ -18,6 +18,7 @@ from ..context.values import ContextValue, Source
 from ..document.document import Document, items_of
 from ..document.head import Inputs
 from ..document.matrix import Cell, cells_of
+from ..document.permissions import elsewhere
 from ..document.run import RunbookRun
 from ..document.runtime import read_runbook
 from ..errors import FileError
@@ -49,7 +50,8 @@ _ONLY_BLOCKS = "is for the blocks of a runbook; ask for `runbook` in Python test
 class RunbookSession:
     """The plugin object that is registered with the first runbook of a session.
 
-    registry: the block types, with those that other plugins add. engine: open from the first runbook that runs on.
+    registry: the block types, with those that other plugins add. settings: how runbooks run.
+    engine: open from the first runbook that runs on.
     fails_collection: True if a file that can't be read is a collection error and not an item.
     """
 
@@ -64,14 +66,14 @@ class RunbookSession:
         self.given = given.GivenValues.of(config)
         self.summary.note_given(self.given.variables)
         self._hosts = given.hosts(config)
-        settings = given.settings_of(config, self._difference)
-        self.engine = Engine(settings, self.registry, self._storage(), self.redactor)
+        self.settings = given.settings_of(config, self._difference)
+        self.engine = Engine(self.settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
         self.needs = Needs(self.read_for_hosts, self.run_whole)
         self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         self._add_block_types()
-        reports = Reports(config, self.summary, self.redactor, self.running.note_worker)
+        reports = Reports(config, self.summary, self.redactor, self.settings.environment, self.running.note_worker)
         for plugin in (self.running, self.checks_files, reports):
             config.pluginmanager.register(plugin)
 
@@ -104,7 +106,7 @@ class RunbookSession:
 
     def cells(self, book: Runbook) -> tuple[Cell, ...]:
         """Its cells; none if it has neither hosts nor a matrix. :raises UnreadableFile: if they make no sense."""
-        known = {**self.given.file_environment, **self.given.file_variables, **self.given.variables}
+        known = {**self.given.of_files(book.path.parent), **self.given.variables}
         runs_commands = given.flag(self.config, "matrix_commands")
         return cells_of(book, {name: value.value for name, value in known.items()}, runs_commands=runs_commands)
 
@@ -145,7 +147,8 @@ class RunbookSession:
     def run_of(self, book: Runbook, inputs: Inputs) -> RunbookRun:
         """Open a runbook with all that is given to it, by those that it needs, too."""
         runtime = self.runtime()
-        inputs, blocked = self.needs.given_to(book, inputs)
+        is_refused = elsewhere(book, self.settings.environment) is not None
+        inputs, blocked = (inputs, None) if is_refused else self.needs.given_to(book, inputs)
         questions = None if self.engine.asking is None else Questions(self.engine.asking)
         document = self.engine.call(runtime.open_document, book, inputs, questions)
         if questions is not None:

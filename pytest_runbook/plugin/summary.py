@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..masking import Redactor
 from ..text import escape_controls
-from .properties import BLOCK_ID
+from .properties import BLOCK_ID, FAILURE_KIND
 
 if TYPE_CHECKING:
     import pytest
@@ -40,9 +40,8 @@ class Summary:
     def count(self, report: pytest.TestReport) -> None:
         """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
         is_ours = any(name == BLOCK_ID for name, _ in report.user_properties)
-        if is_ours and ("runbook_failure_kind", "refused") in report.user_properties and report.when == "call":
-            self._refused += 1
         if is_ours and (report.when == "call" or (report.when == "setup" and not report.passed)):
+            self._refused += (FAILURE_KIND, "refused") in report.user_properties
             self._outcomes["failed" if hasattr(report, "wasxfail") else report.outcome] += 1
 
     def note_book(self, book: Runbook, *, has_items: bool) -> None:
@@ -111,7 +110,7 @@ class Summary:
         if unmaskable:
             lines.append(f"too short to be masked in reports: {', '.join(unmaskable)}")
         if self._refused:
-            lines.append(f"read-only: {_count(self._refused, 'block')} skipped that may change something")
+            lines.append(f"refused: {_count(self._refused, 'block')} that may not run here")
         if self.ran_nothing:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
         lines += self._uncleaned

@@ -10,7 +10,6 @@ import pytest
 from pytest_runbook.errors import Place, UnreadableFile
 from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
 from pytest_runbook.model.checks import fingerprint
-from pytest_runbook.model.common_keys import FILE_LATER
 from pytest_runbook.model.runbook import (
     Below,
     BlockRules,
@@ -278,11 +277,6 @@ FAULTS = [
 @pytest.mark.parametrize(("text", "line", "said", "hint"), FAULTS, ids=[row[0][-40:] for row in FAULTS])
 def test_faults(faults: Callable[[str], list[str]], text: str, line: int, said: str, hint: str | None) -> None:
     assert faults(text) == [f"books/pay.checks.yaml:{line}: {said}" + (f"\n  hint: {hint}" if hint else "")]
-
-
-@pytest.mark.parametrize("key", sorted(FILE_LATER))
-def test_keys_of_the_file_that_come_later(faults: Callable[[str], list[str]], key: str) -> None:
-    assert faults(f"{key}: x\n") == [f"books/pay.checks.yaml:1: `{key}` is not supported yet"]
 
 
 def test_hosts_of_a_block(faults: Callable[[str], list[str]]) -> None:

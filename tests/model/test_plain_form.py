@@ -9,7 +9,6 @@ import pytest
 
 from pytest_runbook.errors import Place
 from pytest_runbook.model import default_catalog
-from pytest_runbook.model.common_keys import FILE_LATER
 from pytest_runbook.model.runbook import (
     Below,
     BlockRules,
@@ -601,11 +600,6 @@ def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:
         'x.runbook.yaml:4: block finally#1 (script): no block that runs is called "Start_it"\n'
         '  hint: did you mean "Start it"?'
     ]
-
-
-@pytest.mark.parametrize("key", sorted(FILE_LATER))
-def test_keys_of_the_file_that_come_later(faults: Faults, key: str) -> None:
-    assert faults(f"blocks: []\n{key}: x\n") == [f"x.runbook.yaml:2: `{key}` is not supported yet"]
 
 
 def test_hosts_of_a_block(faults: Faults) -> None:

@@ -34,7 +34,7 @@ def test_blocks_that_may_change_something_are_skipped_and_counted(project: Proje
     result.assert_outcomes(passed=2, skipped=2)
     result.stdout.fnmatch_lines(
         [
-            "read-only: 2 blocks skipped that may change something",
+            "refused: 2 blocks that may not run here",
             "SKIPPED *effects* read*: statement 1: CREATE may change something",
             "SKIPPED *effects* read*: what a script block changes can't be known*",
         ]

@@ -1,0 +1,57 @@
+"""Whether something may run here, as far as its file says it: told before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..context.resolver import ContextResolver
+from ..errors import ContextError, NotTried, Refused, RunbookError, TemplateError
+from ..model.runbook import BlockSpec, Named, Runbook
+from ..text import nearest
+from .settings import Settings
+
+
+def refusal_of(runbook: Runbook, spec: BlockSpec, settings: Settings) -> Refused | None:
+    """Why a block may not run here; None if nothing is known against it before it is looked at in full."""
+    message = elsewhere(runbook, settings.environment)
+    return None if message is None else Refused(message, place=spec.place, block=spec.label)
+
+
+def elsewhere(runbook: Runbook, environment: str | None) -> str | None:
+    """Why this is not the environment that a runbook is for."""
+    names = [named.name for named in runbook.environments]
+    if not names or environment in names:
+        return None
+    only = f"it runs in {' and '.join((', '.join(names[:-1]), names[-1])) if names[1:] else names[0]} alone"
+    if environment is None:
+        how = f"--runbook-environment {names[0]}"
+        return f"{only}, and no environment is named ({how}): {runbook.environments[0].place}"
+    near = nearest(environment, names)
+    meant = f', did you mean "{near}"?' if near else ""
+    return f'{only}, and not in "{environment}"{meant}: {runbook.environments[0].place}'
+
+
+def secrets_of(required: Iterable[Named]) -> Sequence[str]:
+    """The names of the secrets that are required."""
+    return [named.name.removeprefix("secret.") for named in required if named.name.startswith("secret.")]
+
+
+def lacking(required: Iterable[Named], resolver: ContextResolver) -> RunbookError | None:
+    """What is wrong if something that is required is not to be had. resolver: what the first block sees."""
+    for named in required:
+        root, _, name = named.name.partition(".")
+        if root == "secret" and name not in resolver.secrets:
+            hint = f"declare it: secrets: {{{name}: {{env: {name}}}}}"
+            return ContextError(f"requires: there is no secret {name}", place=named.place, hint=hint)
+        why = _why_missing(resolver, named.name)
+        if why is not None:
+            return NotTried(f"requires {named.name}: {why}: {named.place}", place=named.place)
+    return None
+
+
+def _why_missing(resolver: ContextResolver, dotted: str) -> str | None:
+    try:
+        value = resolver.resolve_template(f"{{{{ {dotted} | default('') }}}}")
+    except TemplateError as error:
+        return error.message.removeprefix(f"{dotted}: ")
+    return None if value.strip() else "it is not set, or is empty"
