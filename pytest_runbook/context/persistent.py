@@ -6,6 +6,7 @@ Ten thousand blocks keep ten thousand versions: each costs a few small tuples, w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, TypeVar
 
 ValueT = TypeVar("ValueT")
@@ -17,7 +18,7 @@ _EMPTY: tuple[Any, ...] = (None,) * _WIDTH
 
 
 class PersistentMap(Mapping[str, ValueT]):
-    """Names and values; `set` gives the next version.
+    """Names and values, in the order in which the names came; `set` gives the next version.
 
     A tree over the bits of the names' hashes: a branch is a tuple with a place for each of the next bits, which holds
     None, a branch, or a leaf. Where the bits are used up, names of one hash share a dict.
@@ -27,7 +28,7 @@ class PersistentMap(Mapping[str, ValueT]):
 
     def __init__(self, values: Mapping[str, ValueT] | None = None) -> None:
         self._root = _EMPTY
-        self._size = 0
+        self._size = 0  # nothing is ever taken away, so that it is the next name's number, too
         for name, value in (values or {}).items():
             grown = self.set(name, value)
             self._root, self._size = grown._root, grown._size
@@ -35,11 +36,20 @@ class PersistentMap(Mapping[str, ValueT]):
     def set(self, name: str, value: ValueT) -> PersistentMap[ValueT]:
         """The map with that value for that name."""
         grown: PersistentMap[ValueT] = PersistentMap()
-        grown._root = _with(self._root, 0, _Leaf(name, value))
-        grown._size = self._size + (name not in self)
+        known = self._leaf(name)
+        number = self._size if known is None else known.number
+        grown._root = _with(self._root, 0, _Leaf(name, value, number))
+        grown._size = self._size + (known is None)
         return grown
 
     def __getitem__(self, name: str) -> ValueT:
+        leaf = self._leaf(name)
+        if leaf is None:
+            raise KeyError(name)
+        value: ValueT = leaf.value
+        return value
+
+    def _leaf(self, name: str) -> _Leaf | None:
         found: Any = self._root
         bits = hash(name)
         while type(found) is tuple:
@@ -47,13 +57,10 @@ class PersistentMap(Mapping[str, ValueT]):
             bits >>= _BITS
         if type(found) is dict:
             found = found.get(name)
-        if found is None or found.name != name:
-            raise KeyError(name)
-        value: ValueT = found.value
-        return value
+        return None if found is None or found.name != name else found
 
     def __iter__(self) -> Iterator[str]:
-        return (leaf.name for leaf in _leaves(self._root))
+        return (leaf.name for leaf in sorted(_leaves(self._root), key=_number))
 
     def __len__(self) -> int:
         return self._size
@@ -63,11 +70,15 @@ class PersistentMap(Mapping[str, ValueT]):
 
 
 class _Leaf:
-    __slots__ = ("name", "value")
+    __slots__ = ("name", "number", "value")
 
-    def __init__(self, name: str, value: object) -> None:
+    def __init__(self, name: str, value: Any, number: int) -> None:
         self.name = name
         self.value = value
+        self.number = number
+
+
+_number = attrgetter("number")
 
 
 def _with(branch: tuple[Any, ...], depth: int, leaf: _Leaf) -> tuple[Any, ...]:
