@@ -177,7 +177,7 @@ class Dropdown(BlockBehavior):
         """
         command = context.render_text(self._text, "commandOptions")
         output = CapturedOutput()
-        context.findings.did = shorten(command, 80)
+        context.findings.did = context.redactor.excerpt(command, 80)
         context.findings.output = lambda: _sections(output)
         outcome = await run_command(context, command, output)
         if outcome.exit_code != 0:

@@ -18,7 +18,7 @@ from ..model.runbook import Effects
 from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_query
 from .behavior import BlockBehavior
 from .effect import Effect
-from .http_props import TOKEN, Headers, HttpProps
+from .http_props import TOKEN, Headers, HttpProps, learn_headers
 from .remote import proxy_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -132,6 +132,7 @@ async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str)
         raise
     finally:
         context.findings.did = exchange.told()
+    learn_headers(context.redactor, exchange.answer.headers.multi_items())
     resources.reachability.forget(target)
 
 

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from httpx2 import URL
 
 from ..errors import Malformed
 from ..execution.context import ExecutionContext
+from ..masking import Redactor
 from ..resources.http_client import parse_url
 from ..resources.tls import TlsSettings, beside
 from ..text import duration_seconds
 
+COOKIES = ("cookie", "set-cookie")
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of headers and methods. Source: RFC 9110, section 5.6.2."""
 _FORBIDDEN = re.compile("[\0-\x08\n-\x1f\x7f]")
 
 Headers = tuple[tuple[str, str], ...]
+
+
+def learn_headers(redactor: Redactor, headers: Iterable[tuple[str, str]]) -> None:
+    """Credentials in headers are secrets: cookies, what names its scheme, and what is called like a secret."""
+    for name, value in headers:
+        where = f"the header {name}"
+        if name.lower() in COOKIES:
+            pairs = value.split(";") if name.lower() == "cookie" else [value.partition(";")[0]]
+            for pair in pairs:
+                redactor.add_derived(pair.partition("=")[2], where)
+        elif redactor.names.match(name):
+            _learn_credentials(redactor, value, where)
+
+
+def _learn_credentials(redactor: Redactor, value: str, where: str) -> None:
+    """A token, and what basic authentication holds, behind the name of a scheme."""
+    scheme, _, rest = value.strip().rpartition(" ")
+    redactor.add(rest, where)
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            redactor.add(base64.b64decode(rest).decode().partition(":")[2], where)
 
 
 class HttpProps:
@@ -69,7 +94,9 @@ class HttpProps:
         given = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
         if not isinstance(given, Mapping):
             raise self.fault("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
-        return tuple(self._checked_header(name, text) for name, text in self._pairs("headers", given))
+        headers = tuple(self._checked_header(name, text) for name, text in self._pairs("headers", given))
+        learn_headers(self._context.redactor, headers)
+        return headers
 
     def credentials(self) -> tuple[tuple[str, str] | None, Headers]:
         """User and password, if it is those; a header, if it is a token. Neither is ever shown from here on."""

@@ -51,10 +51,12 @@ class KubernetesGet(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         command = self._command(context)
         output = CapturedOutput()
-        context.findings.did = shorten(command, 80)
+        context.findings.did = context.redactor.excerpt(command, 80)
         context.findings.output = lambda: _sections(output)
         outcome = await run_command(context, command, output)
-        context.findings.did = f"{shorten(command, 80)} -> {ending(outcome)} in {show_seconds(outcome.seconds)}"
+        context.findings.did = (
+            f"{context.redactor.excerpt(command, 80)} -> {ending(outcome)} in {show_seconds(outcome.seconds)}"
+        )
         if outcome.exit_code != 0:
             return WorkResult(
                 output=_text_output(outcome), requirement="output.exit_code == 0", failure=_failure(outcome)

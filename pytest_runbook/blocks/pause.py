@@ -8,7 +8,6 @@ from ..execution.context import ExecutionContext, WorkResult
 from ..messages.client import PromptOption
 from ..model.runbook import Effects
 from ..templates import Expression
-from ..text import shorten
 from .behavior import BlockBehavior
 from .effect import Effect
 
@@ -69,16 +68,18 @@ class Pause(BlockBehavior):
             self._check(context, answer, given)
         elif answer.lower() == STOP:
             context.findings.stops = f"stopped the run, as answered by {given.source}"
-        context.findings.did = f"{shorten(answer, 80)}, answered by {given.source}"
+        context.findings.did = f"{context.redactor.excerpt(answer, 80)}, answered by {given.source}"
 
     def _check(self, context: ExecutionContext, condition: str, given: ContextValue) -> None:
         hint = f"the answer is from {given.source}; continue and stop answer it, too"
         try:
             holds = self._holds(context, condition)
         except RunbookError as error:
-            raise BlockFailed(f"the answer {shorten(condition, 80)!r}: {error.message}", hint=hint) from error
+            raise BlockFailed(
+                f"the answer {context.redactor.excerpt(condition, 80)!r}: {error.message}", hint=hint
+            ) from error
         if not holds:
-            raise BlockFailed(f"paused: {shorten(condition, 80)} does not hold", hint=hint)
+            raise BlockFailed(f"paused: {context.redactor.excerpt(condition, 80)} does not hold", hint=hint)
 
     def _holds(self, context: ExecutionContext, expression: str) -> bool:
         """Whether an expression holds.

@@ -143,7 +143,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
     ) -> tuple[PrometheusResult]:
         time_range = self._time_range()
         exchange = HttpExchange(_asking(connection, query, time_range))
-        context.findings.did = shorten(query, 80)
+        context.findings.did = context.redactor.excerpt(query, 80)
         await context.resources.http.perform(exchange, context.run_id)
         result = _result(_data(exchange), query, time_range)
         self._tell(context, result, exchange)

@@ -86,6 +86,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         """The whole of it: resolve, connect, ask, tell, disconnect."""
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
+        context.redactor.learn_addresses(connection_string, "the connection")
         context.findings.where = connection_name(connection_string)
         target = self.target(context, connection_string)
         reachability = context.resources.reachability

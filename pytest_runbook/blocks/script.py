@@ -19,7 +19,7 @@ from ..resources.processes import OutputListener, ProcessOutcome, run_process
 from ..resources.ssh.remote_command import RemoteCommand
 from ..resources.ssh.target import Target
 from ..resources.sudo import Become
-from ..text import shorten, show_seconds
+from ..text import show_seconds
 from .as_user import run_as
 from .behavior import BlockBehavior
 from .remote import become_of, once_reachable, target_of
@@ -42,7 +42,7 @@ class Script(BlockBehavior):
         stdin = _stdin(context)
         target = target_of(context)
         context.findings.where = _where(context, interpreter)
-        context.findings.did = shorten(code, 80) or "an empty script"
+        context.findings.did = context.redactor.excerpt(code, 80) or "an empty script"
         context.findings.output = lambda: _sections(output)
         become = become_of(context)
         if target is not None:

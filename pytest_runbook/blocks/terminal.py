@@ -27,7 +27,7 @@ from ..resources.screen import screen_text
 from ..resources.ssh.target import Target
 from ..resources.terminal_shells import line_limit, mark_of, prepare_shell
 from ..resources.typist import Typist
-from ..text import shorten, show_seconds
+from ..text import show_seconds
 from .behavior import BlockBehavior
 from .remote import become_of, once_reachable, target_of
 from .script import encoded, written_variables
@@ -53,7 +53,7 @@ class Terminal(BlockBehavior):
         if target is not None and become_of(context) is not None:
             raise BlockFailed("a terminal can't become another user", hint="type sudo into it, or use a script")
         findings = context.findings
-        findings.did = shorten(code, 80) or "an empty terminal"
+        findings.did = context.redactor.excerpt(code, 80) or "an empty terminal"
         interpreter = await self._interpreter(context, target)
         findings.where = _where(context, interpreter)
         session = _Session(context, interpreter, _lines(context, code, interpreter))

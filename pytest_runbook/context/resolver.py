@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from types import MappingProxyType
 
+from ..secret_forms import is_maskable
 from ..templates import is_template, render
 from .block_context import BlockContext
 from .items import (
@@ -29,12 +31,19 @@ LOCAL = "local"
 
 
 class ProcessEnvironment(Mapping[str, ContextValue]):
-    """The environment that this process was started with, as values that know where they come from."""
+    """The environment that this process was started with, as values that know where they come from.
+
+    is_secret: tells from a name and its value whether that is one.
+    """
 
     source = Source("the environment")
 
+    def __init__(self, is_secret: Callable[[str, str, str], bool] = lambda name, value, where: False) -> None:
+        self._is_secret = is_secret
+
     def __getitem__(self, name: str) -> ContextValue:
-        return ContextValue(os.environ[name], self.source)
+        value = os.environ[name]
+        return ContextValue(value, self.source, sensitive=self._is_secret(name, value, "env."))
 
     def __iter__(self) -> Iterator[str]:
         return iter(os.environ)
@@ -81,6 +90,7 @@ class ContextResolver:
     secrets: read when somebody asks for one. fixtures: what templates read as ``fixture.NAME``.
     roots: further root objects of templates: doc, workspace, runbook, block.
     seen: dotted names that were read so far, by any resolver of the run.
+    note_derived: told of each text that a ``{{ }}`` made of a secret, and what it was made of.
     """
 
     default_cwd: str
@@ -98,6 +108,7 @@ class ContextResolver:
     ssh_config: DocumentSshConfig | None = None
     roots: Mapping[str, object] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set, compare=False)
+    note_derived: Callable[[str, str], object] = field(default=lambda text, name: None, compare=False)
 
     @classmethod
     def start(
@@ -160,7 +171,7 @@ class ContextResolver:
         if not is_template(text):
             return text
         try:
-            return render(text, self.names(reads), forbid_empty=forbid_empty)
+            return render(text, self.names(reads), forbid_empty=forbid_empty, printed=partial(self._printed, reads))
         finally:
             self.seen.update(reads.values)
 
@@ -170,7 +181,13 @@ class ContextResolver:
             return ContextValue(value, source)
         reads = Reads()
         text = self.resolve(value, reads)
-        return ContextValue(text, source, sensitive=reads.sensitive)
+        return ContextValue(text, source, sensitive=reads.sensitive and is_maskable(text.strip()))
+
+    def _printed(self, reads: Reads, text: str) -> None:
+        """Note what a ``{{ }}`` printed, if it read a secret."""
+        if reads.secret_read is not None:
+            self.note_derived(text, f"what was made of {reads.secret_read}")
+            reads.secret_read = None
 
     def names(self, reads: Reads) -> dict[str, object]:
         """The root objects of templates and expressions."""

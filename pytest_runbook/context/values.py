@@ -29,12 +29,21 @@ class ContextValue:
 
 
 class Reads:
-    """Which values were looked up while something was rendered or evaluated, by their dotted names."""
+    """Which values were looked up while something was rendered or evaluated, by their dotted names.
 
-    __slots__ = ("values",)
+    secret_read: the last secret among them, until somebody has taken note of it.
+    """
+
+    __slots__ = ("secret_read", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, ContextValue] = {}
+        self.secret_read: str | None = None
+
+    def note(self, name: str, value: ContextValue) -> None:
+        self.values[name] = value
+        if value.sensitive:
+            self.secret_read = name
 
     @property
     def sensitive(self) -> bool:
@@ -55,7 +64,7 @@ class Namespace(Mapping[str, object]):
         for layer in self._layers:
             found = layer.get(name)
             if found is not None:
-                self._reads.values[f"{self._root}.{name}"] = found
+                self._reads.note(f"{self._root}.{name}", found)
                 return found.value
         raise KeyError(name)
 

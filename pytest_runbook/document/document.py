@@ -20,13 +20,12 @@ from ..context.items import (
     BlockExecutionOutput,
     DocumentCwd,
     DocumentEnvVar,
-    DocumentSshConfig,
     DocumentSshHost,
     DocumentVar,
 )
 from ..context.json_form import context_from_json, context_to_json
 from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
-from ..context.resolver import NOTHING, ContextResolver, ResolvedContext, Values
+from ..context.resolver import NOTHING, ContextResolver, ProcessEnvironment, ResolvedContext, Values
 from ..context.secrets import Secrets
 from ..context.storage import ContextStorage, NoStorage, StoredContext
 from ..context.values import ContextValue, Source
@@ -46,6 +45,7 @@ from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
 from .head import Inputs, given_from_outside, value_of, with_file_values
+from .marking import Marking
 from .permissions import lacking, secrets_of
 from .secrets_read import secrets_read
 from .stored import kept_as, stamp, without_secrets
@@ -83,7 +83,8 @@ class Document:
         self.run_id = run_id
         self.fates: dict[str, str] = {}
         self._runtime = runtime
-        self._inputs = inputs
+        self._marking = Marking(runtime.redactor)
+        self._inputs = self._marking.inputs(inputs)
         self._channel = channel
         self._children = children
         self._storage = runtime.storage if storage is None else storage
@@ -209,7 +210,7 @@ class Document:
         change(station.active)
         if station.active.get(BlockExecutionOutput) is not before:
             self._channel.send(BlockExecutionOutputChanged(block_id))
-        self._learn_secrets(station.active)
+        self._marking.context(station.active)
         self._refold(index)
 
     def update_passive_context(self, block_id: str, change: ContextChange) -> None:
@@ -220,7 +221,7 @@ class Document:
         self._fold.to(index + 1)
         station = self._fold.stations[index]
         change(station.passive)
-        self._learn_secrets(station.passive)
+        self._marking.context(station.passive)
         self._refold(index)
 
     def clear_active_context(self, block_id: str) -> None:
@@ -410,15 +411,14 @@ class Document:
         """What the block sees, with the keys that stand beside its type."""
         scope, source = spec.rules.scope, Source("this block's own keys", spec.place)
 
-        def value(given: Given) -> ContextValue:
-            if not spec.rules.template:
-                return ContextValue(given.value, source)
-            return self._known(value_of(resolver, given, source), given.name)
+        def value(given: Given, root: str = "") -> ContextValue:
+            found = value_of(resolver, given, source) if spec.rules.template else ContextValue(given.value, source)
+            return self._marking.value(root, given.name, found)
 
         for given in scope.vars:
-            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given))))
+            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given, "var"))))
         for given in scope.env:
-            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value(given))))
+            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value(given, "env"))))
         if scope.directory is not None:
             resolver = resolver.fold(BlockContext(DocumentCwd(value(scope.directory))))
         if scope.host is not None:
@@ -480,7 +480,8 @@ class Document:
 
     def _file_answers(self) -> dict[str, ContextValue]:
         source = Source("answers", self.runbook.checks or self.runbook.place)
-        return {key: ContextValue(answer, source) for key, answer in self.runbook.answers.items()}
+        answers = {key: ContextValue(answer, source) for key, answer in self.runbook.answers.items()}
+        return self._marking.values("answer", answers)
 
     def _declared(self, position: int, above: ContextResolver) -> BlockContext:
         """What the block at a position declares. :raises ContextError: if that can't be evaluated."""
@@ -494,7 +495,7 @@ class Document:
             raise
         except Exception as error:
             raise _context_fault(error, station.spec) from error
-        self._learn_secrets(declared)
+        self._marking.context(declared)
         return declared
 
     def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
@@ -537,9 +538,15 @@ class Document:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
         outside = self._outside or given_from_outside(self.runbook, self._inputs, self._runtime.settings)
         resolver = outside.with_roots(self._roots(), self._fixtures)
-        resolver = replace(resolver, secrets=self._secrets, seen=self._seen)
+        resolver = replace(
+            resolver,
+            secrets=self._secrets,
+            process_env=ProcessEnvironment(self._marking.redactor.learn),
+            seen=self._seen,
+            note_derived=self._marking.redactor.add_derived,
+        )
         try:
-            return with_file_values(resolver, self.runbook), None
+            return with_file_values(resolver, self.runbook, self._marking.value), None
         except TemplateError as error:
             return resolver, ContextError(error.message, place=error.place, hint=error.hint)
 
@@ -557,21 +564,8 @@ class Document:
 
     def _fixture_value(self, name: str, value: object) -> ContextValue:
         is_secret = any(source.fixture == name for source in self.runbook.secrets)
-        return self._known(ContextValue(value, Source(f'fixture "{name}"'), sensitive=is_secret), f"fixture.{name}")
-
-    def _learn_secrets(self, context: BlockContext) -> None:
-        for item in context:
-            if isinstance(item, DocumentVar | DocumentEnvVar):
-                self._known(item.value, item.name)
-            elif isinstance(item, DocumentSshConfig):
-                for name, value in item.secrets().items():
-                    self._runtime.redactor.add(str(value.value), name)
-
-    def _known(self, value: ContextValue, name: str) -> ContextValue:
-        """The value; the redactor knows it from now on if it is secret."""
-        if value.sensitive:
-            self._runtime.redactor.add(str(value.value), name)
-        return value
+        source = Source(f'fixture "{name}"')
+        return self._marking.value("fixture", name, ContextValue(value, source, sensitive=is_secret))
 
     def _delete_stored(self, kept_as: str, block_id: str) -> None:
         try:

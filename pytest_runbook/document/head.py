@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..context.block_context import BlockContext
@@ -13,6 +13,9 @@ from ..errors import TemplateError
 from ..model.runbook import Given, Runbook, SecretSource
 from .settings import Settings
 from .workspace import default_directory
+
+Mark = Callable[[str, str, ContextValue], ContextValue]
+"""By the root object and the name that templates know a value by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +47,24 @@ def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> 
     return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
 
 
-def with_file_values(resolver: ContextResolver, runbook: Runbook) -> ContextResolver:
+def with_file_values(resolver: ContextResolver, runbook: Runbook, mark: Mark) -> ContextResolver:
     """The same with the environment and variables of the file and its checks file.
 
+    mark: gives a value as what it is: a secret or not.
     :raises TemplateError: if one can't be rendered; it knows its place.
     """
     for given in runbook.env:
-        value = value_of(resolver, given, Source("env", given.place))
+        value = mark("env", given.name, value_of(resolver, given, Source("env", given.place)))
         resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value)))
     fixed = dict(resolver.fixed)
     for given in runbook.checks_vars:
         if given.name not in fixed:
-            fixed[given.name] = value_of(resolver, given, Source("the checks file", given.place))
+            value = value_of(resolver, given, Source("the checks file", given.place))
+            fixed[given.name] = mark("var", given.name, value)
             resolver = replace(resolver, vars=resolver.vars.set(given.name, fixed[given.name]))
     resolver = replace(resolver, fixed=fixed)
     for given in runbook.vars:
-        value = value_of(resolver, given, Source("vars", given.place))
+        value = mark("var", given.name, value_of(resolver, given, Source("vars", given.place)))
         resolver = resolver.fold(BlockContext(DocumentVar(given.name, value)))
     return resolver
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -59,6 +60,7 @@ class Runtime:
         self.registry = registry
         self.storage = storage
         self.redactor = redactor
+        redactor.learn_environment(os.environ)
         self.resources = resources
         self.ptys = resources.ptys
         self.events = EventBus(self.note)

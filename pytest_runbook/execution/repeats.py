@@ -86,7 +86,7 @@ class Repeats:
         value = self.trial.judge(None, {}, reads).value(loop.over)
         if reads.sensitive:
             for item in items_of(value):
-                self.context.redactor.add(str(item), f"each.{loop.name}")
+                self.context.redactor.add_data(item, f"each.{loop.name}")
         self.context.reads.values.update(reads.values)
         return value
 

@@ -74,6 +74,8 @@ class Trial:
 
     def _judged(self, work: WorkResult) -> Ending:
         """Publish what the block gave, then look whether it is what its author wants."""
+        for name, value in work.variables.items():
+            self.context.redactor.learn(name, value, "var.")
         if work.output is not None:
             self._leave_output(work.output)
         if self._until is not None and (missing := self._missing(self._until, work)):
@@ -170,7 +172,8 @@ class Trial:
             judge = self.judge(output, own, reads)
             try:
                 value = judge.value(capture.expression)
-                sensitive = context.spec.rules.sensitive or reads.sensitive
+                is_secret = context.redactor.learn(capture.name, value, "var.")
+                sensitive = context.spec.rules.sensitive or reads.sensitive or is_secret
                 own[capture.name] = ContextValue(value, self.source, sensitive)
             except RunbookError as error:
                 problems.append(judge.error_trace(capture.expression, error, _capture_label(capture)))
@@ -184,7 +187,7 @@ class Trial:
         self.variables = own
         for name, value in own.items():
             if value.sensitive:
-                self.context.redactor.add(str(value.value), f"var.{name}")
+                self.context.redactor.add_data(value.value, f"var.{name}")
         item = _as_item(own)
         self.context.update_active_context(lambda context: context.insert(item))
 
@@ -218,9 +221,16 @@ class Trial:
             return (Section("output", "not shown: the block is marked as sensitive"),)
         redact = self.context.redactor.redact
         try:
-            return tuple(Section(section.title, redact(section.text)) for section in self.context.findings.output())
+            return tuple(
+                Section(section.title, self._masked(section.text)) for section in self.context.findings.output()
+            )
         except Exception as error:  # it is no reason to be silent on the rest
             return (Section("output", f"can't be shown: {type(error).__name__}: {redact(str(error))}"),)
+
+    def _masked(self, text: str) -> str:
+        """A piece of output; it may be the end of a longer one, as a line in brackets says."""
+        head, end, rest = text.partition("\n") if text.startswith("[the last ") else ("", "", text)
+        return head + end + self.context.redactor.redact_excerpt(rest)
 
 
 def _as_item(own: Own) -> DocumentVars:

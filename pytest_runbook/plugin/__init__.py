@@ -99,6 +99,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_hosts", type="linelist", default=[], help="run runbooks once on each of these hosts, one a line")
     add("--runbook-update-checks", action="store_true", help="bring checks files up to date, run nothing")
     add("--runbook-write-checks", action="store_true", help="write checks files for what passed and has none")
+    ini(
+        "runbook_sensitive_names", type="args", default=["default"], help="names whose values are secret: default *_DSN"
+    )
     ini("runbook_files", type="args", default=list(DEFAULT_FILES), help="patterns of runbook files below folders")
     ini("runbook_root", type="string", default="", help="sub-runbooks lie below this folder (rootdir)")
     ini("runbook_paths", type="paths", default=[], help="where runbooks are when pytest is given no path")

@@ -25,6 +25,7 @@ from ..errors import FileError
 from ..masking import Redactor
 from ..model.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
+from ..sensitive_names import SensitiveNames
 from . import given
 from .asking import Questions
 from .checks_files import ChecksFiles
@@ -58,7 +59,7 @@ class RunbookSession:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.registry = BlockRegistry()
-        self.redactor = Redactor()
+        self.redactor = Redactor(SensitiveNames(config.getini("runbook_sensitive_names")))
         self.summary = Summary(self.redactor)
         wish = given.choice(config, "errors", ("item", "collect"))
         self.fails_collection = wish == "collect" or config.option.collectonly

@@ -108,7 +108,7 @@ class Summary:
         lines += [f"--runbook-var {name} was given, and nothing read it" for name in unread]
         unmaskable = sorted(self._unmaskable | self._redactor.unmaskable)
         if unmaskable:
-            lines.append(f"too short to be masked in reports: {', '.join(unmaskable)}")
+            lines.append(f"too short or too common to be masked in reports: {', '.join(unmaskable)}")
         if self._refused:
             lines.append(f"refused: {_count(self._refused, 'block')} that may not run here")
         if self.ran_nothing:

@@ -16,23 +16,27 @@ from .source import source_of
 from .syntax import is_template, parse_template
 from .values import SafeText, Undefined, bounded, described, elements, to_text
 
+Printed = Callable[[str], None]
 _ALONE = "a runbook's template stands alone: no include, import or extends"
 
 
-def render(text: str, names: Mapping[str, object], *, forbid_empty: bool = False) -> str:
+def render(
+    text: str, names: Mapping[str, object], *, forbid_empty: bool = False, printed: Printed = lambda text: None
+) -> str:
     """The text with its templates replaced by what they are worth; a text without any as it stands.
 
     Rendered once: what a value holds is never looked at as a template again.
 
     names: the values by their root names (``var``, ``env``, ``doc`` ...).
     forbid_empty: a ``{{ }}`` that prints nothing is an error, for texts in which a gap would change what they mean.
+    printed: told what each ``{{ }}`` prints.
 
     :raises TemplateError: if it is no valid template, uses something undefined, or does too much.
     """
     if not is_template(text):
         return text
     tree = parse_template(text)
-    renderer = Renderer(names, forbid_empty=forbid_empty)
+    renderer = Renderer(names, forbid_empty=forbid_empty, printed=printed)
     with renderer.guarded():
         return renderer.captured(lambda: renderer.run(tree.body))
 
@@ -52,8 +56,9 @@ class _Continue(Exception):
 class Renderer(Evaluator):
     """Runs statements over some names and collects what they print."""
 
-    def __init__(self, names: Mapping[str, object], *, forbid_empty: bool) -> None:
+    def __init__(self, names: Mapping[str, object], *, forbid_empty: bool, printed: Printed) -> None:
         super().__init__(names, LENIENT)
+        self._told = printed
         self._forbids_empty = forbid_empty
         self._printed: list[str] = []
         self._length = 0
@@ -122,6 +127,7 @@ class Renderer(Evaluator):
                 text = escape(value) if self._escapes else to_text(value)
                 if self._forbids_empty and not text.strip():
                     raise _empty(source_of(part))
+                self._told(text)
                 self._print(text)
 
     def _if(self, node: nodes.If) -> None:

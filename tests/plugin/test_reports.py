@@ -196,7 +196,7 @@ def test_a_secret_too_short_to_be_masked_is_named(project: Project, monkeypatch:
         blocks: [{script: "true {{ secret.KEY }}"}]
         """)  # fmt: skip
 
-    project.run(".").stdout.fnmatch_lines(["too short to be masked in reports: secret.KEY"])
+    project.run(".").stdout.fnmatch_lines(["too short or too common to be masked in reports: secret.KEY"])
 
 
 def test_what_blocks_left_is_kept_in_the_cache_but_not_in_ci(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

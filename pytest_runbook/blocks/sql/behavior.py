@@ -167,14 +167,14 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         context.findings.output = lambda: _sections(results)
         started = time.monotonic()
         for statement in statements:
-            context.findings.did = _did(statement, len(statements))
+            context.findings.did = _did(context, statement, len(statements))
             try:
                 results.append(await self._execute(connection, statement, params))
             except BlockFailed as error:
                 context.findings.output = partial(_sections, results, statement)
                 raise self._told(error, statement, len(statements)) from error
         context.findings.did = (
-            f"{_did(statements[0], 1)} -> {_sum(results)} in {show_seconds(time.monotonic() - started)}"
+            f"{_did(context, statements[0], 1)} -> {_sum(results)} in {show_seconds(time.monotonic() - started)}"
         )
         return results
 
@@ -279,9 +279,9 @@ def no_connection(server: str, error: BaseException | None) -> Unreachable:
     )
 
 
-def _did(statement: Statement, count: int) -> str:
+def _did(context: ExecutionContext, statement: Statement, count: int) -> str:
     which = f"statement {statement.number} of {count}: " if count > 1 else ""
-    return which + shorten(statement.text, 80)
+    return which + context.redactor.excerpt(statement.text, 80)
 
 
 def _sum(results: Sequence[SqlResult]) -> str:

@@ -1,0 +1,163 @@
+"""The forms in which a secret stands in text: as it is, encoded, escaped, quoted, wrapped over lines."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+SHORTEST_FORM = 4
+SHORTEST_WRAPPED = 6
+"""Characters: what is shorter is not looked for over the end of a line, where two numbers of a table may make it up."""
+_SHORTEST_LINE = 8
+
+COMMON = frozenset(
+    (
+        *("true", "false", "none", "null", "undefined", "unknown", "empty", "default", "required", "optional"),
+        *("enabled", "disabled", "missing", "password", "passwd", "passphrase", "secret", "token", "username", "user"),
+        *("admin", "root", "guest", "test", "example", "changeme", "localhost", "postgres", "mysql", "public"),
+        *("private", "basic", "bearer"),
+    )
+)
+"""Words that stand in every report; masking them would say nothing and hide much."""
+
+# What a terminal, an encoder or a formatter puts into the middle of a text: an end of line, also an escaped one, with
+# the indent of the next; a colour.
+_BREAK = re.compile(r"(?:\r?\n|\r)[ \t]*|(?:\\r)?\\n|(?:\x1b|\\x1b)\[[0-9;?]*[ -/]*[@-~]")
+_UNFINISHED = re.compile(r"(?:\x1b|\\x1b|\\x1|\\x)(?:\[[0-9;?]*[ -/]*)?\Z|\\r?\Z|\\r\\\Z")
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+_SHELL = re.compile(r"([^\w@%+=:,./-])")
+_DOUBLE_QUOTED = re.compile(r'(["$`\\])')
+
+
+def is_maskable(secret: str) -> bool:
+    """False for what is too short or too common to be taken out of text without taking half of it along."""
+    return len(secret) >= SHORTEST_FORM and secret.casefold() not in COMMON
+
+
+def parts_of(value: str) -> Iterator[str]:
+    """What is as secret as the whole: its lines, where it has several; a report may show a few of them."""
+    yield value
+    if "\n" in value.strip():
+        for line in value.splitlines():
+            if len(line.strip()) >= _SHORTEST_LINE and not line.startswith("-----"):
+                yield line
+
+
+def forms_of(value: str) -> Iterator[str]:
+    """Every form of a secret, without what wraps lines."""
+    for form in _forms(value):
+        squeezed = squeeze(form)
+        if len(squeezed) >= SHORTEST_WRAPPED:
+            yield squeezed
+        elif len(form) >= SHORTEST_FORM:
+            yield form
+
+
+def bytes_of(text: str) -> bytes:
+    """The text as programs get it; half characters of JSON are no reason to fail."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+
+
+def squeeze(text: str) -> str:
+    """The text without what wraps its lines."""
+    return _BREAK.sub("", text) if "\n" in text or "\r" in text or "\x1b" in text or "\\" in text else text
+
+
+def _forms(value: str) -> Iterator[str]:
+    for text in {value, value.strip()}:
+        yield text
+        yield from _in_addresses(text)
+        yield from _in_json(text)
+        yield from _in_shells(text)
+        yield from _in_html(text)
+        yield repr(text)[1:-1]
+    secret = bytes_of(value.strip())
+    yield from _in_base64(secret)
+    yield secret.hex()
+    yield secret.hex().upper()
+
+
+def _in_addresses(text: str) -> Iterator[str]:
+    data = bytes_of(text)
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield quoted
+        yield _PERCENT.sub(lambda match: match[0].lower(), quoted)
+
+
+def _in_json(text: str) -> Iterator[str]:
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+        for character in "<>&'":
+            escaped = escaped.replace(character, f"\\u{ord(character):04x}")
+        yield escaped
+
+
+def _in_shells(text: str) -> Iterator[str]:
+    yield text.replace("'", "'\\''")
+    yield text.replace("'", "'\"'\"'")
+    yield _SHELL.sub(r"\\\1", text)
+    yield _DOUBLE_QUOTED.sub(r"\\\1", text)
+
+
+def _in_html(text: str) -> Iterator[str]:
+    escaped = html.escape(text)
+    yield html.escape(text, quote=False)
+    yield escaped
+    yield escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    yield escaped.replace("&#x27;", "&apos;")
+    yield escaped.replace("&#x27;", "'")
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """The part of a base64 text that the secret alone determines, at each of the three alignments."""
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + secret).decode().rstrip("=")
+        stable = encoded[(offset * 8 + 5) // 6 : (offset + len(secret)) * 8 // 6]
+        yield stable
+        yield stable.replace("+", "-").replace("/", "_")
+
+
+class Squeezed:
+    """A text without what wraps its lines, and where each character of it stood before.
+
+    is_open: more of the text may follow, so that what may be the beginning of a break counts as one.
+    """
+
+    def __init__(self, source: str, *, is_open: bool = False) -> None:
+        self._source = source
+        self._end = len(source)
+        if is_open and (unfinished := _UNFINISHED.search(source)):
+            self._end = unfinished.start()
+        self.text = squeeze(source[: self._end])
+        self._offsets: tuple[list[int], list[int]] | None = None
+
+    def at(self, index: int) -> int:
+        """Where a character stood."""
+        if len(self.text) == self._end:
+            return index
+        if self._offsets is None:
+            self._offsets = self._made_offsets()
+        starts, removed = self._offsets
+        return index + removed[bisect_right(starts, index) - 1]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where a part of the text stood, from its first character to behind its last."""
+        return self.at(start), self.at(end - 1) + 1
+
+    def _made_offsets(self) -> tuple[list[int], list[int]]:
+        starts, removed = [0], [0]
+        for match in _BREAK.finditer(self._source, 0, self._end):
+            total = removed[-1] + match.end() - match.start()
+            starts.append(match.start() - removed[-1])
+            removed.append(total)
+        return starts, removed

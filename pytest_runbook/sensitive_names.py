@@ -1,0 +1,71 @@
+"""Names that say that what is called so is a secret: ``DB_PASSWORD``, ``apiKey``, ``x-auth-token``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from functools import lru_cache
+
+DEFAULT = "default"
+PATTERNS = (
+    "*password",
+    "*passwd",
+    "*_pass",
+    "*passphrase",
+    "*secret",
+    "*token",
+    "*api_key",
+    "*apikey",
+    "*access_key",
+    "*secret_key",
+    "*private_key",
+    "*encryption_key",
+    "*signing_key",
+    "*account_key",
+    "*auth_key",
+    "*credential",
+    "*credentials",
+    "*authorization",
+    "*cookie",
+)
+"""For whole names, in the form that `normalized` gives: one that goes on behind it (``TOKEN_FILE``) is another name."""
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATOR = re.compile(r"[^\w*?\[\]]+")
+
+
+class SensitiveNames:
+    """Tells whether a name is that of a secret.
+
+    said: patterns with ``*`` and ``?``; ``default`` stands for the built-in ones, and what begins with ``!`` is none.
+    """
+
+    def __init__(self, said: Iterable[str] = (DEFAULT,)) -> None:
+        said = tuple(said)
+        wanted = [pattern for one in said for pattern in (PATTERNS if one == DEFAULT else (one,))]
+        self._patterns = _compiled(pattern for pattern in wanted if not pattern.startswith("!"))
+        self._exempt = _compiled(pattern[1:] for pattern in wanted if pattern.startswith("!"))
+        cores = {max(re.split(r"[^a-z0-9]+", normalized(one)), key=len) for one in wanted if not one.startswith("!")}
+        self._core = re.compile("|".join(sorted(cores)), re.IGNORECASE) if cores else None
+        self.match = lru_cache(maxsize=4096)(self._match)
+
+    def may_be_in(self, text: str) -> bool:
+        """False if no such name can be in the text."""
+        return self._core is not None and self._core.search(text) is not None
+
+    def _match(self, name: str) -> bool:
+        plain = normalized(name)
+        return bool(self._patterns and self._patterns.fullmatch(plain)) and not (
+            self._exempt and self._exempt.fullmatch(plain)
+        )
+
+
+def normalized(name: str) -> str:
+    """In small letters, its words parted by underscores: ``db_password`` for ``dbPassword`` and ``DB-PASSWORD``."""
+    return _SEPARATOR.sub("_", _WORD_START.sub("_", name)).lower()
+
+
+def _compiled(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    translated = [translate(normalized(pattern)) for pattern in patterns]
+    return re.compile("|".join(translated)) if translated else None
