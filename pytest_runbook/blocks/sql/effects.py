@@ -27,11 +27,12 @@ _READING_PRAGMAS = frozenset(
         "foreign_key_check", "integrity_check", "quick_check", "database_list", "collation_list", "function_list",
     }
 )  # fmt: skip
+_DOING_PRAGMAS = frozenset({"optimize", "incremental_vacuum", "wal_checkpoint", "shrink_memory"})
 _CHANGING = (
     exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Create, exp.Drop, exp.Alter, exp.Command, exp.Copy,
 )  # fmt: skip
 _CHANGING_FUNCTIONS = re.compile(
-    r"nextval|setval|set_config|lo_\w+|dblink\w*|pg_notify|pg_\w*(?:terminate|cancel|reload|rotate|switch|promote|create"
+    r"nextval|setval|set_config|lo_\w+|lowrite|dblink\w*|pg_notify|pg_logical_emit_message|pg_\w*(?:terminate|cancel|reload|rotate|switch|promote|create"
     r"|drop|write|advance|import|reset|restore|backup)\w*|query_to_xml\w*|load_extension|writefile|edit|get_lock"
     r"|release_lock|sys_exec|sys_eval|last_insert_id",
     re.IGNORECASE,
@@ -133,6 +134,8 @@ def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) ->
 
 def _why_pragma(words: list[str]) -> str | None:
     name = words[1].lower() if len(words) > 1 else ""
+    if name in _DOING_PRAGMAS:
+        return f"PRAGMA {name} may change something"
     if len(words) == 2 or name in _READING_PRAGMAS:
         return None
     return f"PRAGMA {name} with a value may change something"

@@ -32,6 +32,8 @@ _CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
 _NO_TLS = 2026
 # What the driver raises when what it reads is no MySQL.
 _NONSENSE = (LookupError, ValueError, TypeError, AssertionError, struct.error)
+# What leads to another database: USE, perhaps in an executable comment, which nobody here reads.
+_MAY_MOVE = frozenset({"USE", ""})
 _SAMPLE = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY"
 _PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", "collation")
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
@@ -149,9 +151,11 @@ class MysqlSession(SqlSession):
         self._connection = connection
         self._address = address
         self._set_up = set_up
+        self._has_moved = False
 
     async def run(self, statement: Statement, params: Params) -> Answer:
         text, values = formatted(statement, params)
+        self._has_moved = self._has_moved or statement.verb in _MAY_MOVE
         try:
             return await self._run(text, values)
         except MySQLError as error:
@@ -197,8 +201,20 @@ class MysqlSession(SqlSession):
         return True
 
     async def reset(self) -> None:
+        if self._has_moved:
+            await self._go_back()
         await self._connection.start_over()
         await self.set_up()
+
+    async def _go_back(self) -> None:
+        """To the URI's database: starting over leaves a session in the one where it is.
+
+        :raises MySQLError: if the URI names none, or it is gone.
+        """
+        if self._address.database is None:
+            raise MySQLError("nothing leads out of a database")
+        await self._connection.select_db(self._address.database)
+        self._has_moved = False
 
     async def set_up(self) -> None:
         for statement in self._set_up:

@@ -319,6 +319,23 @@ def test_reading_is_allowed_in_a_read_only_run(database: Database, tmp_path: Pat
     assert ran.output["value"] == 1
 
 
+SAYS_READ_ONLY = {
+    "postgres": ("show transaction_read_only", "", "on"),
+    "mysql": ("select @@tx_read_only as value", "", 1),
+    "clickhouse": ("select getSetting('readonly') as value", "?readonly=0", 2),
+}
+
+
+@pytest.mark.parametrize("database", SAYS_READ_ONLY, indirect=True)
+def test_session_of_a_read_only_run_is_read_only_whatever_its_uri_says(database: Database, tmp_path: Path) -> None:
+    query, parameters, value = SAYS_READ_ONLY[database.type]
+    block = {database.type: {"uri": f"{database.uri}{parameters}", "query": query}}
+
+    ran = run_book(tmp_path, block, block, settings=Settings(root=tmp_path, effects=Effects.READ))
+
+    assert [output and output["value"] for output in ran.outputs] == [value, value]
+
+
 HIDDEN_WRITES = {
     "postgres": (
         "create or replace function hidden() returns int language sql as 'create table w(a int); select 1'",

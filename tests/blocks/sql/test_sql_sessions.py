@@ -57,7 +57,7 @@ def test_read_only_blocks_have_sessions_of_their_own(postgres: DatabaseServer, t
     assert [output and output["value"] for output in ran.outputs] == ["on", "off"]
 
 
-LEFT_BEHIND = {
+LEFT_BEHIND: dict[str, list[tuple[str, str, object]]] = {
     "postgres": [
         ("begin; create table left_open (a int)", "select count(*) as n from pg_class where relname = 'left_open'", 0),
         ("set work_mem = '77MB'", "select current_setting('work_mem') <> '77MB' as n", True),
@@ -65,13 +65,23 @@ LEFT_BEHIND = {
         ("prepare q as select 1", "select count(*) as n from pg_prepared_statements where name = 'q'", 0),
         ("listen news", "select count(*) as n from pg_listening_channels()", 0),
         ("begin; select 1 / 0", "select 1 as n", 1),
+        ("set session authorization pg_monitor", "select session_user = 'postgres' as n", True),
+        ("declare c cursor with hold for select 1", "select count(*) as n from pg_cursors where name = 'c'", 0),
     ],
     "mysql": [
         ("set @mine = 5", "select @mine is null as n", 1),
         ("set sql_mode = ''", "select @@sql_mode like '%PIPES_AS_CONCAT%' as n", 1),
         ("set time_zone = '+05:00'", "select @@time_zone = '+00:00' as n", 1),
         ("set autocommit = 0", "select @@autocommit as n", 1),
+        ("use information_schema", "select database() = 'shop' as n", 1),
+        ("/*! use information_schema */", "select database() = 'shop' as n", 1),
+        ("set session max_statement_time = 1", "select @@max_statement_time as n", 0.0),
+        ("start transaction", "select @@in_transaction as n", 0),
         ("select get_lock('mine', 0)", "select is_free_lock('mine') as n", 1),
+    ],
+    "clickhouse": [
+        ("set max_threads = 1", "select getSetting('max_threads') <> 1 as n", 1),
+        ("use system", "select currentDatabase() = 'default' as n", 1),
     ],
 }
 ROWS = [(kind, *row) for kind, rows in LEFT_BEHIND.items() for row in rows]
@@ -86,6 +96,15 @@ def test_session_is_handed_out_clean(
     ran = run_book(tmp_path, {kind: {"uri": uri, "query": leave}}, {kind: {"uri": uri, "query": look}})
 
     assert ran.output["value"] == found
+
+
+def test_session_without_a_database_comes_without_one(mariadb: DatabaseServer, tmp_path: Path) -> None:
+    uri = mariadb.uri.replace("/shop", "/")
+    where = {"mysql": {"uri": uri, "query": "select database() as name"}}
+
+    ran = run_book(tmp_path, where, {"mysql": {"uri": uri, "query": "use shop"}}, where)
+
+    assert [ran.outputs[at]["value"] for at in (0, 2)] == [None, None]  # type: ignore[index]  # they are there
 
 
 @pytest.mark.parametrize("database", ["postgres", "mysql"], indirect=True)

@@ -21,6 +21,16 @@ def test_file_is_relative_to_the_directory(uri: str, tmp_path: Path) -> None:
     assert sqlite3.connect(tmp_path / "data" / "shop.db").execute("select * from t").fetchall() == []
 
 
+def test_file_is_opened_for_reading_alone_in_a_read_only_run_whatever_its_uri_says(tmp_path: Path) -> None:
+    block = {"sqlite": {"uri": "shop.db?mode=rwc", "query": "select 1"}}
+
+    ran = run_book(tmp_path, block, effects="read")
+
+    assert ran.result.kind == "unreachable"
+    assert ran.result.hint == "there is no such file, and a read-only connection creates none"
+    assert not (tmp_path / "shop.db").exists()
+
+
 def test_file_that_is_missing_in_one_directory_is_looked_for_in_another(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     sqlite3.connect(tmp_path / "data" / "shop.db").close()
