@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_runbook.model.checks import CHECKS_KEYS
+from pytest_runbook.model.common_keys import FILE_KEYS, RULES, SCOPE
+from pytest_runbook.model.expectations import OPERATORS
+from pytest_runbook.model.flow_keys import RETRY_KEYS
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,6 +35,8 @@ def shown_runbooks() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("page", "name", "text"), shown_runbooks())
 def test_every_runbook_that_is_shown_can_be_read(pytester: pytest.Pytester, page: str, name: str, text: str) -> None:
+    for _, other, shown in (file for file in shown_runbooks() if file[0] == page):
+        (pytester.path / other).write_text(shown)
     (pytester.path / name).write_text(text)
     if page == "block-types.md":
         pytester.makeconftest(shown_files(ROOT / "docs" / page)["conftest.py"])
@@ -90,6 +97,49 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     links = [(page, link) for page in PAGES for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())]
 
     assert [link for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    links = [
+        (page.parent / (name or page.name), anchor)
+        for page in PAGES
+        for name, anchor in re.findall(r"\]\(((?!https?:)[^)#]*)#([^)]+)\)", page.read_text())
+    ]
+
+    assert [f"{page.name}#{anchor}" for page, anchor in links if anchor not in anchors(page)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links, as GitHub does it."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+EXAMPLE_KEYS = {
+    *FILE_KEYS,
+    *RULES,
+    *SCOPE,
+    *RETRY_KEYS,
+    *CHECKS_KEYS,
+    *OPERATORS,
+    "blocks",
+    "defaults",
+    "runbook",
+    "code",
+}
+
+
+def test_every_key_has_an_example() -> None:
+    shown = "".join(text for page in PAGES for text in fences(page, "yaml"))
+
+    assert [key for key in sorted(EXAMPLE_KEYS) if not re.search(rf"(?<![\w$]){re.escape(key)}:", shown)] == []
+
+
+def test_every_key_is_in_the_tables_of_runbooks_and_checks() -> None:
+    runbooks, checks = ((ROOT / "docs" / name).read_text() for name in ("runbooks.md", "checks.md"))
+
+    assert [key for key in (*FILE_KEYS, *RULES, *SCOPE) if not re.search(rf"^\|.*`{key}`.*\|$", runbooks, re.M)] == []
+    assert [key for key in CHECKS_KEYS if not re.search(rf"^\|.*`{key}`.*\|$", checks, re.M)] == []
 
 
 def printed(result: pytest.RunResult) -> list[str]:

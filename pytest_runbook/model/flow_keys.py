@@ -8,7 +8,7 @@ from .runbook import Axis, AxisSource, Below, ExpectedFailure, LeftOut, Loop, Ma
 from .section import Section, describe, near_or_some, show
 from .tree import LocatedDict, LocatedList, plain
 
-_RETRY: Mapping[str, Callable[[Section, str], object]] = {
+RETRY_KEYS: Mapping[str, Callable[[Section, str], object]] = {
     "every": lambda section, key: section.duration(key, f"retry {key}"),
     "within": lambda section, key: section.duration(key, f"retry {key}"),
     "attempts": lambda section, key: _attempts(section, key),
@@ -24,10 +24,10 @@ def retry(section: Section, key: str) -> Retry | None:
     inner = section.mapping(key)
     if inner is None:
         return None
-    read = {name: _RETRY[name](inner, name) for name in inner.values if name in _RETRY}
+    read = {name: RETRY_KEYS[name](inner, name) for name in inner.values if name in RETRY_KEYS}
     for name in inner.values:
-        if name not in _RETRY:
-            inner.unknown_key(name, _RETRY)
+        if name not in RETRY_KEYS:
+            inner.unknown_key(name, RETRY_KEYS)
     if not {"within", "attempts"} & inner.values.keys():
         section.fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
     found = Retry(**{name: value for name, value in read.items() if value is not None})  # type: ignore[arg-type]  # each reader gives what its field holds
