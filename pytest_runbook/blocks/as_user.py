@@ -35,14 +35,15 @@ async def run_as(
     mark = Mark(run_id=context.run_id, execution_id=context.handle.id)
     with tempfile.TemporaryDirectory(prefix="runbook-") as name:
         folder = Path(name)
-        with OutputVariablesFile(folder) as file, interpreter.command(code, folder) as argv:
+        hidden = context.is_secret(code)
+        with OutputVariablesFile(folder) as file, interpreter.command(code, folder, is_secret=hidden) as command:
             _let_in(folder)
-            environment = {**_declared(context), **file.environment, **mark.environment}
+            environment = {**_declared(context), **file.environment, **mark.environment, **command.environment}
             outcome = await run_process(
                 [*prefix, "sh", "-c", WRAPPER],
                 cwd=Path(context.resolver.cwd),
                 env=context.resolver.program_env(),
-                stdin=first_input + _line(environment, argv) + stdin,
+                stdin=first_input + _line(environment, command.argv) + stdin,
                 output=output,
                 on_output=on_output,
                 keeper=context.resources.processes,

@@ -19,11 +19,11 @@ async def run_command(context: ExecutionContext, command: str, output: CapturedO
     resources = context.resources
     interpreter = resources.interpreter(str(context.spec.props["interpreter"]))
     context.findings.where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
-    with interpreter.command(command, resources.folder) as argv:
+    with interpreter.command(command, resources.folder, is_secret=context.is_secret(command)) as started:
         outcome = await run_process(
-            argv,
+            started.argv,
             cwd=Path(context.resolver.cwd),
-            env={**await resources.base_environment(), **context.resolver.program_env()},
+            env={**await resources.base_environment(), **context.resolver.program_env(), **started.environment},
             output=output,
             keeper=resources.processes,
             mark=Mark(run_id=context.run_id, execution_id=context.handle.id),

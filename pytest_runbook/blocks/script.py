@@ -72,11 +72,16 @@ class Script(BlockBehavior):
         output: CapturedOutput,
     ) -> tuple[ProcessOutcome, dict[str, object]]:
         resources = context.resources
-        with resources.output_variables() as file, interpreter.command(code, resources.folder) as argv:
+        hidden = context.is_secret(code)
+        with (
+            resources.output_variables() as file,
+            interpreter.command(code, resources.folder, is_secret=hidden) as command,
+        ):
+            given = {**await resources.base_environment(), **context.resolver.program_env()}
             outcome = await run_process(
-                argv,
+                command.argv,
                 cwd=Path(context.resolver.cwd),
-                env={**await resources.base_environment(), **context.resolver.program_env(), **file.environment},
+                env={**given, **file.environment, **command.environment},
                 stdin=stdin,
                 output=output,
                 on_output=_passing_on(context),
@@ -101,6 +106,7 @@ class Script(BlockBehavior):
         command = RemoteCommand(
             interpreter=interpreter,
             code=code,
+            is_secret=context.is_secret(code),
             mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             cwd=context.resolver.remote_cwd,
             env=context.resolver.block_env(),

@@ -144,6 +144,10 @@ class ExecutionContext:
             place = self.spec.place_of(key)
             raise error.located(place.below((error.line or 1) - 1), self.spec.label) from None
 
+    def is_secret(self, text: str) -> bool:
+        """True if nobody may see a text on a command line: a secret is in it, or was at hand when it was made."""
+        return self.reads.sensitive or self.redactor.holds_secret(text)
+
     def require(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop that must not be empty, rendered.
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from ..errors import BlockFailed
 
 # Linux takes at most 128 KiB in one argument, the final NUL included.
 ARGUMENT_LIMIT = 128 << 10
+CODE_VARIABLE = "RUNBOOK_CODE"
 _NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -28,17 +29,39 @@ class _Language:
     flag: the letter of the option that takes the code.
     valued: the letters of options that take the rest of their word as a value, so that ``-rset`` holds no ``-e``.
     from_file: runs a file as if it were the code, for code too long for an argument; None: the file as an argument.
+    from_variable: runs what is in `CODE_VARIABLE` as if it were the code, once that is gone from the environment; fails
+    without it. None: it can't.
     """
 
     flag: str
     valued: str = ""
     from_file: str | None = None
+    from_variable: str | None = None
 
 
-_SHELL = _Language(flag="c", valued="oO", from_file=". {shell}")
-_FISH = _Language(flag="c", valued="CdDfo", from_file="source {shell}")
+_LOST = "its code did not arrive"
+_SHELL = _Language(
+    flag="c",
+    valued="oO",
+    from_file=". {shell}",
+    from_variable=f'eval "unset {CODE_VARIABLE};${{{CODE_VARIABLE}?{_LOST}}}"',
+)
+_FISH = _Language(
+    flag="c",
+    valued="CdDfo",
+    from_file="source {shell}",
+    from_variable=f'set -q {CODE_VARIABLE}; or exit 121; eval "set -e {CODE_VARIABLE};${CODE_VARIABLE}"',
+)
 _PYTHON = _Language(
-    flag="c", valued="WXQm", from_file="exec(compile(open({python}, encoding='utf-8').read(), '<string>', 'exec'))"
+    flag="c",
+    valued="WXQm",
+    from_file="exec(compile(open({python}, encoding='utf-8').read(), '<string>', 'exec'))",
+    from_variable=f"exec(compile(__import__('os').environ.pop('{CODE_VARIABLE}'),'<string>','exec'))",
+)
+_PERL = _Language(
+    flag="e",
+    valued="CDFIMVmx0ild",
+    from_variable=f'eval"#line 1 \\"-e\\"\\n".(delete($ENV{{{CODE_VARIABLE}}})//die"{_LOST}\\n");die$@if$@',
 )
 _LANGUAGES = {
     **dict.fromkeys(("bash", "sh", "zsh", "dash", "ash", "ksh", "mksh"), _SHELL),
@@ -47,12 +70,20 @@ _LANGUAGES = {
     "ruby": _Language(flag="e", valued="CEFIKTWrx"),
     "node": _Language(flag="e", valued="rC"),
     "nodejs": _Language(flag="e", valued="rC"),
-    "perl": _Language(flag="e", valued="CDFIMVmx0ild"),
+    "perl": _PERL,
     "lua": _Language(flag="e", valued="l"),
     "php": _Language(flag="r", valued="cdz"),
 }
 _LOGIN_SHELLS = ("bash", "zsh", "sh", "fish")
 _ENV_OPTIONS_WITH_VALUE = ("-u", "--unset", "-C", "--chdir", "-P")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is started to run a code. environment: what it needs besides that of every program."""
+
+    argv: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,16 +146,36 @@ class Interpreter:
         return self.argv(self.language.from_file.format(shell=shlex.quote(str(path)), python=repr(str(path))))
 
     @contextmanager
-    def command(self, code: str, folder: Path) -> Iterator[list[str]]:
+    def command(self, code: str, folder: Path, *, is_secret: bool = False) -> Iterator[Command]:
         """The command that runs the code, through a file in that folder where it is too long for an argument.
 
-        :raises BlockFailed: if the file can't be written.
+        is_secret: nobody may see the code on the command line.
+        :raises BlockFailed: if the file can't be written, or the program takes code in no other way.
         """
-        if len(code.encode(errors="surrogateescape")) < ARGUMENT_LIMIT:
-            yield self.argv(code)
+        fits = len(code.encode(errors="surrogateescape")) < ARGUMENT_LIMIT - len(f"{CODE_VARIABLE}=") * is_secret
+        if fits and (command := self.at_once(code, is_secret=is_secret)) is not None:
+            yield command
             return
         with _code_file(code, folder) as path:
-            yield self.argv_for_file(path)
+            yield Command(self.argv_for_file(path))
+
+    def at_once(self, code: str, *, is_secret: bool) -> Command | None:
+        """The command that runs the code without a file; None: it can't be hidden so.
+
+        :raises BlockFailed: if it can't be hidden at all.
+        """
+        if not is_secret:
+            return Command(self.argv(code))
+        language = self.language
+        loops = self._has_letter("n") or self._has_letter("p")
+        if language is not None and language.from_variable is not None and not (language is _PERL and loops):
+            return Command(self.argv(language.from_variable), {CODE_VARIABLE: code})
+        if language is None or self._has_letter(language.flag):
+            raise BlockFailed(
+                f"a secret is in the code, and {self.program} would get that on its command line, which everybody sees",
+                hint='give the secret over the environment: env: {NAME: "{{ secret.NAME }}"}',
+            )
+        return None
 
     @cached_property
     def _before_code(self) -> tuple[str, ...]:

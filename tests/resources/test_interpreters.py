@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.interpreters import find_program, interpreter_argv, script_interpreter
+from pytest_runbook.resources.interpreters import Command, find_program, interpreter_argv, script_interpreter
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,77 @@ def test_code_in_a_file_runs_as_it_does_in_an_argument(tmp_path: Path, interpret
 def test_code_too_long_for_an_argument_goes_through_a_file(tmp_path: Path, size: int, files: int) -> None:
     code = "echo $0".ljust(size - 1) + "\n"
 
-    with script_interpreter("sh").command(code, tmp_path) as argv:
+    with script_interpreter("sh").command(code, tmp_path) as command:
         assert len(list(tmp_path.iterdir())) == files
-        ran = subprocess.run(argv, capture_output=True, text=True, check=True)
+        ran = subprocess.run(command.argv, capture_output=True, text=True, check=True)
 
     assert ran.stdout == "sh\n"
     assert list(tmp_path.iterdir()) == []
+
+
+HIDDEN = [
+    ("bash", 'echo "$0 $# $-"; nosuchcommand; exit 3'),
+    ("bash -eo pipefail", 'echo $LINENO\necho $LINENO; trap "echo bye" EXIT; false | true; echo unreachable'),
+    ("bash", "cat <<X\n$0\nX\nenv | grep -c RUNBOOK_CODE; kill -9 $$"),
+    ("sh -e", "#!/bin/sh\n\nf() { return 4; }; f; echo unreachable"),
+    ("zsh", "echo $0 $#; # a remark\nexit 5"),
+    ("fish", "echo (status)\nset -q RUNBOOK_CODE; echo $status\nexit 3"),
+    (
+        sys.executable,
+        "from __future__ import annotations\nimport os, sys; print(sys.argv, sorted(globals()), os.environ)",
+    ),
+    (sys.executable, "def f(): return x\nx = 'ü'\nprint(f()); raise SystemExit(4)"),
+    (
+        "perl",
+        'use strict; my $x = 1; print "$0 $x ü ", __FILE__, __LINE__, exists $ENV{RUNBOOK_CODE} ? 1 : 0; die "oh"',
+    ),
+    ("env FOO=1 bash", "echo $FOO"),
+]
+
+
+@pytest.mark.parametrize(("interpreter", "code"), HIDDEN)
+def test_code_that_is_hidden_runs_as_it_does_in_an_argument(tmp_path: Path, interpreter: str, code: str) -> None:
+    command, environment = script_interpreter(interpreter), {**os.environ, "RUNBOOK_LINE": "x"}
+
+    def ran(started: Command) -> tuple[str, str, int]:
+        done = subprocess.run(
+            started.argv,
+            capture_output=True,
+            text=True,
+            check=False,
+            input="a\nb\n",
+            env={**environment, **started.environment},
+        )
+        return done.stdout, done.stderr, done.returncode
+
+    with command.command(code, tmp_path, is_secret=True) as hidden:
+        assert not any(code in word for word in hidden.argv)
+        assert ran(hidden) == ran(Command(command.argv(code)))
+
+
+def test_code_that_did_not_arrive_is_no_success(tmp_path: Path) -> None:
+    for interpreter in ("env -i bash", "env -i fish", f"env -i {sys.executable}", "env -i perl"):
+        with script_interpreter(interpreter).command("true", tmp_path, is_secret=True) as hidden:
+            done = subprocess.run(
+                hidden.argv, check=False, capture_output=True, env={**os.environ, **hidden.environment}
+            )
+
+        assert done.returncode != 0, interpreter
+
+
+@pytest.mark.parametrize("interpreter", ["ruby", "node", "lua5.4", "php"])
+def test_interpreters_that_take_no_hidden_code_get_a_private_file(tmp_path: Path, interpreter: str) -> None:
+    with script_interpreter(interpreter).command("CODE", tmp_path, is_secret=True) as command:
+        (file,) = tmp_path.iterdir()
+
+        assert command.argv == [interpreter, str(file)]
+        assert (file.read_text(), file.stat().st_mode & 0o777) == ("CODE", 0o600)
+
+
+@pytest.mark.parametrize("interpreter", ["awk", "perl -ne", "ruby -ne"])
+def test_a_program_that_would_show_a_secret_on_its_command_line_is_refused(interpreter: str) -> None:
+    with pytest.raises(BlockFailed, match="would get that on its command line"):
+        script_interpreter(interpreter).at_once("CODE", is_secret=True)
 
 
 def test_folder_that_takes_no_code_is_told(tmp_path: Path) -> None:

@@ -217,3 +217,29 @@ def test_what_a_script_leaves_in_the_background_lives_until_the_end_of_the_run(t
 
     assert ran.result.exit_code == 0
     assert not is_running(int(str(ran.output["stdout"])))
+
+
+LOOK = (
+    "import glob; print(sum(b'canary-of-' + b'hosts' in open(f, 'rb').read() for f in glob.glob('/proc/self/cmdline')))"
+)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "code"),
+    [
+        ("bash", "echo {{ secret.KEY }} >/dev/null; tr '\\0' '\\n' </proc/$$/cmdline | grep -c canary || true"),
+        ("python3", f"x = '{{{{ secret.KEY }}}}'; {LOOK}"),
+        ("awk", 'BEGIN { print "{{ secret.KEY }}" }'),
+    ],
+)
+def test_no_secret_stands_on_a_command_line_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interpreter: str, code: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", "canary-of-hosts")
+    block = {"script": {"code": code, "interpreter": interpreter}}
+    ran = run_book(tmp_path, HOST, block, secrets={"KEY": {"env": "THE_KEY"}})
+
+    if interpreter == "awk":
+        assert "awk would get that on its command line" in str(ran.result.message)
+    else:
+        assert ran.output["stdout"] == "0\n"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ...errors import BlockFailed
-from ..interpreters import ARGUMENT_LIMIT, Interpreter
+from ..interpreters import ARGUMENT_LIMIT, Command, Interpreter
 from ..process_family import Mark
 from .quoting import NEWLINE, quote, quote_all
 
@@ -35,6 +35,7 @@ class Step(StrEnum):
 class RemoteCommand:
     """A script to run on a host.
 
+    is_secret: nobody may see the code on a command line.
     cwd: relative to where a login begins, ``~`` is the home there. env: besides what a login gives.
     file_variables: those that get the path of a fresh, empty file.
     """
@@ -42,6 +43,7 @@ class RemoteCommand:
     interpreter: Interpreter
     code: str
     mark: Mark
+    is_secret: bool = False
     cwd: str = ""
     env: Mapping[str, str]
     file_variables: Sequence[str] = ()
@@ -59,6 +61,8 @@ class RemoteCommand:
     @property
     def needs_file(self) -> bool:
         """True if the code is too long for an argument, or better off in a file."""
+        if self.is_secret and self.interpreter.at_once(self.code, is_secret=True) is None:
+            return True
         language = self.interpreter.language
         is_same_from_file = language is not None and language.from_file is not None
         return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
@@ -75,7 +79,8 @@ class RemoteCommand:
 
     def _steps(self, nonce: str, folder: str) -> Iterator[str]:
         """Short ones: what is read byte by byte takes its time."""
-        environment = {**_NESTED, **self.env, **self.mark.environment}
+        command = self._command(Path(code_file(folder, nonce)))
+        environment = {**_NESTED, **self.env, **self.mark.environment, **command.environment}
         exports = [
             *(f'{name}="$_rb_f"' for name in self.file_variables),
             *(f"{checked_name(name)}={quote(value)}" for name, value in environment.items()),
@@ -91,10 +96,11 @@ class RemoteCommand:
             yield f"command -v {quote(program)} >/dev/null 2>&1||_rb_e {Step.PROGRAM}"
         yield '[ ! -e "$_rb_d/$_rb_n.stop" ]||exit 1'
         yield f'echo "$_rb_n $$ {Step.READY}"'
-        yield f"exec {quote_all(self._argv(Path(code_file(folder, nonce))))}"
+        yield f"exec {quote_all(command.argv)}"
 
-    def _argv(self, file: Path) -> Sequence[str]:
-        return self.interpreter.argv_for_file(file) if self.needs_file else self.interpreter.argv(self.code)
+    def _command(self, file: Path) -> Command:
+        at_once = None if self.needs_file else self.interpreter.at_once(self.code, is_secret=self.is_secret)
+        return at_once or Command(self.interpreter.argv_for_file(file))
 
 
 def stop_file(folder: str, nonce: str) -> str:
