@@ -112,7 +112,11 @@ async def _is_usable(session: DatabaseSession) -> bool:
 
 def _is_quiet(server: socket | None) -> bool:
     """True if a socket is open and the server has said nothing unasked: not that it goes, nor that it is gone."""
-    return server is not None and not select.select([server], [], [], 0)[0]
+    if server is None:
+        return False
+    poll = select.poll()  # where select() takes no numbers above 1023
+    poll.register(server, select.POLLIN)
+    return not poll.poll(0)
 
 
 async def _reset(session: DatabaseSession) -> bool:

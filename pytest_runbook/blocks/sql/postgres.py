@@ -29,6 +29,7 @@ _OTHER_CLIENTS = frozenset(
         "tcp_user_timeout", "gssencmode", "channel_binding", "fallback_application_name",
     }
 )  # fmt: skip
+_LOG = "is the port right? If it is, look at the server's log"
 _HINTS = {
     "42704": "what the URI's parameters name beside those of the driver are settings of the session",
     "28P01": "look at user and password",
@@ -184,6 +185,8 @@ def _not_connected(error: Exception, uri: str) -> RunbookError:
     """An error of connecting; nothing of it holds the password."""
     said = _without_password(str(error), uri)
     server = connection_name(uri)
+    if isinstance(error, asyncpg.PostgresConnectionError):
+        return Unreachable(f"{server} closed the connection before it let us in: {said}", hint=_LOG)
     if isinstance(error, asyncpg.PostgresError):
         return Unreachable(f"{server} does not let us in: {said}", hint=_HINTS.get(error.sqlstate or ""))
     if isinstance(error, ssl.SSLError) or "SSL upgrade" in said:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -135,38 +134,3 @@ def test_next_block_finds_a_fresh_session_after_a_timeout(postgres: DatabaseServ
     ran = run_book(tmp_path, slow, {"postgres": {"uri": postgres.uri, "query": "select 1 as one"}})
 
     assert ran.output["value"] == 1
-
-
-@contextmanager
-def silent_server() -> Iterator[int]:
-    """A server that lets clients connect and never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        yield port
-
-
-@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
-def test_server_that_never_answers_is_unreachable_within_the_connect_timeout(scheme: str, tmp_path: Path) -> None:
-    with silent_server() as port:
-        block = {
-            scheme: {
-                "uri": f"{scheme}://u:p4ssword@127.0.0.1:{port}/d",
-                "query": "select 1",
-                "connect_timeout": "300ms",
-            }
-        }
-
-        ran = run_book(tmp_path, block)
-
-    assert ran.result.kind == "unreachable"
-    assert ran.result.message == f"no connection to {scheme}://u@127.0.0.1:{port}/d within 300 ms"
-    assert ran.result.seconds < 5
-
-
-def test_block_timeout_while_connecting_leaves_nothing_open(tmp_path: Path) -> None:
-    with silent_server() as port:
-        ran = run_book(
-            tmp_path, {"postgres": {"uri": f"postgres://u@127.0.0.1:{port}/d", "query": "select 1"}, "timeout": "200ms"}
-        )
-
-    assert ran.result.kind == "timeout"

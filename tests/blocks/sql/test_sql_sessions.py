@@ -110,7 +110,12 @@ def test_session_without_a_database_comes_without_one(mariadb: DatabaseServer, t
 @pytest.mark.parametrize("database", ["postgres", "mysql"], indirect=True)
 def test_session_that_the_server_ended_is_replaced(database: Database, tmp_path: Path) -> None:
     own = POSTGRES_ID if database.type == "postgres" else MARIADB_ID
-    kill = "select pg_terminate_backend({})" if database.type == "postgres" else "kill {}"
+    kill = {"postgres": "select pg_terminate_backend({})", "mysql": "kill {}"}[database.type]
+    alive = {
+        "postgres": "select count(*) as n from pg_stat_activity where pid = {}",
+        "mysql": "select count(*) as n from information_schema.processlist where id = {}",
+    }[database.type]
+    until_gone = {"assert": "output.value == 0", "retry": {"every": "50ms", "within": "10s"}}
 
     async def run() -> list[str | None]:
         async with open_runtime(Settings(root=tmp_path)) as runtime:
@@ -121,7 +126,8 @@ def test_session_that_the_server_ended_is_replaced(database: Database, tmp_path:
             output = document.output(first.id)
             assert output is not None
             killing = database.block(kill.format(output["value"]))
-            await anyio.to_thread.run_sync(run_book, tmp_path, killing)
+            gone = database.block(alive.format(output["value"]), **until_gone)
+            await anyio.to_thread.run_sync(run_book, tmp_path, killing, gone)
             await flow.step(second.id)
             return [result.message for result in flow.results.values()]
 
@@ -137,21 +143,24 @@ def closed_port() -> Iterator[int]:
         yield port
 
 
-def test_server_that_is_down_is_one_error_and_skips_with_a_pointer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "scheme"), [("postgres", "postgres"), ("mysql", "mysql"), ("clickhouse", "http")])
+def test_server_that_is_down_is_one_error_and_skips_with_a_pointer(kind: str, scheme: str, tmp_path: Path) -> None:
     with closed_port() as port:
-        uri = f"postgres://u:hidden-w0rd@127.0.0.1:{port}/d"
-        block = {"postgres": {"uri": uri, "query": "select 1"}}
+        uri = f"{scheme}://u:hidden-w0rd@127.0.0.1:{port}/d"
+        block = {kind: {"uri": uri, "query": "select 1"}}
 
         ran = run_book(
             tmp_path,
             {**block, "name": "First"},
-            {**block, "name": "Second"},
+            {"name": "Second", kind: {"connection": "shop", "query": "select 2"}},
             {"sqlite": {"uri": ":memory:", "query": "select 1"}},
+            connections={"shop": {kind: uri}},
         )
 
     first, second, other = ran.results
     assert (str(first.outcome), first.kind) == ("failed", "unreachable")
-    assert first.message == f"no connection to postgres://u@127.0.0.1:{port}/d: refused"
+    server = f"127.0.0.1:{port}" if kind == "clickhouse" else f"{scheme}://u@127.0.0.1:{port}/d"
+    assert first.message == f"no connection to {server}: refused"
     assert (str(second.outcome), second.kind) == ("skipped", "unreachable")
     assert 'block 1 "First"' in (second.message or "")
     assert second.seconds < 0.5
