@@ -13,6 +13,7 @@ from . import (
     context_blocks,
     http_blocks,
     large_output,
+    many_hosts,
     remote_scripts,
     script_blocks,
     session,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
     "prometheus_blocks": http_blocks.prometheus_verdicts,
     "sql_blocks": sql_blocks.verdicts,
     "remote_scripts": remote_scripts.verdicts,
+    "many_hosts": many_hosts.verdicts,
     "terminal_blocks": terminal_blocks.verdicts,
 }
 

@@ -103,6 +103,14 @@ def python_process(code: str) -> Callable[[], Sample]:
     return lambda: _process((sys.executable, "-c", code), Path.cwd(), dict(os.environ))
 
 
+def program(folder: Path, *argv: str) -> Callable[[], Sample]:
+    """A program of its own, run in that folder.
+
+    :raises subprocess.CalledProcessError: when it is run and fails; its output is in the error.
+    """
+    return lambda: _process(argv, folder, dict(os.environ))
+
+
 def in_process(work: Callable[[], object]) -> Callable[[], Sample]:
     """Work that is timed within the benchmark's own process."""
 

@@ -7,7 +7,6 @@ still runs.
 from __future__ import annotations
 
 import itertools
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ class HelperShell:
         self.login_shell = ""
         self._session = session
         self._nonce = secrets.token_hex(16)
-        self._frame = re.compile(rb"\n%s (\d+) (\d+)\n" % self._nonce.encode())
+        self._mark = f"\n{self._nonce} ".encode()
         self._numbers: Iterator[int] = itertools.count()
         self._answers: dict[int, _Answer] = {}
         self._garbage: list[str] = []
@@ -159,12 +158,17 @@ class HelperShell:
             self._said += data[: 4096 - len(self._said)]
             return
         self._pending += data
-        while frame := self._frame.search(self._pending):
-            answer = self._answers.get(int(frame[1]))
+        while (start := self._pending.find(self._mark)) >= 0:
+            after = start + len(self._mark)
+            end = self._pending.find(b"\n", after)
+            if end < 0:
+                return
+            number, status = map(int, self._pending[after:end].split())
+            answer = self._answers.get(number)
             if answer is not None:
-                answer.output, answer.status = bytes(self._pending[: frame.start()]), int(frame[2])
+                answer.output, answer.status = bytes(self._pending[:start]), status
                 answer.ready.set()
-            del self._pending[: frame.end()]
+            del self._pending[: end + 1]
 
     def _no_folder(self, said: bytes) -> BlockFailed:
         text = shorten(said.decode(errors="replace"), 200)

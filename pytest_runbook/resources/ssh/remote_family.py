@@ -24,10 +24,11 @@ _POLL = 0.05
 _TICKS = 100  # a second, in /proc, on all that runs Linux
 _COMMAND_LIMIT = 80
 # The marked ones, a blank line, then a line for each process: the kernel's, or that of ps where there is no /proc.
+# Without a leader, nobody is of the family where nobody is marked.
 _LOOK = """\
 if [ -r /proc/self/stat ]; then
-for _runbook_e in $(grep -alsF {mark} /proc/[0-9]*/environ); do echo "$_runbook_e"; done
-echo; cat /proc/[0-9]*/stat 2>/dev/null
+_runbook_e=$(grep -alsF {mark} /proc/[0-9]*/environ); [ -z "$_runbook_e" ] || echo "$_runbook_e"
+echo; [ -z "$_runbook_e{leader}" ] || cat /proc/[0-9]*/stat 2>/dev/null
 else echo; ps -A -o pid= -o stat= -o ppid= -o pgid=; fi"""
 
 
@@ -60,7 +61,7 @@ class RemoteFamily:
 
         :raises RunbookError: if the host does not answer.
         """
-        _, answer = await self.helper.run(_LOOK.format(mark=quote(self.mark)))
+        _, answer = await self.helper.run(_LOOK.format(mark=quote(self.mark), leader=self.leader or ""))
         head, _, table = answer.decode(errors="replace").partition("\n\n" if not answer.startswith(b"\n") else "\n")
         marked = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
         return _members([process for line in table.splitlines() if (process := _parsed(line))], marked, self.leader)
