@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..resources.process_family import Mark
 from ..resources.processes import OutputListener, ProcessOutcome, run_process
 from ..resources.ssh.quoting import NEWLINE, quote, quote_all
 from ..resources.ssh.remote_command import WRAPPER, checked_name
-from ..resources.sudo import Become
+from ..resources.sudo import Become, SudoSignaller
 
 
 async def run_as(
@@ -48,6 +49,7 @@ async def run_as(
                 on_output=on_output,
                 keeper=context.resources.processes,
                 mark=mark,
+                signaller=SudoSignaller(prefix, first_input) if os.geteuid() else None,
             )
             return outcome, file.content()
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import anyio
+from anyio import to_thread
 
 from .process_table import ProcessInfo, all_processes, children, descendants, environment_of, ignores, now
 from .shortages import SpareFile
@@ -24,6 +25,8 @@ from .watchdog import Watchdog
 
 RUN_VARIABLE = "RUNBOOK_RUN_ID"
 EXECUTION_VARIABLE = "RUNBOOK_EXECUTION_ID"
+Signaller = Callable[[signal.Signals, Collection[int]], object]
+"""Sends a signal to groups of another user's processes; blocks while it does, for a second or so at most."""
 _KILL_TIMEOUT = 1.0  # for what the kernel itself does not let go: a process in a hung system call
 _CLOCK_TICK = 0.01
 _POLL = 0.01
@@ -77,9 +80,11 @@ class ProcessFamily:
 
     sessions: its own, and those that what came of it leads or may come to lead.
     since, until: when the child lived, on the clock of `process_table.now`.
+    signaller: what it takes to end it where it is another user's, and we may not.
     """
 
     mark: Mark
+    signaller: Signaller | None = None
     sessions: set[int] = field(default_factory=set)
     since: float = field(default_factory=now)
     until: float = math.inf
@@ -112,14 +117,14 @@ class FamilyRegister:
         self._longest = Grace(interrupt=math.inf, terminate=math.inf)
         self._families: list[ProcessFamily] = []
 
-    def add(self, mark: Mark) -> ProcessFamily:
+    def add(self, mark: Mark, signaller: Signaller | None = None) -> ProcessFamily:
         """Take a child into account that is about to be started, in a new session, with the mark in its environment.
 
         The starter notes its start and its end.
         """
         if self._subreaper is not None:
             self._subreaper.open()
-        family = ProcessFamily(mark=mark)
+        family = ProcessFamily(mark=mark, signaller=signaller)
         self._families.append(family)
         if self._watchdog is not None:
             self._watchdog.note_family(family)
@@ -186,7 +191,9 @@ class FamilyRegister:
                     if not living:
                         return []
                     seen.update(process.pid for process in living)
-                    told |= send(number, living, told)
+                    groups = send(number, living, told)
+                    await to_thread.run_sync(signal_as_others, number, families, groups - told)
+                    told |= groups
                     if all(ignores(process.pid, number) for process in living):
                         break
                     await anyio.sleep(_POLL)
@@ -255,6 +262,12 @@ def send(number: signal.Signals, processes: Iterable[ProcessInfo], told: Collect
             os.killpg(group, number)
             os.killpg(group, signal.SIGCONT)
     return groups
+
+
+def signal_as_others(number: signal.Signals, families: Collection[ProcessFamily], groups: Collection[int]) -> None:
+    """Send it as those who may, where there are some; blocks while it does."""
+    for signaller in {family.signaller for family in families if family.signaller is not None} if groups else ():
+        signaller(number, groups)
 
 
 def _is_ours(environment: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 import anyio
 
-from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send
+from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send, signal_as_others
 from .process_table import command_of, now
 from .shortages import SpareFile
 from .subreaper import Subreaper
@@ -77,9 +77,11 @@ class ProcessKeeper:
 
     def kill_everything(self) -> None:
         """The last resort, from any thread, with or without a living event loop: kill what lives of all families."""
-        deadline = time.monotonic() + _KILL_TIMEOUT
-        while (living := self.families.living(list(self.families))) and time.monotonic() < deadline:
-            send(signal.SIGKILL, living)
+        deadline, families, told = time.monotonic() + _KILL_TIMEOUT, list(self.families), set[int]()
+        while (living := self.families.living(families)) and time.monotonic() < deadline:
+            groups = send(signal.SIGKILL, living)
+            signal_as_others(signal.SIGKILL, families, groups - told)
+            told |= groups
             time.sleep(_PAUSE)
 
     def drain(self, pipe: IO[bytes]) -> None:

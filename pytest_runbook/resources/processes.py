@@ -20,7 +20,7 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from .captured_output import CapturedOutput, Stream
-from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, Mark, ProcessFamily
+from .process_family import DEFAULT_GRACE, FamilyRegister, Grace, Mark, ProcessFamily, Signaller
 from .process_keeper import ProcessKeeper
 from .starting import start_errors, start_process
 
@@ -59,6 +59,7 @@ async def run_process(
     grace: Grace = DEFAULT_GRACE,
     keeper: ProcessKeeper | None = None,
     mark: Mark | None = None,
+    signaller: Signaller | None = None,
 ) -> ProcessOutcome:
     """Run a program in a session of its own, and wait for its end and, for a second at most, for that of its output.
 
@@ -69,13 +70,14 @@ async def run_process(
     on_output: is told of the output as it arrives.
     keeper: lets live what the program leaves in the background, reads its pipes on, and ends it with its run. Without
         one, what is left in the background writes to a closed pipe, and nobody ends it.
+    signaller: sends it the signals that we may not.
     :raises BlockFailed: if the program can't be started, or its output can't be kept.
     """
     await checkpoint_if_cancelled()
     mark = Mark(run_id="") if mark is None else mark
     output = CapturedOutput() if output is None else output
     families = FamilyRegister() if keeper is None else keeper.families
-    family = families.add(mark)
+    family = families.add(mark, signaller)
     try:
         with _Child(argv, cwd, {**env, **mark.environment}, stdin, _listener(output, on_output)) as child:
             families.note_start(family, child.pid)

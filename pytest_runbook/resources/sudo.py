@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -13,6 +15,7 @@ from ..errors import BlockFailed
 from ..text import shorten
 
 _HINT = "become: {user: ..., password: ...} gives sudo one from a secret; or let the user run sh without (NOPASSWD)"
+_SIGNAL_TIMEOUT = 1.0
 _ASKS = re.compile(r"^sudo: a (password|terminal) is required", re.MULTILINE)
 
 Asked = Callable[[Sequence[str]], Awaitable[tuple[int | None, str]]]
@@ -23,7 +26,22 @@ class Become:
     """Another user to run programs as. password: for sudo, where it asks for one."""
 
     user: str
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SudoSignaller:
+    """Sends signals to another user's processes as that user. command, first_input: those of `sudo_command`."""
+
+    command: Sequence[str]
+    first_input: bytes = field(repr=False)
+
+    def __call__(self, number: signal.Signals, groups: Collection[int]) -> None:
+        whom = " ".join(f"-{group}" for group in groups)
+        script = f"kill -s {number.name[3:]} -- {whom}; kill -s CONT -- {whom}"
+        with suppress(OSError, subprocess.TimeoutExpired):
+            argv = [*self.command, "sh", "-c", script]
+            subprocess.run(argv, input=self.first_input, capture_output=True, check=False, timeout=_SIGNAL_TIMEOUT)
 
 
 class LocalSudo:

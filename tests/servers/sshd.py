@@ -125,6 +125,7 @@ def _wait_until_it_answers(server: Sshd) -> None:
 
 
 PASSWORD = "correct horse 'battery' $staple"
+_FIRST_UID = 61_000
 USERS = ("plain", "asked", "free")
 """Users of a server with accounts: who may not use sudo, whom it asks for the password, and whom it does not."""
 
@@ -132,22 +133,25 @@ USERS = ("plain", "asked", "free")
 @contextmanager
 def sshd_with_accounts(folder: Path) -> Iterator[Sshd]:
     """A server on a machine with users of its own, for as long as it runs, without changing this one's."""
-    folder.mkdir()
     with sshd(folder / "server", settings=["UsePAM yes", "KbdInteractiveAuthentication yes"],
-              prefix=_machine(folder)) as server:  # fmt: skip
+              prefix=machine(folder)) as server:  # fmt: skip
         yield server
 
 
-def _machine(folder: Path) -> list[str]:
-    """A command that runs another one where these users are in /etc."""
+def machine(folder: Path, user: str | None = None) -> list[str]:
+    """A command that runs another one where these users are in /etc: as root, or as one of them.
+
+    Who is not root may still look into all folders: the interpreter of the tests may be in one of root's own.
+    """
+    folder.mkdir()
     hashed = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True, capture_output=True, text=True).stdout
     lines = {"passwd": "", "shadow": "", "sudoers": "root ALL=(ALL:ALL) ALL\nDefaults env_reset, !lecture\n"}
-    for uid, user in enumerate(USERS, start=61_000):
-        home = folder / user
+    for number, login in enumerate(USERS, start=_FIRST_UID):
+        home = folder / login
         home.mkdir()
-        shutil.chown(home, uid, uid)
-        lines["passwd"] += f"{user}:x:{uid}:{uid}::{home}:/bin/bash\n"
-        lines["shadow"] += f"{user}:{hashed.strip()}:19000:0:99999:7:::\n"
+        shutil.chown(home, number, number)
+        lines["passwd"] += f"{login}:x:{number}:{number}::{home}:/bin/bash\n"
+        lines["shadow"] += f"{login}:{hashed.strip()}:19000:0:99999:7:::\n"
     lines["sudoers"] += "asked ALL=(ALL) ALL\nfree ALL=(ALL) NOPASSWD: ALL\n"
     for parent in (folder, folder.parent):
         parent.chmod(parent.stat().st_mode | 0o055)  # /tmp may be among them: its other bits stay
@@ -157,4 +161,10 @@ def _machine(folder: Path) -> list[str]:
         (folder / name).write_text(own + text)
         (folder / name).chmod(0o440 if name == "sudoers" else 0o644)
         mounts.append(f"mount --bind {folder / name} /etc/{name}")
-    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
+    command = ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
+    if user is None:
+        return command
+    uid = _FIRST_UID + USERS.index(user)
+    caps = "-all,+dac_read_search"
+    who = (f"--reuid={uid}", f"--regid={uid}", "--clear-groups", f"--inh-caps={caps}", f"--ambient-caps={caps}")
+    return [*command, "setpriv", *who]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,9 +16,11 @@ import pytest
 
 from tests.harness import Opened, inside
 from tests.run_book import Ran, run_book
-from tests.servers.sshd import PASSWORD, Sshd
+from tests.servers.sshd import PASSWORD, Sshd, machine
 from tests.ssh.conftest import Home
 from tests.ssh.processes import running, until
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -131,3 +137,31 @@ def test_a_local_script_of_another_user_is_ended_with_its_family(tmp_path: Path)
     assert ran.result.kind == "timeout"
     assert running(n) == []
     assert os.getuid() == psutil.Process().uids().real
+
+
+AS_SOMEBODY = """
+import json, os, sys
+from pathlib import Path
+from tests.run_book import run_book
+script = {"script": sys.argv[1], "become": json.loads(sys.argv[2]), "timeout": "3s"}
+result = run_book(Path.cwd(), {"directory": "/"}, script).result
+print(json.dumps([os.getuid(), str(result.kind), result.message, [section.text for section in result.sections]]))
+"""
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' INT TERM; "])
+@pytest.mark.parametrize("user", ["free", "asked"])
+def test_a_local_script_of_another_user_is_ended_by_who_is_not_root(user: str, trap: str) -> None:
+    n = str(10_000 + uuid4().int % 1_000_000_000)
+    become = json.dumps({"user": "root", "password": PASSWORD})
+    code = f"{trap}id -un; (setsid sleep {n} >/dev/null 2>&1 &); setsid sleep {n} & sleep {n}; sleep {n}"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*machine(Path(folder) / "machine", user), sys.executable, "-c", AS_SOMEBODY, code, become]
+        home = Path(folder) / "machine" / user
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 0, ran.stderr
+    uid, kind, message, sections = json.loads(ran.stdout)
+    assert (uid != 0, kind, sections) == (True, "timeout", ["root\n"]), message
+    assert running(n) == []
