@@ -145,7 +145,7 @@ def test_more_scripts_than_sessions_wait_for_their_turn(tmp_path: Path) -> None:
         async with anyio.create_task_group() as tasks:
             for spec in book.document.items:
                 tasks.start_soon(book.run.step, spec.id)
-        assert set(book.outcomes.values()) == {"passed"}
+        assert [result.message for result in book.results.values() if result.outcome != "passed"] == []
         assert sum(kind.value == "sshConnected" for kind in book.kinds) == 1
 
     blocks = "".join(f"- {{name: S{index}, script: sleep 0.2}}\n" for index in range(15))

@@ -201,6 +201,16 @@ def test_a_host_needs_to_allow_two_sessions(tmp_path: Path, home: Home, sessions
     assert [result.message for result in ran.results if result.outcome != "passed"] == []
 
 
+def test_a_host_that_allows_too_few_sessions_is_told(tmp_path: Path, home: Home) -> None:
+    with sshd(tmp_path / "server", settings=["MaxSessions 1"]) as server:
+        home.has_alias(server)
+        home.knows(server)
+        result = run_book(tmp_path, HOST, {"script": "echo"}).result
+
+    assert result.message == "web opens no session on our connection: open failed"
+    assert "MaxSessions in its sshd_config" in (result.hint or "")
+
+
 def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:
     ran = run_book(tmp_path, HOST, {"script": {"code": "1", "interpreter": "no-such-ruby -w"}})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,8 @@ from .channel import Channel
 from .options import HostOptions
 
 CLOSE_TIMEOUT = 2.0
+_ROOM_PAUSE = 0.02
+_ROOM_GRACE = 5.0
 
 
 class ConnectionDied(Exception):
@@ -35,6 +39,7 @@ class SshSession:
         self.allows_spares = True
         self._connection: asyncssh.SSHClientConnection | None = None
         self._channels: set[Channel] = set()
+        self._last_gone = -math.inf
         self._spares: dict[Channel, Callable[[], object]] = {}
         self._channel_ended = anyio.Event()
 
@@ -84,10 +89,8 @@ class SshSession:
                 if not self.is_alive:
                     raise ConnectionDied from error
                 self.allows_spares = False
-                if drop is not None or not (self._channels or channel_ended.is_set()):
+                if drop is not None or not await self._has_room(channel_ended):
                     raise self._no_channel(error) from error
-                self._drop_spares()
-                await channel_ended.wait()
             except (OSError, asyncssh.Error) as error:
                 raise ConnectionDied from error
             else:
@@ -133,13 +136,22 @@ class SshSession:
         self.note_end(TimeoutError())
         raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
 
-    def _drop_spares(self) -> None:
+    async def _has_room(self, channel_ended: anyio.Event) -> bool:
+        """Wait until there may be room for one more channel; False if there is none to wait for.
+
+        A host takes a moment longer than we to be done with a channel.
+        """
         for drop in list(self._spares.values()):
             drop()
+        if self._channels or channel_ended.is_set():
+            await channel_ended.wait()
+        await anyio.sleep(_ROOM_PAUSE)
+        return bool(self._channels) or time.monotonic() - self._last_gone < _ROOM_GRACE
 
     def _note_gone(self, channel: Channel) -> None:
         self._channels.discard(channel)
         self._spares.pop(channel, None)
+        self._last_gone = time.monotonic()
         self._wake()
 
     def _wake(self) -> None:
