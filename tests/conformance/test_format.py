@@ -5,53 +5,15 @@ The sections are those of docs/compatibility.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_runbook import ContextError, Inputs, Settings, UnreadableFile
-from pytest_runbook.context.values import ContextValue, Source
-from tests.harness import Opened, inside, ran
-
-Node = dict[str, Any]
-
-
-def node(kind: str, **props: object) -> Node:
-    return {"type": kind, "props": props}
-
-
-def script(code: str, **props: object) -> Node:
-    return node("script", **{"name": "s", "interpreter": "bash", "code": code, **props})
-
-
-def var(name: str, value: str) -> Node:
-    return node("var", name=name, value=value)
-
-
-def env(name: str, value: str) -> Node:
-    return node("env", name=name, value=value)
-
-
-def directory(path: str) -> Node:
-    return node("directory", path=path)
-
-
-def document(nodes: Sequence[Node]) -> str:
-    """An Atuin document. Ids are numbers unless a node has one."""
-    numbered = [{"id": f"n{number}", "children": [], **given} for number, given in enumerate(nodes, 1)]
-    return json.dumps({"id": "doc", "name": "A document", "version": 1, "content": numbered}, ensure_ascii=False)
-
-
-def opened(folder: Path, nodes: Sequence[Node], answers: Mapping[str, str]) -> Opened:
-    """The document after its run."""
-    given = {key: ContextValue(answer, Source("the test")) for key, answer in answers.items()}
-    settings = Settings(root=folder, invocation=folder)
-    return ran(folder, document(nodes), name="a.atrb", inputs=Inputs(answers=(given,)), settings=settings)
-
+from pytest_runbook import ContextError, Settings, UnreadableFile
+from tests.conformance.documents import Node, after_run, directory, document, dropdown, env, node, script, var
+from tests.harness import Opened, inside
 
 # What templates come to
 
@@ -122,10 +84,85 @@ RENDERED: list[tuple[str, str, str]] = [
     ("4.4", "{% for c in none %}x{% endfor %}", ""),
     ("4.4", '{{ ["b", "A"] | sort }}', '["A", "b"]'),
 ]  # fmt: skip
+FILTERS = {
+    "-3 | abs": "3", "{'a': 1} | attr('a')": "1", "[1, 2, 3] | batch(2)": "[[1, 2], [3]]", "'x' | bool": "true",
+    "'hELLO' | capitalize": "Hello", "[1] | chain([2]) | list": "[1, 2]", "[1] | count": "1",
+    "var.missing | d('x')": "x",
+    "var.missing | default('x')": "x", "{'b': 1, 'a': 2} | dictsort": '[["a", 2], ["b", 1]]', "'<' | e": "&lt;",
+    "'<' | escape": "&lt;", "'ab' | first": "a", "'1.5' | float": "1.5",
+    "[{'a': 1}] | groupby('a') | length": "1", "'a\\nb' | indent(2)": "a\n  b", "'3' | int": "3",
+    "{'a': 1} | items": '[["a", 1]]', "[1, 2] | join('-')": "1-2", "'ab' | last": "b", "'ab' | length": "2",
+    "'a\\nb' | lines": '["a", "b"]', "'ab' | list": '["a", "b"]', "'AB' | lower": "ab",
+    "[1] | map('string')": '["1"]', "[1, 3, 2] | max": "3", "[1, 3] | min": "1", "[] | pprint": "[]",
+    "[1, 2] | reject('odd')": "[2]", "[{'a': 0}] | rejectattr('a') | length": "1", "'aXb' | replace('X', '-')": "a-b",
+    "'ab' | reverse": "ba", "1.5 | round": "2.0", "'<' | safe": "<", "[0, 1] | select": "[1]",
+    "[{'a': 1}] | selectattr('a') | length": "1", "[1, 2, 3] | slice(2) | length": "2", "[2, 1] | sort": "[1, 2]",
+    "'a,b' | split(',') | list": '["a", "b"]', "5 | string": "5", "[1, 2] | sum": "3", "'ab cd' | title": "Ab Cd",
+    "[1] | tojson": "[1]", "' a ' | trim": "a", "[1, 1] | unique": "[1]", "'a' | upper": "A",
+    "'a b/' | urlencode": "a%20b/", "[1] | zip([2]) | list": "[[1, 2]]", "'a' | shellquote": "'a'",
+}  # fmt: skip
+TESTS = {
+    "true is boolean": True, "1 is defined": True, "4 is divisibleby(2)": True, "'ab' is endingwith('b')": True,
+    "1 is eq(1)": True, "1 is equalto(1)": True, "1 is ne(2)": True, "2 is gt(1)": True, "2 is greaterthan(1)": True,
+    "2 is ge(2)": True, "1 is lt(2)": True, "1 is lessthan(2)": True, "1 is le(1)": True, "2 is even": True,
+    "1 is odd": True, "false is false": True, "true is true": True, "'upper' is filter": True, "'odd' is test": True,
+    "1.0 is float": True, "1 is integer": True, "[] is iterable": True, "'a' is lower": True, "'A' is upper": True,
+    "{} is mapping": True, "none is none": True, "1 is number": True, "('a' | safe) is safe": True,
+    "1 is sameas(1)": True,
+    "[] is sequence": True, "'ab' is startingwith('a')": True, "'a' is string": True, "var.missing is undefined": True,
+    "1 is in([1])": True, "1 is none": False, "'1' is number": False, "1 is string": False,
+}  # fmt: skip
+SYNTAX = {
+    "{% for i in range(3) if i %}{{ loop.index }}{{ loop.last }} {% else %}-{% endfor %}": "1false 2true ",
+    "{% for i in [] %}x{% else %}none{% endfor %}": "none",
+    "{% for i in [1, [2]] recursive %}{{ i if i is number else loop(i) }}{% endfor %}": "12",
+    "{% for i in range(9) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}": "01",
+    "{% for i in range(3) %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% endfor %}": "02",
+    "{% with a = 1 %}{{ a }}{% endwith %}": "1",
+    "{% set a = 1 %}{{ a }}": "1",
+    "{% set a | upper %}x{% endset %}{{ a }}": "X",
+    "{% filter upper %}x{% endfilter %}": "X",
+    "{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(1) }}": "<1>",
+    "{% macro m() %}<{{ caller() }}>{% endmacro %}{% call m() %}x{% endcall %}": "<x>",
+    "{% raw %}{{ x }}{% endraw %}": "{{ x }}",
+    "{% do range(3) %}x": "x",
+    "{% set ns = namespace(a=1) %}{% set ns.a = 2 %}{{ ns.a }}": "2",
+    "{{ dict(a=1).a }}": "1",
+    "{{ 1 < 2 < 3 }} {{ 'a' in 'abc' }} {{ [1, 2, 3][1:] }} {{ 'abc'[-1] }}": "true true [2, 3] c",
+}
+RENDERED += [
+    *(("4.3", f"{{{{ {expression} }}}}", text) for expression, text in FILTERS.items()),
+    *(("4.3", f"{{{{ {expression} }}}}", str(truth).lower()) for expression, truth in TESTS.items()),
+    *(("4.3", template, text) for template, text in SYNTAX.items()),
+]
+ABSENT = [
+    "format(1)",
+    "wordcount",
+    "wordwrap(3)",
+    "truncate(1)",
+    "random",
+    "xmlattr",
+    "forceescape",
+    "center(9)",
+    "urlize",
+]
+UNDEFINED = [
+    "{% for x in var.nobody %}{% endfor %}", "{% if var.nobody %}{% endif %}", "{{ 1 if var.nobody else 2 }}",
+    "{{ var.nobody and 1 }}", "{{ 'x' in var.nobody }}", "{{ var.nobody.attr }}", "{{ var.nobody | trim }}",
+    "{{ var.nobody | length }}", "{{ var.nobody | first }}", "{{ 'a' ~ var.nobody }}", "{{ var.nobody + 1 }}",
+    "{{ var.nobody == 'x' }}", "{{ not var.nobody }}", "{{ var.nobody | int }}", "{{ var.nobody | tojson }}",
+    "{{ var.nobody | shellquote }}", "{{ [var.nobody] }}",
+]  # fmt: skip
 REFUSED: list[tuple[str, str]] = [
     ("4.1", "{% include 'x' %}"),
     ("4.1", "{% extends 'x' %}"),
+    *(("4.3", f"{{{{ 'a' | {name} }}}}") for name in ABSENT),
+    ("4.3", "{{ joiner(1) }}"),
+    ("4.3", "{{ lipsum() }}"),
     ("4.3", "{{ cycler(1) }}"),
+    ("4.3", "{% import 'x' as y %}"),
+    ("4.4", "{{ nobody.attr | default('x') }}"),
+    *(("4.4", template) for template in UNDEFINED),
     ("4.4", "{{ nobody }}"),
     ("4.4", "{{ var.nobody }}"),
     ("4.4", "{{ nobody.x is defined }}"),
@@ -341,10 +378,7 @@ RUNS: dict[str, Run] = {
     "2.10 values stay": Run(nodes=[env("X", "a\n$b ü"), script('printf %s "$X"')], said="a\n$b ü"),
     "2.16 the answer is the variable": Run(
         nodes=[
-            node(
-                "dropdown", name="r", value="", options="", optionsType="fixed", fixedOptions="EU:e, US:u",
-                variableOptions="", commandOptions="", interpreter="bash", delimiter=":",
-            ),
+            dropdown(fixedOptions="EU:e, US:u", delimiter=":"),
             script("echo {{ var.r }}"),
         ],
         outcomes=["passed", "passed"],
@@ -370,7 +404,7 @@ RUNS: dict[str, Run] = {
 
 @pytest.mark.parametrize("row", RUNS.values(), ids=RUNS)
 def test_a_document_runs_as_the_format_says(tmp_path: Path, row: Run) -> None:
-    book = opened(tmp_path, row.nodes, row.answers)
+    book = after_run(tmp_path, row.nodes, row.answers)
     results = list(book.run.results.values())
     variables = book.document.final_variables() if row.message is None else {}
 
@@ -406,11 +440,11 @@ OUTPUT_FILES: list[tuple[str, Mapping[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "variables"), OUTPUT_FILES)
-def test_section_3_8_a_file_of_output_variables_is_read(
-    tmp_path: Path, text: str, variables: Mapping[str, str]
+@pytest.mark.parametrize(("section", "text", "variables"), [("3.8", *row) for row in OUTPUT_FILES])
+def test_a_file_of_output_variables_is_read(
+    tmp_path: Path, section: str, text: str, variables: Mapping[str, str]
 ) -> None:
     (tmp_path / "given").write_bytes(text.encode())
-    book = opened(tmp_path, [script('cat given >> "$ATUIN_OUTPUT_VARS"')], {})
+    book = after_run(tmp_path, [script('cat given >> "$ATUIN_OUTPUT_VARS"')])
 
     assert book.document.final_variables() == variables
