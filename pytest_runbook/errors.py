@@ -174,6 +174,12 @@ class Refused(NotTried):
     kind = "refused"
 
 
+class RefusedOnTheWay(BlockExecutionError):
+    """It was begun, and led to where nothing may be asked."""
+
+    kind = "refused"
+
+
 class Cancelled(BlockExecutionError):
     """Somebody ended it: Ctrl-C, SIGTERM, -x, an embedding program."""
 

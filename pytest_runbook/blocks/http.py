@@ -40,6 +40,7 @@ class Http(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
             request = self._request(context, files)
+            context.resources.allowed.check_url(str(request.url))
             exchange = HttpExchange(replace(request, proxy=await proxy_of(context, self.label)))
             context.findings.where = "local"
             context.findings.output = lambda: _sections(exchange)
@@ -80,6 +81,7 @@ class Http(BlockBehavior):
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=self._read_timeout(props),
             max_body=int(str(self.spec.props["maxBody"])),
+            check=context.resources.allowed.check_url,
         )
 
     def _read_timeout(self, props: HttpProps) -> float | None:

@@ -79,6 +79,10 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         way = "" if via is None else f" via {via}"
         return f"{self.spec.type} {connection_string}{way}{' read-only' if context.read_only else ''}"
 
+    def address(self, context: ExecutionContext, connection_string: str) -> str:
+        """Where that leads, as a URL: what may be asked is told by it."""
+        return connection_string
+
     async def execute(self, context: ExecutionContext) -> WorkResult:
         return await self.execute_query_block(context)
 
@@ -87,6 +91,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
         context.redactor.learn_addresses(connection_string, "the connection")
+        context.resources.allowed.check_url(self.address(context, connection_string))
         context.findings.where = connection_name(connection_string)
         target = self.target(context, connection_string)
         reachability = context.resources.reachability

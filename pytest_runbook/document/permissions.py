@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ..context.resolver import ContextResolver
 from ..errors import ContextError, NotTried, Refused, RunbookError, TemplateError
-from ..model.runbook import BlockSpec, Named, Runbook
+from ..model.runbook import BlockSpec, Named, Runbook, type_for_people
+from ..resources.allowed import reason_of
 from ..text import nearest
 from .settings import Settings
 
@@ -14,7 +15,9 @@ from .settings import Settings
 def refusal_of(runbook: Runbook, spec: BlockSpec, settings: Settings) -> Refused | None:
     """Why a block may not run here; None if nothing is known against it before it is looked at in full."""
     message = elsewhere(runbook, settings.environment)
-    return None if message is None else Refused(message, place=spec.place, block=spec.label)
+    if message is not None:
+        return Refused(message)
+    return reason_of(lambda: settings.allowed.check_type(spec.type, type_for_people(spec.type)))
 
 
 def elsewhere(runbook: Runbook, environment: str | None) -> str | None:

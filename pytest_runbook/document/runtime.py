@@ -150,7 +150,9 @@ async def open_runtime(
     """
     settings = settings or Settings()
     raised: Exception | None = None
-    resources = Resources(interpreters=settings.interpreters, login_shell=settings.login_shell)
+    resources = Resources(
+        interpreters=settings.interpreters, login_shell=settings.login_shell, allowed=settings.allowed
+    )
     async with resources, anyio.create_task_group() as tasks:
         runtime = Runtime(
             settings, registry or BlockRegistry(), storage or MemoryStorage(), redactor or Redactor(), resources, tasks

@@ -10,6 +10,7 @@ from ..execution.assertions import Difference
 from ..execution.children import RunbookLoader
 from ..model.atuin_form import UnknownBlocks
 from ..model.runbook import Effects
+from ..resources.allowed import EVERYTHING, Allowed
 from ..resources.login_environment import LoginShell
 from .workspace import DefaultDirectory
 
@@ -28,6 +29,7 @@ class Settings:
     shutdown: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
     login_shell: never, once or each. effects: blocks that may do more than this are refused.
+    allowed: which block types, interpreters, hosts and URLs may run.
     environment: the name of the one in which runbooks run; None: it has none.
     saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
     runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
@@ -46,6 +48,7 @@ class Settings:
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
     effects: Effects = Effects.DESTRUCTIVE
+    allowed: Allowed = EVERYTHING
     environment: str | None = None
     saved_answers: bool = False
     runbook_root: Path | None = None

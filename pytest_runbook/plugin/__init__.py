@@ -83,6 +83,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_effects", default="destructive", help="skip blocks that may do more: read, write or destructive")
     add("--runbook-read-only", action="store_true", default=None, help="the same as --runbook-effects read")
     ini("runbook_read_only", type="bool", default=False, help="the same as runbook_effects = read")
+    ini("runbook_allow", type="linelist", default=[], help="what may run: type, interpreter, host or url: PATTERNS")
     add("--runbook-environment", metavar="NAME", help="the environment in which runbooks run; loads vars.NAME.yaml")
     ini("runbook_environment", type="string", default="", help="the environment in which runbooks run")
     add("--runbook-alone", action="store_true", help="run selected blocks without those above them")

@@ -21,6 +21,7 @@ from ..execution.children import ChildReference, RunbookLoader
 from ..model.access_keys import ENVIRONMENT
 from ..model.runbook import Effects, Named, SecretSource
 from ..model.secret_sources import NoSource, secret_source
+from ..resources.allowed import Allowed
 from ..resources.login_environment import LoginShell
 from ..text import DURATION_HINT, duration_seconds
 from .asking import somebody_is_there
@@ -28,6 +29,7 @@ from .asking import somebody_is_there
 if TYPE_CHECKING:
     from ..context.resolver import Values
     from ..execution.assertions import Difference
+    from ..model.catalog import BlockCatalog
 
 
 def option(config: pytest.Config, name: str) -> Any:
@@ -41,7 +43,7 @@ def flag(config: pytest.Config, name: str) -> bool:
     return bool(config.getoption(f"runbook_{name}") or config.getini(f"runbook_{name}"))
 
 
-def settings_of(config: pytest.Config, difference: Difference) -> Settings:
+def settings_of(config: pytest.Config, difference: Difference, catalog: BlockCatalog) -> Settings:
     """How runbooks run.
 
     :raises pytest.UsageError: if a value makes no sense.
@@ -57,6 +59,7 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
         effects=_effects(config),
+        allowed=_allowed(config, catalog),
         environment=environment(config),
         saved_answers=option(config, "saved_answers"),
         unknown_blocks=choice(config, "unknown_blocks", ("error", "skip")),
@@ -65,6 +68,16 @@ def settings_of(config: pytest.Config, difference: Difference) -> Settings:
         asks_people=somebody_is_there(config),
         difference=difference,
     )
+
+
+def _allowed(config: pytest.Config, catalog: BlockCatalog) -> Allowed:
+    """What may run, by block types with the names of both forms; where these differ, that of the plain form counts."""
+    types = {name: block_type.name for name in catalog.atuin_names if (block_type := catalog.atuin(name))}
+    types |= {name: block_type.name for name in catalog.plain_names if (block_type := catalog.plain(name))}
+    try:
+        return Allowed.of(config.getini("runbook_allow"), types)
+    except ValueError as error:
+        raise pytest.UsageError(f"runbook_allow: {error}") from error
 
 
 def environment(config: pytest.Config) -> str | None:

@@ -67,13 +67,13 @@ class RunbookSession:
         self.given = given.GivenValues.of(config)
         self.summary.note_given(self.given.variables)
         self._hosts = given.hosts(config)
-        self.settings = given.settings_of(config, self._difference)
+        self._add_block_types()
+        self.settings = given.settings_of(config, self._difference, self.registry.catalog)
         self.engine = Engine(self.settings, self.registry, self._storage(), self.redactor)
         self.running = Running(self)
         self.needs = Needs(self.read_for_hosts, self.run_whole)
         self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
-        self._add_block_types()
         reports = Reports(config, self.summary, self.redactor, self.settings.environment, self.running.note_worker)
         for plugin in (self.running, self.checks_files, reports):
             config.pluginmanager.register(plugin)

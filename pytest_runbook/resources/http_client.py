@@ -6,7 +6,7 @@ Requests are made by httpx2, the maintained continuation of httpx; its errors ar
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.client import responses
@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import anyio
 import httpx2
 
-from ..errors import BlockFailed, Malformed
+from ..errors import BlockFailed, Malformed, Refused, RefusedOnTheWay
 from ..text import shorten, show_seconds
 from .http_errors import translated
 from .tls import TlsSettings, days_left
@@ -30,6 +30,7 @@ LARGEST_BODY = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 60.0
 LONGEST_URL = 300
 CLOSE_GRACE = 2.0
+CHECK = "pytest-runbook-check"
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
 
@@ -42,6 +43,7 @@ class HttpRequest:
     connect_timeout, read_timeout: seconds until connected, and of silence; None: as long as it takes.
     max_body: the most bytes of an answer's body, decompressed.
     proxy: its URL; None: as the environment says.
+    check: looks at each URL that is asked, redirects included, and raises `Refused` if that may not be.
     """
 
     method: str
@@ -55,6 +57,7 @@ class HttpRequest:
     read_timeout: float | None = 30.0
     max_body: int = LARGEST_BODY
     proxy: str | None = None
+    check: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def shown_url(self) -> str:
@@ -203,8 +206,10 @@ class HttpConnections:
     async def perform(self, exchange: HttpExchange, run_id: str) -> None:
         """Send the request and receive all of its answer; what has come so far is in the exchange at any time.
 
-        :raises RunbookError: if that fails: unreachable, timed out, failed.
+        :raises RunbookError: if that fails: unreachable, timed out, failed. `Refused`: if nothing may be asked there.
         """
+        if exchange.request.check is not None:
+            exchange.request.check(str(exchange.request.url))
         client = self._client(run_id, exchange.request.tls, exchange.request.proxy)
         try:
             response = await _sent(client, exchange.request)
@@ -234,6 +239,7 @@ class HttpConnections:
                 cookies=cookies,
                 headers={"user-agent": f"pytest-runbook/{version('pytest-runbook')}"},
                 max_redirects=MOST_REDIRECTS,
+                event_hooks={"request": [_check_again]},
                 limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
             )
         except (ValueError, httpx2.InvalidURL) as error:
@@ -266,7 +272,7 @@ async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, connects:
         request.url,
         headers=[(name.encode(), value.encode()) for name, value in request.headers],
         timeout=httpx2.Timeout(request.read_timeout, connect=request.connect_timeout, pool=None),
-        extensions={"trace": connects},
+        extensions={"trace": connects, CHECK: request.check},
         **request.body,
     )
     return await client.send(
@@ -275,6 +281,19 @@ async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, connects:
         auth=request.auth or httpx2.USE_CLIENT_DEFAULT,
         follow_redirects=request.follow_redirects,
     )
+
+
+async def _check_again(request: httpx2.Request) -> None:
+    """Look at every request on the way; the first one has passed already.
+
+    :raises RefusedOnTheWay: if a redirect leads to where nothing may be asked.
+    """
+    check = request.extensions.get(CHECK)
+    try:
+        if check is not None:
+            check(str(request.url))
+    except Refused as refusal:
+        raise RefusedOnTheWay(f"redirected to {without_credentials(request.url)}: {refusal.message}") from refusal
 
 
 class _Connects:

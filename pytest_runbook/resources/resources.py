@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from .allowed import EVERYTHING, Allowed
 from .database_sessions import DatabaseSessions
 from .interpreters import Interpreter
 from .login_environment import LoginShell, login_environment
@@ -34,10 +35,13 @@ class Resources:
     processes: knows every program that a block started. reachability: what could not be reached.
     databases: sessions with servers, kept over blocks. ptys: terminals that are open.
     sudo: makes other users of us. secret_commands: asks programs for secrets. threads: for calls that can't be awaited.
-    interpreters: interpreters to use in place of others.
+    interpreters: interpreters to use in place of others. allowed: what may be started and connected to.
     """
 
-    def __init__(self, *, interpreters: Mapping[str, str], login_shell: LoginShell) -> None:
+    def __init__(
+        self, *, interpreters: Mapping[str, str], login_shell: LoginShell, allowed: Allowed = EVERYTHING
+    ) -> None:
+        self.allowed = allowed
         self.processes = ProcessKeeper()
         self.reachability = Reachability()
         self.databases = DatabaseSessions()
@@ -82,10 +86,13 @@ class Resources:
         """The interpreter that a block names, as this run has it.
 
         :raises BlockFailed: if the text names none.
+        :raises Refused: if it may run nothing here.
         """
         if text not in self._parsed:
             login = self._login_shell is LoginShell.EACH
-            self._parsed[text] = Interpreter.parse(text, interpreters=self._interpreters, login=login)
+            interpreter = Interpreter.parse(text, interpreters=self._interpreters, login=login)
+            self.allowed.check_interpreter(interpreter.words)
+            self._parsed[text] = interpreter
         return self._parsed[text]
 
     async def base_environment(self) -> Mapping[str, str]:
@@ -123,7 +130,7 @@ class Resources:
         if self._ssh is None:
             from .ssh.pool import SshPool
 
-            self._ssh = SshPool(self._emit, self._note, self._tasks.start_soon)
+            self._ssh = SshPool(self._emit, self._note, self._tasks.start_soon, self.allowed)
         return self._ssh
 
     def report_to(self, emit: Emit, note: Callable[[str], object]) -> None:

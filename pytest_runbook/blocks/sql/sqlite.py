@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import anyio
 
@@ -110,6 +110,12 @@ class Sqlite(SqlBlockBehavior):
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         """The file itself: its path may be relative to the directory."""
         return super().target(context, file_uri(connection_string, Path(context.resolver.cwd), read_only=False))
+
+    def address(self, context: ExecutionContext, connection_string: str) -> str:
+        """The file, whatever its URI looks like."""
+        uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=False)
+        path = unquote(uri.removeprefix("file:").partition("?")[0])
+        return f"sqlite:{path if path == MEMORY else Path(path).resolve()}"
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)

@@ -11,8 +11,9 @@ import anyio
 import asyncssh
 from anyio import to_thread
 
-from ...errors import RunbookError, Unreachable
+from ...errors import Refused, RunbookError, Unreachable
 from ...messages.events import EventKind
+from ..allowed import SETTING, Allowed
 from ..process_family import DEFAULT_GRACE, Grace
 from ..process_keeper import Leftover
 from ..sudo import Become
@@ -46,13 +47,14 @@ class SshPool:
     """Hands out connections, opened when first needed and closed with the run.
 
     emit: is told of connections that open, fail and end. note: is told what people should know at the end of the run.
-    start_soon: has something done that nobody waits for.
+    start_soon: has something done that nobody waits for. allowed: which hosts may be connected to.
     """
 
-    def __init__(self, emit: Emit, note: Callable[[str], object], start_soon: StartSoon) -> None:
+    def __init__(self, emit: Emit, note: Callable[[str], object], start_soon: StartSoon, allowed: Allowed) -> None:
         self._emit = emit
         self._note = note
         self._start_soon = start_soon
+        self._allowed = allowed
         self._entries: dict[object, _Entry] = {}
         self._options: dict[Target, HostOptions] = {}
         self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
@@ -72,6 +74,7 @@ class SshPool:
                 if len(entry.failures) > known:
                     raise entry.failures[-1]
                 try:
+                    self._check(target, entry.options)
                     entry.session = await self._opened(target, entry.options)
                 except RunbookError as error:
                     entry.failures.append(error)
@@ -163,6 +166,16 @@ class SshPool:
             jump = options.jump if target.jump is None else target.jump
             self._options[target] = replace(options, jump=jump)
         return self._options[target]
+
+    def _check(self, target: Target, options: HostOptions) -> None:
+        """A name that only the runbook's own ssh_config knows says nothing of where it leads.
+
+        :raises Refused: if the host may not be connected to.
+        """
+        is_own_config = target.credentials.config is not None
+        self._allowed.check_host(*((options.hostname,) if is_own_config else (options.alias, options.hostname)))
+        if is_own_config and options.proxy_command is not None and self._allowed.hosts:
+            raise Refused(f"{SETTING}: nobody can tell where the ProxyCommand of the runbook's own ssh_config leads")
 
     async def _opened(self, target: Target, options: HostOptions) -> SshSession:
         data = {"host": str(target), "address": options.address, "username": options.user}
