@@ -11,6 +11,7 @@ from pytest_runbook.model.checks import CHECKS_KEYS
 from pytest_runbook.model.common_keys import FILE_KEYS, RULES, SCOPE
 from pytest_runbook.model.expectations import OPERATORS
 from pytest_runbook.model.flow_keys import RETRY_KEYS
+from tests.plugin.project import QUIET
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,7 +42,7 @@ def test_every_runbook_that_is_shown_can_be_read(pytester: pytest.Pytester, page
     if page == "block-types.md":
         pytester.makeconftest(shown_files(ROOT / "docs" / page)["conftest.py"])
 
-    result = pytester.runpytest_subprocess("--collect-only", "-q", "-p", "no:anyio", name)
+    result = pytester.runpytest_inprocess("--collect-only", "-q", *QUIET, name)
 
     assert result.ret == 0, page
 

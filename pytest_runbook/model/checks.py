@@ -267,6 +267,7 @@ class _Checks:
             if spec.name:
                 self._by_name.setdefault(spec.name, []).append(index)
         self._called = {**self._by_name, **self._by_id}.keys()
+        self._items = items_called(self.specs, catalog)
 
     @staticmethod
     def _started_with(defaults: Defaults, spec: BlockSpec, catalog: BlockCatalog) -> BlockSpec:
@@ -291,7 +292,7 @@ class _Checks:
         if "code" in section.values:
             self._check_code(section, self._written[index])
         if rules.is_cleanup:
-            check_if_started(section, rules, items_called(self.specs, self._catalog))
+            check_if_started(section, rules, self._items)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
         self.specs[index] = replace(spec, rules=rules, checks_place=self._source.place.at(line))
 
