@@ -317,7 +317,8 @@ class _Checks:
             section.fault("code", f'code "{show(written)}" is no SHA-256', hint)
         elif not fingerprint(spec).startswith(digits):
             place = self._source.place.at(section.values.key_line("code"))
-            self.notes.append(f"{place}: {spec.label} has changed since its check was written ({spec.place})")
+            now = f"look whether the check still fits; then say code: sha256:{fingerprint(spec)[: len(digits)]}"
+            self.notes.append(f"{place}: {spec.label} has changed since its check was written ({spec.place}): {now}")
 
     def find(self, entries: Section, section: Section, key: str) -> int | None:
         """The index of the block that an entry speaks of; None and a fault if that is not exactly one."""

@@ -375,7 +375,8 @@ def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) 
     assert merge(f"blocks: {{Build: {{code: sha256:{same}}}}}").notes == ()
     assert merge(f"defaults: {{shell_options: -e}}\nblocks: {{Build: {{code: {same[:12]}}}}}").notes == ()
     assert merge(f"blocks: {{Build: {{code: sha256:{'0' * 64}}}}}").notes == (
-        'books/pay.checks.yaml:1: block "Build" (script) has changed since its check was written (books/pay.atrb:3)',
+        'books/pay.checks.yaml:1: block "Build" (script) has changed since its check was written (books/pay.atrb:3): '
+        f"look whether the check still fits; then say code: sha256:{same}",
     )
 
 
