@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from .given import with_secrets
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
+    from ..model.runbook import Runbook
     from .session import RunbookSession
 
 
@@ -93,7 +94,7 @@ class RunbookCaller:
         path: relative to pytest's rootdir. vars, env, answers, secrets: as the fixtures of these names give them.
         host: where its first block runs; one of its hosts, if it has any.
         :raises UnreadableFile: if the file can't be read.
-        :raises FileError: if it has hosts and none was named.
+        :raises FileError: if it has hosts and none was named, or a matrix and no value is there for one of its axes.
         """
         __tracebackhide__ = True
         session = self._session
@@ -103,12 +104,22 @@ class RunbookCaller:
                 "it has hosts", place=book.hosts[0].place, hint='say which one: runbook.run(..., host="...")'
             )
         inputs = session.given.inputs(book.path.parent, vars or {}, env or {}, answers or {})
+        _check_matrix(book, {*inputs.vars, *inputs.fixed})
         inputs = with_secrets(inputs, secrets or {})
         where = None if host is None else ContextValue(host, Source("runbook.run"))
         run = session.run_whole(book, replace(inputs, host=where))
         if session.engine.interruption.name is not None:
             raise KeyboardInterrupt
         return session.engine.call(_called, run)
+
+
+def _check_matrix(book: Runbook, known: Set[str]) -> None:
+    """:raises FileError: if nobody says which values of its matrix a runbook is to have."""
+    known = known | {given.name for given in (*book.vars, *book.checks_vars)}
+    axis = next((axis for axis in book.matrix.axes if axis.name not in known), None) if book.matrix else None
+    if axis is not None:
+        hint = f'say with which value: runbook.run(..., vars={{"{axis.name}": ...}})'
+        raise FileError("it has a matrix", place=axis.place, hint=hint)
 
 
 def _called(run: RunbookRun) -> CalledRunbook:

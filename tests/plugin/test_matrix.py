@@ -124,6 +124,22 @@ def test_the_end_tells_which_cell_warned_and_which_was_not_cleaned_up(project: P
     result.stdout.fnmatch_lines([f'*: NOT CLEANED UP: block "B" (script) in {n} failed: *' for n in (1, 2)])
 
 
+def test_a_python_test_says_with_which_values_a_runbook_is_to_run(project: Project) -> None:
+    project.write("book.runbook.yaml", TWO)
+    project.write("test_it.py", """
+        def test_one_cell(runbook):
+            assert runbook.run("book.runbook.yaml", vars={"region": "us-east", "size": 1}).passed
+
+        def test_no_cell(runbook):
+            runbook.run("book.runbook.yaml", vars={"region": "us-east"})
+        """)  # fmt: skip
+
+    result = project.run("test_it.py")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*book.runbook.yaml:2: it has a matrix", '*vars={"size": ...}*'])
+
+
 def test_a_checks_file_gives_a_document_its_matrix(project: Project) -> None:
     project.write("a.atrb", """
         id: 0198c0de-0000-7000-8000-000000000001
