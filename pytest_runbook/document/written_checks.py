@@ -77,7 +77,7 @@ def _shapes(output: Mapping[str, object], redactor: Redactor) -> Iterator[str]:
 def _conditions(output: Mapping[str, object]) -> Iterator[str]:
     rows = _read(output, "rows")
     if isinstance(rows, list):
-        yield f"output.rows | length {'> 0' if rows else '== 0'}"
+        yield f"output.rows | length > 0  # {len(rows):,} in this run" if rows else "output.rows | length == 0"
     seconds = _read(output, "seconds")
     if isinstance(seconds, (int, float)):
         yield f"output.seconds < {max(LEAST_SECONDS, math.ceil(seconds * 10))}"
