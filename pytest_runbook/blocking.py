@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -24,6 +25,7 @@ from .messages.channel import ClientMessageChannel
 from .messages.client import PromptAnswer
 from .messages.events import Event
 from .model.runbook import BlockSpec, Runbook
+from .resources.lookups import UnawaitedThreads
 
 ResultT = TypeVar("ResultT")
 
@@ -52,7 +54,8 @@ class EngineThread:
 
     def __enter__(self) -> Self:
         with ExitStack() as listening, ExitStack() as stack:
-            self._portal = stack.enter_context(start_blocking_portal())
+            self._portal = stack.enter_context(start_blocking_portal("asyncio"))
+            self._portal.call(asyncio.get_running_loop).set_default_executor(UnawaitedThreads())
             self._runtime = stack.enter_context(self._portal.wrap_async_context_manager(self._open_runtime()))
             if self._on_event is not None:
                 listening.enter_context(self._runtime.events.subscribe(self._on_event))

@@ -19,6 +19,7 @@ from ..context.storage import ContextStorage
 from ..document.runtime import Runtime, open_runtime
 from ..document.settings import Settings
 from ..masking import Redactor
+from ..resources.lookups import UnawaitedThreads
 from .asking import Asking
 from .interruption import Interruption
 
@@ -62,6 +63,7 @@ class Engine:
             stack.enter_context(_MaskedLogs(self._redactor))
             portal = stack.enter_context(start_blocking_portal("asyncio"))
             self._loop = portal.call(asyncio.get_running_loop)
+            self._loop.set_default_executor(UnawaitedThreads())
             self._runtime = stack.enter_context(portal.wrap_async_context_manager(self._open_runtime()))
             self._stack = stack.pop_all()
         return self

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
@@ -47,10 +48,10 @@ class Project:
         """The node ids that pytest would run."""
         return [line for line in self.run("--collect-only", "-q", *arguments).outlines if "::" in line]
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start pytest as a terminal does: leading a process group of its own."""
+    def start(self, *arguments: object, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start pytest as a terminal does: leading a process group of its own. prefix: what runs it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *QUIET, *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "pytest", *QUIET, *map(str, arguments)],
             cwd=self.path,
             text=True,
             stdout=subprocess.PIPE,

@@ -25,6 +25,10 @@ class Network:
         """Runs a command in it."""
         return ("ip", "netns", "exec", self.name)
 
+    def fall_silent(self) -> None:
+        """From now on nothing in it answers, and nothing says so: all packets are dropped."""
+        subprocess.run(["ip", "-n", self.name, "addr", "flush", "dev", f"{self.name}b"], check=True)
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """What this thread opens and starts meanwhile is in it."""
@@ -57,5 +61,6 @@ def network() -> Iterator[Network]:
         ):
             subprocess.run(command.split(), check=True)
         yield Network(name, far)
+        subprocess.run(["ip", "link", "del", f"{name}a"], check=True)  # the next one gets the same name
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)

@@ -22,7 +22,7 @@ from .config import HostConfig, default_files, read_config
 from .connecting import open_connection
 from .destination import Destination
 from .options import HostOptions, host_options
-from .remote_family import end_leftovers
+from .remote_family import end_leftovers, longest_ending
 from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
 from .target import Credentials, Target
 
@@ -114,7 +114,12 @@ class SshPool:
         leftovers: list[Leftover] = []
 
         async def end(account: Account) -> None:
-            leftovers.extend(await end_leftovers(account, run_id, self.grace))
+            with anyio.move_on_after(longest_ending(self._grace), shield=True) as ending:
+                leftovers.extend(await end_leftovers(account, run_id, self.grace))
+            if ending.cancelled_caught:
+                account.session.hang_up()
+                name = account.session.name
+                self._note(f"ssh: {name} does not answer: what runs there ends as soon as {name} notices")
 
         async with anyio.create_task_group() as tasks:
             for account in self._accounts.values():

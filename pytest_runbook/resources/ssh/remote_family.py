@@ -21,6 +21,7 @@ from .quoting import quote
 
 _STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _POLL = 0.05
+_ANSWER_TIMEOUT = 5.0
 _TICKS = 100  # a second, in /proc, on all that runs Linux
 _COMMAND_LIMIT = 80
 # The marked ones, a blank line, then a line for each process: the kernel's, or that of ps where there is no /proc.
@@ -90,19 +91,23 @@ class RemoteFamily:
         return living
 
 
+def longest_ending(grace: Grace) -> float:
+    """The longest that ending a program may take on a host that answers, in seconds."""
+    return grace.hangup + grace.interrupt + grace.terminate + _ANSWER_TIMEOUT
+
+
 async def end_leftovers(account: Account, run_id: str, grace: Callable[[], Grace]) -> Sequence[Leftover]:
     """End what the blocks of a run have left behind as a user of a host; gives what that was."""
     helper = account.helper
     if helper is None or not helper.is_alive:
         return ()
     family = RemoteFamily.of_run(helper, run_id)
-    with anyio.CancelScope(shield=True):
-        try:
-            living = await family.living()
-            described = await _described(helper, living) if living else {}
-            surviving = await family.end(grace) if living else []
-        except RunbookError:  # the connection is lost: the helper shell there ends them itself
-            return ()
+    try:
+        living = await family.living()
+        described = await _described(helper, living) if living else {}
+        surviving = await family.end(grace) if living else []
+    except RunbookError:  # the connection is lost: the helper shell there ends them itself
+        return ()
     host = account.session.name
     return [
         Leftover(pid=pid, command=f"{command} (on {host})", seconds=seconds, was_ended=pid not in surviving)

@@ -29,12 +29,11 @@ from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
 from .remote_command import RemoteCommand, Step, code_file, stop_file
-from .remote_family import RemoteFamily
+from .remote_family import RemoteFamily, longest_ending
 from .session import lost
 from .target import Target
 
 _START_GRACE = 0.5
-_END_TIMEOUT = 5.0
 
 
 async def run_remote(
@@ -141,13 +140,15 @@ class _Run:
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
-        with anyio.move_on_after(_most(grace()), shield=True), suppress(RunbookError):
+        with anyio.move_on_after(longest_ending(grace()), shield=True) as ending, suppress(RunbookError):
             await self._keep_from_starting()
             if self._opening.pid is not None:
                 await RemoteFamily.of_execution(self.helper, self.command.mark, self._opening.pid).end(grace)
                 self._tidy_up()
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
                 await self._ended.closed.wait()
+        if ending.cancelled_caught:
+            self.account.session.hang_up()
         self._opening.is_deaf = True
         self._front.channel.close()
         self.account.note_end()
@@ -201,8 +202,3 @@ def not_started(name: str, command: RemoteCommand, step: str | None, ended: Chan
     how = ended.signal or f"exit code {ended.exit_code}"
     hint = "its login shell, or sudo, ended before it ran our command"
     return BlockFailed(f"nothing was run on {name}: {how}", hint=hint, said=said)
-
-
-def _most(grace: Grace) -> float:
-    """The longest that ending a program may take, in seconds."""
-    return grace.interrupt + grace.terminate + _END_TIMEOUT

@@ -28,14 +28,13 @@ from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
 from .remote_command import RemoteCommand, Step
-from .remote_family import RemoteFamily
+from .remote_family import RemoteFamily, longest_ending
 from .remote_process import not_started
 from .session import lost
 from .target import Target
 
 TERM = "xterm-256color"
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
-_END_TIMEOUT = _HANGUP.hangup + _HANGUP.terminate + 5.0
 _MOST_NOISE = 1 << 16
 
 
@@ -187,14 +186,13 @@ class RemotePty:
 
     async def _end(self) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
-        with (
-            anyio.move_on_after(_HANGUP.hangup + _HANGUP.terminate + _END_TIMEOUT, shield=True),
-            suppress(RunbookError),
-        ):
+        with anyio.move_on_after(longest_ending(_HANGUP), shield=True) as ending, suppress(RunbookError):
             if self._pid is not None:
                 family = RemoteFamily.of_execution(self._helper, self._command.mark, self._pid)
                 await family.end(lambda: _HANGUP.within(self._grace()))
                 self._tidy_up()
+        if ending.cancelled_caught:
+            self._account.session.hang_up()
 
     async def _read_file(self) -> bytes:
         word = f"{quote(self._helper.folder)}/{self._pid}.vars"

@@ -109,6 +109,11 @@ class SshSession:
         """A SOCKS proxy on this machine that leads to whatever the host can reach; closed with the connection."""
         return await self.connection.forward_socks("127.0.0.1", 0)
 
+    def hang_up(self) -> None:
+        """Take the connection for lost: the host does not answer."""
+        self.connection.abort()
+        self.note_end(TimeoutError("the host does not answer"))
+
     async def aclose(self) -> None:
         """Say goodbye, and hang up where that is not answered."""
         if self._connection is None:
@@ -132,8 +137,7 @@ class SshSession:
                 **options,
             )
             return opened
-        self.connection.abort()
-        self.note_end(TimeoutError())
+        self.hang_up()
         raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
 
     async def _has_room(self, channel_ended: anyio.Event) -> bool:
