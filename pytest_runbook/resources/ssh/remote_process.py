@@ -163,6 +163,7 @@ class _Run:
         path = code_file(self.helper.folder, self._nonce)
         exit_code, said = await self.account.run(f"exec cat >{quote(path)}", self.command.encoded)
         if exit_code != 0:
+            self.helper.send(f"rm -f {quote(path)}")
             name, hint = self.account.session.name, "is its /tmp full?"
             raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(said, 200)}", hint=hint)
 

@@ -124,8 +124,9 @@ class RemotePty:
         text = self._command.script(self._nonce, self._helper.folder)
         status, said = await self._helper.run(f"cat >{quote(path)} <<'{self._nonce}'\n{text}\n{self._nonce}")
         if status != 0:
-            reason = shorten(said.decode(errors="replace"), 200)
-            raise BlockFailed(f"{path} can't be written on {self._account.session.name}: {reason}")
+            self._helper.send(f"rm -f {quote(path)}")
+            reason, hint = shorten(said.decode(errors="replace"), 200), "is its /tmp full?"
+            raise BlockFailed(f"{path} can't be written on {self._account.session.name}: {reason}", hint=hint)
         self._channel = await self._account.session.open_channel(
             self._account.command(f'. "{path}"'), self._ended, term_type=TERM, term_size=(size.cols, size.rows)
         )
