@@ -6,7 +6,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ import anyio
 
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
+from ..interpreters import Command
 from ..output_variables import SIZE_LIMIT
 from ..process_family import Grace
 from ..pty import PtyOutcome, PtySize
@@ -63,8 +64,8 @@ class TerminalCommand(RemoteCommand):
         line = self.line(nonce, folder).decode(errors="surrogateescape")
         return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n{line}"
 
-    def _argv(self, file: Path) -> Sequence[str]:
-        return self.shell.argv
+    def _command(self, file: Path) -> Command:
+        return Command(list(self.shell.argv))
 
 
 class RemotePty:
