@@ -280,7 +280,8 @@ class BlockItem(RunbookItem):
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        return self.path, (self.spec.place.line or 1) - 1, self.name
+        shown = f"{self.name} " if "." in self.name else self.name  # else `-v` makes `::` of the dots in its id
+        return self.path, (self.spec.place.line or 1) - 1, shown
 
     def _fixture_names(self) -> tuple[str, ...]:
         book = self.node.book

@@ -224,3 +224,16 @@ def test_an_unwritable_cache_is_told_and_harms_nothing(project: Project) -> None
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["what blocks left could not be kept: *"])
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_an_id_that_is_shown_is_one_that_can_be_given(project: Project, outcome: str) -> None:
+    code = "true" if outcome == "passed" else "false"
+    project.write("a.runbook.yaml", f"blocks: [{{name: Make latest.json v1.2, script: '{code}'}}]\n")
+    node_id = "a.runbook.yaml::Make latest.json v1.2"
+
+    lines = project.run("-v", "a.runbook.yaml").outlines
+    again = project.run(node_id)
+
+    assert any(line.startswith(f"{node_id} {outcome.upper()}") for line in lines)
+    again.assert_outcomes(**{outcome: 1})
