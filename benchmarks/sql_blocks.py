@@ -1,4 +1,4 @@
-"""Many SQL blocks against bare calls of their driver, and a million rows against its own time and memory."""
+"""Many SQL blocks against bare calls of their driver."""
 
 from __future__ import annotations
 
@@ -20,20 +20,10 @@ from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.execution.result import Outcome
 from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
 
-from .measure import Verdict, in_process, python_process, ratio, take_turns
+from .measure import Verdict, in_process, take_turns
 
 ROUNDS = 3
 MOST_MILLISECONDS = 0.7
-MILLION = (
-    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000000) "
-    "select i, 'row ' || i as t from n"
-)
-ENGINE_ALONE = """
-import anyio, pathlib
-from benchmarks.sql_blocks import run_engine
-anyio.run(run_engine, pathlib.Path({folder!r}), "million")
-"""
-DRIVER_ALONE = "from benchmarks.sql_blocks import fetch_a_million; fetch_a_million()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +79,6 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
     for contender in CONTENDERS:
         with contender.server() as server:
             yield from on_top(folder, contender, ":memory:" if server is None else server.uri)
-    yield from a_million_rows(folder)
 
 
 def on_top(folder: Path, contender: Contender, uri: str) -> Iterator[Verdict]:
@@ -109,29 +98,6 @@ def on_top(folder: Path, contender: Contender, uri: str) -> Iterator[Verdict]:
     block, bare = (many - one) / (contender.blocks - 1), (calls - call) / (contender.blocks - 1)
     claim = f"what a {contender.kind} block with an assertion adds to {bare:.2f} ms: at most {MOST_MILLISECONDS} ms"
     yield Verdict(claim, f"{block - bare:.2f} ms", block - bare <= MOST_MILLISECONDS)
-
-
-def a_million_rows(folder: Path) -> Iterator[Verdict]:
-    block = f'  - sqlite: {{uri: ":memory:", query: "{MILLION}"}}\n    assert: output.total_rows == 1000000\n'
-    (folder / "million.runbook.yaml").write_text("blocks:\n" + block)
-    taken = take_turns(
-        ROUNDS,
-        {
-            "a million rows in a block": in_process(lambda: anyio.run(run_engine, folder, "million")),
-            "a million rows by the driver": in_process(fetch_a_million),
-            "a million rows in a block, alone": python_process(ENGINE_ALONE.format(folder=str(folder))),
-            "a million rows by the driver, alone": python_process(DRIVER_ALONE),
-        },
-    )
-    ours, drivers, alone, driver_alone = taken.values()
-    yield ratio("a million rows / the driver's own time: at most 1.5", ours.median, drivers.median, at_most=1.5)
-    claim = "a million rows / the driver's own memory: at most 1.5"
-    yield ratio(claim, alone.peak_megabytes, driver_alone.peak_megabytes, at_most=1.5)
-
-
-def fetch_a_million() -> None:
-    rows = sqlite3.connect(":memory:").execute(MILLION).fetchall()
-    assert len(rows) == 1_000_000
 
 
 async def run_engine(folder: Path, name: str) -> None:
