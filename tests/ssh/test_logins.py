@@ -46,9 +46,15 @@ def test_the_first_of_several_keys_that_fits_is_used(tmp_path: Path, home: Home,
     assert run_book(tmp_path, {"host": address(server)}, ECHO).output["stdout"] == "root\n"
 
 
-def test_a_key_in_the_agent_is_used(tmp_path: Path, home: Home, server: Sshd, agent: Path) -> None:
+@pytest.mark.parametrize("how", ["environment", "IdentityAgent"])
+def test_a_key_in_the_agent_is_used(
+    tmp_path: Path, home: Home, server: Sshd, agent: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     subprocess.run(["ssh-add", "-q", server.identity], check=True)
     home.knows(server)
+    if how == "IdentityAgent":
+        monkeypatch.delenv("SSH_AUTH_SOCK")
+        home.write_config(f"Host 127.*\n IdentityAgent {agent}\n")
 
     assert run_book(tmp_path, {"host": address(server)}, ECHO).result.outcome == "passed"
 

@@ -106,6 +106,47 @@ def test_a_lost_connection_is_an_error_and_ends_the_script_there(tmp_path: Path,
     inside(tmp_path, f"blocks:\n- host: web\n{blocks}", work)
 
 
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("family", ["a child in the background", "a session of its own", "a double fork", "nohup"])
+def test_what_a_lost_connection_leaves_is_ended_by_the_host_itself(tmp_path: Path, server: Sshd, family: str) -> None:
+    n = number()
+    code = FAMILIES[family].format(n=n)
+
+    async def work(book: Opened) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(book.run.run_all)
+            await until(lambda: len(running(n)) == code.count(n))
+            for process in _connections(server):
+                process.kill()
+        await until(lambda: running(n) == [])
+        await until(lambda: folders(server.home) == [])
+
+    inside(tmp_path, f"blocks:\n- host: web\n- name: S\n  template: false\n  script: |\n    {code}\n", work)
+
+
+def test_a_host_that_says_nothing_any_more_is_noticed(tmp_path: Path, home: Home, server: Sshd) -> None:
+    home.has_alias(server, extra="ServerAliveInterval 1\n  ServerAliveCountMax 1")
+    home.knows(server)
+    n = number()
+
+    async def work(book: Opened) -> str:
+        stopped: list[psutil.Process] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(book.run.run_all)
+            await until(lambda: bool(running(n)))
+            stopped += _connections(server)
+            for process in stopped:
+                process.suspend()
+        for process in stopped:
+            process.kill()
+        await until(lambda: running(n) == [])
+        return book.results["S"].message or ""
+
+    message = inside(tmp_path, f"blocks: [{{host: web}}, {{name: S, script: sleep {n}}}]", work)
+
+    assert message.startswith("the connection to web was lost: ")
+
+
 def _connections(server: Sshd) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children()
 

@@ -7,10 +7,12 @@ import os
 import pwd
 from pathlib import Path
 
+import anyio
 import pytest
 
+from pytest_runbook.messages.client import BlockOutput
 from tests.harness import Opened, inside
-from tests.run_book import run_book
+from tests.run_book import run_book, text_of
 from tests.servers.sshd import Sshd, sshd
 from tests.ssh.conftest import Home
 from tests.ssh.processes import is_running, until
@@ -209,6 +211,32 @@ def test_a_host_that_allows_too_few_sessions_is_told(tmp_path: Path, home: Home)
 
     assert result.message == "web opens no session on our connection: open failed"
     assert "MaxSessions in its sshd_config" in (result.hint or "")
+
+
+def test_a_line_is_heard_before_the_next_one_is_made(tmp_path: Path) -> None:
+    async def work(book: Opened) -> str:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(book.run.run_all)
+            await book.hears("one")
+            early = book.said
+            (tmp_path / "go").touch()
+        return early
+
+    code = f"echo one; until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo two"
+    text = f"blocks: [{{host: web}}, {{name: S, script: '{code}', assert: output.exit_code == 0}}]"
+
+    assert inside(tmp_path, text, work) == "one\n"
+
+
+def test_characters_come_whole_whatever_the_pieces(tmp_path: Path) -> None:
+    async def work(book: Opened) -> list[str]:
+        await book.run.run_all()
+        return [message.stdout for message in book.channel.of(BlockOutput) if message.stdout]
+
+    code = r"for b in '\303' '\251' '\360' '\237' '\232' '\200'; do printf $b; sleep 0.05; done"
+    pieces = inside(tmp_path, text_of(HOST, {"script": code}), work)
+
+    assert "".join(pieces) == "é🚀"
 
 
 def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:

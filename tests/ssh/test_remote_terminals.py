@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from pytest_runbook.execution.result import BlockResult
 from pytest_runbook.messages.client import BlockOutput
 from tests.harness import Opened, inside
 from tests.run_book import run_book
-from tests.ssh.processes import running
+from tests.servers.sshd import Sshd
+from tests.ssh.processes import running, until
 
 pytestmark = pytest.mark.usefixtures("web")
 HOST = {"host": "web"}
@@ -103,3 +105,34 @@ def test_others_may_type_resize_and_kill(tmp_path: Path) -> None:
 
     assert result.message is not None
     assert result.message.startswith("ended by SIG")
+
+
+def test_a_lost_connection_is_an_error_and_ends_the_terminal_there(tmp_path: Path, server: Sshd) -> None:
+    async def work(book: Opened) -> str:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(book.run.run_all)
+            await until(lambda: bool(running("471148")))
+            for process in psutil.Process(server.process.pid).children():
+                process.kill()
+        await until(lambda: running("471148") == [])
+        return book.results["T"].message or ""
+
+    text = "blocks:\n  - host: web\n  - {name: T, terminal: {type: bash, code: sleep 471148}}\n"
+
+    assert inside(tmp_path, text, work).startswith("the connection to web was lost")
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("python3 -q -i", ">>>"),
+        ("top -b -d 0.2", "PID USER"),
+        ("python3 -c 'import getpass; getpass.getpass()'", "Password:"),
+    ],
+)
+def test_a_program_that_waits_is_ended_with_its_screen_shown(tmp_path: Path, code: str, seen: str) -> None:
+    block = {"terminal": {"code": code, "type": "bash"}, "timeout": "3s"}
+    ran = run_book(tmp_path, HOST, {"script": "echo connected"}, block)
+
+    assert ran.result.kind == "timeout"
+    assert any(seen in section.text for section in ran.result.sections)

@@ -22,17 +22,22 @@ from .session import SshSession, lost
 
 START_TIMEOUT = 30.0
 MOST_GARBAGE = 20
-# The files of running scripts are named after their process groups.
+# The files of running scripts are named after their process groups; what left its group has the folder's name in its
+# environment.
 _SETUP = """\
 _runbook_d=${TMPDIR:-/tmp}/runbook-NONCE
 _runbook_end() {
 trap - EXIT HUP TERM
 for _runbook_f in "$_runbook_d"/*.vars; do
 _runbook_p=${_runbook_f##*/}; _runbook_p=${_runbook_p%.vars}
-kill -TERM -- "-$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l -$_runbook_p"
+kill -s TERM -- "-$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l -$_runbook_p"
+done
+for _runbook_p in $(grep -alsF "=$_runbook_d/" /proc/[0-9]*/environ); do
+_runbook_p=${_runbook_p#/proc/}; _runbook_p=${_runbook_p%/environ}
+kill -s TERM "$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l $_runbook_p"
 done
 rm -rf "$_runbook_d"
-if [ -n "$_runbook_l" ]; then sleep 2; kill -KILL -- $_runbook_l 2>/dev/null; fi
+if [ -n "$_runbook_l" ]; then sleep 2; kill -s KILL -- $_runbook_l 2>/dev/null; fi
 exit 0
 }
 trap _runbook_end EXIT HUP TERM

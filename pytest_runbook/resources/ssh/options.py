@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,9 @@ from .config_file import Setting
 from .destination import Destination
 
 CONNECT_TIMEOUT = 10.0
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_TIME_PART = re.compile(r"([0-9]+)([smhdw]?)")
+_TIME = re.compile(r"([0-9]+[smhdwSMHDW]?)+")
 _DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 
 # Left out, they would let in what the user wants kept out, or send somebody elsewhere.
@@ -128,8 +132,8 @@ def host_options(config: HostConfig) -> HostOptions:
         ),
         policy=read.policy(),
         hash_known_hosts=read.flag("hashknownhosts", False),
-        connect_timeout=read.number("connecttimeout") or CONNECT_TIMEOUT,
-        alive_interval=read.number("serveraliveinterval") or 15.0,
+        connect_timeout=read.time("connecttimeout") or CONNECT_TIMEOUT,
+        alive_interval=read.time("serveraliveinterval") or 15.0,
         alive_count=int(read.number("serveralivecountmax") or 3),
         compression=read.flag("compression", False),
         family=read.choice("addressfamily", ("any", "inet", "inet6")),
@@ -186,6 +190,20 @@ class _OptionReader:
         if not text.isdigit():
             raise setting.wrong("this is no number")
         return float(text)
+
+    def time(self, keyword: str) -> float | None:
+        """Seconds: a number, or numbers with units.
+
+        Source: sshd_config(5), TIME FORMATS.
+        """
+        text = self.text(keyword)
+        setting = self._config.get(keyword)
+        if text is None or setting is None:
+            return None
+        if not _TIME.fullmatch(text):
+            raise setting.wrong("this is no time: 90, 1m30s")
+        parts = _TIME_PART.findall(text.lower())
+        return float(sum(int(digits) * _UNITS[unit] for digits, unit in parts))
 
     def choice(self, keyword: str, choices: Sequence[str]) -> str:
         setting = self._config.get(keyword)
