@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,8 +66,10 @@ class Needs:
         self._under_way: list[Path] = []
 
     def note_book(self, book: Runbook) -> None:
-        """Know what a runbook needs, so that what becomes of it is kept."""
-        self._wanted.update(needed_path(book, needed) for needed in book.needs)
+        """Know what a runbook needs, itself or through others, so that what becomes of it is kept."""
+        if book.needs:
+            path = book.path.resolve()
+            self._wanted.update(_before(path, {path: [needed_path(book, needed) for needed in book.needs]}))
 
     def keep(self, node: RunbookNode, run: RunbookRun) -> None:
         """Keep what the items of a runbook leave, if somebody needs it and all of them ran."""
@@ -156,7 +158,7 @@ def needed_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     ordered: dict[pytest.Item, None] = {}
     for item in items:
         path = item.path.resolve() if isinstance(item, RunbookItem) else None
-        for first in _before(path, needs, []) if path else ():
+        for first in _before(path, needs) if path else ():
             ordered.update(dict.fromkeys(groups.get(first, ())))
         ordered[item] = None
     return list(ordered)
@@ -166,28 +168,34 @@ def _needs_others(item: pytest.Item) -> bool:
     return isinstance(item, RunbookItem) and item.node.book is not None and bool(item.node.book.needs)
 
 
-def _before(path: Path, needs: Mapping[Path, list[Path]], on_the_way: list[Path]) -> Iterator[Path]:
-    """All that has to run before a runbook, what is needed by what it needs included."""
-    for needed in needs.get(path, ()):
+def _before(path: Path, needs: dict[Path, list[Path]], on_the_way: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """All that has to run before a runbook, what is needed by what it needs included.
+
+    needs: what is known of this; what files say that were not collected is added.
+    """
+    if path not in needs:
+        needs[path] = _needs_written(path)
+    for needed in needs[path]:
         if needed not in on_the_way:
-            yield from _before(needed, needs, [*on_the_way, path])
+            yield from _before(needed, needs, (*on_the_way, path))
             yield needed
 
 
 def needed_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """Which runbooks belong together because one needs the other: the name of their group, for those that have one.
+    """Which runbooks belong together because one needs the other, or both need the same one, collected or not.
 
-    names: paths relative to the root.
+    names: paths relative to the root. Gives the name of their group, for those that have one.
     """
     paths = {(root / name).resolve(): name for name in names}
-    group: dict[str, str] = {}
+    group: dict[Path, str] = {}
+    needs: dict[Path, list[Path]] = {}
     for path, name in paths.items():
-        linked = [name, *(paths[needed] for needed in _needs_written(path) if needed in paths)]
+        linked = {path, *_before(path, needs)}
         if len(linked) > 1:
-            old = {group.get(one, one) for one in linked}
+            old = {group[one] for one in linked if one in group}
             group |= dict.fromkeys(linked, name)
             group |= {one: name for one, known in group.items() if known in old}
-    return group
+    return {name: group[path] for path, name in paths.items() if path in group}
 
 
 def _needs_written(path: Path) -> list[Path]:
@@ -198,7 +206,8 @@ def _needs_written(path: Path) -> list[Path]:
             continue
         with suppress(UnreadableFile):
             tree = read_head(file, Place(str(file)))
-            written = tree.get("needs") if isinstance(tree, dict) else None
-            names = [written] if isinstance(written, str) else written if isinstance(written, list) else []
-            found += [(path.parent / name).resolve() for name in names if isinstance(name, str)]
+            for part in tree if isinstance(tree, list) else [tree]:
+                written = part.get("needs") if isinstance(part, dict) else None
+                names = written if isinstance(written, list) else [written]
+                found += [(path.parent / name).resolve() for name in names if isinstance(name, str)]
     return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pytest_runbook.plugin.needs import needed_groups
 from tests.plugin.project import Project
 
 BASE = """
@@ -46,10 +49,34 @@ def test_its_items_are_that_one_run_where_it_is_collected_itself_and_come_first(
     ]
 
 
-def test_it_runs_once_with_workers_too(books: Project) -> None:
-    books.run("-n3", ".").assert_outcomes(passed=3)
+@pytest.mark.parametrize("paths", [(".",), ("a_one.runbook.yaml", "two.runbook.yaml")], ids=["collected", "not"])
+def test_it_runs_once_with_workers_too(books: Project, paths: tuple[str, ...]) -> None:
+    books.run("-n2", *paths).assert_outcomes(passed=3 if paths == (".",) else 2)
 
     assert times(books) == 1
+
+
+def test_one_that_is_needed_through_another_that_is_not_collected_runs_once(books: Project) -> None:
+    books.write("middle.yaml", "needs: [base.runbook.yaml]\nblocks: [{script: 'true'}]\n")
+    books.write("a_first.runbook.yaml", "needs: [middle.yaml]\nblocks: [{name: First, script: 'true'}]\n")
+
+    books.run("a_first.runbook.yaml", "base.runbook.yaml").assert_outcomes(passed=2)
+
+    assert times(books) == 1
+
+
+def test_runbooks_that_share_what_they_need_are_one_group(tmp_path: Path) -> None:
+    for name, needs in {"a": "base", "b": "middle", "middle": "base", "base": None, "c": None}.items():
+        text = f"needs: {needs}.runbook.yaml\n" if needs else ""
+        (tmp_path / f"{name}.runbook.yaml").write_text(f"{text}blocks: []\n")
+    (tmp_path / "d.atrb").write_text("id: d\ncontent: []\n")
+    (tmp_path / "all.checks.yaml").write_text("- {runbook: d.atrb, needs: [base.runbook.yaml]}\n")
+    names = [f"{name}.runbook.yaml" for name in "abc"] + ["d.atrb"]
+
+    groups = needed_groups(tmp_path, names)
+
+    assert groups.keys() == {*names} - {"c.runbook.yaml"}
+    assert len(set(groups.values())) == 1
 
 
 def test_it_is_the_same_for_every_cell_of_a_matrix(project: Project) -> None:

@@ -182,7 +182,7 @@ def test_reports_of_workers_say_what_reports_say_without(project: Project) -> No
           - {name: Bad, script: exit 3}
         """)  # fmt: skip
 
-    result = project.run(".", "-n1", "--durations=1", "--junit-xml=report.xml")
+    result = project.run(".", "-n1", "--durations=0", "--junit-xml=report.xml")
 
     result.stdout.fnmatch_lines(
         ["a.runbook.yaml::Bad * a.runbook.yaml:4", "  kind     block", "*s call * a.runbook.yaml::Slow"]
