@@ -13,6 +13,7 @@ from ..errors import ContextError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
 from ..model.runbook import BlockSpec, Effects, type_for_people
 from .effect import Effect
+from .intent import Intent
 
 
 class BlockBehavior:
@@ -53,6 +54,13 @@ class BlockBehavior:
         """What the author says that it does; None where nothing is said."""
         said = self.spec.rules.effects
         return None if said is None else Effect(said, f"it says effects: {said}")
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        """What it would do, from what is known before anything runs. Nothing may be touched for it.
+
+        :raises RunbookError: if it could not do it.
+        """
+        return Intent()
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         """Do the work.

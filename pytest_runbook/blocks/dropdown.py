@@ -21,6 +21,7 @@ from ..text import shorten
 from .behavior import BlockBehavior
 from .commands import ending, run_command
 from .effect import Effect
+from .intent import Intent
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10
@@ -82,6 +83,25 @@ class Dropdown(BlockBehavior):
     def effects(self, context: ExecutionContext) -> Effect:
         runs_command = self._kind == "command" or self.said_effect is not None
         return super().effects(context) if runs_command else Effect(Effects.READ, "it only asks")
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        name = context.render("name")
+        if name in context.resolver.fixed:
+            return Intent(does=f"{name} is given by {context.resolver.fixed[name].source}")
+        if self._kind == "command":
+            given = context.local_values.get("value")
+            does = f"{name}: one of what this prints: {context.render_text(self._text, 'commandOptions')}"
+            return Intent(does=does) if given or context.asks_people else self._intent_unanswered(context, ())
+        options = self._listed(context.resolver, context.reads)
+        given = self._answer(context.resolver, context.local_values, options, context.reads)
+        if given is None:
+            is_asked = context.asks_people
+            return Intent(does=f"asks for {name}") if is_asked else self._intent_unanswered(context, options)
+        return Intent(does=f"{name} = {_chosen(options, str(given.value))}, chosen by {given.source}")
+
+    def _intent_unanswered(self, context: ExecutionContext, options: tuple[Option, ...]) -> Intent:
+        error = self._unanswered(context, options)
+        return Intent(problem=error.message if options else "nobody chose", hint=error.hint)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         name = context.render("name")

@@ -19,7 +19,8 @@ from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_qu
 from .behavior import BlockBehavior
 from .effect import Effect
 from .http_props import TOKEN, Headers, HttpProps, learn_headers
-from .remote import proxy_of
+from .intent import Intent
+from .remote import proxy_of, via_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WITHOUT_BODY = frozenset({"GET", "HEAD"})
@@ -36,6 +37,11 @@ class Http(BlockBehavior):
     def effects(self, context: ExecutionContext) -> Effect:
         method = self._method()
         return self.said_effect or _effect_of(method)
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        url, via = context.require("url").strip(), via_of(context)
+        where = "local" if via is None else f"via {via}"
+        return Intent(does=f"{self._method()} {url}", where=where, urls=(url,))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:

@@ -21,6 +21,7 @@ from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
 from .commands import ending, run_command
 from .effect import Effect
+from .intent import Intent
 from .kubernetes_tables import Table, secret_values, table_of
 
 LARGEST_EXCERPT = 16 * 1024
@@ -47,6 +48,11 @@ class KubernetesGet(BlockBehavior):
                 Effects.DESTRUCTIVE, f"kubectl {found[1]} is destructive; where it is not, say: effects: write"
             )
         return super().effects(context)
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
+        where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
+        return Intent(does=self._command(context), where=where, program=interpreter.program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         command = self._command(context)

@@ -8,8 +8,10 @@ from ..execution.context import ExecutionContext, WorkResult
 from ..messages.client import PromptOption
 from ..model.runbook import Effects
 from ..templates import Expression
+from ..text import shorten
 from .behavior import BlockBehavior
 from .effect import Effect
+from .intent import Intent
 
 CONTINUE, STOP = "continue", "stop"
 BUTTONS = (PromptOption("Continue", CONTINUE), PromptOption("Stop", STOP))
@@ -35,6 +37,15 @@ class Pause(BlockBehavior):
 
     def effects(self, context: ExecutionContext) -> Effect:
         return self.said_effect or Effect(Effects.READ, "it only asks")
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        given = context.local_values.get("value")
+        if given is not None:
+            return Intent(does=f"{shorten(str(given.value), 80)}, answered by {given.source}")
+        if context.asks_people:
+            return Intent(does="asks whether to go on")
+        hint = context.local_values.how_to_answer(CONTINUE)
+        return Intent(problem="nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         if not self._is_wanted(context):

@@ -14,6 +14,7 @@ from ..errors import FileError, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
 from ..text import DURATION_HINT, duration_seconds, show_seconds
 from .behavior import BlockBehavior
+from .intent import Intent
 from .remote import via_of
 
 CONNECT_TIMEOUT = 10.0
@@ -82,6 +83,12 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
     def address(self, context: ExecutionContext, connection_string: str) -> str:
         """Where that leads, as a URL: what may be asked is told by it."""
         return connection_string
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        query, via = self.resolve_query(context), via_of(context)
+        connection_string = self.resolve_connection_string(context)
+        where = connection_name(connection_string) + ("" if via is None else f" via {via}")
+        return Intent(does=query, where=where, urls=(self.address(context, connection_string),))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         return await self.execute_query_block(context)

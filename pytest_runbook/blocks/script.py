@@ -22,6 +22,7 @@ from ..resources.sudo import Become
 from ..text import show_seconds
 from .as_user import run_as
 from .behavior import BlockBehavior
+from .intent import Intent
 from .remote import become_of, once_reachable, target_of
 
 LARGEST_EXCERPT = 16 * 1024
@@ -32,6 +33,11 @@ class Script(BlockBehavior):
     """Runs its code, gives exit code and output, and sets the variables that the program wrote."""
 
     uses_host: ClassVar[bool] = True
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
+        program = interpreter.program if context.resolver.ssh_host is None else None
+        return Intent(does=context.render("code"), where=_where(context, interpreter), program=program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()

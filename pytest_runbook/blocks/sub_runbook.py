@@ -18,6 +18,7 @@ from ..model.runbook import Effects
 from ..text import show_seconds
 from .behavior import BlockBehavior
 from .effect import Effect
+from .intent import Intent
 
 
 class SubRunbook(BlockBehavior):
@@ -26,6 +27,10 @@ class SubRunbook(BlockBehavior):
     def effects(self, context: ExecutionContext) -> Effect:
         """Its blocks are asked one by one, and are held to what it says itself."""
         return Effect(Effects.READ, "its blocks are asked one by one")
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        reference = self._reference(context)
+        return Intent(does=f"run {reference}", path=reference.path or None)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         reference = self._reference(context)

@@ -29,6 +29,7 @@ from ..resources.terminal_shells import line_limit, mark_of, prepare_shell
 from ..resources.typist import Typist
 from ..text import show_seconds
 from .behavior import BlockBehavior
+from .intent import Intent
 from .remote import become_of, once_reachable, target_of
 from .script import encoded, written_variables
 
@@ -46,6 +47,14 @@ class Terminal(BlockBehavior):
     """Types its code into a shell; gives what a person would have seen, and the last command's exit status."""
 
     uses_host: ClassVar[bool] = True
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        named = str(self.spec.props.get("type") or "")
+        if context.resolver.ssh_host is not None and not named:
+            return Intent(does=context.render("code"), where=f"{context.resolver.host}, the login shell in a terminal")
+        interpreter = context.resources.interpreter(named or os.environ.get("SHELL", "") or DEFAULT_SHELL)
+        program = interpreter.program if context.resolver.ssh_host is None else None
+        return Intent(does=context.render("code"), where=_where(context, interpreter), program=program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         code = context.render("code")

@@ -173,6 +173,13 @@ class Document:
         """The variables as they stand below the last block."""
         return {name: value.value for name, value in self._fold.to(len(self._fold.stations)).vars.items()}
 
+    def declared_variables(self, block_id: str) -> frozenset[str]:
+        """The variables that a block declares without being run."""
+        index = self._index[block_id]
+        self._fold.to(index + 1)
+        declared = self._fold.stations[index].passive.get(DocumentVar)
+        return frozenset() if declared is None else frozenset({declared.name})
+
     def number(self, spec: BlockSpec) -> int:
         """A block's 1-based position among the items of a run; 0 for one that does no work."""
         return self._numbers.get(spec.id, 0)
@@ -361,10 +368,11 @@ class Document:
         finally:
             del self._running[block_id]
 
-    def _runner(self, station: Station, behavior: BlockBehavior, limit: Limit) -> BlockRunner:
-        runtime = self._runtime
+    def execution_context(self, block_id: str, limit: Limit) -> ExecutionContext:
+        """What a block gets that is started now."""
+        runtime, station = self._runtime, self._fold.stations[self._index[block_id]]
         spec = station.spec
-        context = ExecutionContext(
+        return ExecutionContext(
             spec=spec,
             runbook_id=self.runbook.id,
             run_id=self.run_id,
@@ -385,8 +393,11 @@ class Document:
             limit=self._limit.within(self.runbook, spec),
             is_quiet=not self.number(spec),
         )
+
+    def _runner(self, station: Station, behavior: BlockBehavior, limit: Limit) -> BlockRunner:
+        runtime, spec = self._runtime, station.spec
         trial = Trial(
-            context=context,
+            context=self.execution_context(spec.id, limit),
             execute=self._work(behavior),
             label=self.label(spec),
             difference=runtime.settings.difference,

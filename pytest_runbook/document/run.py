@@ -261,7 +261,7 @@ class RunbookRun:
         refusal = refusal_of(self.document.runbook, spec, self._runtime.settings)
         if refusal is not None:
             return Skip(refusal.message, refusal.kind)
-        return self._stopped(spec) or await self._lacking() or self._gap_above(spec)
+        return self._stopped(spec) or await self._lacking() or self.gap_above(spec)
 
     async def _lacking(self) -> Skip | None:
         """Whether something is not to be had that the runbook requires; looked at once."""
@@ -289,7 +289,7 @@ class RunbookRun:
             return Skip(f"{_called(self._stopped_by)} {why}: {self._stopped_by.place}")
         return None
 
-    def _gap_above(self, spec: BlockSpec) -> Skip | None:
+    def gap_above(self, spec: BlockSpec) -> Skip | None:
         """What stands on a block that did not run does not run as if it had."""
         if self.blocked is not None or spec.rules.is_cleanup:
             return None

@@ -92,6 +92,17 @@ class SubRunbooks:
         finally:
             self._open.remove(document)
 
+    def find(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
+        """The runbook that a reference means, read at once; for those who only look.
+
+        :raises RunbookError: if there is none, it can't be read, or it is running already.
+        """
+        path = self._file(context, reference)
+        runbook = self._read(path, _shown(path, self._runtime.settings))
+        self._refuse_recursion(reference, runbook.path, runbook.id)
+        _refuse_many(runbook)
+        return runbook
+
     async def _found(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
         """The runbook that a reference means, read.
 

@@ -98,6 +98,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_matrix_commands", type="bool", default=False, help="let matrices run commands during collection")
     add("--runbook-hosts", action="append", default=[], metavar="HOSTS", help="run once on each host: a,b or @file")
     ini("runbook_hosts", type="linelist", default=[], help="run runbooks once on each of these hosts, one a line")
+    add("--runbook-plan", action="store_true", help="tell what would run where, and run nothing")
+    add("--runbook-plan-json", metavar="FILE", help="the same as JSON; - is standard output")
     add("--runbook-update-checks", action="store_true", help="bring checks files up to date, run nothing")
     add("--runbook-write-checks", action="store_true", help="write checks files for what passed and has none")
     ini(
@@ -134,6 +136,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "runbook: a block of a runbook")
+    if config.getoption("runbook_plan") or config.getoption("runbook_plan_json"):
+        config.option.dist = "no"  # workers have nobody to tell
     paths = config.getini("runbook_paths")
     if paths and config.args_source is not pytest.Config.ArgsSource.ARGS:
         named = [Path(argument) for argument in config.args]

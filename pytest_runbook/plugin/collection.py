@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..context.values import ContextValue, Source
 from ..document.document import items_of
+from ..document.head import Inputs
 from ..document.permissions import refusal_of
 from ..errors import FileError, Place, Refused, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
@@ -92,6 +95,17 @@ class RunbookNode(pytest.Module):
             required.user_properties += properties_of_environment(self.books.settings.environment)
             required.add_marker("runbook")
             yield required
+
+
+def in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
+    """With the host of a cell, and its values."""
+    if node.cell is None:
+        return inputs
+    matrix, host = node.book.matrix if node.book else None, node.cell.host
+    source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
+    values = {name: ContextValue(value, source) for name, value in node.cell.values.items()}
+    where = None if host is None else ContextValue(host.name, Source("hosts", host.place))
+    return replace(inputs, cell=values, host=where)
 
 
 class RunbookModule(RunbookNode):

@@ -14,7 +14,6 @@ import pytest
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import FileStorage, NoStorage
-from ..context.values import ContextValue, Source
 from ..document.document import Document, items_of
 from ..document.head import Inputs
 from ..document.matrix import Cell, cells_of
@@ -29,7 +28,7 @@ from ..sensitive_names import SensitiveNames
 from . import given
 from .asking import Questions
 from .checks_files import ChecksFiles
-from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker
+from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, in_cell, type_marker
 from .engine import Engine
 from .needs import Needs, check_needs, needed_first
 from .order import in_document_order, note_selection
@@ -75,7 +74,12 @@ class RunbookSession:
         self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         reports = Reports(config, self.summary, self.redactor, self.settings.environment, self.running.note_worker)
-        for plugin in (self.running, self.checks_files, reports):
+        plugins: list[object] = [self.running, self.checks_files, reports]
+        if config.getoption("runbook_plan") or config.getoption("runbook_plan_json"):
+            from .plan import Plans  # what nobody else pays for
+
+            plugins.append(Plans(self))
+        for plugin in plugins:
             config.pluginmanager.register(plugin)
 
     # Collection
@@ -173,7 +177,7 @@ class RunbookSession:
         if not isinstance(module, RunbookNode) or module.book is None:
             pytest.fail(f"runbook_document {_ONLY_BLOCKS}", pytrace=False)
         if module.run is None:
-            module.run = self._open_modules[module] = self.run_of(module.book, _in_cell(module, inputs))
+            module.run = self._open_modules[module] = self.run_of(module.book, in_cell(module, inputs))
             self._tell_deselected(module, module.run.document)
         try:
             yield module.run.document
@@ -221,9 +225,16 @@ class RunbookSession:
         selected = {item.spec.id for item in module.selected}
         unselected = [spec.id for spec in document.items if spec.id not in selected]
         self.engine.call(document.fates.update, dict.fromkeys(unselected, "was not selected"))
-        gaps = () if given.flag(self.config, "alone") else unselected
         assert module.run is not None, "it was opened just now"
-        module.run.leave_out({**dict.fromkeys(gaps, _NOT_SELECTED), **module.left_out})
+        module.run.leave_out({**self.gaps(module), **module.left_out})
+
+    def gaps(self, node: RunbookNode) -> dict[str, str]:
+        """What became of the blocks that were not selected, and without which others do not run, by id."""
+        if node.book is None or given.flag(self.config, "alone"):
+            return {}
+        selected = {item.spec.id for item in node.selected}
+        specs = items_of(node.book, self.registry.catalog)
+        return {spec.id: _NOT_SELECTED for spec in specs if spec.id not in selected}
 
     # What it is made of
 
@@ -252,17 +263,6 @@ class RunbookSession:
         """pytest's own lines on how two values differ, those of other plugins included."""
         found = self.config.hook.pytest_assertrepr_compare(config=self.config, op=operator, left=left, right=right)
         return next(([str(line) for line in lines] for lines in found if lines), [])
-
-
-def _in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
-    """With the host of a cell, and its values."""
-    if node.cell is None:
-        return inputs
-    matrix, host = node.book.matrix if node.book else None, node.cell.host
-    source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
-    values = {name: ContextValue(value, source) for name, value in node.cell.values.items()}
-    where = None if host is None else ContextValue(host.name, Source("hosts", host.place))
-    return replace(inputs, cell=values, host=where)
 
 
 def _is_meant_for_us(path: Path) -> bool:

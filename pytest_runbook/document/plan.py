@@ -1,0 +1,438 @@
+"""What would run where, told without touching anything: no connection, no program, no question, no secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..blocks.intent import Intent
+from ..context.items import DocumentVar, DocumentVars
+from ..context.planning import TURNS, Legend, PlanResolver
+from ..context.storage import MemoryStorage
+from ..context.values import ContextValue, Reads, Source
+from ..errors import ContextError, Refused, RunbookError, TemplateError
+from ..execution.children import ChildReference
+from ..execution.context import ExecutionContext
+from ..masking import Redactor
+from ..messages.channel import Silence
+from ..model.effect_limit import EffectLimit
+from ..model.runbook import BlockSpec, Condition, Runbook, type_for_people
+from ..resources.interpreters import find_program
+from ..templates import Expression
+from ..templates.preview import OPEN, NotKnown, is_known, placeholder
+from ..templates.reads import names_under
+from .document import Document
+from .head import Inputs, given_from_outside
+from .permissions import refusal_of
+from .run import RunbookRun
+from .sub_runbooks import SubRunbooks
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+_PLACEHOLDER = re.compile(r"⟨([^⟨⟩]*)⟩")
+_ANY_VARIABLE = re.compile(r"\bvar\.(\w+)")
+Read = Callable[[Path, str], Runbook]
+
+
+class PlanRedactor(Redactor):
+    """Knows no secret by what only stands for it."""
+
+    def add(self, value: str, name: str) -> None:
+        if is_known(value):
+            super().add(value, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedProblem:
+    """What is wrong, where, and what to do about it."""
+
+    message: str
+    place: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBlock:
+    """What one block would do.
+
+    action: run, skip or refuse; why: the reason where it does not run, the condition on which it does.
+    does: its work, rendered as far as it is known. unknown: who gives what is not, by the name that stands there.
+    secrets: the names of those that it reads. sets: the variables that it leaves. limit: its deadline in seconds.
+    blocks: those of the runbook that it runs.
+    """
+
+    number: int
+    name: str
+    type: str
+    place: str
+    action: str
+    why: str | None
+    is_cleanup: bool
+    effects: str
+    effects_reason: str
+    does: str
+    where: str | None
+    limit: float
+    loop: str | None
+    unknown: Mapping[str, str]
+    secrets: tuple[str, ...]
+    sets: tuple[str, ...]
+    problems: tuple[PlannedProblem, ...]
+    blocks: tuple[PlannedBlock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookPlan:
+    """What one runbook would do. limit: the deadline of all its blocks but the clean-ups, in seconds, if it has one."""
+
+    path: str
+    name: str
+    cell: str | None
+    environment: str | None
+    limit: float | None
+    requires: tuple[str, ...]
+    blocks: tuple[PlannedBlock, ...]
+    problems: tuple[PlannedProblem, ...]
+
+    @property
+    def all_problems(self) -> tuple[PlannedProblem, ...]:
+        return (*self.problems, *(problem for block in self.blocks for problem in problems_of_block(block)))
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def problems_of_block(block: PlannedBlock) -> Iterator[PlannedProblem]:
+    """Those of a block, and of the blocks that it runs."""
+    yield from block.problems
+    for inner in block.blocks:
+        yield from problems_of_block(inner)
+
+
+class _PlannedDocument(Document):
+    """A document of which nothing has run: outputs are known when they are there."""
+
+    def output(self, block_id: str) -> Mapping[str, object] | None:
+        raise NotKnown(f"{OPEN}the output{placeholder('')[1:]}", f"the run of block {block_id}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Looks through runbooks.
+
+    read: reads a runbook that another one runs. others: who may give variables that nothing in a file sets.
+    answers_others: who may answer blocks that ask, beside what is known; None: nobody.
+    """
+
+    runtime: Runtime
+    read: Read
+    others: str | None = None
+    answers_others: str | None = None
+
+    def plan(
+        self, runbook: Runbook, inputs: Inputs, *, left_out: Mapping[str, str] | None = None, cell: str | None = None
+    ) -> RunbookPlan:
+        """What a runbook would do. left_out: what became of blocks that are not to run, by id. cell: of its matrix."""
+        settings = self.runtime.settings
+        others = "a runbook that this one needs" if runbook.needs else self.others
+        fixtures = {*runbook.wanted_fixtures, *(name for spec in runbook.blocks for name in spec.rules.fixtures)}
+        legend = Legend(others=others, fixtures=frozenset(fixtures))
+        outside = PlanResolver.of(given_from_outside(runbook, inputs, settings), legend)
+        children = SubRunbooks(self.runtime, inputs, self.read, (runbook,))
+        pages = _Pages(self, runbook, inputs, children, outside, legend, (runbook,), None)
+        blocks, problems = pages.blocks(left_out or {})
+        return RunbookPlan(
+            path=str(runbook.place),
+            name=runbook.name,
+            cell=cell,
+            environment=settings.environment,
+            limit=runbook.timeouts.total,
+            requires=tuple(named.name for named in runbook.requires),
+            blocks=blocks,
+            problems=problems,
+        )
+
+
+class _Pages:
+    """One runbook, looked through from top to bottom."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        runbook: Runbook,
+        inputs: Inputs,
+        children: SubRunbooks,
+        outside: PlanResolver,
+        legend: Legend,
+        lineage: tuple[Runbook, ...],
+        limit: EffectLimit | None,
+    ) -> None:
+        self._planner = planner
+        self._runtime = planner.runtime
+        self._runbook = runbook
+        self._inputs = inputs
+        self._children = children
+        self._legend = legend
+        self._lineage = lineage
+        self.document = _PlannedDocument(
+            runbook,
+            self._runtime,
+            "plan",
+            inputs,
+            Silence(),
+            children,
+            storage=MemoryStorage(),
+            outside=outside,
+            limit=limit,
+        )
+        self._run = RunbookRun(self.document, self._runtime)
+        self._read_names = frozenset(_ANY_VARIABLE.findall(repr(runbook.blocks)))
+
+    def blocks(self, left_out: Mapping[str, str]) -> tuple[tuple[PlannedBlock, ...], tuple[PlannedProblem, ...]]:
+        """All blocks that do work, and what is wrong with what stands between them."""
+        self._run.leave_out(left_out)
+        planned, problems = [], []
+        told: set[str] = set()
+        for spec in self._runbook.blocks:
+            if self.document.number(spec):
+                block = self._block(spec, left_out.get(spec.id))
+                error = self.document.context_error_above(spec.id)
+                if error is not None and str(error) not in told:
+                    told.add(str(error))
+                    problems.append(self._problem(error, spec))
+                planned.append(block)
+            elif self._planner.answers_others is not None and spec.type == "local-var":
+                self._leave(spec, [str(spec.props.get("name"))], self._planner.answers_others)
+        return tuple(sorted(planned, key=lambda block: block.number)), tuple(problems)
+
+    def _block(self, spec: BlockSpec, fate: str | None) -> PlannedBlock:
+        document, runtime = self.document, self._runtime
+        behavior = document.behavior(spec.id)
+        limit = runtime.block_limit(self._runbook, spec)
+        problems: list[PlannedProblem] = []
+        intent, effect_level, effect_reason = Intent(), "", ""
+        inner: tuple[PlannedBlock, ...] = ()
+        refusal = refusal_of(self._runbook, spec, runtime.settings)
+        context = document.execution_context(spec.id, limit)
+        if behavior is not None and document.context_error_above(spec.id) is None:
+            try:
+                context.resolver = document.in_scope(spec, context.resolver)
+                effect = behavior.effects(context)
+                effect_level, effect_reason = str(effect.level), effect.reason
+                if effect.level.exceeds(context.limit.level):
+                    refusal = refusal or Refused(f"{context.limit.whose}: {effect.reason}")
+                intent = behavior.plan(context)
+                for url in filter(is_known, intent.urls):
+                    runtime.resources.allowed.check_url(url)
+            except Refused as error:
+                refusal = refusal or error
+            except NotKnown as unknown:
+                intent = Intent(does=f"{unknown.text} ({unknown.by})")
+            except RunbookError as error:
+                problems.append(self._problem(error, spec))
+            problems += self._faults(spec, context, intent)
+        action, why = self._action(spec, fate, refusal)
+        if action == "run" and intent.path is not None:
+            inner = self._inner(spec, context, intent.path, problems)
+        sets = self._sets(spec)
+        if action == "run":
+            why = self._condition(spec, context)
+            self._leave(spec, sets, document.label(spec))
+        elif refusal is not None or spec.rules.skip is not None:
+            self._run.leave_out({spec.id: "is refused" if refusal else "is skipped"})
+        texts = "\n".join((intent.does, intent.where or "", *(problem.message for problem in problems)))
+        names = dict.fromkeys(_PLACEHOLDER.findall(texts))
+        secrets = self._secrets(spec, names)
+        return PlannedBlock(
+            number=document.number(spec),
+            name=spec.name,
+            type=type_for_people(spec.type),
+            place=str(spec.place),
+            action=action,
+            why=why,
+            is_cleanup=spec.rules.is_cleanup,
+            effects=effect_level,
+            effects_reason=effect_reason,
+            does=intent.does,
+            where=intent.where,
+            limit=limit.seconds,
+            loop=_loop(spec),
+            unknown=self._unknown(names),
+            secrets=secrets,
+            sets=tuple(sets),
+            problems=tuple(problems) if action == "run" else (),
+            blocks=inner,
+        )
+
+    def _unknown(self, names: Mapping[str, None]) -> Mapping[str, str]:
+        """Who gives what is not known, as far as that is not said by its name."""
+        givers = {name: self._legend.givers.get(name, "the run") for name in names if not name.startswith("secret.")}
+        return {name: giver for name, giver in givers.items() if giver != TURNS}
+
+    def _action(self, spec: BlockSpec, fate: str | None, refusal: Refused | None) -> tuple[str, str | None]:
+        """What becomes of it, and why."""
+        if fate is not None:
+            return "skip", fate
+        if spec.rules.skip is not None:
+            return "skip", spec.rules.skip.reason
+        if refusal is not None:
+            return "refuse", refusal.message
+        gap = self._run.gap_above(spec)
+        return ("run", None) if gap is None else ("skip", gap.reason)
+
+    def _condition(self, spec: BlockSpec, context: ExecutionContext) -> str | None:
+        """On what it hangs whether it runs, as far as that is open."""
+        condition = spec.rules.when
+        if condition is None:
+            return None
+        explanation = Expression(condition.source).explain(context.resolver.names(Reads()))
+        if explanation.error is not None:
+            return f"when {condition.source}"
+        return f"when {condition.source}: {'true' if explanation.holds else 'false, as things are'}"
+
+    def _faults(self, spec: BlockSpec, context: ExecutionContext, intent: Intent) -> Iterator[PlannedProblem]:
+        """What is wrong beside what its behaviour says."""
+        if intent.problem is not None and self._planner.answers_others is None:
+            yield PlannedProblem(message=intent.problem, place=str(spec.place), hint=intent.hint)
+        program, env = intent.program, context.resolver.program_env()
+        if program is not None and not _is_here(program, Path(context.resolver.cwd), env.get("PATH")):
+            hint = "install it, or map it to another one: --runbook-interpreter"
+            yield PlannedProblem(message=f"there is no {program} here", place=str(spec.place), hint=hint)
+        names = context.resolver.names(Reads())
+        own = {capture.name for capture in spec.rules.captures}
+        for condition in _conditions(spec):
+            for name in sorted(names_under("var", condition.source, is_expression=True) or ()):
+                if name not in own and self._is_undefined(names, name):
+                    error = TemplateError(f"var.{name} is undefined", name=f"var.{name}", place=condition.place)
+                    yield self._problem(self.document.explained(error, spec), spec)
+
+    @staticmethod
+    def _is_undefined(names: Mapping[str, object], name: str) -> bool:
+        try:
+            variables = names["var"]
+            assert isinstance(variables, Mapping), "it is a namespace"
+            variables[name]
+        except KeyError:
+            return True
+        except NotKnown:
+            return False
+        return False
+
+    def _sets(self, spec: BlockSpec) -> list[str]:
+        """The variables that it leaves, as far as its file says so."""
+        named = [capture.name for capture in spec.rules.captures]
+        variable = spec.props.get("outputVariable")
+        named += [variable] if isinstance(variable, str) and variable and is_known(variable) else []
+        if spec.type == "dropdown" and isinstance(spec.props.get("name"), str):
+            named.append(str(spec.props["name"]))
+        written = (name for name in sorted(self._read_names) if name not in named and spec.may_set(name))
+        is_exporting = spec.props.get("exportVars") is True
+        exported = (name for name in sorted(self._read_names) if is_exporting and self._is_open(spec, name))
+        return list(
+            dict.fromkeys((*named, *written, *(name for name in sorted(exported) if self._is_open(spec, name))))
+        )
+
+    def _is_open(self, spec: BlockSpec, name: str) -> bool:
+        return name not in self.document.resolver_above(spec.id).vars
+
+    def _leave(self, spec: BlockSpec, names: list[str], by: str) -> None:
+        """Let the blocks below see that it will set these variables, where they do not know them already."""
+        passive = self.document.declared_variables(spec.id)
+        values = tuple(
+            DocumentVar(name, ContextValue(placeholder(f"var.{name}"), Source(by, spec.place)))
+            for name in names
+            if name not in passive
+        )
+        for value in values:
+            self._legend.givers[f"var.{value.name}"] = f"{by} ({spec.place})"
+        if values:
+            self.document.update_active_context(spec.id, lambda left: left.insert(DocumentVars(values)))
+
+    def _inner(
+        self, spec: BlockSpec, context: ExecutionContext, path: str, problems: list[PlannedProblem]
+    ) -> tuple[PlannedBlock, ...]:
+        """The blocks of the runbook that it runs."""
+        if not is_known(path) or not isinstance(context.resolver, PlanResolver):
+            return ()
+        try:
+            runbook = self._children.find(context, ChildReference(path=path, uri="", id="", name=""))
+        except RunbookError as error:
+            problems.append(self._problem(error, spec))
+            return ()
+        lineage = (*self._lineage, runbook)
+        children = SubRunbooks(self._runtime, self._inputs, self._planner.read, lineage)
+        pages = _Pages(
+            self._planner, runbook, self._inputs, children, context.resolver, self._legend, lineage, context.limit
+        )
+        blocks, faults = pages.blocks({})
+        problems += faults
+        if pages.gap is not None:
+            self._run.leave_out({spec.id: f"is not whole: {pages.gap}"})
+        return blocks
+
+    @property
+    def gap(self) -> str | None:
+        return self._run.gap
+
+    def _secrets(self, spec: BlockSpec, names: Mapping[str, None]) -> tuple[str, ...]:
+        """The names of the secrets that it reads, or that stand in what others declare for it."""
+        read = {name.removeprefix("secret.") for name in names if name.startswith("secret.")}
+        for text in _texts((spec.props, spec.rules)):
+            read |= names_under("secret", text) or frozenset()
+        return tuple(sorted(read))
+
+    def _problem(self, error: RunbookError, spec: BlockSpec) -> PlannedProblem:
+        cause = error.__cause__
+        if isinstance(error, TemplateError):
+            error = self.document.explained(error, spec)
+        elif isinstance(error, ContextError) and isinstance(cause, TemplateError):
+            error = replace_hint(error, self.document.explained(cause, spec).hint)
+        place = error.place or spec.place
+        return PlannedProblem(message=error.message, place=str(place), hint=error.hint)
+
+
+def replace_hint(error: ContextError, hint: str | None) -> ContextError:
+    """The same error with another hint."""
+    told = error.located()
+    told.hint = hint
+    return told
+
+
+def _is_here(program: str, cwd: Path, path: str | None) -> bool:
+    return not is_known(program) or find_program(program, cwd=cwd, path=path) is not None
+
+
+def _conditions(spec: BlockSpec) -> Iterator[Condition]:
+    rules = spec.rules
+    yield from (*rules.assertions, *rules.warnings, *(capture.expression for capture in rules.captures))
+    if rules.when is not None:
+        yield rules.when
+    if rules.loop is not None and isinstance(rules.loop.over, Condition):
+        yield rules.loop.over
+
+
+def _loop(spec: BlockSpec) -> str | None:
+    loop = spec.rules.loop
+    if loop is None:
+        return None
+    over = loop.over
+    return f"for each {loop.name} of {over.source if isinstance(over, Condition) else over}"
+
+
+def _texts(said: object) -> Iterator[str]:
+    """Every text in something that a file says."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, Mapping):
+        for value in said.values():
+            yield from _texts(value)
+    elif isinstance(said, list | tuple):
+        for value in said:
+            yield from _texts(value)
+    elif hasattr(said, "__dataclass_fields__"):
+        for name in said.__dataclass_fields__:
+            yield from _texts(getattr(said, name))

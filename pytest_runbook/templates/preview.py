@@ -1,0 +1,89 @@
+"""Templates as far as they can be rendered before anything runs: what is not known yet stands there by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from jinja2 import nodes
+
+from ..errors import RunbookError
+from .renderer import Renderer
+from .source import source_of
+from .syntax import is_template, parse_template
+
+OPEN, CLOSE = "⟨", "⟩"
+Tell = Callable[[str, str], object]
+"""Is told a name that stands for something unknown, and who will give it."""
+
+
+class NotKnown(RunbookError):
+    """A value that only the run itself gives.
+
+    text: what stands for it: ``⟨var.version⟩``, or a text in which that is. by: who gives it.
+    """
+
+    def __init__(self, text: str, by: str) -> None:
+        super().__init__(f"{text} is known when it runs: {by}")
+        self.text = text
+        self.by = by
+
+
+def placeholder(name: str) -> str:
+    return f"{OPEN}{name}{CLOSE}"
+
+
+def is_known(text: str) -> bool:
+    """True if nothing in it stands for something unknown."""
+    return OPEN not in text
+
+
+def preview(text: str, names: Mapping[str, object], tell: Tell) -> str:
+    """The text rendered as far as that is possible. names: of them, those that are unknown raise `NotKnown`.
+
+    :raises TemplateError: if it is no valid template, or uses something undefined.
+    """
+    if not is_template(text):
+        return text
+    renderer = _PreviewRenderer(names, tell)
+    tree = parse_template(text)
+    with renderer.guarded():
+        return renderer.captured(lambda: renderer.run(tree.body))
+
+
+class _PreviewRenderer(Renderer):
+    """Prints the name of what is unknown in its place, and goes on."""
+
+    def __init__(self, names: Mapping[str, object], tell: Tell) -> None:
+        super().__init__(names, forbid_empty=False, printed=lambda text: None)
+        self._tell = tell
+
+    def run(self, body: Sequence[nodes.Node]) -> None:
+        for node in body:
+            parts = [nodes.Output([part]) for part in node.nodes] if isinstance(node, nodes.Output) else [node]
+            for part in parts:
+                part.set_lineno(node.lineno)
+                self._run_one(part)
+
+    def _run_one(self, node: nodes.Node) -> None:
+        try:
+            super().run([node])
+        except NotKnown as unknown:
+            self._print(self._shown(node, unknown))
+            for name in node.find_all(nodes.Name):
+                if name.ctx == "store":
+                    self.scope[name.name] = placeholder(name.name)
+                    self._tell(name.name, unknown.by)
+
+    def _shown(self, node: nodes.Node, unknown: NotKnown) -> str:
+        """What is printed: a value that is asked for as it is by its own name, all else by the whole expression."""
+        match node:
+            case nodes.Output(nodes=[nodes.Getattr(node=nodes.Name()) | nodes.Getitem(node=nodes.Name())]):
+                return unknown.text
+            case nodes.Output(nodes=[part]):
+                source = source_of(part)
+            case nodes.Assign() | nodes.AssignBlock():
+                return ""
+            case _:
+                source = f"% {type(node).__name__.lower()} ... %"
+        self._tell(source, unknown.by)
+        return placeholder(source)
