@@ -40,8 +40,7 @@ class Http(BlockBehavior):
 
     def plan(self, context: ExecutionContext) -> Intent:
         url, via = context.require("url").strip(), via_of(context)
-        where = "local" if via is None else f"via {via}"
-        return Intent(does=f"{self._method()} {url}", where=where, urls=(url,))
+        return Intent(does=f"{self._method()} {url}", where=None if via is None else f"via {via}", urls=(url,))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:

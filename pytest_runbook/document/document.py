@@ -8,7 +8,7 @@ runs sees the snapshot that it was started with.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -172,6 +172,11 @@ class Document:
     def final_variables(self) -> dict[str, object]:
         """The variables as they stand below the last block."""
         return {name: value.value for name, value in self._fold.to(len(self._fold.stations)).vars.items()}
+
+    @property
+    def secrets(self) -> Container[object]:
+        """The names of the secrets that are declared."""
+        return self._secrets
 
     def declared_variables(self, block_id: str) -> frozenset[str]:
         """The variables that a block declares without being run."""

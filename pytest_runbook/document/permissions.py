@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from ..context.resolver import ContextResolver
 from ..errors import ContextError, NotTried, Refused, RunbookError, TemplateError
@@ -42,14 +42,22 @@ def secrets_of(required: Iterable[Named]) -> Sequence[str]:
 def lacking(required: Iterable[Named], resolver: ContextResolver) -> RunbookError | None:
     """What is wrong if something that is required is not to be had. resolver: what the first block sees."""
     for named in required:
-        root, _, name = named.name.partition(".")
-        if root == "secret" and name not in resolver.secrets:
-            hint = f"declare it: secrets: {{{name}: {{env: {name}}}}}"
-            return ContextError(f"requires: there is no secret {name}", place=named.place, hint=hint)
+        undeclared = undeclared_secret(named, resolver.secrets)
+        if undeclared is not None:
+            return undeclared
         why = _why_missing(resolver, named.name)
         if why is not None:
             return NotTried(f"requires {named.name}: {why}: {named.place}", place=named.place)
     return None
+
+
+def undeclared_secret(named: Named, secrets: Container[object]) -> ContextError | None:
+    """What is wrong if a secret is required that nobody declares."""
+    root, _, name = named.name.partition(".")
+    if root != "secret" or name in secrets:
+        return None
+    hint = f"declare it: secrets: {{{name}: {{env: {name}}}}}"
+    return ContextError(f"requires: there is no secret {name}", place=named.place, hint=hint)
 
 
 def _why_missing(resolver: ContextResolver, dotted: str) -> str | None:

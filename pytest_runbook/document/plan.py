@@ -26,7 +26,7 @@ from ..templates.preview import OPEN, NotKnown, is_known, placeholder
 from ..templates.reads import names_under
 from .document import Document
 from .head import Inputs, given_from_outside
-from .permissions import refusal_of
+from .permissions import refusal_of, undeclared_secret
 from .run import RunbookRun
 from .sub_runbooks import SubRunbooks
 
@@ -145,6 +145,8 @@ class Planner:
         children = SubRunbooks(self.runtime, inputs, self.read, (runbook,))
         pages = _Pages(self, runbook, inputs, children, outside, legend, (runbook,), None)
         blocks, problems = pages.blocks(left_out or {})
+        undeclared = (undeclared_secret(named, pages.document.secrets) for named in runbook.requires)
+        problems = (*(_told(error) for error in undeclared if error is not None), *problems)
         return RunbookPlan(
             path=str(runbook.place),
             name=runbook.name,
@@ -329,7 +331,7 @@ class _Pages:
         named += [variable] if isinstance(variable, str) and variable and is_known(variable) else []
         if spec.type == "dropdown" and isinstance(spec.props.get("name"), str):
             named.append(str(spec.props["name"]))
-        written = (name for name in sorted(self._read_names) if name not in named and spec.may_set(name))
+        written = (name for name in sorted(self._read_names) if spec.may_set(name) and _writes(spec, name))
         is_exporting = spec.props.get("exportVars") is True
         exported = (name for name in sorted(self._read_names) if is_exporting and self._is_open(spec, name))
         return list(
@@ -395,11 +397,20 @@ class _Pages:
         return PlannedProblem(message=error.message, place=str(place), hint=error.hint)
 
 
+def _told(error: RunbookError) -> PlannedProblem:
+    return PlannedProblem(message=error.message, place=str(error.place), hint=error.hint)
+
+
 def replace_hint(error: ContextError, hint: str | None) -> ContextError:
     """The same error with another hint."""
     told = error.located()
     told.hint = hint
     return told
+
+
+def _writes(spec: BlockSpec, name: str) -> bool:
+    """True if its code holds what sets that variable, as far as one can see."""
+    return re.search(rf"\b{re.escape(name)}(=|<<)", str(spec.props.get("code"))) is not None
 
 
 def _is_here(program: str, cwd: Path, path: str | None) -> bool:

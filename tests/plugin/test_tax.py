@@ -13,7 +13,7 @@ LOADED = """
         print("LOADED", *sorted(name for name in sys.modules if name.startswith("pytest_runbook")))
         print("OTHERS", *sorted(set(sys.modules) & {"yaml", "jinja2", "anyio", "psutil", "asyncio"}))
     """
-ORDERS = {"runbook_update_checks", "runbook_write_checks"}
+ORDERS = {"runbook_plan", "runbook_plan_json", "runbook_update_checks", "runbook_write_checks"}
 """Options that are no settings: they have something done once."""
 
 QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:rerunfailures", "-s")
