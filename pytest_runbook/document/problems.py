@@ -74,7 +74,8 @@ def _connection_problems(spec: BlockSpec, connections: Mapping[str, Connection])
     if name not in fitting:
         message, hint = unknown(f"connection of {spec.type} blocks", name, fitting)
         hint = hint if fitting else f"connections: {{{name}: {{{spec.type}: URI}}}}"
-        yield FileError(message, place=spec.place_of("connection"), block=spec.label, hint=hint)
+        place = spec.checks_place or spec.place_of("connection")
+        yield FileError(message, place=place, block=spec.label, hint=hint)
 
 
 def _conditions(spec: BlockSpec) -> Iterator[Condition]:

@@ -36,7 +36,7 @@ from .tree import LocatedDict, LocatedList
 
 SUFFIXES = (".checks.yaml", ".checks.yml")
 CHECKS_KEYS: Mapping[str, Reader] = {key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("version", "name")}
-ENTRY_KEYS = ("id", "code", *RULES, *SCOPE)
+ENTRY_KEYS = ("id", "code", "connection", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
@@ -291,6 +291,8 @@ class _Checks:
         rules = block_rules(section, self._catalog.atuin(spec.type), self._keys(section), base=spec.rules)
         if "code" in section.values:
             self._check_code(section, self._written[index])
+        if "connection" in section.values:
+            spec = self._connected(section, spec)
         if rules.is_cleanup:
             check_if_started(section, rules, self._items)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
@@ -304,9 +306,16 @@ class _Checks:
             elif self._catalog.plain(key):
                 hint = "a checks file says what must hold of a block, not what it does"
                 section.fault(key, f"{key} can't be said of a block of another program", hint)
-            elif key not in ("id", "code"):
+            elif key not in ENTRY_KEYS:
                 unknown_block_key(section, key, ENTRY_KEYS)
         return keys
+
+    def _connected(self, section: Section, spec: BlockSpec) -> BlockSpec:
+        """The block with the name of a connection in place of its own URI."""
+        if "connection" not in spec.props:
+            section.fault("connection", f"{spec.type} blocks have no connection", "blocks that run SQL have")
+            return spec
+        return replace(spec, props={**spec.props, "connection": section.text("connection")})
 
     def _check_code(self, section: Section, spec: BlockSpec) -> None:
         """Note that a block is not the one for which its check was written."""

@@ -174,6 +174,7 @@ _HELP: Mapping[str, str] = {
     "effects": "what it does to the world at most: read, write or destructive",
     "defaults": "what holds for each block that says nothing else",
     "runbook": "the runbook that this is for: its name, or a list of names",
+    "connection": "one of the file's connections, in place of the block's own uri",
     "code": "the SHA-256 of the block for which the check was written: a change is told",
     "require": "blocks that must have passed, or the file fails",
     "needs": "runbooks that run first, once in a session, and hand over their variables",
@@ -261,7 +262,7 @@ def _defaults(*texts: str) -> Schema:
 def _entry_value(key: str) -> Schema:
     if key in RULES:
         return _rule(key)
-    return {"id": _SCALAR, "code": _TEXT}[key] if key not in SCOPE else _READERS[SCOPE[key]]
+    return {"id": _SCALAR, "code": _TEXT, "connection": _TEXT}[key] if key not in SCOPE else _READERS[SCOPE[key]]
 
 
 def _block(catalog: BlockCatalog) -> Schema:
