@@ -37,7 +37,7 @@ from ..execution.lifecycle import BlockRunner, Limit
 from ..execution.trial import Trial
 from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
-from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, PromptAnswer
+from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
 from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Effects, Given, Runbook, type_for_people
@@ -92,6 +92,7 @@ class Document:
         self._limit = EffectLimit.of_run(runtime.settings.effects) if limit is None else limit
         self._running: dict[str, ExecutionHandle] = {}
         self._told: dict[str, ResolvedContext] = {}
+        self._states: dict[str, Mapping[str, object]] = {}
         self._seen: set[str] = set()
         self._fixtures: Values = {} if outside is None else outside.fixtures
         self._fold = Fold(self._first_resolver, self._declared)
@@ -162,6 +163,10 @@ class Document:
         item = self._fold.stations[index].active.get(BlockExecutionOutput)
         return None if item is None else item.fields
 
+    def state(self, block_id: str) -> Mapping[str, object]:
+        """What a block shows of itself: its options, how far it is; empty if that is nothing."""
+        return self._states.get(block_id, {})
+
     def label(self, spec: BlockSpec) -> str:
         """How people call a block: ``block 3 "Build"``, counted as in reports; one that does no work has no number."""
         number = self.number(spec)
@@ -201,6 +206,7 @@ class Document:
         self._load(runbook, len(runbook.blocks) if changed is None else changed)
         for block_id in before[1] - self._index.keys():
             self._told.pop(block_id, None)
+            self._states.pop(block_id, None)
             self._delete_stored(before[0], block_id)
         if changed is None:
             return None
@@ -247,8 +253,14 @@ class Document:
             self._channel.send(BlockExecutionOutputChanged(block_id))
             self._refold(index)
 
+    def show_state(self, block_id: str, state: Mapping[str, object]) -> None:
+        """Show something of a block itself, which takes the place of what it showed before."""
+        self._states[block_id] = state
+        self._channel.send(BlockStateChanged(block_id, state))
+
     def reset(self) -> None:
-        """Take away what any block left, outputs included."""
+        """Take away what any block left or shows, outputs included."""
+        self._states.clear()
         for station in self._fold.stations:
             if len(station.active):
                 station.active = BlockContext()
@@ -256,6 +268,13 @@ class Document:
         self.fates.clear()
         self._storage.delete_for_document(self._kept_as)
         self.rebuild_contexts()
+
+    def set_answers(self, answers: Values) -> None:
+        """Take other answers in the place of the strongest of `Inputs`; who reads them sees the new ones at once."""
+        given = self._marking.values("answer", answers)
+        self._inputs = replace(self._inputs, answers=(given, *self._inputs.answers[1:]))
+        self._load(self.runbook, 0)
+        self._tell_contexts(0)
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
         """Give templates further fixture values."""

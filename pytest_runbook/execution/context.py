@@ -20,7 +20,6 @@ from ..masking import Redactor, StreamRedactor
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import (
     BlockOutput,
-    BlockStateChanged,
     ClientPrompt,
     InputKind,
     Lifecycle,
@@ -47,6 +46,8 @@ class ContextStore(Protocol):
     def update_passive_context(self, block_id: str, change: ContextChange) -> None: ...
 
     def clear_active_context(self, block_id: str) -> None: ...
+
+    def show_state(self, block_id: str, state: Mapping[str, object]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -251,7 +252,7 @@ class ExecutionContext:
 
     def set_state(self, state: Mapping[str, object]) -> None:
         """Show something of the block itself."""
-        self.channel.send(BlockStateChanged(self.spec.id, self._masked(state)))
+        self.store.show_state(self.spec.id, self._masked(state))
 
     def emit_event(self, kind: EventKind, data: Mapping[str, object]) -> None:
         """Tell everybody who watches the run."""

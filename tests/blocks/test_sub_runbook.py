@@ -456,7 +456,9 @@ def test_its_blocks_keep_their_own_limit_where_that_is_shorter(tmp_path: Path) -
 
 
 def test_a_read_only_run_asks_its_blocks_one_by_one(tmp_path: Path) -> None:
-    books(tmp_path, child="blocks: [{name: A, script: touch ran}, {name: B, script: echo read, effects: read}]\n")
+    books(
+        tmp_path, child="blocks: [{name: A, script: touch ran, below: run}, {name: B, script: echo, effects: read}]\n"
+    )
     settings = Settings(root=tmp_path, invocation=tmp_path, effects=Effects.READ)
     book = ran(tmp_path, CALL, settings=settings)
 

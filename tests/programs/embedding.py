@@ -250,6 +250,8 @@ def edited(document: Document, folder: Path) -> list[str]:
     document.put_document(load_runbook(folder / "a.runbook.yaml", catalog=registry().catalog))
     document.rebuild_contexts()
     final = document.final_context()
+    assert document.state(block_id) == {}
+    document.set_answers({"pause#1": ContextValue("continue", Source("the window"))})
     document.reset()
     assert document.resolved_context(block_id).cwd
     above = [spec.id for spec in document.above(block_id)]
