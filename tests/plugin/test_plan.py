@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,3 +302,15 @@ def test_environments_and_requirements_are_told(project: Project) -> None:
             "  PROBLEM  requires: there is no secret X  a.runbook.yaml:2",
         ]
     )
+
+
+def test_the_page_shows_what_is_printed(project: Project) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
+    book, shown = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("yaml", "text"))
+    assert book is not None
+    assert shown is not None
+    project.write("deploy.runbook.yaml", book[1])
+
+    result = project.run("--runbook-plan", "-q", ".")
+
+    assert shown[1] in "\n".join(result.outlines) + "\n"
