@@ -20,7 +20,7 @@ from ..execution.result import BlockResult, Outcome
 from ..model.runbook import type_for_people
 from ..text import escape_controls
 from .failure import FailurePicture, again, picture_of_block, picture_of_file
-from .properties import properties_of_environment, properties_of_refusal, properties_of_result, properties_of_spec
+from .properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..document.matrix import Cell
@@ -271,7 +271,7 @@ class BlockItem(RunbookItem):
         assert book is not None, "it was collected"
         self.refusal = refusal_of(book, self.spec, self.node.books.settings)
         if self.refusal is not None:
-            self.user_properties += properties_of_refusal(self.refusal)
+            self.user_properties += properties_of_kind(self.refusal.kind)
             pytest.skip(escape_controls(self.refusal.message))
 
     def runtest(self) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import Refused
-from ..execution.result import BlockResult
+from ..errors import Refused, UnreachableBefore
+from ..execution.result import BlockResult, Outcome
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
 
 BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"
+FIXTURE = "fixture"
+"""The kind of what broke around a block, in other people's set-ups and tear-downs."""
 Properties = list[tuple[str, object]]
 
 
@@ -33,9 +35,14 @@ def properties_of_result(result: BlockResult) -> Properties:
         "runbook_exit_code": result.exit_code,
         "runbook_attempts": result.attempts,
         "runbook_seconds": round(result.seconds, 3),
-        FAILURE_KIND: result.kind,
+        FAILURE_KIND: result.kind if _is_told(result) else None,
     }
     return _properties(known)
+
+
+def _is_told(result: BlockResult) -> bool:
+    """A block that was not tried has a kind where that says more than its reason."""
+    return result.outcome is Outcome.FAILED or result.kind in (Refused.kind, UnreachableBefore.kind)
 
 
 def properties_of_environment(name: str | None) -> Properties:
@@ -43,9 +50,14 @@ def properties_of_environment(name: str | None) -> Properties:
     return _properties({"runbook_environment": name})
 
 
-def properties_of_refusal(refusal: Refused) -> Properties:
-    """Why it is not."""
-    return _properties({FAILURE_KIND: refusal.kind})
+def properties_of_kind(kind: str) -> Properties:
+    """Which kind of failure it is, or why nothing was tried."""
+    return _properties({FAILURE_KIND: kind})
+
+
+def kind_in(properties: Properties) -> str | None:
+    """The kind among these; None if there is none."""
+    return next((str(value) for name, value in properties if name == FAILURE_KIND), None)
 
 
 def _properties(known: Mapping[str, object]) -> Properties:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from ..errors import Place, RunbookError
+from ..errors import InternalError, Place, RunbookError
 from ..execution.result import BlockResult, Outcome
 from ..masking import Redactor
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
-from .collection import BlockItem
+from .collection import BlockItem, RunbookItem, UnreadableItem
 from .failure import FailurePicture, is_cut, picture_of_error
+from .properties import FIXTURE, kind_in, properties_of_kind
 from .summary import Summary
 
 WIRE_KEY = "runbook"
@@ -48,6 +49,8 @@ class Reports:
             report.longrepr = picture_of_error(call.excinfo.value)
         if isinstance(item, BlockItem) and item.refusal is not None and report.skipped:
             report.longrepr = _skip_at(item.spec, item.refusal.message)
+        if report.failed and isinstance(item, RunbookItem | UnreadableItem):
+            _tell_kind(report, item, call)
         if self._environment is not None and isinstance(report.longrepr, FailurePicture):
             report.longrepr.add_environment(self._environment)
         self._mask(report)
@@ -109,6 +112,17 @@ class Reports:
             crash = getattr(report.longrepr, "reprcrash", None)
             place = None if crash is None else Place(crash.path, crash.lineno)
             report.longrepr = FailurePicture(redact(text), redact(getattr(crash, "message", "")), place)  # type: ignore[assignment]  # it quacks like one of pytest's
+
+
+def _tell_kind(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Say of every failure of ours which kind it is; the report of the tear-down is the one that JUnit reads."""
+    if call.excinfo is None or kind_in(report.user_properties) is not None:
+        return
+    error = call.excinfo.value
+    ours = error.kind if isinstance(error, RunbookError) else None
+    found = properties_of_kind(ours or (InternalError.kind if call.when == "call" else FIXTURE))
+    item.user_properties += found
+    report.user_properties += found
 
 
 def _shape(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> None:

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Refused, Unreachable
 from ..masking import Redactor
 from ..text import escape_controls
-from .properties import BLOCK_ID, FAILURE_KIND
+from .properties import BLOCK_ID, kind_in
+
+MOST_REASONS = 5
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +27,9 @@ class Summary:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._outcomes: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
         self._refused = 0
+        self._reasons: Counter[str] = Counter()
         self._prose_only: set[str] = set()
         self._notes: dict[str, None] = {}
         self._uncleaned: dict[str, None] = {}
@@ -39,10 +44,20 @@ class Summary:
 
     def count(self, report: pytest.TestReport) -> None:
         """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
-        is_ours = any(name == BLOCK_ID for name, _ in report.user_properties)
-        if is_ours and (report.when == "call" or (report.when == "setup" and not report.passed)):
-            self._refused += (FAILURE_KIND, "refused") in report.user_properties
-            self._outcomes["failed" if hasattr(report, "wasxfail") else report.outcome] += 1
+        kind = kind_in(report.user_properties)
+        if report.failed and kind is not None:
+            self._kinds[kind] += 1
+        is_block = any(name == BLOCK_ID for name, _ in report.user_properties)
+        if is_block and (report.when == "call" or (report.when == "setup" and not report.passed)):
+            self._count_block(report, kind)
+
+    def _count_block(self, report: pytest.TestReport, kind: str | None) -> None:
+        is_expected = hasattr(report, "wasxfail")
+        is_tried = not report.skipped or (is_expected and kind != Unreachable.kind)
+        self._outcomes["failed" if is_expected and is_tried else report.outcome] += 1
+        if not is_tried:
+            self._refused += kind == Refused.kind
+            self._reasons[_reason(report)] += 1
 
     def note_book(self, book: Runbook, *, has_items: bool) -> None:
         if not has_items:
@@ -109,12 +124,23 @@ class Summary:
         unmaskable = sorted(self._unmaskable | self._redactor.unmaskable)
         if unmaskable:
             lines.append(f"too short or too common to be masked in reports: {', '.join(unmaskable)}")
+        if self._kinds:
+            kinds = sorted(self._kinds.items(), key=lambda item: (-item[1], item[0]))
+            lines.append(f"failures: {', '.join(f'{count} {kind}' for kind, count in kinds)}")
         if self._refused:
             lines.append(f"refused: {_count(self._refused, 'block')} that may not run here")
         if self.ran_nothing:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
+            lines += [f"  {count} x {reason}" for reason, count in self._reasons.most_common(MOST_REASONS)]
         lines += self._uncleaned
         return [escape_controls(line) for line in lines]
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why it was skipped."""
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(getattr(report, "wasxfail", "") or "unknown")
 
 
 def _in(cell: str | None) -> str:
