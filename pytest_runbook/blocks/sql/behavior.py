@@ -31,6 +31,7 @@ from .results import QueryResult, SqlResult, StatementResult, message, now, sql_
 from .rows import Convert, Converters, Layout, Rows, column_names
 from .statements import Statement, gives_rows, split
 
+SCALARS_ALONE = "a parameter is a text, a number, true, false or null; a list goes as JSON: '{{ list | tojson }}'"
 SHOWN_ROWS = 20
 SHOWN_CELL = 200
 SHOWN_STATEMENT = 2000

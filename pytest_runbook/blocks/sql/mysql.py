@@ -19,7 +19,7 @@ from pymysql.err import MySQLError, OperationalError
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ..query import connection_name
-from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
+from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
 from .mysql_values import CONVERTERS, DECODERS, is_boolean, truth
 from .parameters import Params, formatted
 from .rows import Converters
@@ -163,7 +163,8 @@ class MysqlSession(SqlSession):
             raise _refused(error, lost=self.is_spoilt) from error
         except (UnicodeError, TypeError) as error:
             self.is_spoilt = True
-            raise BlockFailed(f"the statement can't be sent, or its rows not read: {error}") from error
+            hint = SCALARS_ALONE if "parameter" in str(error) else None
+            raise BlockFailed(f"the statement can't be sent, or its rows not read: {error}", hint=hint) from error
         except BaseException:
             self.is_spoilt = True
             await self._kill()

@@ -17,7 +17,7 @@ from ...masking import MASK
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .parameters import Params, numbered
-from .postgres_values import CODECS, CONVERTERS, character, fitted
+from .postgres_values import CODECS, CONVERTERS, character, fitted, is_read_by_the_server
 from .rows import Converters
 from .statements import Statement
 
@@ -82,7 +82,11 @@ class PostgresSession(SqlSession):
     async def _run(self, statement: Statement, params: Params) -> Answer:
         text, values = numbered(statement, params)
         prepared = await self._connection.prepare(text, name="")
-        arguments = fitted(values, [parameter.name for parameter in prepared.get_parameters()])
+        parameters = prepared.get_parameters()
+        arguments = fitted(values, [parameter.name for parameter in parameters])
+        if any(map(is_read_by_the_server, arguments, parameters)):
+            arguments = [await self._read(*each) for each in zip(arguments, parameters, strict=True)]
+            prepared = await self._connection.prepare(text, name="")
         rows = await prepared.fetch(*arguments)
         attributes = prepared.get_attributes()
         if attributes:
@@ -90,6 +94,13 @@ class PostgresSession(SqlSession):
             columns = [attribute.name for attribute in attributes]
             return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), converts=converts)
         return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
+
+    async def _read(self, value: object, parameter: asyncpg.Type) -> object:
+        """A parameter as the driver takes it, where it is a text that the driver can't read: an interval, a range."""
+        if not is_read_by_the_server(value, parameter):
+            return value
+        schema, name = (part.replace('"', '""') for part in (parameter.schema, parameter.name))
+        return await self._connection.fetchval(f'SELECT $1::text::"{schema}"."{name}"', value)
 
     @property
     def server_socket(self) -> socket | None:

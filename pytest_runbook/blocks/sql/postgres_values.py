@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -91,11 +92,15 @@ def _iso_zoned_time(value: ZonedTime) -> str:
 
 
 def _encode_date(value: Any) -> tuple[int]:
+    if isinstance(value, int):
+        return (value,)
     date = datetime.date.fromisoformat(value) if isinstance(value, str) else value
     return (date.toordinal() - 1 - _EPOCH_DAY,)
 
 
 def _encode_timestamp(value: Any) -> tuple[int]:
+    if isinstance(value, int):
+        return (value,)
     moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
     if moment.tzinfo is not None:
         moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
@@ -103,20 +108,25 @@ def _encode_timestamp(value: Any) -> tuple[int]:
 
 
 def _encode_time(value: Any) -> tuple[int]:
+    if isinstance(value, int):
+        return (value,)
     time = datetime.time.fromisoformat(value) if isinstance(value, str) else value
     return (((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond,)
 
 
 def _encode_zoned_time(value: Any) -> tuple[int, int]:
+    if isinstance(value, ZonedTime):
+        return value[0], value[1]
     time = datetime.time.fromisoformat(value) if isinstance(value, str) else value
     east = time.utcoffset() or datetime.timedelta()
     return (*_encode_time(time), -int(east.total_seconds()))
 
 
 def _encode_interval(value: Any) -> tuple[int, int, int]:
-    if not isinstance(value, datetime.timedelta):
-        raise TypeError("an interval parameter is text in the statement: $1::text::interval")
-    return (0, value.days, value.seconds * 1_000_000 + value.microseconds)
+    if isinstance(value, datetime.timedelta):
+        return (0, value.days, value.seconds * 1_000_000 + value.microseconds)
+    months, days, microseconds = value
+    return months, days, microseconds
 
 
 def _encode_json(value: Any) -> str:
@@ -212,6 +222,27 @@ _FROM_TEXT: Mapping[str, Callable[[str], object]] = MappingProxyType(
 )
 
 
+_TEXTS = frozenset({"text", "varchar", "bpchar", "name", "unknown"})
+_INTEGERS = frozenset({"int2", "int4", "int8", "oid"})
+_TIMES = frozenset({"date", "timestamp", "timestamptz", "time", "timetz"})
+_READ_BY_THE_SERVER = frozenset(
+    {"interval", "bit", "varbit", "point", "box", "lseg", "line", "path", "polygon", "circle"}
+)
+_CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+_ISO = re.compile(rf"\d{{4}}-\d\d-\d\d([T ]{_CLOCK})?|{_CLOCK}")
+_ISO_WITH_ZONE = re.compile(rf"({_ISO.pattern})(Z|[+-]\d\d(:?\d\d)?)")
+
+
+def is_read_by_the_server(value: object, parameter: asyncpg.Type) -> bool:
+    """True for a text that only the server knows how to read as such a value, or in which zone."""
+    if not isinstance(value, str):
+        return False
+    if parameter.name in _TIMES:
+        iso = _ISO_WITH_ZONE if parameter.name in ("timestamptz", "timetz") else _ISO
+        return iso.fullmatch(value) is None
+    return parameter.name in _READ_BY_THE_SERVER or parameter.kind in ("range", "multirange", "composite")
+
+
 def fitted(values: Sequence[object], types: Sequence[str]) -> list[object]:
     """Parameters as the driver wants them for the types that the server found: text is read as such a value.
 
@@ -226,7 +257,12 @@ def _fitted(value: object, type_name: str, number: int) -> object:
     try:
         if isinstance(value, str):
             return _FROM_TEXT.get(type_name, str)(value)
-        is_text = type_name in ("text", "varchar", "bpchar", "name", "unknown")
-        return str(value) if is_text and value is not None else value
+        if type_name in _TEXTS and value is not None:
+            return json.dumps(value) if isinstance(value, bool) else str(value)
+        if isinstance(value, float) and type_name == "numeric":
+            return Decimal(repr(value))
+        if isinstance(value, float) and type_name in _INTEGERS and not value.is_integer():
+            raise ValueError(value)
+        return value
     except (ValueError, KeyError, ArithmeticError) as error:
         raise Malformed(f'parameter {number} is "{value}", and the server wants {type_name}') from error

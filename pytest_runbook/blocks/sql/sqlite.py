@@ -16,7 +16,7 @@ import anyio
 from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
 from ...resources.threads import Threads
-from .behavior import Answer, SqlBlockBehavior, SqlSession
+from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession
 from .parameters import Params
 from .rows import Converters, converters
 from .statements import Statement
@@ -180,6 +180,7 @@ def _opening_hint(error: sqlite3.Error, uri: str) -> str:
 def _hint(error: sqlite3.Error) -> str | None:
     hints: Sequence[tuple[str, str]] = (
         ("readonly database", "the connection is read-only: effects, --runbook-read-only or mode=ro in the URI"),
+        ("Error binding parameter", SCALARS_ALONE),
         ("is locked", "another connection writes to it"),
     )
     return next((hint for words, hint in hints if words in str(error)), None)
