@@ -29,7 +29,7 @@ _COMMAND_LIMIT = 80
 _LOOK = """\
 if [ -r /proc/self/stat ]; then
 _runbook_e=$(grep -alsF {mark} /proc/[0-9]*/environ); [ -z "$_runbook_e" ] || echo "$_runbook_e"
-echo; [ -z "$_runbook_e{leader}" ] || cat /proc/[0-9]*/stat 2>/dev/null
+echo; [ -z "${{_runbook_e}}{leader}" ] || cat /proc/[0-9]*/stat 2>/dev/null
 else echo; ps -A -o pid= -o stat= -o ppid= -o pgid=; fi"""
 
 
