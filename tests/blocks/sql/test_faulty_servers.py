@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from pytest_runbook.blocks.query import DISCONNECT_GRACE
+from tests.blocks.sql.conftest import Database
 from tests.run_book import run_book
 from tests.servers.http_servers import RawServer
 
@@ -146,3 +149,46 @@ def test_clickhouse_that_closes_in_the_middle_of_its_rows_is_told(tmp_path: Path
 
     assert ran.result.kind == "block"
     assert "broke off after 20 bytes of the body" in (ran.result.message or "")
+
+
+class Wire:
+    """What leads to a real server until it is cut: then nothing comes through any more, and nothing is closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._is_cut = threading.Event()
+        self.gone = threading.Semaphore(0)
+
+    def lead(self, connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._port)) as server:
+            back = threading.Thread(target=self._pass_on, args=(server, connection))
+            back.start()
+            self._pass_on(connection, server)
+            self.gone.release()
+            server.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _pass_on(self, source: socket.socket, to: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if b"cut here" in data:
+                    self._is_cut.set()
+                if not self._is_cut.is_set():
+                    to.sendall(data)
+
+
+@pytest.mark.parametrize("database", ["postgres", "mysql", "clickhouse"], indirect=True)
+def test_server_that_can_not_be_reached_any_more_is_given_up(database: Database, tmp_path: Path) -> None:
+    port = urlsplit(database.uri).port
+    assert port is not None
+    wire = Wire(port)
+
+    with RawServer(wire.lead) as server:
+        uri = database.uri.replace(f":{port}", f":{server.port}")
+        before = {database.type: {"uri": uri, "query": "select 1"}}
+        block = {database.type: {"uri": uri, "query": "select 'cut here'"}, "timeout": f"{DEADLINE}s"}
+        ran = run_book(tmp_path, before, block)
+
+        assert wire.gone.acquire(timeout=LATEST)
+    assert [result.kind for result in ran.results] == [None, "timeout"]
+    assert ran.result.seconds < DEADLINE + DISCONNECT_GRACE + LATEST
