@@ -45,9 +45,19 @@ class BlockBehavior:
 
         :raises RunbookError: if that can't be told.
         """
+        return self.known_effect or self.unknown_effect
+
+    @property
+    def known_effect(self) -> Effect | None:
+        """The same, where the file alone tells it; None where it takes what the block sees."""
+        return self.said_effect
+
+    @property
+    def unknown_effect(self) -> Effect:
+        """That of a block of which nobody can tell what it does."""
         kind = type_for_people(self.spec.type)
         reason = f"what a {kind} block changes can't be known; where it only reads, say: effects: read"
-        return self.said_effect or Effect(Effects.WRITE, reason)
+        return Effect(Effects.WRITE, reason)
 
     @property
     def said_effect(self) -> Effect | None:

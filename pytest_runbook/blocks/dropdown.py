@@ -80,9 +80,10 @@ class Dropdown(BlockBehavior):
             return None
         return None if value is None else BlockContext(DocumentVar(name, ContextValue(value, self.source)))
 
-    def effects(self, context: ExecutionContext) -> Effect:
-        runs_command = self._kind == "command" or self.said_effect is not None
-        return super().effects(context) if runs_command else Effect(Effects.READ, "it only asks")
+    @property
+    def known_effect(self) -> Effect:
+        asks = Effect(Effects.READ, "it only asks")
+        return self.said_effect or (self.unknown_effect if self._kind == "command" else asks)
 
     def plan(self, context: ExecutionContext) -> Intent:
         name = context.render("name")

@@ -34,9 +34,9 @@ HINTS = {401: "give it credentials: `auth`", 407: "the proxy wants credentials: 
 class Http(BlockBehavior):
     """Sends its request and gives the answer; a status of 400 or above is a failure."""
 
-    def effects(self, context: ExecutionContext) -> Effect:
-        method = self._method()
-        return self.said_effect or _effect_of(method)
+    @property
+    def known_effect(self) -> Effect:
+        return self.said_effect or _effect_of(self._method())
 
     def plan(self, context: ExecutionContext) -> Intent:
         url, via = context.require("url").strip(), via_of(context)

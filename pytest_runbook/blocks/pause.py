@@ -35,7 +35,8 @@ def is_truthy(text: str) -> bool:
 class Pause(BlockBehavior):
     """Goes on, stops the run, or fails, as the answer says: continue, stop, or a condition under which to go on."""
 
-    def effects(self, context: ExecutionContext) -> Effect:
+    @property
+    def known_effect(self) -> Effect:
         return self.said_effect or Effect(Effects.READ, "it only asks")
 
     def plan(self, context: ExecutionContext) -> Intent:

@@ -117,7 +117,8 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
 
     connection_prop = "endpoint"
 
-    def effects(self, context: ExecutionContext) -> Effect:
+    @property
+    def known_effect(self) -> Effect:
         return self.said_effect or Effect(Effects.READ, "a query only reads")
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:

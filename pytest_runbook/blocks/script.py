@@ -22,6 +22,7 @@ from ..resources.sudo import Become
 from ..text import show_seconds
 from .as_user import run_as
 from .behavior import BlockBehavior
+from .effect import Effect
 from .intent import Intent
 from .remote import become_of, once_reachable, target_of
 
@@ -33,6 +34,10 @@ class Script(BlockBehavior):
     """Runs its code, gives exit code and output, and sets the variables that the program wrote."""
 
     uses_host: ClassVar[bool] = True
+
+    @property
+    def known_effect(self) -> Effect:
+        return self.said_effect or self.unknown_effect
 
     def plan(self, context: ExecutionContext) -> Intent:
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))

@@ -24,7 +24,8 @@ from .intent import Intent
 class SubRunbook(BlockBehavior):
     """Succeeds when every block of the other runbook does."""
 
-    def effects(self, context: ExecutionContext) -> Effect:
+    @property
+    def known_effect(self) -> Effect:
         """Its blocks are asked one by one, and are held to what it says itself."""
         return Effect(Effects.READ, "its blocks are asked one by one")
 

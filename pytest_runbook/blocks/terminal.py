@@ -29,6 +29,7 @@ from ..resources.terminal_shells import line_limit, mark_of, prepare_shell
 from ..resources.typist import Typist
 from ..text import show_seconds
 from .behavior import BlockBehavior
+from .effect import Effect
 from .intent import Intent
 from .remote import become_of, once_reachable, target_of
 from .script import encoded, written_variables
@@ -47,6 +48,10 @@ class Terminal(BlockBehavior):
     """Types its code into a shell; gives what a person would have seen, and the last command's exit status."""
 
     uses_host: ClassVar[bool] = True
+
+    @property
+    def known_effect(self) -> Effect:
+        return self.said_effect or self.unknown_effect
 
     def plan(self, context: ExecutionContext) -> Intent:
         named = str(self.spec.props.get("type") or "")

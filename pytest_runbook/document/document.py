@@ -29,7 +29,7 @@ from ..context.resolver import NOTHING, ContextResolver, ProcessEnvironment, Res
 from ..context.secrets import Secrets
 from ..context.storage import ContextStorage, NoStorage, StoredContext
 from ..context.values import ContextValue, Source
-from ..errors import ContextError, Refused, RunbookError, TemplateError
+from ..errors import ContextError, RunbookError, TemplateError
 from ..execution.children import ChildRunner
 from ..execution.context import ContextChange, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
@@ -46,7 +46,7 @@ from .doc_view import DocView, Outputs, nodes_by_name
 from .fold import Fold, Station
 from .head import Inputs, given_from_outside, value_of, with_file_values
 from .marking import Marking
-from .permissions import lacking, secrets_of
+from .permissions import lacking, refused_effect, secrets_of
 from .secrets_read import secrets_read
 from .stored import kept_as, stamp, without_secrets
 from .workspace import workspace_root
@@ -653,6 +653,6 @@ def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:
     """:raises Refused: if the block may do more than it may."""
     if context.limit.level is Effects.DESTRUCTIVE:
         return
-    effect = behavior.effects(context)
-    if effect.level.exceeds(context.limit.level):
-        raise Refused(f"{context.limit.whose}: {effect.reason}")
+    refusal = refused_effect(context.limit, behavior.effects(context))
+    if refusal is not None:
+        raise refusal

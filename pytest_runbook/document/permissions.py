@@ -4,20 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
+from ..blocks.behavior import BlockBehavior
+from ..blocks.effect import Effect
 from ..context.resolver import ContextResolver
 from ..errors import ContextError, NotTried, Refused, RunbookError, TemplateError
+from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Named, Runbook, type_for_people
 from ..resources.allowed import reason_of
 from ..text import nearest
 from .settings import Settings
 
 
-def refusal_of(runbook: Runbook, spec: BlockSpec, settings: Settings) -> Refused | None:
+def refusal_of(runbook: Runbook, spec: BlockSpec, behavior: BlockBehavior | None, settings: Settings) -> Refused | None:
     """Why a block may not run here; None if nothing is known against it before it is looked at in full."""
     message = elsewhere(runbook, settings.environment)
     if message is not None:
         return Refused(message)
-    return reason_of(lambda: settings.allowed.check_type(spec.type, type_for_people(spec.type)))
+    refusal = reason_of(lambda: settings.allowed.check_type(spec.type, type_for_people(spec.type)))
+    if refusal is not None or behavior is None:
+        return refusal
+    return refused_effect(EffectLimit.of_run(settings.effects).within(runbook, spec), _known_effect(behavior))
+
+
+def refused_effect(limit: EffectLimit, effect: Effect | None) -> Refused | None:
+    """Why something may not be done; None if it may."""
+    if effect is None or not effect.level.exceeds(limit.level):
+        return None
+    return Refused(f"{limit.whose}: {effect.reason}")
+
+
+def _known_effect(behavior: BlockBehavior) -> Effect | None:
+    try:
+        return behavior.known_effect
+    except RunbookError:  # what is wrong with it, is told when it runs
+        return None
 
 
 def elsewhere(runbook: Runbook, environment: str | None) -> str | None:

@@ -26,7 +26,7 @@ from ..templates.preview import OPEN, NotKnown, is_known, placeholder
 from ..templates.reads import names_under
 from .document import Document
 from .head import Inputs, given_from_outside
-from .permissions import refusal_of, undeclared_secret
+from .permissions import refusal_of, refused_effect, undeclared_secret
 from .run import RunbookRun
 from .sub_runbooks import SubRunbooks
 
@@ -216,18 +216,19 @@ class _Pages:
         behavior = document.behavior(spec.id)
         limit = runtime.block_limit(self._runbook, spec)
         problems: list[PlannedProblem] = []
+        texts: list[str] = []
         intent, effect_level, effect_reason = Intent(), "", ""
         inner: tuple[PlannedBlock, ...] = ()
-        refusal = refusal_of(self._runbook, spec, runtime.settings)
+        refusal = refusal_of(self._runbook, spec, behavior, runtime.settings)
         context = document.execution_context(spec.id, limit)
         if behavior is not None and document.context_error_above(spec.id) is None:
             try:
                 context.resolver = document.in_scope(spec, context.resolver)
                 effect = behavior.effects(context)
                 effect_level, effect_reason = str(effect.level), effect.reason
-                if effect.level.exceeds(context.limit.level):
-                    refusal = refusal or Refused(f"{context.limit.whose}: {effect.reason}")
+                refusal = refusal or refused_effect(context.limit, effect)
                 intent = behavior.plan(context)
+                texts = self._rendered(spec, context, problems)
                 for url in filter(is_known, intent.urls):
                     runtime.resources.allowed.check_url(url)
             except Refused as error:
@@ -237,6 +238,7 @@ class _Pages:
             except RunbookError as error:
                 problems.append(self._problem(error, spec))
             problems += self._faults(spec, context, intent)
+            problems = list(dict.fromkeys(problems))
         action, why = self._action(spec, fate, refusal)
         if action == "run" and intent.path is not None:
             inner = self._inner(spec, context, intent.path, problems)
@@ -246,8 +248,8 @@ class _Pages:
             self._leave(spec, sets, document.label(spec))
         elif refusal is not None or spec.rules.skip is not None:
             self._run.leave_out({spec.id: "is refused" if refusal else "is skipped"})
-        texts = "\n".join((intent.does, intent.where or "", *(problem.message for problem in problems)))
-        names = dict.fromkeys(_PLACEHOLDER.findall(texts))
+        shown = "\n".join((intent.does, intent.where or "", *texts))
+        names = dict.fromkeys(_PLACEHOLDER.findall(shown))
         secrets = self._secrets(spec, names)
         return PlannedBlock(
             number=document.number(spec),
@@ -269,6 +271,18 @@ class _Pages:
             problems=tuple(problems) if action == "run" else (),
             blocks=inner,
         )
+
+    def _rendered(self, spec: BlockSpec, context: ExecutionContext, problems: list[PlannedProblem]) -> list[str]:
+        """All texts of a block, as far as they are known; a problem for each that can't be rendered."""
+        catalog = self._runtime.registry.catalog
+        texts = []
+        for prop in catalog[spec.type].props if spec.type in catalog else ():
+            for text in _texts(spec.props.get(prop.name)) if prop.templated else ():
+                try:
+                    texts.append(context.render_text(text, prop.name))
+                except RunbookError as error:
+                    problems.append(self._problem(error, spec))
+        return texts
 
     def _unknown(self, names: Mapping[str, None]) -> Mapping[str, str]:
         """Who gives what is not known, as far as that is not said by its name."""

@@ -258,7 +258,7 @@ class RunbookRun:
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return Skip(not_supported(spec.type))
-        refusal = refusal_of(self.document.runbook, spec, self._runtime.settings)
+        refusal = refusal_of(self.document.runbook, spec, behavior, self._runtime.settings)
         if refusal is not None:
             return Skip(refusal.message, refusal.kind)
         return self._stopped(spec) or await self._lacking() or self.gap_above(spec)

@@ -269,7 +269,9 @@ class BlockItem(RunbookItem):
         __tracebackhide__ = True
         book = self.node.book
         assert book is not None, "it was collected"
-        self.refusal = refusal_of(book, self.spec, self.node.books.settings)
+        behavior = self.node.books.registry.behavior(self.spec.type)
+        block = None if behavior is None else behavior(self.spec, self.spec.label)
+        self.refusal = refusal_of(book, self.spec, block, self.node.books.settings)
         if self.refusal is not None:
             self.user_properties += properties_of_kind(self.refusal.kind)
             pytest.skip(escape_controls(self.refusal.message))

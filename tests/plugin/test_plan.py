@@ -95,6 +95,12 @@ def test_nothing_is_touched_and_no_secret_read(planned: Project) -> None:
 PROBLEMS = [
     ("{name: A, script: 'echo {{ var.typo }}'}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("{name: A, script: 'true', assert: var.typo == 1}", "var.typo is undefined", "a.runbook.yaml:3"),
+    ("{name: A, http: {url: 'http://x/', query: {a: '{{ var.typo }}'}}}", "var.typo is undefined", "a.runbook.yaml:3"),
+        "{name: A, http: {url: 'http://x/', headers: {a: '{{ var.typo }}'}}}",
+        "var.typo is undefined",
+        "a.runbook.yaml:3",
+    ),
+    ("{name: A, http: {url: 'http://x/', json: {a: ['{{ var.typo }}']}}}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("{name: A, script: 'true', when: var.typo == 1}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("vars: {x: '{{ var.typo }}'}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("{name: A, script: 'echo {{ secret.NONE }}'}", "secret.NONE is undefined", "a.runbook.yaml:3"),

@@ -50,3 +50,19 @@ def test_what_stands_below_a_refused_block_does_not_run(project: Project) -> Non
 
     result.assert_outcomes(passed=1, skipped=3)
     result.stdout.fnmatch_lines(['SKIPPED * block 2 "Change" was refused: shop.runbook.yaml:*'])
+
+
+@pytest.mark.parametrize("block", ["script: touch ran", "terminal: touch ran", "http: POST http://127.0.0.1:1/"])
+def test_no_fixture_is_set_up_for_a_block_that_is_refused(project: Project, block: str) -> None:
+    project.write("a.runbook.yaml", f"blocks: [{{name: A, {block}, fixtures: it}}]")
+    project.write("conftest.py", """
+        import pathlib, pytest
+
+        @pytest.fixture
+        def it():
+            pathlib.Path("touched").touch()
+        """)  # fmt: skip
+
+    project.run("--runbook-effects=read", ".").assert_outcomes(skipped=1)
+
+    assert not (project.path / "touched").exists()

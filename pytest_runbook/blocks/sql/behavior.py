@@ -142,10 +142,14 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             raise Malformed(f"connection {name} is empty", place=connection.uri.place)
         return uri
 
+    @property
+    def known_effect(self) -> Effect | None:
+        return None if self.spec.rules.effects is Effects.READ else self.said_effect
+
     def effects(self, context: ExecutionContext) -> Effect:
         """What the worst of its statements does; an author who says that it only reads is held to that."""
-        if self.said_effect is not None and self.spec.rules.effects is not Effects.READ:
-            return self.said_effect
+        if self.known_effect is not None:
+            return self.known_effect
         statements = split(self.resolve_query(context), self.dialect)
         return worst(effect_of(statement, self.dialect) for statement in statements)
 
