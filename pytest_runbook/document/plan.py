@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..blocks.behavior import BlockBehavior
+from ..blocks.effect import Effect
 from ..blocks.intent import Intent
 from ..context.items import DocumentVar, DocumentVars
 from ..context.planning import TURNS, Legend, PlanResolver
@@ -72,8 +74,8 @@ class PlannedBlock:
     action: str
     why: str | None
     is_cleanup: bool
-    effects: str
-    effects_reason: str
+    effects: str | None
+    effects_reason: str | None
     does: str
     where: str | None
     limit: float
@@ -111,6 +113,17 @@ def problems_of_block(block: PlannedBlock) -> Iterator[PlannedProblem]:
     yield from block.problems
     for inner in block.blocks:
         yield from problems_of_block(inner)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of one block. texts: all of its texts, as far as they are known."""
+
+    refusal: Refused | None
+    effect: Effect | None = None
+    intent: Intent = field(default_factory=Intent)
+    texts: list[str] = field(default_factory=list)
+    problems: list[PlannedProblem] = field(default_factory=list)
 
 
 class _PlannedDocument(Document):
@@ -212,45 +225,19 @@ class _Pages:
         return tuple(sorted(planned, key=lambda block: block.number)), tuple(problems)
 
     def _block(self, spec: BlockSpec, fate: str | None) -> PlannedBlock:
-        document, runtime = self.document, self._runtime
-        behavior = document.behavior(spec.id)
-        limit = runtime.block_limit(self._runbook, spec)
-        problems: list[PlannedProblem] = []
-        texts: list[str] = []
-        intent, effect_level, effect_reason = Intent(), "", ""
-        inner: tuple[PlannedBlock, ...] = ()
-        refusal = refusal_of(self._runbook, spec, behavior, runtime.settings)
+        document = self.document
+        limit = self._runtime.block_limit(self._runbook, spec)
         context = document.execution_context(spec.id, limit)
-        if behavior is not None and document.context_error_above(spec.id) is None:
-            try:
-                context.resolver = document.in_scope(spec, context.resolver)
-                effect = behavior.effects(context)
-                effect_level, effect_reason = str(effect.level), effect.reason
-                refusal = refusal or refused_effect(context.limit, effect)
-                intent = behavior.plan(context)
-                texts = self._rendered(spec, context, problems)
-                for url in filter(is_known, intent.urls):
-                    runtime.resources.allowed.check_url(url)
-            except Refused as error:
-                refusal = refusal or error
-            except NotKnown as unknown:
-                intent = Intent(does=f"{unknown.text} ({unknown.by})")
-            except RunbookError as error:
-                problems.append(self._problem(error, spec))
-            problems += self._faults(spec, context, intent)
-            problems = list(dict.fromkeys(problems))
-        action, why = self._action(spec, fate, refusal)
-        if action == "run" and intent.path is not None:
-            inner = self._inner(spec, context, intent.path, problems)
-        sets = self._sets(spec)
+        seen = self._seen(spec, context)
+        action, why = self._action(spec, fate, seen.refusal)
+        sets, inner = self._sets(spec), tuple[PlannedBlock, ...]()
         if action == "run":
+            inner = self._inner(spec, context, seen)
             why = self._condition(spec, context)
             self._leave(spec, sets, document.label(spec))
-        elif refusal is not None or spec.rules.skip is not None:
-            self._run.leave_out({spec.id: "is refused" if refusal else "is skipped"})
-        shown = "\n".join((intent.does, intent.where or "", *texts))
-        names = dict.fromkeys(_PLACEHOLDER.findall(shown))
-        secrets = self._secrets(spec, names)
+        elif seen.refusal is not None or spec.rules.skip is not None:
+            self._run.leave_out({spec.id: "is refused" if seen.refusal else "is skipped"})
+        names = dict.fromkeys(_PLACEHOLDER.findall("\n".join(seen.texts)))
         return PlannedBlock(
             number=document.number(spec),
             name=spec.name,
@@ -259,18 +246,47 @@ class _Pages:
             action=action,
             why=why,
             is_cleanup=spec.rules.is_cleanup,
-            effects=effect_level,
-            effects_reason=effect_reason,
-            does=intent.does,
-            where=intent.where,
+            effects=str(seen.effect.level) if seen.effect else None,
+            effects_reason=seen.effect.reason if seen.effect else None,
+            does=seen.intent.does,
+            where=seen.intent.where,
             limit=limit.seconds,
             loop=_loop(spec),
             unknown=self._unknown(names),
-            secrets=secrets,
+            secrets=self._secrets(spec, names),
             sets=tuple(sets),
-            problems=tuple(problems) if action == "run" else (),
+            problems=tuple(dict.fromkeys(seen.problems)) if action == "run" else (),
             blocks=inner,
         )
+
+    def _seen(self, spec: BlockSpec, context: ExecutionContext) -> _Seen:
+        """What can be seen of a block; where the context above it is wrong, that is told and nothing else."""
+        behavior = self.document.behavior(spec.id)
+        seen = _Seen(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings))
+        if behavior is None or self.document.context_error_above(spec.id) is not None:
+            return seen
+        try:
+            context.resolver = self.document.in_scope(spec, context.resolver)
+            self._look(seen, behavior, context)
+        except Refused as refusal:
+            seen.refusal = seen.refusal or refusal
+        except NotKnown as unknown:
+            seen.texts.append(unknown.text)
+        except RunbookError as error:
+            seen.problems.append(self._problem(error, spec))
+        except Exception as error:  # a block type that does not expect to be asked so early
+            seen.intent = Intent(does=f"(it can't be told before it runs: {error})")
+        seen.texts += (seen.intent.does, seen.intent.where or "", *self._rendered(spec, context, seen.problems))
+        seen.problems += self._faults(spec, context, seen.intent)
+        return seen
+
+    def _look(self, seen: _Seen, behavior: BlockBehavior, context: ExecutionContext) -> None:
+        """Ask its behaviour; what it says first stays, whatever comes after it."""
+        seen.effect = behavior.effects(context)
+        seen.refusal = seen.refusal or refused_effect(context.limit, seen.effect)
+        seen.intent = behavior.plan(context)
+        for url in filter(is_known, seen.intent.urls):
+            self._runtime.resources.allowed.check_url(url)
 
     def _rendered(self, spec: BlockSpec, context: ExecutionContext, problems: list[PlannedProblem]) -> list[str]:
         """All texts of a block, as far as they are known; a problem for each that can't be rendered."""
@@ -368,16 +384,15 @@ class _Pages:
         if values:
             self.document.update_active_context(spec.id, lambda left: left.insert(DocumentVars(values)))
 
-    def _inner(
-        self, spec: BlockSpec, context: ExecutionContext, path: str, problems: list[PlannedProblem]
-    ) -> tuple[PlannedBlock, ...]:
+    def _inner(self, spec: BlockSpec, context: ExecutionContext, seen: _Seen) -> tuple[PlannedBlock, ...]:
         """The blocks of the runbook that it runs."""
-        if not is_known(path) or not isinstance(context.resolver, PlanResolver):
+        path = seen.intent.path
+        if path is None or not is_known(path) or not isinstance(context.resolver, PlanResolver):
             return ()
         try:
             runbook = self._children.find(context, ChildReference(path=path, uri="", id="", name=""))
         except RunbookError as error:
-            problems.append(self._problem(error, spec))
+            seen.problems.append(self._problem(error, spec))
             return ()
         lineage = (*self._lineage, runbook)
         children = SubRunbooks(self._runtime, self._inputs, self._planner.read, lineage)
@@ -385,7 +400,7 @@ class _Pages:
             self._planner, runbook, self._inputs, children, context.resolver, self._legend, lineage, context.limit
         )
         blocks, faults = pages.blocks({})
-        problems += faults
+        seen.problems += faults
         if pages.gap is not None:
             self._run.leave_out({spec.id: f"is not whole: {pages.gap}"})
         return blocks

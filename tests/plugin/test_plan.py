@@ -96,6 +96,7 @@ PROBLEMS = [
     ("{name: A, script: 'echo {{ var.typo }}'}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("{name: A, script: 'true', assert: var.typo == 1}", "var.typo is undefined", "a.runbook.yaml:3"),
     ("{name: A, http: {url: 'http://x/', query: {a: '{{ var.typo }}'}}}", "var.typo is undefined", "a.runbook.yaml:3"),
+    (
         "{name: A, http: {url: 'http://x/', headers: {a: '{{ var.typo }}'}}}",
         "var.typo is undefined",
         "a.runbook.yaml:3",
