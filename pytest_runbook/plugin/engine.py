@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from ..document.settings import Settings
 from ..masking import Redactor
 from ..resources.lookups import UnawaitedThreads
 from .asking import Asking
+from .concealing import MaskedLogs
 from .interruption import Interruption
 
 ResultT = TypeVar("ResultT")
@@ -60,7 +60,7 @@ class Engine:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.interruption)
-            stack.enter_context(_MaskedLogs(self._redactor))
+            stack.enter_context(MaskedLogs(self._redactor))
             portal = stack.enter_context(start_blocking_portal("asyncio"))
             self._loop = portal.call(asyncio.get_running_loop)
             self._loop.set_default_executor(UnawaitedThreads())
@@ -137,27 +137,3 @@ def _patiently(future: Future[ResultT]) -> ResultT:
 
 def _not_now() -> None:
     """The interruption is noted; whoever runs something next is told."""
-
-
-class _MaskedLogs:
-    """Masks secrets in every log record that is made while it is open."""
-
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-
-    def __enter__(self) -> None:
-        self._factory = logging.getLogRecordFactory()
-        logging.setLogRecordFactory(self._record)
-
-    def __exit__(self, *_: object) -> None:
-        logging.setLogRecordFactory(self._factory)
-
-    def _record(self, *arguments: Any, **named: Any) -> logging.LogRecord:
-        record = self._factory(*arguments, **named)
-        try:
-            message = record.getMessage()
-        except Exception:  # a record that can't be formatted is its author's business
-            return record
-        if self._redactor.holds_secret(message):
-            record.msg, record.args = self._redactor.redact(message), None
-        return record

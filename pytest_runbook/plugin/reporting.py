@@ -11,7 +11,6 @@ import pytest
 
 from ..errors import InternalError, Place, RunbookError
 from ..execution.result import BlockResult, Outcome
-from ..masking import Redactor
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
 from .collection import BlockItem, RunbookItem, UnreadableItem
@@ -24,20 +23,18 @@ OUTPUT_KEY = "runbook"
 
 
 class Reports:
-    """The plugin object that shapes reports, keeps secrets out of them, and tells the summary."""
+    """The plugin object that shapes reports, and tells the summary."""
 
     def __init__(
         self,
         config: pytest.Config,
         summary: Summary,
-        redactor: Redactor,
         environment: str | None,
         note_worker: Callable[[int, int], None],
     ) -> None:
         self._environment = environment
         self._is_brief = config.getoption("tbstyle") == "line"
         self._summary = summary
-        self._redactor = redactor
         self._note_worker = note_worker
 
     @pytest.hookimpl(wrapper=True)
@@ -53,12 +50,10 @@ class Reports:
             _tell_kind(report, item, call)
         if self._environment is not None and isinstance(report.longrepr, FailurePicture):
             report.longrepr.add_environment(self._environment)
-        self._mask(report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._mask(report)
         if isinstance(report.longrepr, FailurePicture):
             report.longrepr.is_brief = self._is_brief
         self._summary.count(report)
@@ -104,14 +99,6 @@ class Reports:
         told = getattr(node, "workeroutput", {}).get(OUTPUT_KEY)
         if told is not None:
             self._summary.add(told)
-
-    def _mask(self, report: pytest.TestReport) -> None:
-        redact = self._redactor.redact
-        report.sections = [(name, redact(text)) for name, text in report.sections]
-        if report.failed and self._redactor.holds_secret(text := report.longreprtext):
-            crash = getattr(report.longrepr, "reprcrash", None)
-            place = None if crash is None else Place(crash.path, crash.lineno)
-            report.longrepr = FailurePicture(redact(text), redact(getattr(crash, "message", "")), place)  # type: ignore[assignment]  # it quacks like one of pytest's
 
 
 def _tell_kind(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:

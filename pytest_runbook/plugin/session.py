@@ -29,6 +29,7 @@ from . import given
 from .asking import Questions
 from .checks_files import ChecksFiles
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, in_cell, type_marker
+from .concealing import Concealing
 from .engine import Engine
 from .needs import Needs, check_needs, needed_first
 from .order import in_document_order, note_selection
@@ -59,6 +60,7 @@ class RunbookSession:
         self.config = config
         self.registry = BlockRegistry()
         self.redactor = Redactor(SensitiveNames(config.getini("runbook_sensitive_names")))
+        self.redactor.learn_environment(os.environ)
         self.summary = Summary(self.redactor)
         wish = given.choice(config, "errors", ("item", "collect"))
         self.fails_collection = wish == "collect" or config.option.collectonly
@@ -73,8 +75,8 @@ class RunbookSession:
         self.needs = Needs(self.read_for_hosts, self.run_whole)
         self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
-        reports = Reports(config, self.summary, self.redactor, self.settings.environment, self.running.note_worker)
-        plugins: list[object] = [self.running, self.checks_files, reports]
+        reports = Reports(config, self.summary, self.settings.environment, self.running.note_worker)
+        plugins: list[object] = [self.running, self.checks_files, reports, Concealing(self.redactor)]
         if config.getoption("runbook_plan") or config.getoption("runbook_plan_json"):
             from .plan import Plans  # what nobody else pays for
 

@@ -133,7 +133,7 @@ class Summary:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
             lines += [f"  {count} x {reason}" for reason, count in self._reasons.most_common(MOST_REASONS)]
         lines += self._uncleaned
-        return [escape_controls(line) for line in lines]
+        return [escape_controls(self._redactor.redact(line)) for line in lines]
 
 
 def _reason(report: pytest.TestReport) -> str:
