@@ -171,7 +171,7 @@ class Redactor:
 
     def redact_excerpt(self, text: str) -> str:
         """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
-        start = max((_overlap(form, text) for form in self._forms), default=0)
+        start = max((_rest(form, text) for form in self._forms), default=0)
         end = max((_overlap(text, form) for form in self._forms), default=0)
         start, end = (size if size >= SHORTEST_FORM else 0 for size in (start, end))
         if start + end > len(text):
@@ -267,7 +267,7 @@ class Redactor:
             size = max((_overlap(before, form) for form in self._forms), default=0)
             if size >= SHORTEST_FORM:
                 yield match.start() - size, match.start()
-            size = max((_overlap(form, after) for form in self._forms), default=0)
+            size = max((_rest(form, after) for form in self._forms), default=0)
             if size >= SHORTEST_FORM:
                 yield match.end(), match.end() + size
 
@@ -386,6 +386,11 @@ def _overlap(text: str, secret: str) -> int:
     while start >= 0 and not secret.startswith(text[start:]):
         start = text.find(secret[0], start + 1)
     return len(text) - start if start >= 0 else 0
+
+
+def _rest(secret: str, text: str) -> int:
+    """The length of the longest end of the secret with which the text begins."""
+    return _overlap(secret, f"{text}\0")
 
 
 def _may_hold_header(text: str) -> bool:

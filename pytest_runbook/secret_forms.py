@@ -26,12 +26,10 @@ COMMON = frozenset(
 """Words that stand in every report; masking them would say nothing and hide much."""
 
 # What a terminal, an encoder or a formatter puts into the middle of a text: an end of line, also an escaped one, with
-# the indent of the next; a colour.
-_BREAK = re.compile(r"(?:\r?\n|\r)[ \t]*|(?:\\r)?\\n|(?:\x1b|\\x1b)\[[0-9;?]*[ -/]*[@-~]")
+# the indent of the next; a colour; the backslash with which shells and others escape whatever they think they must.
+_BREAK = re.compile(r"(?:\r?\n|\r)[ \t]*|(?:\\r)?\\n|(?:\x1b|\\x1b)\[[0-9;?]*[ -/]*[@-~]|\\")
 _UNFINISHED = re.compile(r"(?:\x1b|\\x1b|\\x1|\\x)(?:\[[0-9;?]*[ -/]*)?\Z|\\r?\Z|\\r\\\Z")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
-_SHELL = re.compile(r"([^\w@%+=:,./-])")
-_DOUBLE_QUOTED = re.compile(r'(["$`\\])')
 
 
 def is_maskable(secret: str) -> bool:
@@ -105,8 +103,6 @@ def _in_json(text: str) -> Iterator[str]:
 def _in_shells(text: str) -> Iterator[str]:
     yield text.replace("'", "'\\''")
     yield text.replace("'", "'\"'\"'")
-    yield _SHELL.sub(r"\\\1", text)
-    yield _DOUBLE_QUOTED.sub(r"\\\1", text)
 
 
 def _in_html(text: str) -> Iterator[str]:

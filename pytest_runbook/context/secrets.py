@@ -118,6 +118,22 @@ class Secrets(Mapping[str, ContextValue]):
                     continue
 
 
+class _NobodyAsks:
+    """Stands for the programs where none is to be asked."""
+
+    async def run(self, command: SecretCommand) -> bool:
+        return False
+
+    def printed(self, command: SecretCommand) -> str:
+        raise LookupError(command)
+
+
+def learn_secrets(sources: Iterable[SecretSource], folder: Path, on_read: Callable[[str, str], None]) -> None:
+    """Tell of the secrets that are at hand where a file declares them, though nobody reads them. folder: the file's."""
+    known = {source.name: (source, folder) for source in sources}
+    Secrets(sources=known, commands=_NobodyAsks(), fixture=lambda name: None, on_read=on_read).learn()
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One secret at the place where it is kept."""

@@ -120,7 +120,7 @@ class SubRunbooks:
         """The file of a path: relative to the containing runbook's, to the outermost one's, or as it is given."""
         folders = dict.fromkeys((context.folder, self._lineage[0].path.parent, Path.cwd()))
         places = list(dict.fromkeys((folder / Path(reference.path).expanduser()).resolve() for folder in folders))
-        path = next((place for place in places if place.is_file()), None)
+        path = next(filter(_is_file, places), None)
         if path is None:
             looked = ", ".join(str(place) for place in places)
             error = BlockFailed(f'there is no runbook "{reference.path}"', hint=f"looked for {looked}")
@@ -163,6 +163,14 @@ class SubRunbooks:
             rest = f" (and {len(more)} more)" if more else ""
             message = f"{first.place or shown}: {first.message}{rest}"
             raise BlockFailed(message, place=first.place, hint=first.hint) from error
+
+
+def _is_file(path: Path) -> bool:
+    """True for a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _refuse_many(runbook: Runbook) -> None:

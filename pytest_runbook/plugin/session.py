@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..blocks.registry import BlockRegistry
+from ..context.secrets import learn_secrets
 from ..context.storage import FileStorage, NoStorage
 from ..document.document import Document, items_of
 from ..document.head import Inputs
@@ -138,6 +139,14 @@ class RunbookSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         note_selection(session.items)
+        if not session.config.option.collectonly:
+            books = {
+                item.node.book.path: item.node.book
+                for item in session.items
+                if isinstance(item, BlockItem) and item.node.book
+            }
+            for book in books.values():
+                learn_secrets(book.secrets, book.path.parent, self.redactor.add)
 
     def attend(self) -> None:
         """Handle interruptions already now, where others run the runbooks."""
