@@ -205,6 +205,11 @@ class Redactor:
             return MASK
         return self._redacted(value)
 
+    @property
+    def known(self) -> Iterable[str]:
+        """What the secrets are called that are looked for."""
+        return tuple(self._forms.values())
+
     def holds_secret(self, text: str) -> bool:
         """True if the text would come out changed."""
         return self.redact(text) != text

@@ -102,6 +102,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--runbook-plan-json", metavar="FILE", help="the same as JSON; - is standard output")
     add("--runbook-update-checks", action="store_true", help="bring checks files up to date, run nothing")
     add("--runbook-write-checks", action="store_true", help="write checks files for what passed and has none")
+    verify = "look for secrets in all that a run wrote"
+    add("--runbook-verify-secrets", action="store_true", help=f"{verify}, and fail it if there is one")
+    ini("runbook_verify_secrets", type="bool", default=False, help=verify)
     ini(
         "runbook_sensitive_names", type="args", default=["default"], help="names whose values are secret: default *_DSN"
     )

@@ -37,6 +37,7 @@ from .order import in_document_order, note_selection
 from .reporting import OUTPUT_KEY, Reports
 from .running import Running
 from .summary import Summary
+from .verifying import Verification
 
 if TYPE_CHECKING:
     from ..context.resolver import ResolvedContext
@@ -84,6 +85,9 @@ class RunbookSession:
             plugins.append(Plans(self))
         for plugin in plugins:
             config.pluginmanager.register(plugin)
+        self.verification = Verification(config, self.redactor) if given.flag(config, "verify_secrets") else None
+        if self.verification is not None:
+            config.pluginmanager.register(self.verification)
 
     # Collection
 
@@ -215,6 +219,8 @@ class RunbookSession:
         self.engine.interruption.__exit__()
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[OUTPUT_KEY] = self.summary.to_json()
+            if self.verification is not None:
+                self.verification.finish_worker(self.config.workeroutput)
 
     def _finish(self, module: RunbookNode) -> None:
         """End what a runbook left behind, and keep what the summary tells of it."""

@@ -16,7 +16,10 @@ from time import monotonic
 import psutil
 import pytest
 
-QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:random_order")
+REPORTERS = ("html", "metadata", "pytest_jsonreport", "allure_pytest", "pytest_github_actions_annotate_failures")
+"""Plugins that write reports, by the names that pytest knows them by; only those who look at them load them."""
+WITHOUT_REPORTERS = tuple(word for name in REPORTERS for word in ("-p", f"no:{name}"))
+QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:random_order", *WITHOUT_REPORTERS)
 WAIT = 20.0
 """Seconds for what takes a tenth of one."""
 

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.plugin.project import QUIET, Project
+from tests.plugin.project import QUIET, REPORTERS, Project
 from tests.servers.database_servers import postgres_server
 from tests.servers.http_servers import http_server
 from tests.servers.sshd import sshd
@@ -166,7 +166,8 @@ CALLED = "blocks: [{name: Called, script: 'echo \"{{ secret.S0 }}{{ secret.S1 }}
 LOOK = """#!/bin/sh
 cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'
 """
-REPORTERS = (
+REPORTS = (
+    *(word for name in REPORTERS for word in ("-p", name)),
     *("--junit-xml=out/report.xml", "--html=out/report.html", "--self-contained-html", "--json-report"),
     *("--json-report-file=out/report.json", "--alluredir=out/allure", "--log-file=out/log", "--log-level=DEBUG"),
 )
@@ -222,7 +223,7 @@ def written_by(project: Project, servers: dict[str, str], *options: str) -> dict
         "-m",
         "pytest",
         *QUIET,
-        *REPORTERS,
+        *REPORTS,
         "-p",
         "no:timeout",
         "-p",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.project import Project
+from tests.plugin.project import WITHOUT_REPORTERS, Project
 
 LOADED = """
     import sys
@@ -16,7 +16,18 @@ LOADED = """
 ORDERS = {"runbook_plan", "runbook_plan_json", "runbook_update_checks", "runbook_write_checks"}
 """Options that are no settings: they have something done once."""
 
-QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:rerunfailures", "-s")
+QUIET = (
+    "-p",
+    "no:anyio",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:rerunfailures",
+    *WITHOUT_REPORTERS,
+    "-s",
+)
 
 
 @pytest.mark.parametrize(
