@@ -154,6 +154,9 @@ class MysqlSession(SqlSession):
         self._has_moved = False
 
     async def run(self, statement: Statement, params: Params) -> Answer:
+        if statement.verb == "DELIMITER":
+            hint = "leave it out: semicolons in the bodies of procedures and triggers end nothing here"
+            raise Malformed("DELIMITER is a command of the program mysql, not of the server", hint=hint)
         text, values = formatted(statement, params)
         self._has_moved = self._has_moved or statement.verb in _MAY_MOVE
         try:

@@ -14,6 +14,7 @@ import asyncpg
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ...masking import MASK
+from ...text import shorten
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .parameters import Params, numbered
@@ -168,6 +169,11 @@ def _check_sendable(statement: Statement) -> None:
     """:raises Malformed: for what no server can be asked in a block."""
     if "\0" in statement.text:
         raise Malformed("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
+    if statement.text.startswith("\\"):
+        command = shorten(statement.text.split()[0], 20)
+        raise Malformed(
+            f"{command} is a command of the program psql, not of the server", hint="SQL can ask for it, too"
+        )
     if statement.verb == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(statement.words):
         hint = "INSERT and SELECT do; for files there is psql, in a script block"
         raise Malformed("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)

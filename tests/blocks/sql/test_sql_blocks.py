@@ -173,6 +173,38 @@ def test_query_without_a_statement_is_an_error(query: str, tmp_path: Path) -> No
     assert ran.result.message in ("Query is empty", "`query` is empty")
 
 
+BODIES = {
+    "sqlite": """
+        create table counted (a int);
+        create trigger more after insert on counted when new.a > 1 begin
+          update counted set a = case when a > 5 then 5 else a end;
+          insert into counted values (1);
+        end;
+        insert into counted values (9); select sum(a) as n from counted""",
+    "postgres": """
+        create or replace function more(a int) returns int language plpgsql as $body$
+        begin if a > 5 then a := 5; end if; return a + 1; end; $body$;
+        do 'begin perform 1; perform 2; end';
+        select more(9) as n""",
+    "mysql": """
+        create or replace procedure more(a int) begin
+          declare n int default 0;
+          if a > 5 then set a = 5; end if;
+          while n <= a do set n = n + 1; end while;
+          case n when 6 then select n; else select 0 as n; end case;
+        end;
+        call more(9)""",
+}
+
+
+@pytest.mark.parametrize("database", BODIES, indirect=True)
+def test_semicolons_of_bodies_end_no_statement(database: Database, tmp_path: Path) -> None:
+    ran = run_book(tmp_path, database.block(BODIES[database.type]))
+
+    assert ran.result.message is None
+    assert ran.output["value"] == 6
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql"], indirect=True)
 def test_transaction_goes_over_statements(database: Database, tmp_path: Path) -> None:
     query = (

@@ -68,6 +68,7 @@ def test_uri_that_makes_no_sense_is_an_error_at_its_place(kind: str, uri: str, s
 POSTGRES_FAULTS = [
     ("create temp table t (a int); copy t from stdin", "statement 2 of 2: COPY FROM STDIN and TO STDOUT need a client"),
     ("copy (select 1) to stdout", "COPY FROM STDIN and TO STDOUT need a client"),
+    ("select 1;\n\\dt shop.*", "statement 2 of 2: \\dt is a command of the program psql"),
     ("select 'a\0b'", "the SQL holds a null character"),
     ("select $1::int", "params holds 0, and the statement wants 1"),
     ("select 1 / 0", "division by zero"),
@@ -83,6 +84,15 @@ def test_what_postgres_can_not_do_is_told_at_once(
 
     assert (ran.result.message or "").startswith(said)
     assert ran.result.kind == "block"
+
+
+def test_delimiter_is_told_to_be_no_sql(mariadb: DatabaseServer, tmp_path: Path) -> None:
+    query = "delimiter //\ncreate procedure p() begin select 1; end//\ndelimiter ;"
+
+    ran = run_book(tmp_path, {"mysql": {"uri": mariadb.uri, "query": query}})
+
+    assert "DELIMITER is a command of the program mysql, not of the server" in (ran.result.message or "")
+    assert (ran.result.hint or "").startswith("leave it out")
 
 
 def test_parameters_of_other_clients_are_no_settings(postgres: DatabaseServer, tmp_path: Path) -> None:
