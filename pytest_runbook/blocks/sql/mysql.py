@@ -166,8 +166,10 @@ class MysqlSession(SqlSession):
             raise _refused(error, lost=self.is_spoilt) from error
         except (UnicodeError, TypeError) as error:
             self.is_spoilt = True
-            hint = SCALARS_ALONE if "parameter" in str(error) else None
-            raise BlockFailed(f"the statement can't be sent, or its rows not read: {error}", hint=hint) from error
+            raise BlockFailed(
+                f"the statement can't be sent, or its rows not read: {error}",
+                hint=SCALARS_ALONE if "parameter" in str(error) else None,
+            ) from error
         except BaseException:
             self.is_spoilt = True
             await self._kill()

@@ -170,10 +170,8 @@ def _check_sendable(statement: Statement) -> None:
     if "\0" in statement.text:
         raise Malformed("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
     if statement.text.startswith("\\"):
-        command = shorten(statement.text.split()[0], 20)
-        raise Malformed(
-            f"{command} is a command of the program psql, not of the server", hint="SQL can ask for it, too"
-        )
+        command, hint = shorten(statement.text.split()[0], 20), "SQL can ask for it, too, as in information_schema"
+        raise Malformed(f"{command} is a command of the program psql, not of the server", hint=hint)
     if statement.verb == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(statement.words):
         hint = "INSERT and SELECT do; for files there is psql, in a script block"
         raise Malformed("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)
