@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ..model.expectations import REGEX, TYPE
-from ..templates import is_template
-from ..templates.predicates import compiled
+from ..templates import is_template, patterns
 
 Render = Callable[[str], str]
 
@@ -49,7 +48,7 @@ def wanted(shape: object, value: object) -> object:
     value: plain data, or `ABSENT`. What a shape does not speak of is taken from the value, so that the two differ
     only where the value is wrong.
 
-    :raises TemplateError: if a template made a regular expression that is none.
+    :raises TemplateError: if a template made a regular expression that is none, or one takes too long.
     """
     match shape:
         case dict():
@@ -59,7 +58,7 @@ def wanted(shape: object, value: object) -> object:
         case str() if (named := TYPE.fullmatch(shape)) and named[1] in _IS:
             return value if _IS[named[1]](value) else shape
         case str() if regex := REGEX.fullmatch(shape):
-            return value if isinstance(value, str) and compiled(regex[1]).search(value) else shape
+            return value if isinstance(value, str) and patterns.search(regex[1], value) else shape
     return value if _equal(shape, value) else shape
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,9 +12,10 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from ..context.block_context import BlockContext
 from ..context.items import DocumentVar, DocumentVars
 from ..context.values import ContextValue, Reads, Source
-from ..errors import AssertionsFailed, InternalError, NotTried, RunbookError
+from ..errors import AssertionsFailed, InternalError, NotTried, RunbookError, TemplateError
 from ..model.runbook import Capture, Condition
 from ..resources.shortages import shortage
+from ..templates import patterns
 from .assertions import Difference, Explain, Judge, mentions
 from .context import ExecutionContext, WorkResult
 from .result import AssertionTrace, Section, Verdict
@@ -116,7 +116,11 @@ class Trial:
         """A failure, unless it is the one that the author expects."""
         rules = self.context.spec.rules
         expected = rules.expect_error
-        if expected is not None and re.search(expected.source, f"{error.message}\n{error.said}"):
+        try:
+            is_it = expected is not None and patterns.search(expected.source, f"{error.message}\n{error.said}")
+        except TemplateError as fault:
+            return Ending(fault.located(expected.place if expected else None))
+        if is_it:
             return self._ending(self._traces(output, {}), (f"failed as expected: {error.message}",))
         traces = self._assertions(output, {}) if output is not None else ()
         if expected is None:

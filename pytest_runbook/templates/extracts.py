@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TemplateError
+from . import patterns
 from .lookup import NOWHERE
-from .predicates import compiled, searched
+from .predicates import must_be_text, searched
 from .values import Kind, Undefined, described, elements, kind_of, to_text
 
 
@@ -16,7 +17,7 @@ def regex(value: object, pattern: object, default: object = NOWHERE) -> object:
 
     default: for a text in which it is not found.
     """
-    match = compiled(pattern).search(searched(value))
+    match = patterns.search(must_be_text(pattern), searched(value))
     if match is None:
         reason = f"{described(pattern)} is not found in it"
         return Undefined("what regex takes", reason=reason) if default is NOWHERE else default

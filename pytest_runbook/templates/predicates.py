@@ -6,12 +6,11 @@ Each takes the rules of comparing, the value, and the test's arguments. ``define
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 
 from ..errors import TemplateError
+from . import patterns
 from .rules import Rules
 from .values import Kind, SafeText, described, elements, kind_of, to_text
 
@@ -98,47 +97,41 @@ def _part_of(rules: Rules, value: object) -> str:
 
 
 def _text_of(rules: Rules, value: object) -> str:
-    return _must_be_text(value) if rules.strict else to_text(value)
+    return must_be_text(value) if rules.strict else to_text(value)
 
 
 def lower(rules: Rules, value: object) -> bool:
-    return all(char.islower() for char in _must_be_text(value))
+    return all(char.islower() for char in must_be_text(value))
 
 
 def upper(rules: Rules, value: object) -> bool:
-    return all(char.isupper() for char in _must_be_text(value))
+    return all(char.isupper() for char in must_be_text(value))
 
 
 def match(rules: Rules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits at the start of the text."""
-    return compiled(pattern).match(searched(value)) is not None
+    return patterns.search(must_be_text(pattern), searched(value), is_at_start=True) is not None
 
 
 def search(rules: Rules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits anywhere in the text."""
-    return compiled(pattern).search(searched(value)) is not None
+    return patterns.search(must_be_text(pattern), searched(value)) is not None
 
 
-def compiled(pattern: object) -> re.Pattern[str]:
+def check_pattern(pattern: object) -> None:
     """:raises TemplateError: if it is no regular expression."""
-    try:
-        return _compiled(_must_be_text(pattern))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise TemplateError(f"{described(pattern)} is no regular expression: {error}") from error
-
-
-_compiled = lru_cache(maxsize=256)(re.compile)
+    patterns.check(must_be_text(pattern))
 
 
 def searched(value: object) -> str:
     """:raises TemplateError: if it is no text, or too long a one."""
-    text = _must_be_text(value)
+    text = must_be_text(value)
     if len(text) > _MAX_SEARCHED:
         raise TemplateError(f"the text is longer than the {_MAX_SEARCHED:,} characters that are searched")
     return text
 
 
-def _must_be_text(value: object) -> str:
+def must_be_text(value: object) -> str:
     if kind_of(value) is not Kind.TEXT:
         raise TemplateError(f"{described(value)} is no text", hint="make it text: | string")
     return to_text(value)

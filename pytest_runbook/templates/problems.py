@@ -14,7 +14,7 @@ from ..text import nearest
 from .evaluator import FILTER_NAMES, FUNCTIONS, TEST_NAMES, unknown_filter, unknown_function, unknown_name
 from .extracts import parsed_path
 from .methods import METHOD_NAMES
-from .predicates import compiled
+from .predicates import check_pattern
 from .source import source_of
 from .syntax import FOREIGN_HINT, foreign_hint, is_template, parse_template
 
@@ -118,7 +118,7 @@ def _check_filter(node: nodes.Filter, names: Collection[str]) -> TemplateError |
         ):
             return unknown_name("test", str(name), TEST_NAMES)
         case nodes.Filter(name="regex", args=[nodes.Const(value=pattern), *_]):
-            return _error_of(compiled, pattern)
+            return _error_of(check_pattern, pattern)
         case nodes.Filter(name="jmespath", args=[nodes.Const(value=str(path)), *_]):
             return _error_of(parsed_path, path)
     return None
@@ -129,7 +129,7 @@ def _check_test(node: nodes.Test, names: Collection[str]) -> TemplateError | Non
         return unknown_name("test", node.name, TEST_NAMES)
     match node:
         case nodes.Test(name="match" | "search", args=[nodes.Const(value=pattern)]):
-            return _error_of(compiled, pattern)
+            return _error_of(check_pattern, pattern)
     return None
 
 
