@@ -9,8 +9,11 @@ from collections.abc import Iterable
 DURATION_HINT = "a number with a unit: 500ms, 90s, 2m, 1h"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-# C0 and C1 controls, lone surrogates and the two non-characters that XML forbids; tab and newline are text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# C0 and C1 controls, lone surrogates and the two non-characters that XML forbids, and what turns the direction of text
+# around or breaks lines unseen; tab and newline are text.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def nearest(value: str, known: Iterable[str]) -> str | None:
