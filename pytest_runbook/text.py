@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 DURATION_HINT = "a number with a unit: 500ms, 90s, 2m, 1h"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST = 10_000 * 3600.0
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 # C0 and C1 controls, lone surrogates and the two non-characters that XML forbids, and what turns the direction of text
 # around or breaks lines unseen; tab and newline are text.
@@ -34,6 +35,8 @@ def duration_seconds(text: str) -> float:
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
     if seconds <= 0:
         raise ValueError(f'"{text}" is not a positive duration')
+    if seconds > _LONGEST:
+        raise ValueError(f'"{shorten(text, 60)}" is longer than {show_limit(_LONGEST)}')
     return seconds
 
 

@@ -20,6 +20,12 @@ def test_what_is_no_duration(text: str) -> None:
         duration_seconds(text)
 
 
+@pytest.mark.parametrize("text", ["417d", "10001h", f"{'9' * 400}d", f"{'9' * 5000}ms"])
+def test_what_is_longer_than_anybody_waits(text: str) -> None:
+    with pytest.raises(ValueError, match="is longer than 10000 h"):
+        duration_seconds(text)
+
+
 SHOWN = [
     (0.0, "0 ms", "0 ms"),
     (0.084, "84 ms", "84 ms"),
@@ -48,6 +54,10 @@ NEAREST = [("sript", "script"), ("host_select", "host-select"), ("SCRIPT", "scri
 @pytest.mark.parametrize(("value", "known"), NEAREST)
 def test_the_nearest_known_name(value: str, known: str | None) -> None:
     assert nearest(value, ["script", "host-select", "env"]) == known
+
+
+def test_what_turns_text_around_is_escaped() -> None:
+    assert escape_controls("a\u202eb\u2066c\u2028d") == "a\\u202eb\\u2066c\\u2028d"
 
 
 def test_controls_are_escaped_and_newlines_and_tabs_are_text() -> None:

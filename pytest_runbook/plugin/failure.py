@@ -136,7 +136,7 @@ def _values(result: BlockResult) -> Iterator[str]:
 def again(path: str, environment: str | None) -> str:
     """The command that runs a file again."""
     named = () if environment is None else ("--runbook-environment", environment)
-    return shlex.join(("pytest", path, *named))
+    return shlex.join(("pytest", f"./{path}" if path.startswith("-") else path, *named))
 
 
 def _reason(result: BlockResult) -> Iterator[str]:

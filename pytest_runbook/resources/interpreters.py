@@ -136,8 +136,9 @@ class Interpreter:
         return _LANGUAGES.get(self.name)
 
     def argv(self, code: str) -> list[str]:
-        """The command that runs the code as one argument."""
-        return [*self._before_code, code]
+        """The command that runs the code as one argument; a space keeps one that begins like an option from being one."""
+        looks_like_option = code.startswith(("-", "+")) and self.language not in (None, _PYTHON)
+        return [*self._before_code, f" {code}" if looks_like_option else code]
 
     def argv_for_file(self, path: Path) -> list[str]:
         """The command that runs the code in a file, ``$0``, ``sys.argv`` and ``sys.path`` as they are with `argv`."""

@@ -10,8 +10,8 @@ import pytest
 
 from tests.plugin.project import Project
 
-# Colours, a cleared screen, a title, a link, the clipboard, 8-bit CSI; what writes over what stands there; what turns the
-# direction of text around, or breaks lines unseen; what is no text.
+# Colours, a cleared screen, a title, a link, the clipboard, 8-bit CSI; what writes over what stands there; what turns
+# the direction of text around, or breaks lines unseen; what is no text.
 HOSTILE = {
     "escape sequences": "\x1b[31mred \x1b[2J\x1b[H \x1b]0;owned\x07 \x1b]8;;http://evil.example\x1b\\x\x1b]8;;\x1b\\"
     " \x1b]52;c;b3duZWQ=\x07 \x9b31m",
