@@ -136,7 +136,7 @@ class Interpreter:
         return _LANGUAGES.get(self.name)
 
     def argv(self, code: str) -> list[str]:
-        """The command that runs the code as one argument; a space keeps one that begins like an option from being one."""
+        """The command that runs the code as one argument: after a space, where it begins like an option."""
         looks_like_option = code.startswith(("-", "+")) and self.language not in (None, _PYTHON)
         return [*self._before_code, f" {code}" if looks_like_option else code]
 

@@ -14,7 +14,7 @@ from tests.plugin.project import Project
 from tests.run_book import run_book
 
 # What begins like an option, where it stands, and what comes of it: the error, or None where it is taken for a name.
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "host": ({"host": "-oProxyCommand=touch owned", "script": "id"}, "'-' can't stand in it"),
     "user of a host": ({"host": "-l@127.0.0.1", "script": "id"}, "'-' can't stand in it"),
     "bastion": ({"http": {"url": "http://127.0.0.1:9/", "via": "-oProxyCommand=touch owned"}}, "can't stand in it"),

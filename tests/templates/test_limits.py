@@ -52,6 +52,17 @@ BIG = {"big": "x" * 1_000_000}
         ("{{ " + "9" * 5000 + " }}", "a number in it is too long"),
         ("{{ ('[' * 100000) | fromjson }}", "nested too deeply"),
         ("{{ ('9' * 100000 ~ 'x') | int }}", "is no whole number"),
+        ("{{ '%1000000000d' % 1 }}", "does not work"),
+        ("{{ '{:>1000000000}'.format(1) }}", "has no method format"),
+        ("{{ 'a'.ljust(10**9) }}", "has no method ljust"),
+        ("{{ 'a' | center(10**9) }}", "unknown filter"),
+        ("{{ 'a' | indent(10**9, true) }}", "the text gets longer than"),
+        ("{{ range(0, 10**18) | list }}", "the list gets longer than 100,000 items"),
+        ("{{ range(10**18, 0, -1) }}", "the list gets longer than 100,000 items"),
+        ("{{ big | list }}", "too many parts"),
+        ("{{ big ~ ([big] * 17) | join }}", "the text gets longer than"),
+        ("{{ big | replace('', big) }}", "the text gets longer than"),
+        ("{{ (2**64) * (2**64) }}", "has no result that can be shown"),
     ],
 )
 def test_too_much_is_an_error(template: str, message: str) -> None:
