@@ -26,7 +26,7 @@ from ..effect import Effect, worst
 from ..query import QueryBlockBehavior
 from ..remote import tunnelled
 from .effects import effect_of
-from .parameters import Params, names_used
+from .parameters import Params, names_used, placeholders
 from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
 from .rows import Convert, Converters, Layout, Rows, column_names
 from .statements import Statement, gives_rows, split
@@ -256,7 +256,15 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         told = error.located(self._query_place().below(statement.line - 1))
         if count > 1:
             told.message = f"statement {statement.number} of {count}: {error.message}"
+        told.hint = told.hint or self._missing(statement)
         return told
+
+    def _missing(self, statement: Statement) -> str | None:
+        """That a statement seems to want parameters which the block does not give, where it gives any."""
+        given = self.spec.props.get("params")
+        names = [placeholder.name for placeholder in placeholders(statement)] if isinstance(given, Mapping) else ()
+        missing = next((name for name in names if name and name not in given), None)  # type: ignore[operator]  # a map
+        return None if missing is None else f'params holds no "{missing}"'
 
     def _query_place(self) -> Place:
         """Where the SQL begins: in the runbook, or in a file of its own."""

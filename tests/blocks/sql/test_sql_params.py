@@ -200,3 +200,13 @@ def test_lists_and_maps_are_no_parameters_there(database: Database, given: objec
 
     assert ran.result.kind == "block"
     assert "tojson" in (ran.result.hint or "")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql"], indirect=True)
+def test_parameter_that_is_missing_is_named(database: Database, tmp_path: Path) -> None:
+    block = {"uri": database.uri, "query": "select concat(:given, :other)", "params": {"given": "x"}}
+
+    ran = run_book(tmp_path, {database.type: block})
+
+    assert ran.result.kind == "block"
+    assert ran.result.hint == 'params holds no "other"'
