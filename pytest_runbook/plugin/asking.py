@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from ..messages.client import ClientMessage, ClientPrompt, InputKind, PromptAnswer, PromptOption
+from ..messages.client import CANCEL, ClientMessage, ClientPrompt, InputKind, PromptAnswer, PromptOption
 from ..text import escape_controls
 
 if TYPE_CHECKING:
@@ -87,8 +87,17 @@ class Asking:
 
 
 def _answer(prompt: ClientPrompt, over: socket.socket) -> PromptAnswer | None:
-    """What the person says; None if nothing waits for it any more."""
+    """What the person says; None if nothing waits for it any more. Ctrl-D is the last of the buttons."""
     _say(f"\n{prompt.title}: {prompt.prompt}\n")
+    try:
+        return _said(prompt, over)
+    except EOFError:
+        _say("\n")
+        return PromptAnswer(prompt.buttons[-1].value if prompt.buttons else CANCEL)
+
+
+def _said(prompt: ClientPrompt, over: socket.socket) -> PromptAnswer | None:
+    """The same. :raises EOFError: if the person has nothing to say."""
     if prompt.input is InputKind.DROPDOWN:
         return _chosen(prompt, over)
     if prompt.input is None:
@@ -108,7 +117,7 @@ def _chosen(prompt: ClientPrompt, over: socket.socket) -> PromptAnswer | None:
         if text is None:
             return None
         if not text:
-            return PromptAnswer("cancel")
+            return PromptAnswer(CANCEL)
         found = _named(choices, text) or _numbered(choices, text)
         if found is not None:
             return PromptAnswer("ok", found.value)
@@ -143,7 +152,10 @@ def _numbered(choices: Sequence[PromptOption], text: str) -> PromptOption | None
 
 
 def _typed(question: str, over: socket.socket, *, is_hidden: bool = False) -> str | None:
-    """The line that the person types; None if that is not waited for any more, or there is nobody."""
+    """The line that the person types; None if that is not waited for any more.
+
+    :raises EOFError: if the person says that there is none.
+    """
     terminal = sys.stdin.fileno()
     with _hidden(terminal) if is_hidden else nullcontext():  # before the question: who sees it may type at once
         _say(question)
@@ -153,7 +165,9 @@ def _typed(question: str, over: socket.socket, *, is_hidden: bool = False) -> st
         line = os.read(terminal, 65536)
     if is_hidden:
         _say("\n")
-    return line.decode(errors="replace").rstrip("\n") if line else None
+    if not line:
+        raise EOFError
+    return line.decode(errors="replace").rstrip("\n")
 
 
 @contextmanager

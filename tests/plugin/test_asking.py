@@ -147,3 +147,21 @@ def test_saved_answers_count_where_that_is_wanted(project: Project, arguments: t
 
     project.run("a.atrb", *arguments).assert_outcomes(passed=2)
     project.run("a.atrb").assert_outcomes(failed=1, skipped=1)
+
+
+def test_who_has_nothing_to_say_is_not_waited_for(project: Project) -> None:
+    """Ctrl-D: a value that is needed is missing, a choice is cancelled, a pause ends the run."""
+    text = (
+        "blocks: [{local-var: token}, {name: Use, script: 'echo {{ var.token }}', on_failure: continue}, {pause: {}}]\n"
+    )
+    project.write("a.runbook.yaml", text)
+    with at_terminal(project.path, "-s", "a.runbook.yaml") as terminal:
+        terminal.shows("(not shown) ")
+        terminal.press(b"\x04")
+        terminal.shows("continue or stop (y/n): ")
+        terminal.press(b"\x04")
+        status, shown = terminal.end()
+
+    assert status == 1
+    assert "var.token is undefined" in shown or "nobody answered" in shown
+    assert "1 failed, 1 passed" in shown
