@@ -9,27 +9,10 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, PromptAnswer, Settings
-from pytest_runbook.blocks.dropdown import Option, split_options
 from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.messages.client import ClientPrompt, InputKind
 from pytest_runbook.model.runbook import Effects
 from tests.harness import Opened, inside, ran, seen, until
-
-SPLITTING = [
-    ("a, b, c", ":", ["a", "b", "c"]),
-    ("a\nb\r\nc", ":", ["a", "b", "c"]),
-    ("a,,b,  ,c", ":", ["a", "b", "c"]),
-    ("  a  ,\tb ", ":", ["a", "b"]),
-    (" \n , \t", ":", []),
-    ("", ":", []),
-    ("EU:eu-west-1, US:us-east-1", ":", [("EU", "eu-west-1"), ("US", "us-east-1")]),
-    ("Label:value:with:colons", ":", [("Label", "value:with:colons")]),
-    ("a::1, b::2", "::", [("a", "1"), ("b", "2")]),
-    ("a->1", "->", [("a", "1")]),
-    ("a|1", "|", [("a", "1")]),
-    ("a : 1", ":", [("a ", " 1")]),
-    ("a:", ":", [("a", "")]),
-]
 
 
 def dropdown(**props: str) -> str:
@@ -65,13 +48,6 @@ def run(folder: Path, book: str, inputs: Inputs | None = None, **settings: objec
 def options_shown(book: Opened) -> object:
     (message,) = book.channel.of(BlockStateChanged)
     return message.state
-
-
-@pytest.mark.parametrize(("text", "delimiter", "options"), SPLITTING)
-def test_options_are_split(text: str, delimiter: str, options: list[str | tuple[str, str]]) -> None:
-    expected = [Option(*option) if isinstance(option, tuple) else Option(option, option) for option in options]
-
-    assert list(split_options(text, delimiter)) == expected
 
 
 SOURCES: dict[str, Mapping[str, str]] = {

@@ -9,15 +9,9 @@ import anyio
 import pytest
 
 from pytest_runbook import EventKind, Inputs, PromptAnswer, Settings
-from pytest_runbook.blocks.pause import is_truthy
 from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.messages.client import ClientPrompt, Lifecycle
 from tests.harness import Opened, inside, ran, until
-
-TRUTHS = {
-    **dict.fromkeys(("true", "TRUE", " True\n", "1", "yes", "YES", "42", "-1", "3.14", "1e3"), True),
-    **dict.fromkeys(("false", "0", "0.0", "no", "", "  ", "random string", "on", "none", "-0"), False),
-}
 
 
 def document(**props: object) -> str:
@@ -37,11 +31,6 @@ def answered(answer: str) -> Inputs:
 
 def outcomes(book: Opened) -> list[str]:
     return [str(result.outcome) for result in book.run.results.values()]
-
-
-@pytest.mark.parametrize(("text", "truth"), TRUTHS.items())
-def test_a_rendered_condition_is_true_as_the_format_says(text: str, truth: bool) -> None:
-    assert is_truthy(text) is truth
 
 
 @pytest.mark.parametrize(

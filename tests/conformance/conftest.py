@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
+from tests.servers.fixtures import clickhouse as clickhouse
+from tests.servers.fixtures import mariadb as mariadb
+from tests.servers.fixtures import postgres as postgres
 from tests.servers.http_servers import HttpServer, http_server
 from tests.servers.sshd import Sshd, sshd
 
@@ -23,24 +25,6 @@ cat "$ANSWER"
 @pytest.fixture(scope="session")
 def http() -> Iterator[HttpServer]:
     with http_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[DatabaseServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[DatabaseServer]:
-    with mariadb_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def clickhouse() -> Iterator[DatabaseServer]:
-    with clickhouse_server() as server:
         yield server
 
 

@@ -228,6 +228,9 @@ SPLITTING: list[tuple[str, str, Sequence[tuple[str, str]]]] = [
     ("a->1", "->", [("a", "1")]),
     ("a|1", "|", [("a", "1")]),
     ("a : 1", ":", [("a ", " 1")]),
+    ("  a  ,\tb ", ":", [("a", "a"), ("b", "b")]),
+    ("a:", ":", [("a", "")]),
+    ("", ":", []),
     ("plain", "::", [("plain", "plain")]),
 ]
 
@@ -238,7 +241,7 @@ def test_options_are_split(section: str, text: str, delimiter: str, options: Seq
 
 
 TRUE = ["true", "TRUE", " True ", "1", "yes", "YES", "42", "-1", "3.14", "1e-3", "inf"]
-FALSE = ["false", "0", "0.0", "-0", "no", "", "  ", "random string", "on", "off", "y", "none"]
+FALSE = ["false", "0", "0.0", "-0", "no", "", "  ", "random string\n", "on", "off", "y", "none"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
+from tests.servers.database_servers import DatabaseServer
+from tests.servers.fixtures import clickhouse as clickhouse
+from tests.servers.fixtures import mariadb as mariadb
+from tests.servers.fixtures import postgres as postgres
 
 
 @dataclass(frozen=True)
@@ -20,24 +22,6 @@ class Database:
     def block(self, query: str, **keys: object) -> dict[str, object]:
         """A block that runs the query. keys: of the block, beside its type."""
         return {self.type: {"uri": self.uri, "query": query}, **keys}
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[DatabaseServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[DatabaseServer]:
-    with mariadb_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def clickhouse() -> Iterator[DatabaseServer]:
-    with clickhouse_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mysql", "clickhouse"])
