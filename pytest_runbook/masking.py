@@ -21,6 +21,7 @@ from .text import shorten
 MASK = "***"
 _SHORTEST_DERIVED = 6
 _MOST_TEXTS = 1000
+_SHORT = 2000
 _LONGEST_ADDRESS = 1 << 13
 _ELLIPSIS = re.compile(r"(?<!\.) ?\.\.\. ?(?!\.)|…")
 _MOST_ELLIPSES = 200
@@ -47,7 +48,6 @@ _QUOTED_SETTING = re.compile(
     r"(?P<head>(?<![\w.$])(?P<name>[A-Za-z_][\w.-]{0,63})=(?P<v>[\"']))(?P<secret>(?:\\.|(?!(?P=v)).)+)"
 )
 _SETTING = re.compile(r"(?P<head>(?<![\w.$])(?P<name>[A-Za-z_][\w.-]{0,63})=)(?P<secret>[^\s'\"=&;,][^\s'\"&;,]*)")
-_NAMED = (_MEMBER, _QUOTED_SETTING, _SETTING)
 _NO_VALUES = ("$", "{{")
 _MAY_BE_MEMBER = re.compile(r"=|[\"'][ \t]*:")
 # host=db user=me password=secret, as drivers take it in place of an address; also with semicolons.
@@ -76,6 +76,7 @@ class Redactor:
         self.unmaskable: set[str] = set()
         self._lock = threading.Lock()
         self._forms: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
         self._added: set[str] = set()
         self._longest = 0
 
@@ -95,6 +96,7 @@ class Redactor:
             self._added.add(value)
             self._forms = {**forms, **self._forms}
             self._longest = max(map(len, self._forms))
+            self._pattern = None
         if secret.startswith("{"):
             self._learn_members(secret, name)
         self.learn_addresses(value, name)
@@ -189,7 +191,7 @@ class Redactor:
         texts: list[str] = []
         _gather(data, texts)
         text = "\n".join(texts)
-        return self._redacted(data) if self.names.may_be_in(text) or self.holds_secret(text) else data
+        return self._redacted(data) if self.names.may_be_in(text.lower()) or self.holds_secret(text) else data
 
     def _redacted(self, data: object) -> object:
         if isinstance(data, str):
@@ -217,6 +219,8 @@ class Redactor:
     def find(self, text: str) -> Iterator[Found]:
         """Where secrets stand that are known by their values, in any form."""
         squeezed = Squeezed(text)
+        if len(text) < _SHORT and not any(map(self._compiled().search, {text, squeezed.text})):
+            return
         for form, name in self._forms.items():
             haystack = squeezed.text if len(form) >= SHORTEST_WRAPPED else text
             at = haystack.find(form)
@@ -224,6 +228,13 @@ class Redactor:
                 start, end = (at, at + len(form)) if haystack is text else squeezed.span(at, at + len(form))
                 yield Found(start, end, name)
                 at = haystack.find(form, at + 1)
+
+    def _compiled(self) -> re.Pattern[str]:
+        """Finds any of the forms: for short texts the quickest way to know that there is none."""
+        with self._lock:
+            if self._pattern is None:
+                self._pattern = re.compile("|".join(map(re.escape, self._forms)))
+            return self._pattern
 
     def stream(self) -> StreamRedactor:
         """A redactor for text that arrives in pieces."""
@@ -279,12 +290,43 @@ class Redactor:
     def _without_shapes(self, text: str) -> str:
         if "://" in text:
             text = _URI_PARAMETER.sub(_mask_secret, _URI_PASSWORD.sub(_mask_secret, text))
-        if _may_hold_header(text):
+        lowered = text.lower()
+        if _may_hold_header(lowered):
             text = _COOKIE.sub(_mask_secret, _HEADER.sub(_mask_secret, text))
-        if self.names.may_be_in(text):
-            for shape in _NAMED:
-                text = shape.sub(self._mask_named, text)
+            lowered = text.lower()
+        if ("=" in text or ":" in text) and self.names.may_be_in(lowered):
+            text = self._without_named(text, lowered)
         return text
+
+    def _without_named(self, text: str, lowered: str) -> str:
+        """The text without what stands behind names of secrets; looks only at lines that may hold one."""
+        if len(lowered) != len(text) or "" in self.names.cores:
+            return self._named_masked(text)
+        pieces: list[str] = []
+        at = 0
+        for start, end in self._named_lines(lowered):
+            pieces += (text[at:start], self._named_masked(text[start:end]))
+            at = end
+        return "".join((*pieces, text[at:]))
+
+    def _named_lines(self, lowered: str) -> list[tuple[int, int]]:
+        """The lines in which a name of a secret may be."""
+        lines = set()
+        for core in self.names.cores:
+            at = lowered.find(core)
+            while at >= 0:
+                end = lowered.find("\n", at)
+                end = len(lowered) if end < 0 else end
+                lines.add((lowered.rfind("\n", 0, at) + 1, end))
+                at = lowered.find(core, end)
+        return sorted(lines)
+
+    def _named_masked(self, line: str) -> str:
+        if ":" in line:
+            line = _MEMBER.sub(self._mask_named, line)
+        if "=" in line:
+            line = _SETTING.sub(self._mask_named, _QUOTED_SETTING.sub(self._mask_named, line))
+        return line
 
     def _mask_named(self, match: re.Match[str]) -> str:
         secret = match["secret"]
@@ -294,9 +336,10 @@ class Redactor:
         return match[0]
 
     def _may_hold_shape(self, text: str) -> bool:
-        if "://" in text or _may_hold_header(text):
+        lowered = text.lower()
+        if "://" in text or _may_hold_header(lowered):
             return True
-        return _MAY_BE_MEMBER.search(text) is not None and self.names.may_be_in(text)
+        return _MAY_BE_MEMBER.search(text) is not None and self.names.may_be_in(lowered)
 
 
 class StreamRedactor:
@@ -398,9 +441,8 @@ def _rest(secret: str, text: str) -> int:
     return _overlap(secret, f"{text}\0")
 
 
-def _may_hold_header(text: str) -> bool:
-    folded = text.casefold()
-    return "authorization" in folded or "cookie" in folded
+def _may_hold_header(lowered: str) -> bool:
+    return "authorization" in lowered or "cookie" in lowered
 
 
 def _mask_secret(match: re.Match[str]) -> str:

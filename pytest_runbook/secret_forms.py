@@ -66,7 +66,12 @@ def bytes_of(text: str) -> bytes:
 
 def squeeze(text: str) -> str:
     """The text without what wraps its lines."""
-    return _BREAK.sub("", text) if "\n" in text or "\r" in text or "\x1b" in text or "\\" in text else text
+    if "\\" in text or "\r" in text or "\x1b" in text:
+        return _BREAK.sub("", text)
+    if "\n" not in text:
+        return text
+    first, *rest = text.split("\n")
+    return first + "".join([line.lstrip(" \t") for line in rest])
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -38,6 +38,7 @@ _SEPARATOR = re.compile(r"[^\w*?\[\]]+")
 class SensitiveNames:
     """Tells whether a name is that of a secret.
 
+    cores: one of these is in every such name, in small letters.
     said: patterns with ``*`` and ``?``; ``default`` stands for the built-in ones, and what begins with ``!`` is none.
     """
 
@@ -46,13 +47,13 @@ class SensitiveNames:
         wanted = [pattern for one in said for pattern in (PATTERNS if one == DEFAULT else (one,))]
         self._patterns = _compiled(pattern for pattern in wanted if not pattern.startswith("!"))
         self._exempt = _compiled(pattern[1:] for pattern in wanted if pattern.startswith("!"))
-        cores = {max(re.split(r"[^a-z0-9]+", normalized(one)), key=len) for one in wanted if not one.startswith("!")}
-        self._core = re.compile("|".join(sorted(cores)), re.IGNORECASE) if cores else None
+        cores = {_last_word(pattern) for pattern in wanted if not pattern.startswith("!")}
+        self.cores = tuple(core for core in sorted(cores) if not any(other in core for other in cores - {core}))
         self.match = lru_cache(maxsize=4096)(self._match)
 
-    def may_be_in(self, text: str) -> bool:
-        """False if no such name can be in the text."""
-        return self._core is not None and self._core.search(text) is not None
+    def may_be_in(self, lowered: str) -> bool:
+        """False if no such name can be in the text, which is in small letters."""
+        return any(core in lowered for core in self.cores)
 
     def _match(self, name: str) -> bool:
         plain = normalized(name)
@@ -64,6 +65,11 @@ class SensitiveNames:
 def normalized(name: str) -> str:
     """In small letters, its words parted by underscores: ``db_password`` for ``dbPassword`` and ``DB-PASSWORD``."""
     return _SEPARATOR.sub("_", _WORD_START.sub("_", name)).lower()
+
+
+def _last_word(pattern: str) -> str:
+    """The last word of a pattern that has to be there as it is; "" if there is none."""
+    return next(reversed(re.findall(r"[a-z0-9]+", re.sub(r"\[.*?\]", "*", normalized(pattern)))), "")
 
 
 def _compiled(patterns: Iterable[str]) -> re.Pattern[str] | None:

@@ -171,6 +171,8 @@ SAID = [
     (["*_dsn"], ["pay_dsn"], ["MY_TOKEN"]),
     (["default", "!page_token"], ["MY_TOKEN"], ["PAGE_TOKEN", "pageToken"]),
     ([], [], ["MY_TOKEN"]),
+    (["*"], ["anything"], []),
+    (["k[ei]y_?"], ["KEY_1", "kiy-2"], ["KEY"]),
 ]
 
 
@@ -210,6 +212,13 @@ def test_passwords_in_addresses_are_secret_wherever_else_they_stand(text: str, p
     redactor.learn("URL", text)
 
     assert [redactor.redact(password) for password in passwords] == [MASK] * len(passwords)
+
+
+@pytest.mark.parametrize("said", [["*"], ["k[ei]y_?"]])
+def test_any_pattern_can_be_looked_for_in_text(said: list[str]) -> None:
+    assert (
+        Redactor(SensitiveNames(said)).redact('{"key_1": "abcdefgh"}\nKEY_2=abcdefgh') == '{"key_1": "***"}\nKEY_2=***'
+    )
 
 
 def test_data_under_the_name_of_a_secret_is_masked() -> None:

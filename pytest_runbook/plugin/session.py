@@ -79,7 +79,8 @@ class RunbookSession:
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         reports = Reports(config, self.summary, self.settings.environment, self.running.note_worker)
         plugins: list[object] = [self.running, self.checks_files, reports, Concealing(self.redactor)]
-        if config.getoption("runbook_plan") or config.getoption("runbook_plan_json"):
+        self._plans = bool(config.getoption("runbook_plan") or config.getoption("runbook_plan_json"))
+        if self._plans:
             from .plan import Plans  # what nobody else pays for
 
             plugins.append(Plans(self))
@@ -143,7 +144,7 @@ class RunbookSession:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         note_selection(session.items)
-        if not session.config.option.collectonly:
+        if not session.config.option.collectonly and not self._plans:
             books = {
                 item.node.book.path: item.node.book
                 for item in session.items
