@@ -20,6 +20,7 @@ from .text import shorten
 
 MASK = "***"
 _SHORTEST_DERIVED = 6
+_SHORTEST_NUMBER = 6
 _MOST_TEXTS = 1000
 _SHORT = 2000
 _LONGEST_ADDRESS = 1 << 13
@@ -120,7 +121,9 @@ class Redactor:
         if not isinstance(value, str):
             return False
         self.learn_addresses(value, f"{where}{name}")
-        is_secret = bool(value.strip()) and value.strip().casefold() not in COMMON and self.names.match(name)
+        text = value.strip()
+        is_number = text.isdigit() and len(text) < _SHORTEST_NUMBER
+        is_secret = bool(text) and not is_number and text.casefold() not in COMMON and self.names.match(name)
         if is_secret:
             self.add(value, f"{where}{name}")
         return is_secret

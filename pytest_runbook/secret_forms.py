@@ -20,7 +20,7 @@ COMMON = frozenset(
         *("true", "false", "none", "null", "undefined", "unknown", "empty", "default", "required", "optional"),
         *("enabled", "disabled", "missing", "password", "passwd", "passphrase", "secret", "token", "username", "user"),
         *("admin", "root", "guest", "test", "example", "changeme", "localhost", "postgres", "mysql", "public"),
-        *("private", "basic", "bearer"),
+        *("private", "basic", "bearer", "production", "staging", "development", "local", "main", "latest"),
     )
 )
 """Words that stand in every report; masking them would say nothing and hide much."""

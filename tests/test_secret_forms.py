@@ -221,6 +221,14 @@ def test_any_pattern_can_be_looked_for_in_text(said: list[str]) -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["true", "production", "2024", "", 5, None, ["a"]])
+def test_settings_under_the_name_of_a_secret_are_none(value: object) -> None:
+    redactor = Redactor()
+
+    assert redactor.learn("USE_TOKEN", value) is False
+    assert redactor.redact("true production 2024") == "true production 2024"
+
+
 def test_data_under_the_name_of_a_secret_is_masked() -> None:
     data = {"token": "abcdefgh", "ok": "fine", "count_token": 5, "deep": [{"api_key": "abcdefgh"}]}
 

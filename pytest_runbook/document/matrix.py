@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -40,12 +40,17 @@ class Cell:
 
 
 def cells_of(
-    runbook: Runbook, given: Known, *, runs_commands: bool, command_seconds: float = COMMAND_SECONDS
+    runbook: Runbook,
+    given: Known,
+    *,
+    runs_commands: bool,
+    command_seconds: float = COMMAND_SECONDS,
+    is_secret: Callable[[str], bool] = lambda name: False,
 ) -> tuple[Cell, ...]:
     """The cells of a runbook's hosts and matrix; none if it has neither.
 
     given: variables from outside, which `{var: NAME}` may name. runs_commands: somebody asked for `{command: LINE}`,
-    which may take so many seconds.
+    which may take so many seconds. is_secret: tells of a variable whether no name of a cell may say what it holds.
 
     :raises UnreadableFile: if an axis makes no sense, or nothing is left.
     """
@@ -53,7 +58,7 @@ def cells_of(
     if runbook.matrix is None:
         return tuple(Cell(host.name, {}, host) for host in runbook.hosts)
     try:
-        cells = _Reader(runbook, given, command_seconds if runs_commands else None).cells(runbook.matrix)
+        cells = _Reader(runbook, given, command_seconds if runs_commands else None, is_secret).cells(runbook.matrix)
     except FileError as error:
         raise UnreadableFile([error]) from error
     on_hosts = (Cell(f"{host.name}-{cell.name}", cell.values, host) for host, cell in product(runbook.hosts, cells))
@@ -63,7 +68,10 @@ def cells_of(
 class _Reader:
     """Reads the values of axes, wherever they are. command_seconds: for a command; None: none is run."""
 
-    def __init__(self, runbook: Runbook, given: Known, command_seconds: float | None) -> None:
+    def __init__(
+        self, runbook: Runbook, given: Known, command_seconds: float | None, is_secret: Callable[[str], bool]
+    ) -> None:
+        self._is_secret = is_secret
         self._runbook = runbook
         self._given = given
         self._command_seconds = command_seconds
@@ -81,7 +89,7 @@ class _Reader:
             raise FileError("matrix: nothing is left of it", place=matrix.place)
         if len(combinations) > MOST_CELLS:
             raise FileError(f"matrix: {len(combinations):,} cells; at most {MOST_CELLS:,} are run", place=matrix.place)
-        return tuple(_named(combinations, axes))
+        return tuple(_named(combinations, axes, self._is_secret))
 
     def _rows(self, rows: Rows | None) -> Sequence[Mapping[str, object]]:
         if rows is None:
@@ -212,9 +220,11 @@ def _complete(row: Mapping[str, object], rows: Rows | None, axes: Sequence[str])
     return dict(row)
 
 
-def _named(cells: Iterable[Mapping[str, object]], axes: Mapping[str, Sequence[object]]) -> Iterator[Cell]:
+def _named(
+    cells: Iterable[Mapping[str, object]], axes: Mapping[str, Sequence[object]], is_secret: Callable[[str], bool]
+) -> Iterator[Cell]:
     for number, cell in enumerate(cells, 1):
-        told = [cell[name] for name in axes] or list(cell.values())[:1]
+        told = [number if is_secret(name) else cell[name] for name in (*axes,) or list(cell)[:1]]
         yield Cell("-".join(_word(value, number) for value in told), cell)
 
 

@@ -121,7 +121,8 @@ class RunbookSession:
         """Its cells; none if it has neither hosts nor a matrix. :raises UnreadableFile: if they make no sense."""
         known = {**self.given.of_files(book.path.parent), **self.given.variables}
         runs_commands = given.flag(self.config, "matrix_commands")
-        return cells_of(book, {name: value.value for name, value in known.items()}, runs_commands=runs_commands)
+        values = {name: value.value for name, value in known.items()}
+        return cells_of(book, values, runs_commands=runs_commands, is_secret=self.redactor.names.match)
 
     def note_book(self, book: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""

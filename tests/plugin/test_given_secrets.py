@@ -125,3 +125,18 @@ def test_a_python_test_gives_them_to_the_runbook_that_it_runs(project: Project) 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*AssertionError: assert '[*][*][*]*"])
     result.stdout.no_fnmatch_line("*hunter-2-of-us*'")
+
+
+def test_no_name_of_a_cell_says_what_a_secret_variable_holds(project: Project) -> None:
+    project.write("a.runbook.yaml", """
+        matrix: {region: [eu, us], api_token: [hunter-22, hunter-33]}
+        blocks: [{name: Use, script: 'echo {{ var.api_token }} {{ var.region }}; exit 1'}]
+        """)  # fmt: skip
+
+    result = project.run(".", "-v")
+
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        ["a.runbook.yaml::eu-1::Use FAILED*", "a.runbook.yaml::us-4::Use FAILED*", "*stdout   *** eu"]
+    )
+    assert "hunter-" not in result.stdout.str()
