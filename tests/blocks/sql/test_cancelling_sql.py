@@ -68,7 +68,8 @@ def test_timeout_ends_the_query_in_mariadb(mariadb: DatabaseServer, tmp_path: Pa
 def test_timeout_kills_the_query_in_clickhouse(clickhouse: DatabaseServer, tmp_path: Path) -> None:
     slow = "select sleepEachRow(1) from numbers(3)"
 
-    ran = run_book(tmp_path, {"clickhouse": {"uri": clickhouse.uri, "query": slow}, "timeout": "300ms"})
+    connected = {"clickhouse": {"uri": clickhouse.uri, "query": "select 1"}}
+    ran = run_book(tmp_path, connected, {"clickhouse": {"uri": clickhouse.uri, "query": slow}, "timeout": "1s"})
 
     assert ran.result.kind == "timeout"
     query_id = next(request["id"] for request in arrived(clickhouse) if request.get("query") == slow)
