@@ -6,6 +6,7 @@ When in doubt, it changes something; and where nothing may be changed, the sessi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from sqlglot import exp
@@ -15,7 +16,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from ...model.runbook import Effects
 from ..effect import Effect
-from .statements import Statement
+from .statements import Statement, tokenize
 
 _TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
 _READS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXISTS", "FETCH", "HELP"})
@@ -87,11 +88,8 @@ def why_it_destroys(statement: Statement, dialect: str) -> str | None:
 
 def _why_with(statement: Statement, dialect: str) -> str | None:
     """The same of what stands in a WITH."""
-    try:
-        trees = Dialect.get_or_raise(dialect).parser().parse(list(statement.tokens), statement.text)
-    except SqlglotError:
-        return None
-    nodes = (node for tree in trees if tree is not None for node in tree.walk())
+    trees = _parsed(statement.tokens, statement, dialect) or ()
+    nodes = (node for tree in trees for node in tree.walk())
     bare = (node for node in nodes if isinstance(node, exp.Delete | exp.Update) and not node.args.get("where"))
     return next((f"{node.key.upper()} without WHERE touches every row" for node in bare), None)
 
@@ -128,8 +126,7 @@ def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) ->
     if not _ANALYZES.search(statement.text):
         return None
     inner = _EXPLAIN.sub("", statement.text[tokens[0].start - statement.offset :])
-    explained = tuple(Dialect.get_or_raise(dialect).tokenize(inner))
-    return Statement(statement.number, inner, statement.line, explained, 0)
+    return Statement(statement.number, inner, statement.line, tuple(tokenize(inner, dialect) or ()), 0)
 
 
 def _why_pragma(words: list[str]) -> str | None:
@@ -142,14 +139,22 @@ def _why_pragma(words: list[str]) -> str | None:
 
 
 def _why_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
-    try:
-        trees = Dialect.get_or_raise(dialect).parser().parse(list(tokens), statement.text)
-    except SqlglotError:
+    trees = _parsed(tokens, statement, dialect)
+    if trees is None:
         return "its SQL can't be parsed, so that nobody can tell what it changes"
     for tree in trees:
-        for node in tree.walk() if tree is not None else ():
+        for node in tree.walk():
             if isinstance(node, _CHANGING):
                 return f"it holds {node.key.upper()}"
             if isinstance(node, exp.Func) and _CHANGING_FUNCTIONS.fullmatch(node.name or node.sql_name()):
                 return f"{(node.name or node.sql_name()).lower()}() may change something"
     return None
+
+
+def _parsed(tokens: Sequence[Token], statement: Statement, dialect: str) -> list[exp.Expr] | None:
+    """Its syntax trees; None for what the parser can't read, or what is nested too deeply for it."""
+    try:
+        trees = Dialect.get_or_raise(dialect).parser().parse(list(tokens), statement.text)
+    except (SqlglotError, RecursionError):
+        return None
+    return [tree for tree in trees if tree is not None]
