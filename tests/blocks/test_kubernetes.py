@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -307,6 +308,38 @@ def answered(stub: Path, answer: object, *assertions: str, **props: str) -> Open
     path.write_text(answer if isinstance(answer, str) else json.dumps(answer), encoding="utf-8")
     above = ({"directory": "here"}, {"env": {"REGION": "eu", "ANSWER": str(path)}})
     return ran(stub.parent, kubernetes(*assertions, above=above, **props))
+
+
+RECORDED = Path(__file__).with_name("recorded") / "pods.json"
+"""What kubectl 1.32 printed for three pods: one well, one in a crash loop, one that no node took yet."""
+PODS = [
+    ("api-7c9f6d5b8-2xk4p", "2/2", "Running", 0, "10.42.2.17", "worker-2"),
+    ("api-7c9f6d5b8-9dqzr", "1/2", "Running", 15, "10.42.1.30", "worker-1"),
+    ("api-7c9f6d5b8-waits", "0/0", "Pending", 0, "<none>", "<none>"),
+]
+
+
+@needs_kubectl
+def test_the_recording_is_what_kubectl_prints(tmp_path: Path, api: KubernetesApi) -> None:
+    recorded = RECORDED.read_text()
+    api.objects["pods"] = json.loads(recorded)["items"]
+    command = ["kubectl", "--namespace", "shop", "get", "pods", "-o", "json"]
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == recorded
+
+
+def test_recorded_pods_are_a_table(stub: Path) -> None:
+    book = answered(stub, RECORDED.read_text(), command="kubectl get pods -o json", namespace="shop")
+    output = book.document.output(book.block("Get"))
+    assert output is not None
+    rows: Any = output["data"]
+
+    columns = ("name", "ready", "status", "restarts", "ip", "node")
+    assert [tuple(row[column] for column in columns) for row in rows] == PODS
+    assert {row["age"][-1] for row in rows} == {"d"}
+    assert (output["resource_kind"], output["item_count"], output["first_row"]) == ("pod", 3, rows[0])
+    assert (stub / "argv").read_text().splitlines() == ["--namespace", "shop", "get", "pods", "-o", "json"]
+    assert (stub / "where").read_text() == f"{stub} eu\n"
 
 
 def test_it_runs_in_the_directory_and_environment_above(stub: Path) -> None:
