@@ -1,4 +1,7 @@
-"""For the tests of people who write blocks, and of programs that embed the engine."""
+"""For the tests of people who run runbooks in them, who write blocks, and of programs that embed the engine.
+
+What the fixture `runbook` gives is imported when somebody asks for it: it needs pytest, and the rest does not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -20,7 +23,13 @@ from .execution.result import BlockResult
 from .messages.client import BlockOutput, ClientMessage, Lifecycle
 from .messages.events import Event
 
+if TYPE_CHECKING:
+    from .plugin.python_tests import CalledBlock as CalledBlock
+    from .plugin.python_tests import CalledRunbook as CalledRunbook
+    from .plugin.python_tests import RunbookCaller as RunbookCaller
+
 MessageT = TypeVar("MessageT")
+OF_THE_FIXTURE = ("CalledBlock", "CalledRunbook", "RunbookCaller")
 
 
 class RecordingChannel:
@@ -97,3 +106,11 @@ async def _run_block(plugin: BlockPlugin, path: Path, inputs: Inputs | None, set
             channel=channel,
             events=tuple(events),
         )
+
+
+def __getattr__(name: str) -> object:
+    if name not in OF_THE_FIXTURE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .plugin import python_tests
+
+    return getattr(python_tests, name)

@@ -78,7 +78,7 @@ def test_the_programs_use_every_member() -> None:
             case ast.MatchClass(kwd_attrs=names):
                 used.update(names)
 
-    assert {(name, member) for name, member in MEMBERS if member not in used and TESTING not in name} == set()
+    assert {(name, member) for name, member in MEMBERS if member not in used} == set()
 
 
 A_RUNBOOK = """
@@ -110,6 +110,16 @@ def test_the_programs_run(tmp_path: Path) -> None:
     assert any('unknown key "scirpt"' in line for line in lines)
     assert "geheim" not in done.stdout
     assert lines[-1] == "True"
+
+
+def test_the_tests_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_theirs=(ROOT / "tests" / "programs" / "python_tests.py").read_text())
+    (pytester.path / "deploy.runbook.yaml").write_text(
+        "blocks: [{name: Deploy, script: 'echo {{ var.version }} to $STAGE'}]\n"
+    )
+    pytester.syspathinsert(ROOT)
+
+    pytester.runpytest_subprocess("-p", "no:anyio", "test_theirs.py").assert_outcomes(passed=2)
 
 
 def checked(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -148,4 +158,4 @@ def test_mypy_accepts_the_programs_and_sees_what_is_wrong_in_another(tmp_path: P
 
     assert 'Revealed type is "tuple[pytest_runbook.execution.result.BlockResult, ...]"' in told
     assert '"ExecutionHandle" has no attribute "nope"' in told
-    assert "Found 1 error in 1 file (checked 4 source files)" in told
+    assert "Found 1 error in 1 file (checked 5 source files)" in told
