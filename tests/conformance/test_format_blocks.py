@@ -117,6 +117,34 @@ SAID: dict[str, tuple[Sequence[Node], str]] = {
 }  # fmt: skip
 
 
+NOT_RENDERED: dict[str, Node] = {
+    "4.5 an interpreter": script("true", interpreter="{{ var.x }}"),
+    "4.5 the shell of a terminal": node("run", name="t", type="{{ var.x }}", code="true"),
+    "4.5 a method": node("http", name="h", url="http://127.0.0.1:9", verb="{{ var.x }}"),
+    "4.5 a period": node("prometheus", name="p", endpoint="http://127.0.0.1:9", query="up", period="{{ var.x }}"),
+    "4.5 fixed options": dropdown(fixedOptions="{{ var.x }}"),
+}
+
+
+@pytest.mark.parametrize("block", NOT_RENDERED.values(), ids=NOT_RENDERED)
+def test_no_template_is_rendered_in(tmp_path: Path, block: Node) -> None:
+    book = after_run(tmp_path, [var("x", "rendered"), block], {"r": "rendered"})
+
+    assert "rendered" not in message_of(book).replace('"rendered" is none', "")
+
+
+OUTPUTS: dict[str, tuple[str, str]] = {
+    "6.2 colours stay": ("printf '\\033[31mred\\033[0m'", "\x1b[31mred\x1b[0m"),
+    "6.2 carriage returns stay": ("printf 'a\\r\\nb\\r'", "a\r\nb\r"),
+    "6.2 nothing is cut off": ("head -c 300000 /dev/zero | tr '\\0' x", "x" * 300_000),
+}
+
+
+@pytest.mark.parametrize(("code", "stdout"), OUTPUTS.values(), ids=OUTPUTS)
+def test_output_is_exact(tmp_path: Path, code: str, stdout: str) -> None:
+    assert output_of(after_run(tmp_path, [script(code)]))["stdout"] == stdout
+
+
 @pytest.mark.parametrize(("nodes", "said"), SAID.values(), ids=SAID)
 def test_a_script_sees_and_says(tmp_path: Path, nodes: Sequence[Node], said: str) -> None:
     (tmp_path / "sub").mkdir()
