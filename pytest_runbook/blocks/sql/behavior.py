@@ -39,6 +39,8 @@ SHOWN_STATEMENT = 2000
 
 # user:password@ with something in it that ends the authority of a URI before the @.
 _ENCODING_MISSED = re.compile(r"[\w+.-]+://[^/?#@]*:[^/?#@]*[/?#][^?#]*@")
+# How servers say where in a statement they found something wrong.
+_WHERE = re.compile(r"\(at character (\d+)\)|\bat line (\d+)|\(line (\d+), col \d+\)")
 _DEFAULT_PORTS = {"mysql": 3306, "mariadb": 3306, "http": 8123, "clickhouse": 8123, "https": 8443}
 _IS_IT_UP = "is the server up, and are host and port right?"
 
@@ -253,7 +255,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     def _told(self, error: BlockFailed, statement: Statement, count: int) -> BlockFailed:
         """The error with the statement that it is about."""
-        told = error.located(self._query_place().below(statement.line - 1))
+        told = error.located(self._query_place().below(_line(error.message, statement) - 1))
         if count > 1:
             told.message = f"statement {statement.number} of {count}: {error.message}"
         told.hint = told.hint or self._missing(statement)
@@ -270,6 +272,17 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         """Where the SQL begins: in the runbook, or in a file of its own."""
         path = self.spec.props.get("queryFile")
         return Place(str(Path(self.spec.place.path).parent / str(path)), 1) if path else self.spec.place_of("query")
+
+
+def _line(message: str, statement: Statement) -> int:
+    """The line of the query that an error is about: where its server found it, else where the statement begins."""
+    *_, found = (None, *_WHERE.finditer(message))
+    if found is None or not statement.tokens:
+        return statement.line
+    before = statement.text[: statement.tokens[0].start - statement.offset].count("\n")
+    character, line = found[1], found[2] or found[3]
+    down = int(line) - 1 if line else statement.text.count("\n", 0, int(character) - 1)
+    return statement.line - before + min(down, statement.text.count("\n"))
 
 
 def _rendered(context: ExecutionContext, value: object) -> object:

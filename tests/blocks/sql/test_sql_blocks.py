@@ -143,6 +143,17 @@ def test_failing_statement_is_told_by_number_and_line(database: Database, tmp_pa
     assert place.endswith("shop.runbook.yaml:8")
 
 
+@pytest.mark.parametrize("database", ["postgres", "mysql", "clickhouse"], indirect=True)
+def test_fault_within_a_statement_is_told_with_its_line(database: Database, tmp_path: Path) -> None:
+    query = "select 1 as one;\n-- the second\nselect 1 as a,\n\n  2 as b frm nowhere"
+    (tmp_path / "report.sql").write_text(query)
+
+    ran = run_book(tmp_path, {database.type: {"uri": database.uri, "query_file": "report.sql"}})
+
+    assert (ran.result.message or "").startswith("statement 2 of 2: ")
+    assert (ran.result.error_place or "").endswith("report.sql:5"), ran.result.message
+
+
 def test_messages_are_those_of_the_format(database: Database, tmp_path: Path) -> None:
     book = tmp_path / "book.runbook.json"
     run_book(tmp_path, database.block("select 1 as one"))
