@@ -9,6 +9,9 @@ import pytest
 
 from .collection import BlockItem, RunbookItem
 
+NOT_SELECTED = "was not selected (--runbook-alone runs this one all the same)"
+"""What became of a block that others stand on, for people."""
+
 
 def in_document_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Each runbook's items where its first one stands, in document order; all others where they are."""

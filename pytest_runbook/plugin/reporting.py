@@ -15,8 +15,9 @@ from ..model.runbook import BlockSpec
 from ..text import escape_controls
 from .collection import BlockItem, RunbookItem, UnreadableItem
 from .failure import FailurePicture, is_cut, picture_of_error
+from .order import NOT_SELECTED
 from .properties import FIXTURE, kind_in, properties_of_kind
-from .summary import Summary
+from .summary import Summary, reason_of_skip
 
 WIRE_KEY = "runbook"
 OUTPUT_KEY = "runbook"
@@ -33,6 +34,8 @@ class Reports:
         note_worker: Callable[[int, int], None],
     ) -> None:
         self._environment = environment
+        # What --lf runs: pytest forgets what was skipped, and a block that was left out has not been mended.
+        self._last_failed = getattr(config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
         self._is_brief = config.getoption("tbstyle") == "line"
         self._summary = summary
         self._note_worker = note_worker
@@ -52,11 +55,15 @@ class Reports:
             report.longrepr.add_environment(self._environment)
         return report
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         if isinstance(report.longrepr, FailurePicture):
             report.longrepr.is_brief = self._is_brief
         self._summary.count(report)
+        kept = dict(self._last_failed) if NOT_SELECTED in reason_of_skip(report) else {}
+        result = yield
+        self._last_failed.update(kept)
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

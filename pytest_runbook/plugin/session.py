@@ -33,7 +33,7 @@ from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, in_
 from .concealing import Concealing
 from .engine import Engine
 from .needs import Needs, check_needs, needed_first
-from .order import in_document_order, note_selection
+from .order import NOT_SELECTED, in_document_order, note_selection
 from .reporting import OUTPUT_KEY, Reports
 from .running import Running
 from .summary import Summary
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from ..model.runbook import Runbook
 
 
-_NOT_SELECTED = "was not selected (--runbook-alone runs this one all the same)"
 _ONLY_BLOCKS = "is for the blocks of a runbook; ask for `runbook` in Python tests"
 
 
@@ -253,7 +252,7 @@ class RunbookSession:
             return {}
         selected = {item.spec.id for item in node.selected}
         specs = items_of(node.book, self.registry.catalog)
-        return {spec.id: _NOT_SELECTED for spec in specs if spec.id not in selected}
+        return {spec.id: NOT_SELECTED for spec in specs if spec.id not in selected}
 
     # What it is made of
 

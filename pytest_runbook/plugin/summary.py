@@ -28,7 +28,7 @@ class Summary:
         self._redactor = redactor
         self._outcomes: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
-        self._refused = 0
+        self._refused: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._prose_only: set[str] = set()
         self._notes: dict[str, None] = {}
@@ -56,8 +56,10 @@ class Summary:
         is_tried = not report.skipped or (is_expected and kind != Unreachable.kind)
         self._outcomes["failed" if is_expected and is_tried else report.outcome] += 1
         if not is_tried:
-            self._refused += kind == Refused.kind
-            self._reasons[_reason(report)] += 1
+            reason = self._redactor.redact(reason_of_skip(report))
+            self._reasons[reason] += 1
+            if kind == Refused.kind:
+                self._refused[reason] += 1
 
     def note_book(self, book: Runbook, *, has_items: bool) -> None:
         if not has_items:
@@ -128,19 +130,24 @@ class Summary:
             kinds = sorted(self._kinds.items(), key=lambda item: (-item[1], item[0]))
             lines.append(f"failures: {', '.join(f'{count} {kind}' for kind, count in kinds)}")
         if self._refused:
-            lines.append(f"refused: {_count(self._refused, 'block')} that may not run here")
+            lines.append(f"refused: {_count(self._refused.total(), 'block')} that may not run here")
+            lines += [] if self.ran_nothing else _most_common(self._refused)
         if self.ran_nothing:
             lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
-            lines += [f"  {count} x {reason}" for reason, count in self._reasons.most_common(MOST_REASONS)]
+            lines += _most_common(self._reasons)
         lines += self._uncleaned
         return [escape_controls(self._redactor.redact(line)) for line in lines]
 
 
-def _reason(report: pytest.TestReport) -> str:
-    """Why it was skipped."""
+def _most_common(reasons: Counter[str]) -> list[str]:
+    return [f"  {count} x {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
+
+
+def reason_of_skip(report: pytest.TestReport) -> str:
+    """Why it was skipped, or was expected to fail; "" if it was not."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
-    return str(getattr(report, "wasxfail", "") or "unknown")
+    return str(getattr(report, "wasxfail", ""))
 
 
 def _in(cell: str | None) -> str:

@@ -35,6 +35,7 @@ def test_blocks_that_may_change_something_are_skipped_and_counted(project: Proje
     result.stdout.fnmatch_lines(
         [
             "refused: 2 blocks that may not run here",
+            "  1 x *effects* read*: statement 1: CREATE may change something",
             "SKIPPED *effects* read*: statement 1: CREATE may change something",
             "SKIPPED *effects* read*: what a script block changes can't be known*",
         ]

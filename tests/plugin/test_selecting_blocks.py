@@ -235,6 +235,16 @@ def test_what_stands_below_a_block_that_pytest_skipped_does_not_run(project: Pro
     result.stdout.fnmatch_lines(['SKIPPED * block 1 "Build" was skipped: a.runbook.yaml:3'])
 
 
+@pytest.mark.parametrize("options", [(), ("-n1",)])
+def test_last_failed_remembers_what_it_left_out(project: Project, options: tuple[str, ...]) -> None:
+    project.write("a.runbook.yaml", STEPS.replace("= 7", "= 8"))
+    project.run(".").assert_outcomes(passed=1, failed=1, skipped=1)
+
+    for _ in range(2):
+        project.run(".", "--lf", *options).assert_outcomes(skipped=1)
+    project.run(".", "--lf", "--runbook-alone").assert_outcomes(failed=1)
+
+
 def test_a_clean_up_that_was_not_selected_is_told(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks: [{name: One, script: 'true'}]
