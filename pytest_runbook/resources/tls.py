@@ -66,6 +66,41 @@ class TlsSettings:
             raise BlockFailed(f"no client certificate in {which}: {_reason(error)}", hint=hint) from error
 
 
+class _NamedContext(ssl.SSLContext):
+    """Looks for a name in the server's certificate, wherever the connection itself is made to.
+
+    server: the name.
+    """
+
+    server: str
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self.server, session)
+
+
+def context_for(server: str, ca: str | None) -> ssl.SSLContext:
+    """A context that verifies a server of this name behind a tunnel, whose near end has another one.
+
+    ca: a file with the certificates to trust; None: those of the system.
+
+    :raises OSError: if that can't be read.
+    """
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.server = server
+    if ca is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(ca)
+    return context
+
+
 def beside(folder: Path, file: str) -> str:
     """The path of a file that is named relative to a folder; ~ is somebody's home."""
     return str(folder / Path(file).expanduser())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ...context.output import Output
 from ...errors import BlockFailed, Malformed, Place, TemplateError, Unreachable
@@ -24,7 +24,7 @@ from ...templates.values import to_text
 from ...text import shorten, show_seconds
 from ..effect import Effect, worst
 from ..query import QueryBlockBehavior
-from ..remote import tunnelled
+from ..remote import tunnelled, via_of
 from .effects import effect_of
 from .parameters import Params, names_used, placeholders
 from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
@@ -159,6 +159,10 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         target = self.target(context, connection_string)
         here = await tunnelled(context, self.label, connection_string, _default_port(connection_string))
         return await context.resources.databases.take(target, lambda: self.open_session(context, here))
+
+    def name_behind_tunnel(self, context: ExecutionContext) -> str | None:
+        """What the server is called where the connection is made to the near end of a tunnel; None where it is not."""
+        return None if via_of(context) is None else urlsplit(self.resolve_connection_string(context)).hostname
 
     async def disconnect(self, context: ExecutionContext, connection: SqlSession) -> None:
         await context.resources.databases.give_back(connection)

@@ -17,6 +17,7 @@ from ...execution.context import ExecutionContext
 from ...resources.http_client import HttpConnections, HttpExchange, HttpRequest, parse_url
 from ...resources.tls import TlsSettings
 from ...text import shorten
+from ..remote import proxy_of
 from .behavior import Answer, SqlBlockBehavior, SqlSession
 from .clickhouse_values import CONVERTERS, column_convert
 from .parameters import Params
@@ -119,7 +120,8 @@ class Address:
     :raises Malformed: if it makes no sense.
     """
 
-    def __init__(self, uri: str, *, read_only: bool) -> None:
+    def __init__(self, uri: str, *, read_only: bool, proxy: str | None = None) -> None:
+        self._proxy = proxy
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https"):
             raise Malformed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
@@ -150,11 +152,14 @@ class Address:
             follow_redirects=False,
             read_timeout=None,
             max_body=LARGEST_ANSWER,
+            proxy=self._proxy,
         )
 
     def ping(self) -> HttpRequest:
         """A request that asks nothing."""
-        return HttpRequest(method="GET", url=parse_url(f"{self._root}ping"), tls=self._tls, follow_redirects=False)
+        return HttpRequest(
+            method="GET", url=parse_url(f"{self._root}ping"), tls=self._tls, follow_redirects=False, proxy=self._proxy
+        )
 
 
 class Clickhouse(SqlBlockBehavior):
@@ -168,8 +173,14 @@ class Clickhouse(SqlBlockBehavior):
     def param_names(self, statement: Statement, params: Mapping[str, object]) -> list[str]:
         return [name for name in params if re.search(rf"\{{\s*{re.escape(name)}\s*:", statement.text)]
 
+    async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
+        """Behind a `via` it is reached as any server of HTTP is: by a proxy, so that its name stays what it is."""
+        target = self.target(context, connection_string)
+        return await context.resources.databases.take(target, lambda: self.open_session(context, connection_string))
+
     async def open_session(self, context: ExecutionContext, connection_string: str) -> ClickhouseSession:
-        address = Address(connection_string, read_only=context.read_only)
+        proxy = await proxy_of(context, self.label)
+        address = Address(connection_string, read_only=context.read_only, proxy=proxy)
         session = ClickhouseSession(self.target(context, connection_string), context.resources.http, address)
         try:
             await session.check()

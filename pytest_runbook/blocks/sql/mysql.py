@@ -18,6 +18,7 @@ from pymysql.err import MySQLError, OperationalError
 
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
+from ...resources.tls import context_for
 from ..query import connection_name
 from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
 from .mysql_values import CONVERTERS, DECODERS, is_boolean, truth
@@ -238,7 +239,7 @@ class Mysql(SqlBlockBehavior):
     file_parameters: ClassVar[frozenset[str]] = frozenset({"ssl-ca", "ssl-cert", "ssl-key"})
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> MysqlSession:
-        address = address_of(connection_string)
+        address = address_of(connection_string, self.name_behind_tunnel(context))
         try:
             connection = await address.connect()
         except (MySQLError, OSError, *_NONSENSE) as error:
@@ -269,8 +270,8 @@ class Mysql(SqlBlockBehavior):
         return (*statements, "SET SESSION TRANSACTION READ ONLY") if read_only else statements
 
 
-def address_of(uri: str) -> Address:
-    """What a URI says.
+def address_of(uri: str, server: str | None = None) -> Address:
+    """What a URI says. server: its name, where the URI has that of the near end of a tunnel.
 
     :raises BlockFailed: if it makes no sense.
     """
@@ -295,16 +296,17 @@ def address_of(uri: str) -> Address:
         password=unquote(parts.password or ""),
         database=unquote(parts.path.lstrip("/")) or None,
         socket=options.get("socket"),
-        tls=None if options.get("socket") else _tls(mode, options),
+        tls=None if options.get("socket") else _tls(mode, options, server),
         needs_tls=mode not in ("DISABLED", "PREFERRED"),
     )
 
 
-def _tls(mode: str, options: Mapping[str, str]) -> ssl.SSLContext | None:
+def _tls(mode: str, options: Mapping[str, str], server: str | None) -> ssl.SSLContext | None:
     if mode == "DISABLED":
         return None
     try:
-        context = ssl.create_default_context(cafile=options.get("ssl-ca"))
+        ca = options.get("ssl-ca")
+        context = context_for(server, ca) if server else ssl.create_default_context(cafile=ca)
         context.check_hostname = mode == "VERIFY_IDENTITY"
         if mode in ("PREFERRED", "REQUIRED"):
             context.verify_mode = ssl.CERT_NONE

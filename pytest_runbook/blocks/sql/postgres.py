@@ -14,6 +14,7 @@ import asyncpg
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ...masking import MASK
+from ...resources.tls import context_for
 from ...text import shorten
 from ..query import connection_name
 from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
@@ -145,6 +146,7 @@ class Postgres(SqlBlockBehavior):
         try:
             connection: Any = await asyncpg.connect(
                 _driver_uri(connection_string),
+                ssl=_tls(connection_string, self.name_behind_tunnel(context)),
                 connection_class=_Connection,
                 statement_cache_size=0,
                 server_settings=settings,
@@ -188,6 +190,20 @@ def _driver_uri(uri: str) -> str:
         raise Malformed("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
     kept = [(name, value) for name, value in parameters if name not in _OTHER_CLIENTS]
     return uri if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _tls(uri: str, server: str | None) -> ssl.SSLContext | None:
+    """How to verify a server behind a tunnel; None where the driver does what the URI says.
+
+    :raises OSError: if a file can't be used.
+    """
+    parameters = dict(parse_qsl(urlsplit(uri).query))
+    if server is None or parameters.get("sslmode") != "verify-full":
+        return None
+    context = context_for(server, parameters.get("sslrootcert"))
+    if "sslcert" in parameters:
+        context.load_cert_chain(parameters["sslcert"], parameters.get("sslkey"))
+    return context
 
 
 def _affected(status: str) -> int:
