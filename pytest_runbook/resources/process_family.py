@@ -10,15 +10,27 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
 
-from .process_table import ProcessInfo, all_processes, children, descendants, environment_of, ignores, now
+from .process_table import (
+    ProcessInfo,
+    all_processes,
+    child_pids,
+    children,
+    descendants,
+    environment_of,
+    ignores,
+    known,
+    now,
+)
 from .shortages import SpareFile
 from .subreaper import Subreaper
 from .watchdog import Watchdog
@@ -42,9 +54,6 @@ class Mark:
     @property
     def environment(self) -> dict[str, str]:
         return {RUN_VARIABLE: self.run_id, EXECUTION_VARIABLE: self.execution_id}
-
-    def is_in(self, environment: Mapping[str, str]) -> bool:
-        return environment.get(EXECUTION_VARIABLE) == self.execution_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,23 @@ class ProcessFamily:
         return self.since - _CLOCK_TICK <= process.born <= self.until
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look at the system's processes gave, when, and how long it took, in seconds."""
+
+    processes: Sequence[ProcessInfo] = ()
+    at: float = -math.inf
+    took: float = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Until the next one: looking takes a third of the time at most, however many there are."""
+        return max(_POLL, 2 * self.took)
+
+    def is_good(self, since: float) -> bool:
+        return self.at >= since and time.monotonic() - self.at - self.took < self.pause
+
+
 class FamilyRegister:
     """The families that we know, and who belongs to them.
 
@@ -116,6 +142,10 @@ class FamilyRegister:
         self._spare = spare
         self._longest = Grace(interrupt=math.inf, terminate=math.inf)
         self._families: list[ProcessFamily] = []
+        self._by_session: dict[int, list[ProcessFamily]] = {}
+        self._by_mark: dict[str, list[ProcessFamily]] = {}
+        self._known_children: set[int] = set()
+        self._look = _Look()
 
     def add(self, mark: Mark, signaller: Signaller | None = None) -> ProcessFamily:
         """Take a child into account that is about to be started, in a new session, with the mark in its environment.
@@ -126,6 +156,7 @@ class FamilyRegister:
             self._subreaper.open()
         family = ProcessFamily(mark=mark, signaller=signaller)
         self._families.append(family)
+        self._by_mark.setdefault(mark.execution_id, []).append(family)
         if self._watchdog is not None:
             self._watchdog.note_family(family)
         return family
@@ -141,13 +172,20 @@ class FamilyRegister:
         """
         family.until = now()
         if self._is_adopting:
-            members = [process for process in children(os.getpid()) if self._is_member(process, [family])]
+            unknown = known(set(child_pids(os.getpid())).difference(self._known_children, self._by_session))
+            members = [process for process in unknown if self._is_member(process, [family])]
+            self._known_children.update(process.pid for process in members)
             self._add_sessions(family, [number for process in members for number in (process.session, process.pid)])
 
     def forget(self, families: Collection[ProcessFamily]) -> None:
         """Strike families that nothing is left of."""
         forgotten = set(families)
         self._families = [family for family in self._families if family not in forgotten]
+        self._by_session, self._by_mark = {}, {}
+        for family in self._families:
+            self._by_mark.setdefault(family.mark.execution_id, []).append(family)
+            for session in family.sessions:
+                self._by_session.setdefault(session, []).append(family)
         if self._watchdog is not None:
             self._watchdog.keep_only(self._families)
         if self._subreaper is not None and not self._families:
@@ -161,13 +199,25 @@ class FamilyRegister:
 
     def living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
         """What lives of these families."""
-        if not families:
-            return []
-        with self._spare.lent() if self._spare is not None else nullcontext():
-            return self._living(families)
+        return self._members(self._processes(), families) if families else []
 
-    def _living(self, families: Collection[ProcessFamily]) -> list[ProcessInfo]:
-        candidates = descendants(os.getpid()) if self._is_adopting else all_processes()
+    async def living_soon(self, families: Collection[ProcessFamily], since: float) -> list[ProcessInfo]:
+        """The same, by a look at the system that others who look now take part in.
+
+        since: when the first of this caller's looks began; an older one knows nothing of what was started meanwhile.
+        """
+        await anyio.lowlevel.checkpoint()  # so that all who begin now are there before one of them looks
+        if not self._look.is_good(since):
+            before = time.monotonic()
+            self._look = _Look(self._processes(), before, time.monotonic() - before)
+        return self._members(self._look.processes, families)
+
+    def _processes(self) -> list[ProcessInfo]:
+        with self._spare.lent() if self._spare is not None else nullcontext():
+            return descendants(os.getpid()) if self._is_adopting else all_processes()
+
+    def _members(self, candidates: Sequence[ProcessInfo], families: Collection[ProcessFamily]) -> list[ProcessInfo]:
+        families = set(families)
         members = {process.pid for process in candidates if self._is_member(process, families)}
         while more := {process.pid for process in candidates if process.parent in members} - members:
             members |= more
@@ -183,20 +233,22 @@ class FamilyRegister:
         Gives what could not be ended.
         """
         seen: set[int] = set()
+        since = time.monotonic()
         try:
             for number in _STEPS:
                 started, told = anyio.current_time(), set[int]()
                 while anyio.current_time() - started < grace.within(self._longest).after(number):
-                    living = self.living(families)
+                    living = await self.living_soon(families, since)
                     if not living:
                         return []
                     seen.update(process.pid for process in living)
                     groups = send(number, living, told)
-                    await to_thread.run_sync(signal_as_others, number, families, groups - told)
+                    if any(family.signaller is not None for family in families):
+                        await to_thread.run_sync(signal_as_others, number, families, groups - told)
                     told |= groups
                     if all(ignores(process.pid, number) for process in living):
                         break
-                    await anyio.sleep(_POLL)
+                    await anyio.sleep(self._look.pause)
             return self.living(families)
         finally:
             self._reap(seen)
@@ -209,11 +261,13 @@ class FamilyRegister:
         """
         ours = os.getsid(0)
         for child in children(os.getpid()) if self._is_adopting else ():
-            known = any(child.session in family.sessions for family in families)
-            if child.is_zombie and (known or child.session not in (ours, child.pid)):
+            is_theirs = any(child.session in family.sessions for family in families)
+            if child.is_zombie and (is_theirs or child.session not in (ours, child.pid)):
                 self._reap([child.pid])
 
     def _add_sessions(self, family: ProcessFamily, pids: Collection[int]) -> None:
+        for pid in set(pids) - family.sessions:
+            self._by_session.setdefault(pid, []).append(family)
         family.sessions.update(pids)
         if self._watchdog is not None:
             self._watchdog.note_sessions(pids)
@@ -224,6 +278,7 @@ class FamilyRegister:
 
     def _reap(self, pids: Iterable[int]) -> None:
         for pid in set(pids).difference(*(family.sessions for family in self._families if not family.has_ended)):
+            self._known_children.discard(pid)
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
@@ -233,10 +288,10 @@ class FamilyRegister:
             return False  # nothing that came of a family gets back into our session
         if self._watchdog is not None and process.pid == self._watchdog.pid:
             return False
-        if any(process.session in family.sessions for family in families):
-            return True
+        if owners := self._by_session.get(process.session):
+            return any(family in families for family in owners)
         environment = environment_of(process.pid)
-        marked = [family for family in self._families if family.mark.is_in(environment)]
+        marked = self._by_mark.get(environment.get(EXECUTION_VARIABLE, ""))
         claims = marked or self._claims_on_stray(process, environment)
         return bool(claims) and all(family in families for family in claims)
 

@@ -50,18 +50,23 @@ def all_processes() -> list[ProcessInfo]:
     """Every process that we may see."""
     if not is_linux():
         return _psutil_processes()
-    return _known(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    return known(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
 def children(pid: int) -> list[ProcessInfo]:
     """The children of a process that its first thread started, and the orphans that came to it."""
-    return _known(_children_of_thread(pid, pid))
+    return known(child_pids(pid))
+
+
+def child_pids(pid: int) -> list[int]:
+    """The pids of these."""
+    return _children_of_thread(pid, pid)
 
 
 def descendants(pid: int) -> list[ProcessInfo]:
     """The children of a process, and theirs; parents come first."""
     if (_PROC / f"{pid}/task/{pid}/children").exists():
-        return _below(pid, lambda parent: _known(_children_file(parent)))
+        return _below(pid, lambda parent: known(_children_file(parent)))
     children: defaultdict[int, list[ProcessInfo]] = defaultdict(list)
     for process in all_processes():
         children[process.parent].append(process)
@@ -110,7 +115,8 @@ def _below(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> lis
     return list(found.values())
 
 
-def _known(pids: Iterable[int]) -> list[ProcessInfo]:
+def known(pids: Iterable[int]) -> list[ProcessInfo]:
+    """What is known of these processes, as far as they are there."""
     return [process for pid in pids if (process := _read_stat(pid)) is not None]
 
 

@@ -122,11 +122,12 @@ def end_what_was_left(record: int) -> None:
     for line in os.pread(record, os.fstat(record).st_size, 0).decode(errors="surrogateescape").splitlines():
         kind, _, value = line.partition(" ")
         told.get(kind, []).append(value)
-    sessions = {int(pid) for pid in told[_SESSION]}
     register = FamilyRegister()
     for execution_id in told[_MARK]:
-        register.add(Mark(run_id="", execution_id=execution_id)).sessions.update(sessions)
+        register.add(Mark(run_id="", execution_id=execution_id))
     families = list(register)
+    for pid in told[_SESSION]:
+        register.note_start(families[0], int(pid))
     for number, seconds in _LADDER:
         deadline, groups = time.monotonic() + seconds, set[int]()
         while (living := register.living(families)) and time.monotonic() < deadline:
