@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,8 @@ class RunbookModule(RunbookNode):
         if self.fault is not None:
             raise UnreadableFile([self.fault])
         book = self.books.read_for_hosts(self.path)
-        _check_tags(book)
+        if book.tags or any(spec.rules.tags for spec in book.blocks):
+            _check_tags(book, RESERVED_TAGS | _markers_with_arguments(self.config))
         return book
 
     def _unreadable(self, error: UnreadableFile) -> Iterator[pytest.Item]:
@@ -390,13 +391,21 @@ def _xfail(expected: ExpectedFailure) -> pytest.MarkDecorator:
     return pytest.mark.xfail(reason=expected.reason, raises=BlockFailure, **strict)
 
 
-def _check_tags(book: Runbook) -> None:
-    tagged: list[tuple[str, Place, str | None]] = [(tag, book.place, None) for tag in book.tags]
-    tagged += [(tag, spec.place_of("tags"), spec.label) for spec in book.blocks for tag in spec.rules.tags]
+def _markers_with_arguments(config: pytest.Config) -> Set[str]:
+    """The markers that plugins act on by their arguments: `timeout(seconds)`."""
+    lines = (re.match(r"\s*(\w+)\s*\(", line) for line in config.getini("markers"))
+    return {found[1] for found in lines if found}
+
+
+def _check_tags(book: Runbook, reserved: Set[str]) -> None:
+    tagged: list[tuple[str, Place, str | None]] = [(tag, book.checks or book.place, None) for tag in book.tags]
+    tagged += [
+        (tag, spec.checks_place or spec.place_of("tags"), spec.label) for spec in book.blocks for tag in spec.rules.tags
+    ]
     faults = [
         FileError(f'tag "{tag}" means something else to pytest', place=place, block=label, hint="choose another name")
         for tag, place, label in tagged
-        if tag in RESERVED_TAGS or tag.startswith("_")
+        if tag in reserved or tag.startswith(("_", "runbook_")) or tag == "runbook"
     ]
     if faults:
         raise UnreadableFile(faults)

@@ -266,11 +266,23 @@ def test_tags_are_markers(project: Project) -> None:
     assert len(project.collected("--strict-markers", ".", "-m", "runbook and runbook_script")) == 3
 
 
-@pytest.mark.parametrize("tag", ["skip", "xfail", "parametrize", "usefixtures", "skipif", "filterwarnings", "_x"])
+RESERVED = ("skip", "xfail", "parametrize", "usefixtures", "skipif", "filterwarnings", "_x", "runbook", "runbook_http")
+
+
+@pytest.mark.parametrize("tag", [*RESERVED, "timeout", "flaky"])
 def test_a_tag_that_pytest_would_act_on_is_refused(project: Project, tag: str) -> None:
     project.write("a.runbook.yaml", f"blocks:\n  - script: 'true'\n    tags: [{tag}]\n")
 
     project.run(".").stdout.fnmatch_lines([f'a.runbook.yaml:3: *tag "{tag}" means something else to pytest'])
+
+
+def test_a_tag_of_a_checks_file_is_refused_with_its_place(project: Project) -> None:
+    project.write("a.atrb", "id: a\ncontent: [{id: s, type: script, props: {name: A, code: 'true'}}]\n")
+    project.write("a.checks.yaml", "tags: skip\nblocks:\n  A: {tags: xfail}\n")
+
+    result = project.run(".")
+
+    result.stdout.fnmatch_lines_random(['a.checks.yaml: tag "skip" means*', 'a.checks.yaml:3: block "A" *tag "xfail"*'])
 
 
 def test_an_option_that_makes_no_sense_is_a_usage_error(project: Project) -> None:
