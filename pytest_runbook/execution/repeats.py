@@ -145,7 +145,7 @@ class Repeats:
                 return ending
             await checkpoint_if_cancelled()  # who is cancelled has no deadline any more that could be too near
             if anyio.current_time() + pause >= anyio.current_effective_deadline():
-                return ending
+                return replace(ending, notes=(*ending.notes, "no time was left for another attempt"))
             await anyio.sleep(pause)
 
     def _is_final(self, ending: Ending) -> bool:

@@ -134,6 +134,7 @@ def test_no_attempt_begins_that_would_be_too_late(tmp_path: Path) -> None:
     result = retried(tmp_path, "exit 4", {"every": "1h", "within": "2h"}, timeout="20s")
 
     assert (result.message, result.attempts) == ("exit code 4", 1)
+    assert result.notes == ("no time was left for another attempt",)
     assert result.seconds < 10
 
 
