@@ -35,9 +35,12 @@ from .source import Source, read_source
 from .tree import LocatedDict, LocatedList
 
 SUFFIXES = (".checks.yaml", ".checks.yml")
-CHECKS_KEYS: Mapping[str, Reader] = {key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("version", "name")}
+CHECKS_KEYS: Mapping[str, Reader] = {
+    key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("$schema", "version", "name")
+}
 ENTRY_KEYS = ("id", "code", "connection", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
+_MISNAMED = (".checks.json", ".check.yaml", ".check.yml", ".checks")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
 _COUNTED = re.compile(r"(\S+)[ #](\d{1,9})")
@@ -172,6 +175,7 @@ def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
 
     :raises UnreadableFile: with every fault of the checks file.
     """
+    _refuse_misnamed(runbook, path)
     found = find_checks(path)
     if not found:
         return runbook
@@ -182,6 +186,14 @@ def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
     merged = _merged(runbook, source, tree, catalog)
     source.raise_faults()
     return merged
+
+
+def _refuse_misnamed(runbook: Runbook, path: Path) -> None:
+    """:raises UnreadableFile: if a file beside the runbook is meant to be its checks, and nobody would read it."""
+    for suffix in _MISNAMED:
+        if (file := path.with_name(path.stem + suffix)).is_file():
+            hint = f"call it {path.stem}.checks.yaml; JSON is YAML, too"
+            raise UnreadableFile([FileError("nothing reads this file", place=_beside(runbook.place, file), hint=hint)])
 
 
 def entries_of(

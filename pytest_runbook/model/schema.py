@@ -14,7 +14,7 @@ from . import access_keys, flow_keys, secret_sources
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .checks import CHECKS_KEYS, ENTRY_KEYS
-from .common_keys import FILE_KEYS, RULES, SCOPE, check_version
+from .common_keys import FILE_KEYS, RULES, SCOPE, check_schema, check_version
 from .defaults import KEYS as DEFAULT_KEYS
 from .expectations import expectations
 from .plain_form import EXPANDED
@@ -120,6 +120,7 @@ _BECOME: Schema = {
 
 # What each reader of a key takes.
 _READERS: Mapping[Reader, Schema] = {
+    check_schema: _TEXT,
     check_version: {"const": 1},
     Section.text: _TEXT,
     Section.condition: _TEXT,

@@ -407,6 +407,14 @@ def test_a_file_that_names_another_runbook_is_not_for_the_one_that_it_is_named_l
     assert merge("{runbook: other.atrb, tags: [a]}").tags == ()
 
 
+@pytest.mark.parametrize("name", ["pay.checks.json", "pay.check.yaml"])
+def test_a_file_that_is_meant_to_be_checks_and_is_not_named_so(merge: Merge, name: str) -> None:
+    with pytest.raises(
+        UnreadableFile, match=rf"books/{name}: nothing reads this file\n  hint: call it pay.checks.yaml"
+    ):
+        merge("{}", name)
+
+
 def test_two_files_for_one_runbook(merge: Merge, tmp_path: Path) -> None:
     (tmp_path / "pay.checks.yaml").write_text("{}")
 

@@ -175,6 +175,13 @@ def test_checks_files(text: str, valid: bool) -> None:
     assert is_valid(checks_schema(), text) is valid
 
 
+def test_a_json_file_may_name_its_schema(load: Callable[..., Runbook]) -> None:
+    text = '{"$schema": "runbook.schema.json", "blocks": [{"script": "echo"}]}'
+
+    assert load(text, "x.runbook.json").blocks
+    assert is_valid(plain_schema(default_catalog()), text)
+
+
 def test_types_from_outside_are_in_the_schema_too() -> None:
     redis = BlockType(name="redis", plain_names=("redis",), main="command", props=(Prop(name="command"),))
     catalog = BlockCatalog.of([*default_catalog(), redis])
