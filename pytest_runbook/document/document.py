@@ -420,6 +420,9 @@ class Document:
 
     def _runner(self, station: Station, behavior: BlockBehavior, limit: Limit) -> BlockRunner:
         runtime, spec = self._runtime, station.spec
+        answer = station.local_values.get("value") if spec.rules.sensitive else None
+        if answer is not None:
+            runtime.redactor.add_data(answer.value, f"the answer to {self.label(spec)}")
         trial = Trial(
             context=self.execution_context(spec.id, limit),
             execute=self._work(behavior),

@@ -74,7 +74,8 @@ class Concealing:
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
         if self._redactor.holds_secret(text := str(excrepr)):
-            excrepr.chain = [(FailurePicture(self._redactor.redact(text), "", None), None, None)]
+            picture = FailurePicture(self._redactor.redact(text), "", None)
+            excrepr.reprtraceback, excrepr.chain = picture, [(picture, None, None)]
 
     def _conceal(self, report: Any) -> None:
         """Everything in a report that is text, whoever put it there."""

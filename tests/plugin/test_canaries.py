@@ -32,6 +32,7 @@ CANARIES = {
     "COMMAND": "qW9eRtZ6uIoPasD|;$(x)`HjKlYxCvB2nM",
     "FIXTURE": "zU4iOpLkJh7GfDs,{{ }}YxCvBnM3QwErTz",
     "CONFTEST": "mN8bVcXyLk2JhGf!*~^ TrEwQzUiO5pAs",
+    "ANSWER": "cV6bNmQwE2rTzUiOpAsDf%L8kJhGfDsAy",
     "DB_PASSWORD": "gH5jKlOiU3zTrEwQ7aSdFgYx",
     "SIGNED": "".join(f"{number:x}Zq" for number in range(400, 460)),
 }
@@ -98,6 +99,11 @@ blocks:
   - {name: Logged in wrongly, postgres: {uri: "postgresql://postgres:{{ secret.SIGNED }}@127.0.0.1:PORT/postgres", query: select 1}}
   - {name: Wrong query, postgres: {uri: "POSTGRES", query: "select '{{ secret.SIGNED }}'::int"}}
   - {name: Rows, postgres: {uri: "POSTGRES", query: "select '{{ secret.SIGNED }}' as a, '{{ env.DB_PASSWORD }}' as b"}, assert: output.total_rows == 2}
+  - {name: MySQL, mysql: {uri: "mysql://root:{{ secret.SIGNED }}@127.0.0.1:1/shop", query: "select '{{ secret.SIGNED }}'"}}
+  - {name: ClickHouse, clickhouse: {uri: "http://me:{{ secret.SIGNED }}@127.0.0.1:1/shop", query: "select 1"}}
+  - {dropdown: {name: choice, fixedOptions: "a, b"}, sensitive: true}
+  - {local-var: {name: pin}, sensitive: true}
+  - {name: Asked for, script: "printf '%s\n' '{{ var.pin }}'; exit 1"}
   - {name: SQLite, sqlite: {uri: "sqlite:///shop.db", query: "selekt '{{ secret.SIGNED }}'"}}
   - {name: Metrics, prometheus: {endpoint: "http://me:{{ secret.SIGNED }}@127.0.0.1:1", query: 'up{a="{{ secret.SIGNED }}"}'}}
   - {name: Cluster, kubernetes: {command: 'echo "$ALL" "{{ secret.SIGNED }}" >&2; ./look >>out/cmdlines; exit 1'}}
@@ -124,6 +130,11 @@ def kept_by_a_fixture():
 @pytest.fixture(scope="session")
 def runbook_secrets():
     return {"CONFTEST": Path("kept-by-conftest.txt").read_text(), "DB_HOST": "h" + Path("kept.txt").read_text()[:12]}
+
+@pytest.fixture(scope="session")
+def runbook_answers():
+    text = Path("kept-by-a-person.txt").read_text()
+    return {"choice": text, "pin": text}
 
 @pytest.fixture
 def broken():
@@ -198,6 +209,7 @@ def planted(project: Project, servers: dict[str, str]) -> Project:
         "kept-by-a-program": "COMMAND",
         "kept-by-a-fixture": "FIXTURE",
         "kept-by-conftest": "CONFTEST",
+        "kept-by-a-person": "ANSWER",
     }
     files |= {f"{name}.txt": CANARIES[canary] for name, canary in kept.items()}
     files |= {"conftest.py": CONFTEST, "test_python.py": TESTS, "its-output.txt": OF_ITS_OUTPUT}

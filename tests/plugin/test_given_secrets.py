@@ -140,3 +140,20 @@ def test_no_name_of_a_cell_says_what_a_secret_variable_holds(project: Project) -
         ["a.runbook.yaml::eu-1::Use FAILED*", "a.runbook.yaml::us-4::Use FAILED*", "*stdout   *** eu"]
     )
     assert "hunter-" not in result.stdout.str()
+
+
+def test_a_crash_of_another_plugin_shows_no_secret(project: Project) -> None:
+    project.write("conftest.py", """
+        from pathlib import Path
+
+        def pytest_runtest_logfinish(nodeid):
+            raise RuntimeError("what now: " + Path("key.txt").read_text())
+        """)  # fmt: skip
+    (project.path / "key.txt").write_text(SECRET)
+    project.write("a.runbook.yaml", "secrets: {KEY: {file: key.txt}}\nblocks: [{script: 'true'}]")
+
+    result = project.run("a.runbook.yaml")
+
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert "what now: ***" in f"{result.stdout}{result.stderr}"
+    assert SECRET not in f"{result.stdout}{result.stderr}"
