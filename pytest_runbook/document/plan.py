@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,9 @@ from ..templates.reads import names_under
 from .document import Document
 from .head import Inputs, given_from_outside
 from .permissions import refusal_of, refused_effect, undeclared_secret
+from .problems import texts_in
 from .run import RunbookRun
+from .secrets_read import secret_names
 from .sub_runbooks import SubRunbooks
 
 if TYPE_CHECKING:
@@ -285,6 +287,9 @@ class _Pages:
         seen.effect = behavior.effects(context)
         seen.refusal = seen.refusal or refused_effect(context.limit, seen.effect)
         seen.intent = behavior.plan(context)
+        main = self._runtime.registry.catalog[context.spec.type].main
+        if not seen.intent.does and seen.intent.problem is None and main is not None:
+            seen.intent = replace(seen.intent, does=context.render(main))
         for url in filter(is_known, seen.intent.urls):
             self._runtime.resources.allowed.check_url(url)
 
@@ -293,7 +298,7 @@ class _Pages:
         catalog = self._runtime.registry.catalog
         texts = []
         for prop in catalog[spec.type].props if spec.type in catalog else ():
-            for text in _texts(spec.props.get(prop.name)) if prop.templated else ():
+            for text in texts_in(spec.props.get(prop.name)) if prop.templated else ():
                 try:
                     texts.append(context.render_text(text, prop.name))
                 except RunbookError as error:
@@ -412,8 +417,8 @@ class _Pages:
     def _secrets(self, spec: BlockSpec, names: Mapping[str, None]) -> tuple[str, ...]:
         """The names of the secrets that it reads, or that stand in what others declare for it."""
         read = {name.removeprefix("secret.") for name in names if name.startswith("secret.")}
-        for text in _texts((spec.props, spec.rules)):
-            read |= names_under("secret", text) or frozenset()
+        for found in secret_names(spec):
+            read |= found or frozenset()
         return tuple(sorted(read))
 
     def _problem(self, error: RunbookError, spec: BlockSpec) -> PlannedProblem:
@@ -421,7 +426,7 @@ class _Pages:
         if isinstance(error, TemplateError):
             error = self.document.explained(error, spec)
         elif isinstance(error, ContextError) and isinstance(cause, TemplateError):
-            error = replace_hint(error, self.document.explained(cause, spec).hint)
+            error = _with_hint(error, self.document.explained(cause, spec).hint)
         place = error.place or spec.place
         return PlannedProblem(message=error.message, place=str(place), hint=error.hint)
 
@@ -430,7 +435,7 @@ def _told(error: RunbookError) -> PlannedProblem:
     return PlannedProblem(message=error.message, place=str(error.place), hint=error.hint)
 
 
-def replace_hint(error: ContextError, hint: str | None) -> ContextError:
+def _with_hint(error: ContextError, hint: str | None) -> ContextError:
     """The same error with another hint."""
     told = error.located()
     told.hint = hint
@@ -461,18 +466,3 @@ def _loop(spec: BlockSpec) -> str | None:
         return None
     over = loop.over
     return f"for each {loop.name} of {over.source if isinstance(over, Condition) else over}"
-
-
-def _texts(said: object) -> Iterator[str]:
-    """Every text in something that a file says."""
-    if isinstance(said, str):
-        yield said
-    elif isinstance(said, Mapping):
-        for value in said.values():
-            yield from _texts(value)
-    elif isinstance(said, list | tuple):
-        for value in said:
-            yield from _texts(value)
-    elif hasattr(said, "__dataclass_fields__"):
-        for name in said.__dataclass_fields__:
-            yield from _texts(getattr(said, name))

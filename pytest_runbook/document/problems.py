@@ -29,29 +29,29 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
         roots = TEMPLATE_ROOTS if spec.rules.loop is None else LOOP_ROOTS
         for prop in catalog[spec.type].props:
             if prop.templated and not _is_text_of_others(spec, prop.name):
-                for text in _texts(spec.props.get(prop.name)):
+                for text in texts_in(spec.props.get(prop.name)):
                     yield from _text_problems(text, spec.place_of(prop.name), spec.label, roots)
         scope = spec.rules.scope
         alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
         yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label, roots)
         for expectation in spec.rules.expectations:
-            for text in _texts(expectation.value):
+            for text in texts_in(expectation.value):
                 yield from _text_problems(text, expectation.place, spec.label, roots)
     for condition in (*_conditions(spec), *_expression_props(spec, catalog)):
         for problem in Expression(condition.source).problems():
             yield _error(problem, condition.place, spec.label)
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts_in(value: object) -> Iterator[str]:
     """The texts of a prop; those in a mapping or a list, too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from (*_texts(key), *_texts(inner))
+            yield from (*texts_in(key), *texts_in(inner))
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts(inner)
+            yield from texts_in(inner)
 
 
 def _expression_props(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:

@@ -19,7 +19,7 @@ def secrets_read(
     declaring = (other for other in above if other.type in catalog and not catalog[other.type].is_item)
     head = (runbook.vars, runbook.env, runbook.checks_vars, runbook.connections, runbook.ssh)
     found = frozenset[str]()
-    for names in _names((*head, *declaring, spec, *_expressions(spec, catalog))):
+    for names in secret_names((*head, *declaring, spec, *_expressions(spec, catalog))):
         if names is None:
             return None
         found |= names
@@ -33,7 +33,7 @@ def _expressions(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:
             yield Condition(source=source, place=spec.place)
 
 
-def _names(said: object) -> Iterator[frozenset[str] | None]:
+def secret_names(said: object) -> Iterator[frozenset[str] | None]:
     """Those of every text in something that a file says."""
     match said:
         case str():
@@ -42,10 +42,10 @@ def _names(said: object) -> Iterator[frozenset[str] | None]:
             yield names_under(_ROOT, source, is_expression=True)
         case Mapping():
             for key, value in said.items():
-                yield from (*_names(key), *_names(value))
+                yield from (*secret_names(key), *secret_names(value))
         case list() | tuple():
             for value in said:
-                yield from _names(value)
+                yield from secret_names(value)
         case _ if is_dataclass(said):
             for each in fields(said):
-                yield from _names(getattr(said, each.name))
+                yield from secret_names(getattr(said, each.name))

@@ -321,3 +321,22 @@ def test_the_page_shows_what_is_printed(project: Project) -> None:
     result = project.run("--runbook-plan", "-q", ".")
 
     assert shown[1] in "\n".join(result.outlines) + "\n"
+
+
+def test_a_block_type_of_others_is_told_by_its_main_prop(project: Project) -> None:
+    project.write("conftest.py", """
+        from pytest_runbook import BlockBehavior, BlockPlugin, BlockType, Prop
+
+        class Port(BlockBehavior):
+            async def execute(self, context):
+                raise AssertionError("it does not run")
+
+        def pytest_runbook_block_types():
+            props = (Prop(name="address", templated=True),)
+            return [BlockPlugin(BlockType(name="port", plain_names=("port",), main="address", props=props), Port)]
+        """)  # fmt: skip
+    project.write("a.runbook.yaml", "vars: {zone: eu}\nblocks: [{name: A, port: 'web.{{ var.zone }}:80'}]")
+
+    found = blocks(project, ".")["A"]
+
+    assert (found["type"], found["does"], found["effects"]) == ("port", "web.eu:80", "write")
