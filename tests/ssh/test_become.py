@@ -107,10 +107,11 @@ def test_a_script_of_another_user_is_ended_with_its_family(tmp_path: Path) -> No
 
     async def work(book: Opened) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(book.run.run_all)
+            tasks.start_soon(book.run.step, book.block("S"))
             await until(lambda: len(running(n)) == 2)
             book.run.cancel("enough")
-        assert running(n) == []
+        assert running(n) == []  # before the run looks for what was left behind
+        await book.run.finish()
 
     code = f"setsid sleep {n} & sleep {n}"
     inside(tmp_path, f'blocks:\n- host: free\n- name: S\n  become: root\n  script: "{code}"\n', work)
@@ -144,8 +145,10 @@ import json, os, sys
 from pathlib import Path
 from tests.run_book import run_book
 script = {"script": sys.argv[1], "become": json.loads(sys.argv[2]), "timeout": "3s"}
-result = run_book(Path.cwd(), {"directory": "/"}, script).result
-print(json.dumps([os.getuid(), str(result.kind), result.message, [section.text for section in result.sections]]))
+after = {"script": f"! pgrep -xf 'sleep {sys.argv[3]}'"}
+result, left = run_book(Path.cwd(), {"directory": "/"}, script, after).results
+texts = [section.text for section in result.sections]
+print(json.dumps([os.getuid(), str(result.kind), result.message, texts, str(left.outcome)]))
 """
 
 
@@ -156,12 +159,13 @@ def test_a_local_script_of_another_user_is_ended_by_who_is_not_root(user: str, t
     become = json.dumps({"user": "root", "password": PASSWORD})
     code = f"{trap}id -un; (setsid sleep {n} >/dev/null 2>&1 &); setsid sleep {n} & sleep {n}; sleep {n}"
     with tempfile.TemporaryDirectory() as folder:
-        command = [*machine(Path(folder) / "machine", user), sys.executable, "-c", AS_SOMEBODY, code, become]
+        command = [*machine(Path(folder) / "machine", user), sys.executable, "-c", AS_SOMEBODY, code, become, n]
         home = Path(folder) / "machine" / user
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60)
 
     assert ran.returncode == 0, ran.stderr
-    uid, kind, message, sections = json.loads(ran.stdout)
+    uid, kind, message, sections, after = json.loads(ran.stdout)
     assert (uid != 0, kind, sections) == (True, "timeout", ["root\n"]), message
+    assert after == "passed"  # nothing was left that the end of the run had to end
     assert running(n) == []

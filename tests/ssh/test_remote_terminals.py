@@ -11,7 +11,7 @@ import pytest
 from pytest_runbook.execution.result import BlockResult
 from pytest_runbook.messages.client import BlockOutput
 from tests.harness import Opened, inside
-from tests.run_book import run_book
+from tests.run_book import run_book, text_of
 from tests.servers.sshd import Sshd
 from tests.ssh.processes import running, until
 
@@ -72,11 +72,18 @@ def test_a_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_nothing_is_left_there_of_a_terminal_that_ran_out_of_time(tmp_path: Path) -> None:
     code = "sleep 471147 &\n(setsid sleep 471147 &)\ntrap '' HUP\nsleep 471147"
-    ran = run_book(tmp_path, HOST, {"terminal": {"code": code, "type": "bash"}, "timeout": "3s"})
+    terminal = {"name": "T", "terminal": {"code": code, "type": "bash"}, "timeout": "3s"}
 
-    assert ran.result.kind == "timeout"
-    assert any("sleep 471147" in section.text for section in ran.result.sections)
-    assert running("471147") == []
+    async def work(book: Opened) -> BlockResult:
+        result = await book.run.step(book.block("T"))
+        assert running("471147") == []  # before the run looks for what was left behind
+        await book.run.finish()
+        return result
+
+    result = inside(tmp_path, text_of(HOST, terminal), work)
+
+    assert result.kind == "timeout"
+    assert any("sleep 471147" in section.text for section in result.sections)
 
 
 def test_others_may_type_resize_and_kill(tmp_path: Path) -> None:
