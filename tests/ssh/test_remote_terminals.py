@@ -87,12 +87,9 @@ def test_nothing_is_left_there_of_a_terminal_that_ran_out_of_time(tmp_path: Path
 
 
 def test_others_may_type_resize_and_kill(tmp_path: Path) -> None:
-    def screen(book: Opened) -> str:
-        return b"".join(message.binary or b"" for message in book.channel.of(BlockOutput)).decode()
-
     async def shows(book: Opened, text: str) -> None:
         with anyio.fail_after(20):
-            while text not in screen(book):  # noqa: ASYNC110 - a recording channel wakes nobody
+            while text not in screen_of(book):  # noqa: ASYNC110 - a recording channel wakes nobody
                 await anyio.sleep(0.005)
 
     async def work(book: Opened) -> BlockResult:
@@ -138,8 +135,18 @@ def test_a_lost_connection_is_an_error_and_ends_the_terminal_there(tmp_path: Pat
     ],
 )
 def test_a_program_that_waits_is_ended_with_its_screen_shown(tmp_path: Path, code: str, seen: str) -> None:
-    block = {"terminal": {"code": code, "type": "bash"}, "timeout": "3s"}
-    ran = run_book(tmp_path, HOST, {"script": "echo connected"}, block)
+    async def work(book: Opened) -> BlockResult:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(book.run.run_all)
+            await until(lambda: seen in screen_of(book))
+            book.run.cancel("enough")
+        return book.results["T"]
 
-    assert ran.result.kind == "timeout"
-    assert any(seen in section.text for section in ran.result.sections)
+    result = inside(tmp_path, text_of(HOST, {"name": "T", "terminal": {"code": code, "type": "bash"}}), work)
+
+    assert result.message == "enough"
+    assert any(seen in section.text for section in result.sections)
+
+
+def screen_of(book: Opened) -> str:
+    return b"".join(message.binary or b"" for message in book.channel.of(BlockOutput)).decode()

@@ -12,7 +12,7 @@ import anyio
 from ...errors import BlockFailed, RunbookError
 from ..captured_output import CapturedOutput, Stream
 from ..sudo import Become, no_sudo, sudo_command
-from .channel import Channel
+from .channel import Channel, send
 from .front import Front, Opening
 from .helper_shell import HelperShell
 from .quoting import quote_all
@@ -155,8 +155,7 @@ class Account:
         ended = Channel(output.append)
         channel = await self.session.open_channel(command, ended)
         try:
-            channel.write(data)
-            channel.write_eof()
+            send(channel, data, is_all=True)
             await ended.closed.wait()
         finally:
             channel.close()

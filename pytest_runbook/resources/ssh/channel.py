@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import asyncssh
@@ -78,3 +79,11 @@ class Channel(asyncssh.SSHClientSession[bytes]):
             self.closed.set()
             for follower in self._followers:
                 follower()
+
+
+def send(channel: asyncssh.SSHClientChannel[bytes], data: bytes, *, is_all: bool = False) -> None:
+    """Send what a command is to read; where it has ended already, its end says so. is_all: nothing else will come."""
+    with suppress(BrokenPipeError):
+        channel.write(data)
+        if is_all:
+            channel.write_eof()

@@ -17,7 +17,7 @@ import asyncssh
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..captured_output import Stream
-from .channel import Channel
+from .channel import Channel, send
 from .session import SshSession, lost
 
 START_TIMEOUT = 30.0
@@ -85,7 +85,7 @@ class HelperShell:
         try:
             shell._channel = await session.open_channel(command, shell._ended, is_lasting=True)
             shell._ended.when_closed(shell._note_end)
-            shell._channel.write(first_input)
+            send(shell._channel, first_input)
             await shell._set_up()
         except BaseException:
             shell.close()
@@ -101,6 +101,8 @@ class HelperShell:
 
         :raises RunbookError: if the connection is lost, or the shell is gone.
         """
+        if not self.is_alive:
+            raise self._gone()
         number = next(self._numbers)
         answer = self._answers[number] = _Answer(anyio.Event())
         self.send(f"{{ {command}\n}} 2>&1 </dev/null; printf '\\n%s %s %s\\n' {self._nonce} {number} $?")
@@ -115,7 +117,7 @@ class HelperShell:
     def send(self, command: str) -> None:
         """Have a command run that nobody waits for."""
         if self._channel is not None and self.is_alive:
-            self._channel.write(command.encode(errors="surrogateescape") + b"\n")
+            send(self._channel, command.encode(errors="surrogateescape") + b"\n")
 
     def discard(self, words: str) -> None:
         """Have files removed: soon, as each removal is a process there."""
@@ -132,7 +134,7 @@ class HelperShell:
         """Have the shell end what is left and go."""
         self._sweep()
         if self._channel is not None:
-            self._channel.write_eof()
+            send(self._channel, b"", is_all=True)
 
     async def aclose(self) -> None:
         """The same, and wait until it has done so."""

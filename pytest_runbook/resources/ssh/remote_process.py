@@ -23,7 +23,7 @@ from ..process_family import Grace
 from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
 from ..sudo import Become
 from .account import Account
-from .channel import Channel
+from .channel import Channel, send
 from .front import Front, Opening
 from .helper_shell import HelperShell
 from .pool import SshPool
@@ -93,8 +93,7 @@ class _Run:
         self._since = time.monotonic()
         self._front = await self.account.front()
         self._front.opening.expect(self._nonce, self.output, on_output)
-        self._front.channel.write(self.account.input(line + self.command.stdin))
-        self._front.channel.write_eof()
+        send(self._front.channel, self.account.input(line + self.command.stdin), is_all=True)
 
     async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""

@@ -24,7 +24,7 @@ from ..pty import PtyOutcome, PtySize
 from ..terminal_shells import TerminalShell
 from ..typist import Look
 from .account import Account
-from .channel import Channel
+from .channel import Channel, send
 from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
@@ -155,7 +155,7 @@ class RemotePty:
 
     def write(self, data: bytes) -> None:
         self._last_event = time.monotonic()
-        self._channel.write(data)
+        send(self._channel, data)
 
     def resize(self, size: PtySize) -> None:
         self._channel.change_terminal_size(size.cols, size.rows)
