@@ -53,7 +53,7 @@ def _sql(name: str, default_name: str, *more: Prop) -> BlockType:
             Prop(name="connection", plain_only=True, help="one of the runbook's connections"),
             *(() if name == "sqlite" else (_VIA,)),
             Prop(
-                name="params", type=PropType.MAPPING, also=(PropType.LIST,), plain_only=True,
+                name="params", type=PropType.MAPPING, also=(PropType.LIST,), templated=True, plain_only=True,
                 help="values that the driver binds: by name, or a list",
             ),
             Prop(name="connectTimeout", type=PropType.DURATION, default="10s", plain_only=True, help="until connected"),
