@@ -362,7 +362,7 @@ class _Checks:
             return None
         index = self._by_id.get(block_id)
         if index is None:
-            section.fault("id", f'no block has the id "{show(block_id)}"', near(block_id, self._by_id))
+            section.fault("id", f'no block has the id "{show(block_id)}"', self._id_hint(key, block_id))
             return None
         name = self.specs[index].name
         numbered = NUMBERED.fullmatch(key)
@@ -370,6 +370,13 @@ class _Checks:
             place = self._source.place.at(section.values.key_line("id"))
             self.notes.append(f'{place}: block "{show(key)}" is renamed: it is called "{show(name)}" now')
         return index
+
+    def _id_hint(self, key: str, block_id: str) -> str:
+        """The id of the one block that is called like the entry; else the nearest."""
+        named = self._by_name.get(key, [])
+        if len(named) == 1:
+            return f'"{show(key)}" has the id {show(self.specs[named[0]].id)}'
+        return near_or_some(block_id, self._by_id)
 
     def _ambiguous(self, entries: Section, key: str, named: list[int]) -> None:
         places = ", ".join(str(self.specs[index].place) for index in named[:_LISTED])
