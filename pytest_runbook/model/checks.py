@@ -40,7 +40,7 @@ CHECKS_KEYS: Mapping[str, Reader] = {
 }
 ENTRY_KEYS = ("id", "code", "connection", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
-_MISNAMED = (".checks.json", ".check.yaml", ".check.yml", ".checks")
+_MISNAMED = (".checks.json", ".check.yaml", ".check.yml")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
 _COUNTED = re.compile(r"(\S+)[ #](\d{1,9})")
