@@ -383,7 +383,8 @@ class RunbookRun:
 
     def _share(self, limit: Limit | None) -> Limit | None:
         """What the next clean-up may take of a limit: one that hangs leaves something to those that come after it."""
-        waiting = sum(spec.rules.is_cleanup and spec.id not in self.results for spec in self.document.items) - 1
+        fates, items = self.document.fates, self.document.items
+        waiting = sum(spec.rules.is_cleanup and spec.id not in fates for spec in items) - 1
         if limit is None or waiting < 1:
             return limit
         kept = min(waiting * SHARE_OF_EACH, MOST_KEPT)
