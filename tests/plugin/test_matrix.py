@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pytest_runbook.document.matrix import cells_of
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.model import load_runbook
-from tests.plugin.project import Project, processes_at
+from tests.plugin.project import WAIT, Project, processes_at
 
 TWO = """
     matrix: {region: [eu-west, us-east], size: [1, 2], exclude: [{region: eu-west, size: 2}]}
@@ -208,7 +209,8 @@ def test_a_command_that_takes_too_long_is_an_error_and_nothing_of_it_is_left(tmp
     with pytest.raises(UnreadableFile, match=r"b.runbook.yaml:1: matrix: sleep 60 \| cat: took longer than 200 ms"):
         cells_of(load_runbook(book, shown=book.name), {}, runs_commands=True, command_seconds=0.2)
 
-    assert processes_at(tmp_path) == []
+    _, alive = psutil.wait_procs(processes_at(tmp_path), timeout=WAIT)
+    assert alive == []
 
 
 WRONG = [
