@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from .model.runbook import BlockSpec as BlockSpec
     from .model.runbook import Effects as Effects
     from .model.runbook import Runbook as Runbook
+    from .model.runbook import SecretSource as SecretSource
     from .resources.login_environment import LoginShell as LoginShell
     from .resources.pty import PtyStore as PtyStore
 
@@ -179,7 +180,7 @@ _NAMES_OF = {
     "messages.status": ("ExecutionStatus", "State"),
     "model.catalog": ("BlockType", "Prop", "PropType"),
     "model.loading": ("load_runbook",),
-    "model.runbook": ("BlockSpec", "Effects", "Runbook"),
+    "model.runbook": ("BlockSpec", "Effects", "Runbook", "SecretSource"),
     "resources.login_environment": ("LoginShell",),
     "resources.pty": ("PtyStore",),
 }

@@ -46,6 +46,7 @@ from pytest_runbook import (
     MessageStream,
     NoStorage,
     OpenRunbook,
+    Place,
     PromptAnswer,
     PromptOption,
     PtyStore,
@@ -56,6 +57,7 @@ from pytest_runbook import (
     RunbookError,
     RunbookRun,
     Runtime,
+    SecretSource,
     Settings,
     Source,
     State,
@@ -165,8 +167,19 @@ def inputs() -> Inputs:
 
     return Inputs(
         fixed={"whom": text("you")}, vars={}, env={"STAGE": text("test")}, answers=({"region": text("eu")},),
-        fixtures={"port": 8000}, host=None,
+        fixtures={"port": 8000}, host=None, secrets=secrets(),
     )  # fmt: skip
+
+
+def secrets() -> tuple[SecretSource, ...]:
+    here = Place("the program")
+    return (
+        SecretSource(name="KEY", place=here, value="geheim-too"),
+        SecretSource(name="TOKEN", place=here, command=("pass", "show", "token"), timeout=5),
+        SecretSource(name="CERT", place=here, file="cert.pem"),
+        SecretSource(name="PORT", place=here, fixture="port"),
+        SecretSource(name="PASSWORD", place=here, env="DB_PASSWORD"),
+    )
 
 
 async def main(folder: Path) -> list[str]:
@@ -212,6 +225,7 @@ async def person(document: Document, window: Window) -> None:
 
 async def by_hand(document: Document) -> list[str]:
     spec = document.spec(document.items[0].id)
+    await document.fetch_secrets(spec.id)
     handle: ExecutionHandle = document.start_execution(spec.id, Limit(seconds=20, name="the program's limit"))
     assert list(document.running) == [handle.block_id]
     status: ExecutionStatus = handle.status
