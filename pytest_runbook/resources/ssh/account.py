@@ -141,7 +141,7 @@ class Account:
     async def aclose(self) -> None:
         """Have the helper shell tidy up and go."""
         if self.helper is not None and self.helper.is_alive and self.session.is_alive:
-            await self.helper.aclose()
+            await self.helper.aclose(is_quiet=not self.runs)
 
     async def _find_out_about_sudo(self, become: Become) -> None:
         async def asked(words: Sequence[str]) -> tuple[int | None, str]:

@@ -32,7 +32,7 @@ for _runbook_f in "$_runbook_d"/*.vars; do
 _runbook_p=${_runbook_f##*/}; _runbook_p=${_runbook_p%.vars}
 kill -s TERM -- "-$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l -$_runbook_p"
 done
-for _runbook_p in $(grep -alsF "=$_runbook_d/" /proc/[0-9]*/environ); do
+[ -n "$_runbook_q" ] || for _runbook_p in $(grep -alsF "=$_runbook_d/" /proc/[0-9]*/environ); do
 _runbook_p=${_runbook_p#/proc/}; _runbook_p=${_runbook_p%/environ}
 kill -s TERM "$_runbook_p" 2>/dev/null && _runbook_l="$_runbook_l $_runbook_p"
 done
@@ -123,22 +123,17 @@ class HelperShell:
         """Have files removed: soon, as each removal is a process there."""
         self._garbage.append(words)
         if len(self._garbage) >= MOST_GARBAGE:
-            self._sweep()
-
-    def _sweep(self) -> None:
-        if self._garbage:
             self.send(f"rm -rf {' '.join(self._garbage)}")
             self._garbage.clear()
 
-    def close(self) -> None:
-        """Have the shell end what is left and go."""
-        self._sweep()
+    def close(self, *, is_quiet: bool = False) -> None:
+        """Have the shell end what is left and go. is_quiet: nothing is left, so that it need not look."""
         if self._channel is not None:
-            send(self._channel, b"", is_all=True)
+            send(self._channel, b"_runbook_q=1\n" if is_quiet else b"", is_all=True)
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, is_quiet: bool) -> None:
         """The same, and wait until it has done so."""
-        self.close()
+        self.close(is_quiet=is_quiet)
         await self._ended.closed.wait()
 
     async def _set_up(self) -> None:

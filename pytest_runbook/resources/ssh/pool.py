@@ -148,8 +148,9 @@ class SshPool:
         """Close everything, all connections side by side, those that others lead through last."""
         self._closing = True
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
-            for account in self._accounts.values():
-                await account.aclose()
+            async with anyio.create_task_group() as tasks:
+                for account in self._accounts.values():
+                    tasks.start_soon(account.aclose)
         waiting = [entry.session for entry in self._entries.values() if entry.session and entry.session.is_alive]
         for sessions in ([s for s in waiting if s.options.jump], [s for s in waiting if not s.options.jump]):
             async with anyio.create_task_group() as tasks:
