@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.plugin.conftest import processes_at
 from tests.plugin.project import Project
 
 SECONDS = 30.0
@@ -33,7 +34,12 @@ FAMILIES = {
 }
 TERMINAL = "terminal: {type: bash, code: \"trap '' HUP; echo $$ >> pids; sleep 1000\"}"
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_soon(project: Project) -> Iterator[None]:
+    """A while afterwards no process is left that runs in the project's folder: nobody waits for a watchdog."""
+    yield
+    must_end(process.pid for process in processes_at(project.path))
 
 
 def pids(project: Project) -> list[int]:
@@ -51,6 +57,7 @@ def wait_for_pids(project: Project, number: int) -> list[int]:
 
 def must_end(found: Iterable[int]) -> None:
     """Wait until none of them lives."""
+    found = list(found)
     deadline = time.monotonic() + SECONDS
     while living := [pid for pid in found if lives(pid)]:
         assert time.monotonic() < deadline, f"still there: {living}"

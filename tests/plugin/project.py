@@ -20,7 +20,7 @@ REPORTERS = ("html", "metadata", "pytest_jsonreport", "allure_pytest", "pytest_g
 """Plugins that write reports, by the names that pytest knows them by; only those who look at them load them."""
 WITHOUT_REPORTERS = tuple(word for name in REPORTERS for word in ("-p", f"no:{name}"))
 QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:random_order", *WITHOUT_REPORTERS)
-WAIT = 20.0
+WAIT = 60.0
 """Seconds for what takes a tenth of one."""
 
 # Runs in this process find these imported: nothing is torn out between two of them, and all is imported once.
