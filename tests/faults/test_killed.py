@@ -12,8 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.plugin.conftest import processes_at
-from tests.plugin.project import Project
+from tests.plugin.project import Project, processes_at
 
 SECONDS = 30.0
 """For what takes a tenth of one."""
