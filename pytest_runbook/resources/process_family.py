@@ -206,6 +206,8 @@ class FamilyRegister:
 
         since: when the first of this caller's looks began; an older one knows nothing of what was started meanwhile.
         """
+        if not families:
+            return []
         await anyio.lowlevel.checkpoint()  # so that all who begin now are there before one of them looks
         if not self._look.is_good(since):
             before = time.monotonic()

@@ -90,7 +90,7 @@ class ProcessKeeper:
 
     async def _end(self, families: Sequence[ProcessFamily], grace: Grace) -> list[Leftover]:
         with anyio.CancelScope(shield=True):
-            living = await self.families.living_soon(families, time.monotonic()) if families else []
+            living = await self.families.living_soon(families, time.monotonic())
             leftovers = {process.pid: (command_of(process.pid), now() - process.born) for process in living}
             surviving = {process.pid for process in await self.families.end(families, grace)}
         self.families.reap_orphans(families)
