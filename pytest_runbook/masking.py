@@ -164,24 +164,15 @@ class Redactor:
         """The text without its secrets."""
         return self._without_shapes(_masked(text, self._spans(text)))
 
-    def redact_part(self, text: str, start: int, end: int) -> str:
-        """A part of a text without its secrets, not even the half of one that reaches into the part."""
-        first, last = max(start - self._longest, 0), end + self._longest
-        spans = [(from_ + first, to + first) for from_, to in self._spans(text[first:last])]
-        for from_, to in spans:
-            start = from_ if from_ < start < to else start
-            end = to if from_ < end < to else end
-        inside = [(from_ - start, to - start) for from_, to in spans if start <= from_ and to <= end]
-        return self._without_shapes(_masked(text[start:end], inside))
-
     def redact_excerpt(self, text: str) -> str:
-        """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
+        """The same for a piece of a longer text, which may begin with the rest of a secret, and end with half of one."""
+        text = self.redact(text)
         start = max((_rest(form, text) for form in self._forms), default=0)
         end = max((_overlap(text, form) for form in self._forms), default=0)
         start, end = (size if size >= SHORTEST_FORM else 0 for size in (start, end))
         if start + end > len(text):
             return MASK
-        return MASK * bool(start) + self.redact(text[start : len(text) - end]) + MASK * bool(end)
+        return MASK * bool(start) + text[start : len(text) - end] + MASK * bool(end)
 
     def excerpt(self, text: str, limit: int) -> str:
         """The text on one line without its secrets, its middle left out where it is longer than limit characters."""

@@ -237,14 +237,7 @@ def test_data_under_the_name_of_a_secret_is_masked() -> None:
 
 def test_half_a_secret_at_the_edge_of_an_excerpt_is_masked() -> None:
     assert knowing(LONG).redact_excerpt(f"{LONG[-20:]} between {LONG[:20]}") == f"{MASK} between {MASK}"
-
-
-@given(start=st.integers(0, 60), end=st.integers(0, 60))
-def test_a_part_of_a_text_holds_no_half_of_a_secret(start: int, end: int) -> None:
-    text = f"before {LONG[:20]} between {LONG[:20]} after"
-    part = knowing(LONG[:20]).redact_part(text, min(start, end), max(start, end))
-
-    assert not any(LONG[at : at + 4] in part for at in range(17))
+    assert knowing("abcdabcd").redact_excerpt("abcdabcd and abcdabcd") == f"{MASK} and {MASK}"
 
 
 def test_where_secrets_stand_is_told_with_their_names() -> None:

@@ -244,7 +244,7 @@ def written_by(project: Project, servers: dict[str, str], *options: str) -> dict
     ]
     ran = subprocess.run(
         [*command, "all.runbook.yaml", "test_python.py"],
-        cwd=project.path, env=environment, capture_output=True, check=False, timeout=100,
+        cwd=project.path, env=environment, capture_output=True, check=False, timeout=300,
     )  # fmt: skip
     assert ran.returncode == 1, ran.stdout.decode()[-5000:] + ran.stderr.decode()[-2000:]
     files = [
