@@ -165,7 +165,7 @@ class Redactor:
         return self._without_shapes(_masked(text, self._spans(text)))
 
     def redact_excerpt(self, text: str) -> str:
-        """The same for a piece of a longer text, which may begin with the rest of a secret, and end with half of one."""
+        """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
         text = self.redact(text)
         start = max((_rest(form, text) for form in self._forms), default=0)
         end = max((_overlap(text, form) for form in self._forms), default=0)
