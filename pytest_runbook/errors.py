@@ -168,6 +168,12 @@ class UnreachableBefore(NotTried):
     kind = "unreachable"
 
 
+class Lacking(NotTried):
+    """Its runbook requires something that is not to be had here."""
+
+    kind = "lacking"
+
+
 class Refused(NotTried):
     """Not permitted to run here."""
 

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from ..blocks.behavior import BlockBehavior
 from ..blocks.effect import Effect
 from ..context.resolver import ContextResolver
-from ..errors import ContextError, NotTried, Refused, RunbookError, TemplateError
+from ..errors import ContextError, Lacking, Refused, RunbookError, TemplateError
 from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Named, Runbook, type_for_people
 from ..resources.allowed import reason_of
@@ -67,7 +67,7 @@ def lacking(required: Iterable[Named], resolver: ContextResolver) -> RunbookErro
             return undeclared
         why = _why_missing(resolver, named.name)
         if why is not None:
-            return NotTried(f"requires {named.name}: {why}: {named.place}", place=named.place)
+            return Lacking(f"requires {named.name}: {why}: {named.place}", place=named.place)
     return None
 
 

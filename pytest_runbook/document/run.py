@@ -270,7 +270,8 @@ class RunbookRun:
                 lacking = await self.document.lacking()
                 self.blocked = self.blocked or lacking
                 self._is_looked_at = True
-        return Skip(self.blocked.message) if isinstance(self.blocked, NotTried) else None
+        blocked = self.blocked
+        return Skip(blocked.message, blocked.kind) if isinstance(blocked, NotTried) else None
 
     def _decide(self, spec: BlockSpec) -> Skip | None:
         """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import Refused, UnreachableBefore
+from ..errors import Lacking, Refused, UnreachableBefore
 from ..execution.result import BlockResult, Outcome
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
@@ -13,6 +13,7 @@ BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"
 FIXTURE = "fixture"
 """The kind of what broke around a block, in other people's set-ups and tear-downs."""
+_WHY_NOT_TRIED = (Refused.kind, UnreachableBefore.kind, Lacking.kind)
 Properties = list[tuple[str, object]]
 
 
@@ -42,7 +43,7 @@ def properties_of_result(result: BlockResult) -> Properties:
 
 def _is_told(result: BlockResult) -> bool:
     """A block that was not tried has a kind where that says more than its reason."""
-    return result.outcome is Outcome.FAILED or result.kind in (Refused.kind, UnreachableBefore.kind)
+    return result.outcome is Outcome.FAILED or result.kind in _WHY_NOT_TRIED
 
 
 def properties_of_environment(name: str | None) -> Properties:

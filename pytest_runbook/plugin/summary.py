@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Refused, Unreachable
+from ..errors import Lacking, Refused, Unreachable
 from ..masking import Redactor
 from ..text import escape_controls
 from .properties import BLOCK_ID, kind_in
@@ -29,6 +29,7 @@ class Summary:
         self._outcomes: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._lacking = 0
         self._reasons: Counter[str] = Counter()
         self._prose_only: set[str] = set()
         self._notes: dict[str, None] = {}
@@ -39,7 +40,11 @@ class Summary:
 
     @property
     def ran_nothing(self) -> bool:
-        """True if blocks were selected and not one was tried."""
+        """True if blocks were selected and not one was tried, but for those whose runbook lacks what it requires."""
+        return self._nothing_was_tried and self._outcomes["skipped"] > self._lacking
+
+    @property
+    def _nothing_was_tried(self) -> bool:
         return self._outcomes["skipped"] > 0 and not self._outcomes["passed"] + self._outcomes["failed"]
 
     def count(self, report: pytest.TestReport) -> None:
@@ -58,6 +63,7 @@ class Summary:
         if not is_tried:
             reason = self._redactor.redact(reason_of_skip(report))
             self._reasons[reason] += 1
+            self._lacking += kind == Lacking.kind
             if kind == Refused.kind:
                 self._refused[reason] += 1
 
@@ -132,8 +138,9 @@ class Summary:
         if self._refused:
             lines.append(f"refused: {_count(self._refused.total(), 'block')} that may not run here")
             lines += [] if self.ran_nothing else _most_common(self._refused)
-        if self.ran_nothing:
-            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; this is not green")
+        if self._nothing_was_tried:
+            so = "this is not green" if self.ran_nothing else "what their runbooks require is not to be had here"
+            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; {so}")
             lines += _most_common(self._reasons)
         lines += self._uncleaned
         return [escape_controls(self._redactor.redact(line)) for line in lines]

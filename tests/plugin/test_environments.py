@@ -188,7 +188,14 @@ def test_a_runbook_is_skipped_whole_without_what_it_requires(
     result = project.run(".", "-rs")
 
     result.assert_outcomes(skipped=3)
-    result.stdout.fnmatch_lines([f"SKIPPED * {why}"])
+    result.stdout.fnmatch_lines(
+        [
+            "no block ran: 3 skipped; what their runbooks require is not to be had here",
+            f"  3 x {why}",
+            f"SKIPPED * {why}",
+        ]
+    )
+    assert result.ret == 0
     assert not (project.path / "cleaned").exists()
 
 
