@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import struct
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from .statements import Statement
 
 DEFAULT_PORT = 3306
 KILL_GRACE = 3.0
+CLOSE_GRACE = 2.0
 _RESET_CONNECTION = 0x1F
 _CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
 _NO_TLS = 2026
@@ -89,11 +91,7 @@ class Address:
             conv=dict(DECODERS),
             autocommit=None,
         )
-        try:
-            await connection.open()
-        except BaseException:
-            connection.close()
-            raise
+        await connection.open()
         return connection
 
 
@@ -101,11 +99,34 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
     """A connection that goes without TLS only where it may, and that can be made as new."""
 
     def __init__(self, *, needs_tls: bool, **options: object) -> None:
+        self._opened: asyncio.StreamWriter | None = None
         super().__init__(**options)
         self._needs_tls = needs_tls
 
+    @property
+    def _writer(self) -> asyncio.StreamWriter | None:
+        """What the driver writes to. It forgets it when a login fails, before that is closed."""
+        return self._current
+
+    @_writer.setter
+    def _writer(self, writer: asyncio.StreamWriter | None) -> None:
+        self._current, self._opened = writer, writer or self._opened
+
     async def open(self) -> None:
-        await self._connect()
+        """Log in; failing that, nothing is left open."""
+        try:
+            await self._connect()
+        except BaseException:
+            with anyio.move_on_after(CLOSE_GRACE, shield=True):
+                await self._abort()
+            raise
+
+    async def _abort(self) -> None:
+        if self._opened is not None:
+            self._opened.transport.abort()
+            with suppress(OSError):
+                await self._opened.wait_closed()
+        self.close()
 
     async def start_over(self) -> None:
         """Forget transaction, settings, temporary tables and locks."""
@@ -114,12 +135,11 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
 
     async def end(self, *, politely: bool) -> None:
         """Close it, and wait until it is closed. politely: tell the server first."""
+        if not politely:
+            await self._abort()
+            return
         writer = self._writer
-        if politely:
-            await self.ensure_closed()
-        elif writer is not None:
-            writer.transport.abort()
-            self.close()
+        await self.ensure_closed()
         if writer is not None:
             with suppress(OSError):
                 await writer.wait_closed()
