@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from types import NoneType
 
@@ -60,11 +61,12 @@ _ABSTRACT_KINDS: tuple[tuple[tuple[type, ...], Kind], ...] = (
 
 
 def kind_of(value: object) -> Kind:
-    return _EXACT_KINDS.get(type(value)) or _abstract_kind(value)
+    return _EXACT_KINDS.get(type(value)) or _abstract_kind(type(value))
 
 
-def _abstract_kind(value: object) -> Kind:
-    return next((kind for types, kind in _ABSTRACT_KINDS if isinstance(value, types)), Kind.OBJECT)
+@lru_cache(maxsize=256)
+def _abstract_kind(kept: type) -> Kind:
+    return next((kind for types, kind in _ABSTRACT_KINDS if issubclass(kept, types)), Kind.OBJECT)
 
 
 class SafeText(str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -231,12 +232,13 @@ class TestDeadlines:
         assert ended.output["cancelled"] is True
 
     def test_nothing_is_left_of_what_was_started(self, tmp_path: Path) -> None:
-        code = "sleep 987 & (setsid sleep 987 &) ; nohup sleep 987 >/dev/null & trap '' HUP; sleep 987"
+        sleep = f"sleep {987_000_000 + os.getpid()}"
+        code = f"{sleep} & (setsid {sleep} &) ; nohup {sleep} >/dev/null & trap '' HUP; {sleep}"
 
         ended = terminal(tmp_path, code, keys="timeout: 1s")
 
         assert ended.result.kind == "timeout"
-        assert not [process for process in psutil.process_iter() if "987" in _command(process)]
+        assert not [process for process in psutil.process_iter() if _command(process) == sleep]
 
     def test_cancelled_it_ends_at_once(self, tmp_path: Path) -> None:
         async def work(book: Opened) -> BlockResult:
