@@ -61,7 +61,7 @@ _ABSTRACT_KINDS: tuple[tuple[tuple[type, ...], Kind], ...] = (
 
 
 def kind_of(value: object) -> Kind:
-    return _EXACT_KINDS.get(type(value)) or _abstract_kind(type(value))
+    return _EXACT_KINDS.get(type(value)) or _abstract_kind(type(value))  # type: ignore[arg-type]  # types are hashable
 
 
 @lru_cache(maxsize=256)
