@@ -33,9 +33,9 @@ class DatabaseSession(ABC):
         self.cleaned_at = 0.0
 
     @property
-    def server_socket(self) -> socket | None:
-        """What leads to the server, as long as it is open; None if that can't be told."""
-        return None
+    def is_quiet(self) -> bool:
+        """True if the server is known to be there, without asking it."""
+        return False
 
     @abstractmethod
     async def is_alive(self) -> bool:
@@ -98,7 +98,7 @@ class DatabaseSessions:
 
 async def _is_usable(session: DatabaseSession) -> bool:
     """True if the session can be handed out; one that can't is closed."""
-    if time.monotonic() - session.cleaned_at < FRESH_SECONDS and _is_quiet(session.server_socket):
+    if time.monotonic() - session.cleaned_at < FRESH_SECONDS and session.is_quiet:
         return True
     is_usable = False
     try:
@@ -110,7 +110,7 @@ async def _is_usable(session: DatabaseSession) -> bool:
     return is_usable
 
 
-def _is_quiet(server: socket | None) -> bool:
+def is_quiet(server: socket | None) -> bool:
     """True if a socket is open and the server has said nothing unasked: not that it goes, nor that it is gone."""
     if server is None:
         return False

@@ -88,6 +88,10 @@ class ClickhouseSession(SqlSession):
             error = _refused(exchange)
             raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORTS)
 
+    @property
+    def is_quiet(self) -> bool:
+        return True  # a connection that its server closed is noticed, and replaced, when it is used
+
     async def is_alive(self) -> bool:
         """Whether it is there; a connection that was kept too long is replaced on the way."""
         try:

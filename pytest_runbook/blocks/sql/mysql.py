@@ -19,6 +19,7 @@ from pymysql.err import MySQLError, OperationalError
 
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
+from ...resources.database_sessions import is_quiet
 from ...resources.tls import context_for
 from ..query import connection_name
 from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
@@ -217,8 +218,8 @@ class MysqlSession(SqlSession):
                     await other.end(politely=False)
 
     @property
-    def server_socket(self) -> socket | None:
-        return self._connection.server_socket
+    def is_quiet(self) -> bool:
+        return is_quiet(self._connection.server_socket)
 
     async def is_alive(self) -> bool:
         try:

@@ -14,6 +14,7 @@ import asyncpg
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
 from ...masking import MASK
+from ...resources.database_sessions import is_quiet
 from ...resources.tls import context_for
 from ...text import shorten
 from ..query import connection_name
@@ -105,8 +106,8 @@ class PostgresSession(SqlSession):
         return await self._connection.fetchval(f'SELECT $1::text::"{schema}"."{name}"', value)
 
     @property
-    def server_socket(self) -> socket | None:
-        return None if self._connection.is_closed() else self._connection.server_socket
+    def is_quiet(self) -> bool:
+        return not self._connection.is_closed() and is_quiet(self._connection.server_socket)
 
     async def is_alive(self) -> bool:
         try:
