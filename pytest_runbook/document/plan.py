@@ -369,9 +369,7 @@ class _Pages:
         written = (name for name in sorted(self._read_names) if spec.may_set(name) and _writes(spec, name))
         is_exporting = spec.props.get("exportVars") is True
         exported = (name for name in sorted(self._read_names) if is_exporting and self._is_open(spec, name))
-        return list(
-            dict.fromkeys((*named, *written, *(name for name in sorted(exported) if self._is_open(spec, name))))
-        )
+        return list(dict.fromkeys((*named, *written, *exported)))
 
     def _is_open(self, spec: BlockSpec, name: str) -> bool:
         return name not in self.document.resolver_above(spec.id).vars

@@ -22,13 +22,13 @@ FRESH_SECONDS = 1.0
 class DatabaseSession(ABC):
     """One session with a database server, used by one block at a time.
 
-    target: what it is connected to, and how; whoever asks for the same may get it.
+    target: what it is connected to, and how, as who keeps it knows it; whoever asks for the same may get it.
     is_spoilt: True once something was left unfinished on it: it is closed, not handed out again.
     cleaned_at: when the server last said that it is clean, in monotonic seconds.
     """
 
-    def __init__(self, target: str) -> None:
-        self.target = target
+    def __init__(self) -> None:
+        self.target = ""
         self.is_spoilt = False
         self.cleaned_at = 0.0
 
@@ -78,7 +78,7 @@ class DatabaseSessions:
             if await _is_usable(session):
                 return session  # type: ignore[return-value]  # what is kept for a target is of its kind
         session = await open_session()
-        session.target = target  # where the way leads through a tunnel, it knows only the near end
+        session.target = target
         return session
 
     async def give_back(self, session: DatabaseSession) -> None:

@@ -34,7 +34,7 @@ class Server:
 
 class Session(DatabaseSession):
     def __init__(self, server: Server, number: int) -> None:
-        super().__init__("here")
+        super().__init__()
         self.server = server
         self.number = number
 

@@ -96,8 +96,7 @@ def test_others_may_type_resize_and_kill(tmp_path: Path) -> None:
         handle = book.document.start_execution(book.block("T"))
         ptys = book.runtime.resources.ptys
         await shows(book, "20 120")
-        ptys.resize_pty(handle.id, rows=40, cols=100)
-        await anyio.sleep(0.2)
+        ptys.resize_pty(handle.id, rows=40, cols=100)  # gets there before what is typed after it
         ptys.write_pty(handle.id, b"\r")
         await shows(book, "40 100")
         ptys.kill_pty(handle.id)

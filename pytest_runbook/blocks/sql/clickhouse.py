@@ -55,10 +55,14 @@ _HINTS = {
 
 
 class ClickhouseSession(SqlSession):
-    """What ClickHouse calls a session: temporary tables and settings last from one statement to the next."""
+    """What ClickHouse calls a session: temporary tables and settings last from one statement to the next.
 
-    def __init__(self, target: str, connections: HttpConnections, address: Address) -> None:
-        super().__init__(target)
+    owner: whose connections it uses: those of all sessions with the same server.
+    """
+
+    def __init__(self, owner: str, connections: HttpConnections, address: Address) -> None:
+        super().__init__()
+        self._owner = owner
         self._connections = connections
         self._address = address
         self._session_id = str(uuid.uuid4())
@@ -95,7 +99,7 @@ class ClickhouseSession(SqlSession):
     async def is_alive(self) -> bool:
         """Whether it is there; a connection that was kept too long is replaced on the way."""
         try:
-            await self._connections.perform(HttpExchange(self._address.ping()), self.target)
+            await self._connections.perform(HttpExchange(self._address.ping()), self._owner)
         except RunbookError:
             return False
         return True
@@ -108,7 +112,7 @@ class ClickhouseSession(SqlSession):
 
     async def _send(self, text: str, settings: Mapping[str, str]) -> HttpExchange:
         exchange = HttpExchange(self._address.request(text, settings))
-        await self._connections.perform(exchange, self.target)
+        await self._connections.perform(exchange, self._owner)
         return exchange
 
     async def _kill(self, query_id: str) -> None:

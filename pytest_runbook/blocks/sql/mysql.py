@@ -118,16 +118,17 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
         try:
             await self._connect()
         except BaseException:
-            with anyio.move_on_after(CLOSE_GRACE, shield=True):
-                await self._abort()
+            await self.abandon()
             raise
 
-    async def _abort(self) -> None:
-        if self._opened is not None:
-            self._opened.transport.abort()
-            with suppress(OSError):
-                await self._opened.wait_closed()
-        self.close()
+    async def abandon(self) -> None:
+        """Close it without a word, whatever state it is in."""
+        with anyio.move_on_after(CLOSE_GRACE, shield=True):
+            if self._opened is not None:
+                self._opened.transport.abort()
+                with suppress(OSError):
+                    await self._opened.wait_closed()
+            self.close()
 
     async def start_over(self) -> None:
         """Forget transaction, settings, temporary tables and locks."""
@@ -137,7 +138,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
     async def end(self, *, politely: bool) -> None:
         """Close it, and wait until it is closed. politely: tell the server first."""
         if not politely:
-            await self._abort()
+            await self.abandon()
             return
         writer = self._writer
         await self.ensure_closed()
@@ -168,8 +169,8 @@ class MysqlSession(SqlSession):
     set_up: statements that every user of the session finds done.
     """
 
-    def __init__(self, target: str, connection: _Connection, address: Address, set_up: tuple[str, ...]) -> None:
-        super().__init__(target)
+    def __init__(self, connection: _Connection, address: Address, set_up: tuple[str, ...]) -> None:
+        super().__init__()
         self._connection = connection
         self._address = address
         self._set_up = set_up
@@ -265,17 +266,15 @@ class Mysql(SqlBlockBehavior):
             connection = await address.connect()
         except (MySQLError, OSError, *_NONSENSE) as error:
             raise _not_connected(error, connection_string) from error
-        target = self.target(context, connection_string)
-        session = MysqlSession(target, connection, address, self._set_up(read_only=context.read_only))
+        session = MysqlSession(connection, address, self._set_up(read_only=context.read_only))
         try:
             await session.set_up()
-        except MySQLError as error:
-            connection.close()
+        except BaseException as error:
+            await connection.abandon()
+            if not isinstance(error, MySQLError):
+                raise
             hint = "skip_sql_mode_init: true leaves the server's sql_mode alone"
             raise Unreachable(f"the session can't be set up: {_words(error)}", hint=hint) from error
-        except BaseException:
-            connection.close()
-            raise
         return session
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:

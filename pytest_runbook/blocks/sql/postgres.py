@@ -61,8 +61,8 @@ class _Connection(asyncpg.Connection):
 class PostgresSession(SqlSession):
     """A session with a PostgreSQL server."""
 
-    def __init__(self, target: str, connection: _Connection) -> None:
-        super().__init__(target)
+    def __init__(self, connection: _Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     async def run(self, statement: Statement, params: Params) -> Answer:
@@ -158,7 +158,7 @@ class Postgres(SqlBlockBehavior):
         except KeyError as error:  # the driver asks the system who we are, which knows no name for this uid
             hint = f"say it: {urlsplit(connection_string).scheme}://USER@HOST/DATABASE"
             raise BlockFailed("the uri has no user, and ours has no name", hint=hint) from error
-        session = PostgresSession(self.target(context, connection_string), connection)
+        session = PostgresSession(connection)
         try:
             for name, codec in CODECS.items():
                 await connection.set_type_codec(name, schema="pg_catalog", **codec)

@@ -38,8 +38,8 @@ Result = TypeVar("Result")
 class SqliteSession(SqlSession):
     """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing."""
 
-    def __init__(self, target: str, uri: str, threads: Threads) -> None:
-        super().__init__(target)
+    def __init__(self, uri: str, threads: Threads) -> None:
+        super().__init__()
         self.is_spoilt = True
         self._threads = threads
         self._uri = uri
@@ -119,7 +119,7 @@ class Sqlite(SqlBlockBehavior):
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
-        session = SqliteSession(self.target(context, connection_string), uri, context.resources.threads)
+        session = SqliteSession(uri, context.resources.threads)
         try:
             await session.open()
         except sqlite3.Error as error:
