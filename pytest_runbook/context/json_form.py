@@ -87,10 +87,16 @@ def wire_data(value: object) -> Any:
 
 
 def _read_lazy(value: object) -> object:
-    """One step towards JSON's types: what a lazy mapping or list holds."""
-    if isinstance(value, Mapping):
-        return {str(key): value[key] for key in value}
-    return list(value) if isinstance(value, Sequence) else str(value)
+    """One step towards JSON's types, as `plain_data` goes: what a lazy mapping or list holds."""
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case Mapping():
+            return {str(key): value[key] for key in value}
+        case Sequence():
+            return list(value)
+        case _:
+            return str(value)
 
 
 def _item_to_json(item: ContextItem) -> Json | None:

@@ -9,7 +9,7 @@ from ..blocks.effect import Effect
 from ..context.resolver import ContextResolver
 from ..errors import ContextError, Lacking, Refused, RunbookError, TemplateError
 from ..model.effect_limit import EffectLimit
-from ..model.runbook import BlockSpec, Named, Runbook, type_for_people
+from ..model.runbook import BlockSpec, Effects, Named, Runbook, type_for_people
 from ..resources.allowed import reason_of
 from ..text import nearest
 from .settings import Settings
@@ -23,7 +23,8 @@ def refusal_of(runbook: Runbook, spec: BlockSpec, behavior: BlockBehavior | None
     refusal = reason_of(lambda: settings.allowed.check_type(spec.type, type_for_people(spec.type)))
     if refusal is not None or behavior is None:
         return refusal
-    return refused_effect(EffectLimit.of_run(settings.effects).within(runbook, spec), _known_effect(behavior))
+    limit = EffectLimit.of_run(settings.effects).within(runbook, spec)
+    return None if limit.level is Effects.DESTRUCTIVE else refused_effect(limit, _known_effect(behavior))
 
 
 def refused_effect(limit: EffectLimit, effect: Effect | None) -> Refused | None:

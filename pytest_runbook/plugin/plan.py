@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,12 +110,8 @@ class Plans:
 
 def as_json(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem], redactor: PlanRedactor) -> str:
     """All of it as JSON, without secrets."""
-    known = {"runbooks": [plan.to_json() for plan in plans], "unreadable": [vars_of(fault) for fault in faults]}
+    known = {"runbooks": [plan.to_json() for plan in plans], "unreadable": [asdict(fault) for fault in faults]}
     return json.dumps(redactor.redact_data(known), indent=2, ensure_ascii=False)
-
-
-def vars_of(problem: PlannedProblem) -> dict[str, object]:
-    return {"message": problem.message, "place": problem.place, "hint": problem.hint}
 
 
 def lines_of(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem]) -> Iterator[str]:

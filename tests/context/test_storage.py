@@ -78,6 +78,13 @@ def test_what_is_secret_or_would_not_come_back_as_it_was_is_left_out(item: Any) 
     assert context_to_json(BlockContext(item)) == []
 
 
+def test_exact_numbers_of_an_output_are_kept_as_their_digits() -> None:
+    output = BlockExecutionOutput({"rows": [{"n": Decimal("1E+3")}], "first": Decimal("0.10")})
+
+    (item,) = context_to_json(BlockContext(output))
+    assert item["fields"] == {"rows": [{"n": "1000"}], "first": "0.10"}
+
+
 def test_a_field_of_an_output_that_is_too_long_is_left_out() -> None:
     output = Output({"exit_code": 0, "stdout": lambda: "x" * LARGEST_VALUE}, value=lambda: "")
 
