@@ -453,7 +453,7 @@ class TestMessages:
             book.runtime.resources.ptys.kill_pty(handle.id)
             return await handle.wait()
 
-        result = inside(tmp_path, block("trap '' HUP; echo de''af; sleep 600", "bash"), work)
+        result = inside(tmp_path, block("trap '' HUP; echo de''af; exec sleep 600", "bash"), work)
 
         assert result.message == "ended by SIGKILL (Killed)"
 
