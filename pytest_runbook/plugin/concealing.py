@@ -20,6 +20,10 @@ from .failure import FailurePicture
 
 _KEPT = frozenset({"nodeid", "location", "keywords", "longrepr", "when", "outcome", "result"})
 """What reports are known by, and what is masked in a way of its own."""
+_HOLDS_TEXT = (str, list, tuple, dict)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_MOST_REMEMBERED = 10_000
+_LONGEST_REMEMBERED = 200
 _DEEPEST = 10
 
 
@@ -28,6 +32,9 @@ class Concealing:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        # Properties without a secret: they stand in each of an item's reports, and all blocks share some.
+        self._clean: set[object] = set()
+        self._forms = redactor.forms
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(self) -> Generator[None, Any, Any]:
@@ -43,7 +50,8 @@ class Concealing:
         if call.excinfo is not None:
             self._conceal_error(call.excinfo.value)
         sections: list[tuple[str, str, str]] = getattr(item, "_report_sections", [])
-        sections[:] = [(when, key, self._redactor.redact(text)) for when, key, text in sections]
+        if sections:
+            sections[:] = [(when, key, self._redactor.redact(text)) for when, key, text in sections]
         report = yield
         self._conceal(report)
         return report
@@ -79,16 +87,25 @@ class Concealing:
 
     def _conceal(self, report: Any) -> None:
         """Everything in a report that is text, whoever put it there."""
+        if self._forms != self._redactor.forms or len(self._clean) > _MOST_REMEMBERED:
+            self._forms = self._redactor.forms
+            self._clean.clear()
         for name, value in vars(report).items():
-            if name not in _KEPT and isinstance(value, str | list | tuple | dict) and value:
+            if name not in _KEPT and isinstance(value, _HOLDS_TEXT) and value:
                 setattr(report, name, self._data(value))
-        report.longrepr = self._longrepr(report)
+        if report.longrepr is not None:
+            report.longrepr = self._longrepr(report)
+
+    def _is_clean(self, value: list[object] | tuple[object, ...]) -> bool:
+        """True for a property that was looked at before and came out as it was, and for a list of nothing but these."""
+        try:
+            return value in self._clean if isinstance(value, tuple) else self._clean.issuperset(value)
+        except Exception:  # what can't be hashed is looked at again
+            return False
 
     def _longrepr(self, report: Any) -> Any:
         longrepr, redact = report.longrepr, self._redactor.redact
         match longrepr:
-            case None:
-                return None
             case str():
                 return redact(longrepr)
             case (path, line, reason):
@@ -104,13 +121,18 @@ class Concealing:
         match value:
             case str():
                 return self._redactor.redact(value)
+            case tuple() | list() if self._is_clean(value):
+                return value
             case tuple():
-                return tuple(map(self._data, value))
+                masked = tuple(map(self._data, value))
+                if masked == value and all(map(_is_plain, value)):
+                    self._clean.add(value)
+                return masked
             case list():
                 return [self._data(inner) for inner in value]
             case dict():
-                masked = self._redactor.redact_data(value)
-                return masked if masked != value else value
+                data = self._redactor.redact_data(value)
+                return data if data != value else value
         return value
 
     def _conceal_error(self, error: BaseException | None, depth: int = 0) -> None:
@@ -122,6 +144,11 @@ class Concealing:
                 error.args = tuple(map(self._data, error.args))
         self._conceal_error(error.__cause__, depth + 1)
         self._conceal_error(error.__context__, depth + 1)
+
+
+def _is_plain(value: object) -> bool:
+    """True for what is equal to nothing but its like, and small."""
+    return type(value) in _PLAIN and not (isinstance(value, str) and len(value) > _LONGEST_REMEMBERED)
 
 
 class MaskedLogs:

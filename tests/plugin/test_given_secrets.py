@@ -157,3 +157,31 @@ def test_a_crash_of_another_plugin_shows_no_secret(project: Project) -> None:
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     assert "what now: ***" in f"{result.stdout}{result.stderr}"
     assert SECRET not in f"{result.stdout}{result.stderr}"
+
+
+@pytest.mark.parametrize(("shown", "masked"), [("'tea-for-two'", "'***'"), ("['tea-for-two']", "['***']")])
+def test_what_was_no_secret_yet_is_masked_once_it_is_one(project: Project, shown: str, masked: str) -> None:
+    project.write("conftest.py", f"""
+        def pytest_runtest_setup(item):
+            item.user_properties.append(("said", {shown}))
+
+        def pytest_runtest_logreport(report):
+            said = dict(report.user_properties)["said"]
+            print("TOLD", report.nodeid.partition("::")[2], report.when, repr(said))
+        """)  # fmt: skip
+    project.write("a.runbook.yaml", """
+        blocks:
+          - {name: One, script: 'true'}
+          - {name: Two, script: echo tea-for-two, capture: word, sensitive: true}
+          - {name: Three, script: 'true'}
+        """)  # fmt: skip
+
+    result = project.run("a.runbook.yaml", "-s", "-p", "no:rerunfailures")
+
+    told = [line[line.index("TOLD") :] for line in result.outlines if "TOLD" in line]
+    assert told == [
+        *(f"TOLD One {when} {shown}" for when in ("setup", "call", "teardown")),
+        f"TOLD Two setup {shown}",
+        *(f"TOLD Two {when} {masked}" for when in ("call", "teardown")),
+        *(f"TOLD Three {when} {masked}" for when in ("setup", "call", "teardown")),
+    ]
