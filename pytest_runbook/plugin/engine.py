@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -121,7 +121,22 @@ class Engine:
         """Start a coroutine function in the event loop: one hand-over there, and one back with its result."""
         if self._loop is None:
             raise RuntimeError("the engine is not open")
-        return asyncio.run_coroutine_threadsafe(function(*arguments), self._loop)
+        call: _Call[ResultT] = _Call()
+        self._loop.call_soon_threadsafe(call.begin, function(*arguments))
+        return call
+
+
+class _Call(Future[ResultT]):
+    """What a coroutine in the event loop's thread gives, for another thread."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, ResultT]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._settle(coroutine))  # kept: the loop does not
+
+    async def _settle(self, coroutine: Coroutine[Any, Any, ResultT]) -> None:
+        try:
+            self.set_result(await coroutine)
+        except BaseException as error:
+            self.set_exception(error)
 
 
 async def _called(function: Callable[..., ResultT], *arguments: object) -> ResultT:
@@ -130,9 +145,12 @@ async def _called(function: Callable[..., ResultT], *arguments: object) -> Resul
 
 def _patiently(future: Future[ResultT]) -> ResultT:
     """The result, waited for so that signals are noticed also where the system gave them to another thread."""
-    while not wait([future], timeout=LOOK_INTERVAL).done:
-        pass
-    return future.result()
+    while True:
+        try:
+            return future.result(LOOK_INTERVAL)
+        except TimeoutError:
+            if future.done():
+                return future.result()
 
 
 def _not_now() -> None:
