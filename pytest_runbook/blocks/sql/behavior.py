@@ -220,7 +220,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return names_used(statement, params)
 
     async def _execute(self, connection: SqlSession, statement: Statement, params: Params) -> SqlResult:
-        if isinstance(params, Mapping):
+        if params and isinstance(params, Mapping):
             params = {name: params[name] for name in self.param_names(statement, params)}
         execute = self.execute_sql_query if self.is_query(statement) else self.execute_sql_statement
         return await execute(connection, statement, params)

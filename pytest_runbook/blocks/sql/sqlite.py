@@ -36,7 +36,10 @@ Result = TypeVar("Result")
 
 
 class SqliteSession(SqlSession):
-    """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing."""
+    """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing.
+
+    The call that runs the last statement closes it as well: each call costs as much as all that it does.
+    """
 
     def __init__(self, uri: str, threads: Threads) -> None:
         super().__init__()
@@ -44,6 +47,7 @@ class SqliteSession(SqlSession):
         self._threads = threads
         self._uri = uri
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
         self._lock = threading.Lock()
 
     async def open(self) -> None:
@@ -55,7 +59,7 @@ class SqliteSession(SqlSession):
 
     async def run(self, statement: Statement, params: Params) -> Answer:
         try:
-            return await self._in_thread(lambda: self._run(statement.text, params))
+            return await self._in_thread(lambda: self._run(statement, params))
         except sqlite3.Error as error:
             raise BlockFailed(str(error), hint=_hint(error)) from error
         except (ValueError, OverflowError) as error:  # a null character, a parameter that is too large
@@ -68,7 +72,8 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
-        await self._threads.run(self._close)
+        if not self._is_closed:
+            await self._threads.run(self._close)
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
         """Call a function while nothing else uses the connection. Cancelled, the wait ends; `close` ends the call."""
@@ -86,12 +91,13 @@ class SqliteSession(SqlSession):
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
 
-    def _run(self, text: str, params: Params) -> Answer:
+    def _run(self, statement: Statement, params: Params) -> Answer:
         assert self._connection is not None
-        cursor = self._connection.execute(text, params)
-        if cursor.description is not None:
-            return Answer(columns=[column[0] for column in cursor.description], rows=cursor.fetchall())
-        return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
+        answer = _answer(self._connection.execute(statement.text, params))
+        if statement.is_last:
+            self._connection.close()
+            self._is_closed = True
+        return answer
 
     def _close(self) -> None:
         while not self._lock.acquire(timeout=INTERRUPT_EVERY):
@@ -130,6 +136,12 @@ class Sqlite(SqlBlockBehavior):
                 await session.close()
             raise
         return session
+
+
+def _answer(cursor: sqlite3.Cursor) -> Answer:
+    if cursor.description is not None:
+        return Answer(columns=[column[0] for column in cursor.description], rows=cursor.fetchall())
+    return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
 
 
 def file_uri(text: str, folder: Path, *, read_only: bool) -> str:

@@ -7,7 +7,7 @@ own tokenizer can't read goes to the server as it stands, which says what is wro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -39,7 +39,7 @@ class Statement:
 
     number: 1-based. text: as written, without its semicolon. line: 1-based line of the query where it begins.
     tokens: empty where the dialect's tokenizer could not read it.
-    offset: where the text begins in the query.
+    offset: where the text begins in the query. is_last: none follows in the query.
     """
 
     number: int
@@ -47,6 +47,7 @@ class Statement:
     line: int
     tokens: tuple[Token, ...]
     offset: int
+    is_last: bool = True
 
     @property
     def words(self) -> Iterator[str]:
@@ -80,7 +81,7 @@ def split(query: str, dialect: str) -> tuple[Statement, ...]:
             line = query.count("\n", 0, piece[0].start if piece else offset) + 1
             found.append(Statement(len(found) + 1, text.strip(), line, tuple(piece), offset))
         start = end + 1
-    return tuple(found)
+    return (*(replace(statement, is_last=False) for statement in found[:-1]), *found[-1:])
 
 
 def tokenize(query: str, dialect: str) -> Sequence[Token] | None:
