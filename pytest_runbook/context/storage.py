@@ -7,25 +7,47 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 _OLD = 60.0  # seconds; a file is written within milliseconds
 
 
-@dataclass(frozen=True, slots=True)
 class StoredContext:
     """The active context of one block as it is kept.
 
-    items: as `context_to_json` gives them.
-    stamp: says for which definition of the block, host and variables it holds.
+    items, stamp: or what makes them, when somebody first reads them: not every storage does.
     """
 
-    items: list[dict[str, Any]]
-    stamp: str
+    def __init__(
+        self, items: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]], stamp: str | Callable[[], str]
+    ) -> None:
+        self._items = items
+        self._stamp = stamp
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """As `context_to_json` gives them; empty where nothing of it can be kept."""
+        if callable(self._items):
+            self._items = self._items()
+        return self._items
+
+    @property
+    def stamp(self) -> str:
+        """Says for which definition of the block, host and variables it holds."""
+        if callable(self._stamp):
+            self._stamp = self._stamp()
+        return self._stamp
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredContext) and (self.items, self.stamp) == (other.items, other.stamp)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists
+
+    def __repr__(self) -> str:
+        return f"StoredContext({self.items!r}, {self.stamp!r})"
 
 
 class ContextStorage(Protocol):
@@ -41,7 +63,7 @@ class ContextStorage(Protocol):
 
 
 class NoStorage:
-    """Keeps nothing: what would be kept need not even be made."""
+    """Keeps nothing."""
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
         pass

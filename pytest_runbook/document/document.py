@@ -23,17 +23,18 @@ from ..context.items import (
     DocumentSshHost,
     DocumentVar,
 )
-from ..context.json_form import context_from_json, context_to_json
+from ..context.json_form import context_from_json
 from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
 from ..context.resolver import NOTHING, ContextResolver, ProcessEnvironment, ResolvedContext, Values
 from ..context.secrets import Secrets
-from ..context.storage import ContextStorage, NoStorage, StoredContext
+from ..context.storage import ContextStorage, StoredContext
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, RunbookError, TemplateError
 from ..execution.children import ChildRunner
 from ..execution.context import ContextChange, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import BlockRunner, Limit
+from ..execution.result import BlockResult
 from ..execution.trial import Trial
 from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
@@ -48,7 +49,7 @@ from .head import Inputs, given_from_outside, value_of, with_file_values
 from .marking import Marking
 from .permissions import lacking, refused_effect, secrets_of
 from .secrets_read import secrets_read
-from .stored import kept_as, stamp, without_secrets
+from .stored import is_large, kept_as, kept_items, stamp
 from .workspace import workspace_root
 
 if TYPE_CHECKING:
@@ -317,15 +318,17 @@ class Document:
 
         :raises OSError: if it can't be written.
         """
-        if isinstance(self._storage, NoStorage):
+        index = self._index[block_id]
+        station = self._fold.stations[index]
+        if not len(station.active):
             return
-        station = self._fold.stations[self._index[block_id]]
-        items = context_to_json(without_secrets(station.active, self._runtime.redactor))
-        if items:
-            masked = self._runtime.redactor.redact_data(items)
-            assert isinstance(masked, list)
-            stored = StoredContext(masked, stamp(station.spec, self._fold.sight(self._index[block_id])))
-            self._storage.save(self._kept_as, block_id, stored)
+        left, redactor = station.active.copy(), self._runtime.redactor
+        stored = StoredContext(
+            lambda: kept_items(left, redactor), partial(stamp, station.spec, self._fold.sight(index))
+        )
+        if is_large(left):
+            _ = stored.items  # or whoever keeps this keeps all of the output alive
+        self._storage.save(self._kept_as, block_id, stored)
 
     def load_contexts(self) -> int:
         """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
@@ -335,7 +338,7 @@ class Document:
         loaded = 0
         for index, station in enumerate(self._fold.stations):
             stored = self._storage.load(self._kept_as, station.spec.id)
-            if stored is not None and stored.stamp == stamp(station.spec, self._fold.sight(index)):
+            if stored is not None and stored.items and stored.stamp == stamp(station.spec, self._fold.sight(index)):
                 with suppress(ValueError):
                     station.active = context_from_json(stored.items)
                     loaded += 1
@@ -352,6 +355,12 @@ class Document:
         :raises ContextError: if a context above it can't be evaluated.
         :raises RuntimeError: if it runs already, or nothing runs its type yet.
         """
+        runner = self.prepare(block_id, limit)
+        self._runtime.start(self.run, runner)
+        return runner.context.handle
+
+    def prepare(self, block_id: str, limit: Limit | None = None) -> BlockRunner:
+        """What runs a block, for `run`; errors as those of `start_execution`."""
         station = self._fold.stations[self._index[block_id]]
         if block_id in self._running:
             raise RuntimeError(f"{self.label(station.spec)} is running already")
@@ -361,9 +370,8 @@ class Document:
         if error is not None:
             raise error
         runner = self._runner(station, station.behavior, limit or self._runtime.block_limit(self.runbook, station.spec))
-        self._runtime.start(self._run, block_id, runner)
-        handle = self._running[block_id] = runner.context.handle
-        return handle
+        self._running[block_id] = runner.context.handle
+        return runner
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
         """Ask a block to end, or all that run."""
@@ -386,11 +394,14 @@ class Document:
         """The executions that are not settled, by block id."""
         return dict(self._running)
 
-    async def _run(self, block_id: str, runner: BlockRunner) -> None:
+    async def run(self, runner: BlockRunner) -> BlockResult:
+        """Run a block to its end in the caller's own task; give what came of it. Cancelled, it ends the block first."""
+        handle = runner.context.handle
         try:
-            await runner.run()
+            with self._runtime.knowing(handle):
+                return await runner.run()
         finally:
-            del self._running[block_id]
+            del self._running[handle.block_id]
 
     def execution_context(self, block_id: str, limit: Limit) -> ExecutionContext:
         """What a block gets that is started now."""

@@ -16,7 +16,6 @@ import anyio
 from ..context.values import Reads
 from ..errors import AssertionsFailed, ContextError, NotTried, Refused, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
-from ..execution.handle import ExecutionHandle
 from ..execution.lifecycle import Limit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
@@ -249,7 +248,7 @@ class RunbookRun:
             is_open = behavior is not None and behavior.asks_first and other.id not in self._asked
             if is_open and self._stopped(spec) is None:
                 self._asked.add(other.id)
-                await ended(self.document.start_execution(other.id))
+                await self.document.run(self.document.prepare(other.id))
 
     async def _left_out(self, spec: BlockSpec) -> Skip | None:
         """Whether a block is not to run, as far as that can be told without touching anything."""
@@ -340,13 +339,14 @@ class RunbookRun:
             self._emit(EventKind.RUNBOOK_STARTED)
             self._emit(EventKind.SERIAL_EXECUTION_STARTED)
         limit = self._limit(spec, upper_limit)
-        handle = self.document.start_execution(spec.id, limit)
+        runner = self.document.prepare(spec.id, limit)
         self._started.add(spec.id)
         try:
-            result = await ended(handle)
+            result = await self.document.run(runner)
         except anyio.get_cancelled_exc_class():
-            assert handle.result is not None, "it was ended"
-            self._note(spec, handle.result)
+            ended = runner.context.handle.result
+            assert ended is not None, "it was settled on the way out"
+            self._note(spec, ended)
             raise
         if result.outcome is Outcome.PASSED:
             self._save(spec)
@@ -466,17 +466,6 @@ class RunbookRun:
     def _emit(self, kind: EventKind, **data: object) -> None:
         ids = {"runbook_id": self.document.runbook.id, "run_id": self.document.run_id}
         self._runtime.events.emit(Event(kind, {**ids, **data}))
-
-
-async def ended(handle: ExecutionHandle) -> BlockResult:
-    """What came of an execution. Cancelled, it is ended first."""
-    try:
-        return await handle.wait()
-    except anyio.get_cancelled_exc_class():
-        handle.cancel()
-        with anyio.CancelScope(shield=True):
-            await handle.wait()
-        raise
 
 
 def _called(result: BlockResult) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import anyio.abc
 from ..blocks.registry import BlockRegistry
 from ..context.storage import ContextStorage, MemoryStorage
 from ..errors import UnreadableFile
-from ..execution.lifecycle import Limit
+from ..execution.handle import ExecutionHandle
+from ..execution.lifecycle import RUN_ENDED, Limit
 from ..masking import Redactor
 from ..messages.channel import ClientMessageChannel, Guarded, Silence
 from ..messages.events import Event, EventBus, EventKind
@@ -67,6 +68,8 @@ class Runtime:
         self.notes: dict[str, None] = {}
         resources.report_to(self._emit, self.note)
         self._tasks = tasks
+        self._executions: set[ExecutionHandle] = set()
+        self._is_over = False
         self._shutdown_at: float | None = None
 
     def open_document(
@@ -89,6 +92,26 @@ class Runtime:
     def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
         """Run something in the runtime's task group."""
         self._tasks.start_soon(function, *arguments)
+
+    @contextmanager
+    def knowing(self, handle: ExecutionHandle) -> Iterator[None]:
+        """Know of an execution as long as this is open: it is ended before anything is closed."""
+        self._executions.add(handle)
+        if self._is_over:
+            handle.cancel(RUN_ENDED)
+        try:
+            yield
+        finally:
+            self._executions.discard(handle)
+
+    async def end_executions(self) -> None:
+        """End all blocks that run, in whosever tasks they do, and each one that is started from now on."""
+        self._is_over = True
+        executions = tuple(self._executions)
+        for handle in executions:
+            handle.cancel(RUN_ENDED)
+        for handle in executions:
+            await handle.wait()
 
     def block_limit(self, runbook: Runbook, spec: BlockSpec) -> Limit:
         """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
@@ -164,5 +187,7 @@ async def open_runtime(
         finally:
             runtime.shut_down()
             tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await runtime.end_executions()
     if raised is not None:
         raise raised

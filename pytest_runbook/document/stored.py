@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ..context.block_context import BlockContext
 from ..context.items import (
@@ -16,6 +17,8 @@ from ..context.items import (
     DocumentVar,
     DocumentVars,
 )
+from ..context.json_form import context_to_json
+from ..context.output import Output
 from ..context.resolver import ContextResolver, Values
 from ..context.storage import stamp_of
 from ..context.values import ContextValue
@@ -60,7 +63,20 @@ def stamp(spec: BlockSpec, sight: str) -> str:
     return stamp_of({"block": _definition(spec), "sees": sight})
 
 
-def without_secrets(context: BlockContext, redactor: Redactor) -> BlockContext:
+def kept_items(context: BlockContext, redactor: Redactor) -> list[dict[str, Any]]:
+    """What is kept of a context: variables that hold a secret are left out, outputs are masked."""
+    masked = redactor.redact_data(context_to_json(_without_secrets(context, redactor)))
+    assert isinstance(masked, list)
+    return masked
+
+
+def is_large(context: BlockContext) -> bool:
+    """True if its output is known to be larger than what is kept of it."""
+    output = context.get(BlockExecutionOutput)
+    return output is not None and isinstance(output.fields, Output) and bool(output.fields.large)
+
+
+def _without_secrets(context: BlockContext, redactor: Redactor) -> BlockContext:
     """The context without the variables that hold a secret: a mask in a value would be a wrong value."""
     kept = context.copy()
     left = context.get(DocumentVars)

@@ -25,6 +25,7 @@ from .trial import Ending, Trial, internal
 MOST_VALUES_TOLD = 20
 LONGEST_VALUE_TOLD = 200
 LONGEST_UNTOLD_ENDING = 0.5
+RUN_ENDED = "the run was ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class BlockRunner:
         try:
             ending = await self._until_end()
         except BaseException:
-            ending = Ending(self.context.handle.cancellation or Cancelled("the run was ended"))
+            ending = Ending(self.context.handle.cancellation or Cancelled("cancelled"))
             raise
         finally:
             result = self._settle(ending)

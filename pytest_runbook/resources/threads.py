@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 MOST_THREADS = 40
 LOOK_SECONDS = 0.0005
@@ -20,7 +20,7 @@ class Threads:
     """Worker threads, started as they are needed: half as slow to hand a call to as those of an executor."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
+        self._calls: SimpleQueue[_Call[Any] | None] = SimpleQueue()
         self._open: set[object] = set()
         self._started = 0
 
@@ -82,7 +82,7 @@ class _Call(Generic[ResultT]):
         return self._result
 
 
-def _work(calls: SimpleQueue[_Call[object] | None]) -> None:
+def _work(calls: SimpleQueue[_Call[Any] | None]) -> None:
     while (call := calls.get()) is not None:
         call.make()
         del call

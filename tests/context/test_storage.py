@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,46 @@ def test_storage_keeps_by_document_and_block(storage: ContextStorage) -> None:
     assert storage.load("doc", "b") is None
     assert storage.load("other", "a") == STORED
     storage.delete("doc", "never there")
+
+
+def test_what_nobody_reads_is_not_made_and_what_is_read_is_made_once() -> None:
+    made: list[str] = []
+
+    def items() -> list[dict[str, Any]]:
+        made.append("items")
+        return [{"kind": "DocumentCwd"}]
+
+    def stamp() -> str:
+        made.append("stamp")
+        return "s"
+
+    context = StoredContext(items, stamp)
+    NoStorage().save("doc", "a", context)
+    MemoryStorage().save("doc", "a", context)
+    assert made == []
+    assert context == STORED == context
+    assert sorted(made) == ["items", "stamp"]
+
+
+def test_a_large_output_does_not_stay_because_it_was_to_be_kept(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+
+    async def leave(book: Opened) -> weakref.ref[Huge]:
+        rows, block = Huge(), book.block("a")
+        item = BlockExecutionOutput(Output({"rows": rows, "count": 1}, value=lambda: 1, large=("rows",)))
+        book.document.update_active_context(block, lambda context: context.insert(item))
+        book.document.save_context(block)
+        return weakref.ref(rows)
+
+    rows = inside(tmp_path, "blocks: [{name: a, script: 'true'}]", leave, storage=storage)
+    gc.collect()
+    assert rows() is None
+    (kept,) = storage._contexts.values()
+    assert kept.items == [{"kind": "BlockExecutionOutput", "fields": {"count": 1}}]
+
+
+class Huge(list[object]):
+    """A list that can be watched."""
 
 
 @pytest.mark.parametrize("identifier", ["", "a/b", "..", "ü" * 300, "x\0y", "\ud800", "#1"])

@@ -206,6 +206,25 @@ def test_a_runtime_that_closes_settles_what_runs(tmp_path: Path) -> None:
     assert anyio.run(main)[:2] == (State.CANCELLED, "the run was ended")
 
 
+def test_a_runtime_that_closes_ends_what_others_run_in_tasks_of_their_own(tmp_path: Path) -> None:
+    text = "{on_failure: continue, blocks: [{name: A, script: echo running; sleep 600}, {name: B, script: 'true'}]}"
+    messages: list[str | None] = []
+
+    async def run(book: Opened, name: str) -> None:
+        messages.append((await book.run.step(book.block(name))).message)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            async with opened(tmp_path, text) as book:
+                tasks.start_soon(run, book, "A")
+                await book.hears("running")
+            assert messages == ["the run was ended"]
+        await run(book, "B")
+
+    anyio.run(main)
+    assert messages == ["the run was ended"] * 2
+
+
 def test_an_error_in_the_program_around_it_comes_out_as_it_is(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path, "blocks: [{name: A, script: sleep 600}]") as book:
