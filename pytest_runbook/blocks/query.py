@@ -57,6 +57,17 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
     def result_message(self, result: Result) -> Mapping[str, object]:
         """One result as plain data, as clients get it."""
 
+    def at_hand(self, context: ExecutionContext, connection_string: str) -> Connection | None:
+        """A connection that can be had without waiting for anything; None: `connect` makes one.
+
+        :raises RunbookError: if it can't be made at all.
+        """
+        return None
+
+    def let_go(self, context: ExecutionContext, connection: Connection) -> bool:
+        """Give the connection back, if that takes no waiting; False: `disconnect` does it."""
+        return False
+
     async def disconnect(self, context: ExecutionContext, connection: Connection) -> None:
         """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
 
@@ -116,14 +127,17 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
 
     async def _ask(self, context: ExecutionContext, connection_string: str, query: str) -> Sequence[Result]:
         context.send_output(stdout=b"Connecting...")
-        connection = await self._connect_in_time(context, connection_string)
+        connection = self.at_hand(context, connection_string)
+        if connection is None:
+            connection = await self._connect_in_time(context, connection_string)
         try:
             context.send_output(stdout=b"Connected successfully")
             context.send_output(stdout=b"Executing query...")
             return await self.execute_query(context, connection, query)
         finally:
-            with anyio.move_on_after(DISCONNECT_GRACE, shield=True):
-                await self.disconnect(context, connection)
+            if not self.let_go(context, connection):
+                with anyio.move_on_after(DISCONNECT_GRACE, shield=True):
+                    await self.disconnect(context, connection)
 
     async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
         seconds = self._connect_timeout()

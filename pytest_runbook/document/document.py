@@ -287,12 +287,16 @@ class Document:
         if self._first_reading_fixtures is not None:
             self.rebuild_contexts(self._first_reading_fixtures)
 
-    async def fetch_secrets(self, block_id: str) -> None:
-        """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
+    def learn_secrets(self) -> bool:
+        """Make known the secrets that are at hand. True if there are others, which programs are to be asked for."""
         if not self._learned:
             self._learned = True
             self._secrets.learn()
-        if not any(source.command for source in self._secrets.all_sources()):
+        return any(source.command for source in self._secrets.all_sources())
+
+    async def fetch_secrets(self, block_id: str) -> None:
+        """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
+        if not self.learn_secrets():
             return
         catalog = self._runtime.registry.catalog
         names = secrets_read(self.runbook, self.spec(block_id), self.above(block_id), catalog)

@@ -236,6 +236,8 @@ class RunbookRun:
 
     async def _fetch_secrets(self, spec: BlockSpec) -> None:
         """Have what prints secrets run before anybody reads them; an interruption ends it."""
+        if not self.document.learn_secrets():
+            return
         with anyio.CancelScope() as self._fetching:
             await self.document.fetch_secrets(spec.id)
 

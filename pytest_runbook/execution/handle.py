@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,15 +25,18 @@ class ExecutionHandle:
     """
 
     def __init__(self, block_id: str, limit: Limit) -> None:
-        self.id = str(uuid.uuid4())
         self.block_id = block_id
         self.limit = limit
         self.scope = anyio.CancelScope()
         self._status = ExecutionStatus()
         self._result: BlockResult | None = None
-        self._settled = anyio.Event()
+        self._settled: anyio.Event | None = None
         self._cancelled: Cancelled | None = None
         self._prompts: dict[str, tuple[anyio.Event, list[PromptAnswer]]] = {}
+
+    @cached_property
+    def id(self) -> str:
+        return str(uuid.uuid4())
 
     @property
     def status(self) -> ExecutionStatus:
@@ -63,7 +67,9 @@ class ExecutionHandle:
 
     async def wait(self) -> BlockResult:
         """Wait until it is settled. Cancelling the wait leaves the execution alone."""
-        await self._settled.wait()
+        if self._result is None:
+            self._settled = self._settled or anyio.Event()
+            await self._settled.wait()
         assert self._result is not None
         return self._result
 
@@ -94,7 +100,8 @@ class ExecutionHandle:
         if self._status.is_settled:
             raise RuntimeError(f"execution {self.id} is settled already: {self._status}")
         self._status, self._result = status, result
-        self._settled.set()
+        if self._settled is not None:
+            self._settled.set()
 
     def __repr__(self) -> str:
         return f"<ExecutionHandle {self.block_id} {self._status}>"

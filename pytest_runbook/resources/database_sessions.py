@@ -24,17 +24,23 @@ class DatabaseSession(ABC):
 
     target: what it is connected to, and how, as who keeps it knows it; whoever asks for the same may get it.
     is_spoilt: True once something was left unfinished on it: it is closed, not handed out again.
+    is_closed: True once nothing of it is open any more.
     cleaned_at: when the server last said that it is clean, in monotonic seconds.
     """
 
     def __init__(self) -> None:
         self.target = ""
         self.is_spoilt = False
+        self.is_closed = False
         self.cleaned_at = 0.0
 
     @property
     def is_quiet(self) -> bool:
         """True if the server is known to be there, without asking it."""
+        return False
+
+    def reset_at_once(self) -> bool:
+        """Do what `reset` does, if that takes no waiting. True if it is clean now."""
         return False
 
     @abstractmethod
@@ -70,6 +76,11 @@ class DatabaseSessions:
         for session in sessions:
             await _close(session)
 
+    def take_fresh(self, target: str) -> DatabaseSession | None:
+        """A session with nothing of anybody's in it, if there is one whose server need not be asked whether it lives."""
+        idle = self._idle[target]
+        return idle.pop() if idle and _is_fresh(idle[-1]) else None
+
     async def take(self, target: str, open_session: Open[Session]) -> Session:
         """A session with nothing of anybody's in it. One whose server went away in between is replaced."""
         idle = self._idle[target]
@@ -81,6 +92,15 @@ class DatabaseSessions:
         session.target = target
         return session
 
+    def let_go(self, session: DatabaseSession) -> bool:
+        """Take a session back, if that takes no waiting; False: `give_back` does it."""
+        if session.is_closed:
+            return True
+        if session.is_spoilt or not session.reset_at_once():
+            return False
+        self._keep(session)
+        return True
+
     async def give_back(self, session: DatabaseSession) -> None:
         """Take a session back for the next block, or end it if it can't be cleaned."""
         is_clean = False
@@ -90,15 +110,22 @@ class DatabaseSessions:
                     is_clean = await _reset(session)
         finally:
             if is_clean:
-                session.cleaned_at = time.monotonic()
-                self._idle[session.target].append(session)
+                self._keep(session)
             else:
                 await _close(session)
+
+    def _keep(self, session: DatabaseSession) -> None:
+        session.cleaned_at = time.monotonic()
+        self._idle[session.target].append(session)
+
+
+def _is_fresh(session: DatabaseSession) -> bool:
+    return time.monotonic() - session.cleaned_at < FRESH_SECONDS and session.is_quiet
 
 
 async def _is_usable(session: DatabaseSession) -> bool:
     """True if the session can be handed out; one that can't is closed."""
-    if time.monotonic() - session.cleaned_at < FRESH_SECONDS and session.is_quiet:
+    if _is_fresh(session):
         return True
     is_usable = False
     try:

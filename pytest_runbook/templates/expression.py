@@ -64,7 +64,7 @@ class Explanation:
     """Whether an expression holds, and what decided that.
 
     error: why it could not be evaluated; it does not hold then.
-    operands: the parts that decided it, without literals.
+    operands: the parts that decided it, without literals. comparison: what made it false, if one comparison did.
     """
 
     holds: bool
@@ -115,21 +115,16 @@ class Expression:
             tree = parse_expression(self.source)
             with evaluator.guarded():
                 source_of(tree)  # what is nested too deeply to be shown fails like what is too deep to evaluate
-                return _explained(tree, evaluator, seen)
         except RunbookError as error:
             return Explanation(holds=False, error=error)
-
-
-def _explained(tree: nodes.Expr, evaluator: Evaluator, seen: dict[int, object]) -> Explanation:
-    try:
-        with evaluator.guarded():
-            value = evaluator.value(tree)
-            holds = _holds(tree, value)
-    except RunbookError as error:
-        return Explanation(holds=False, error=error, operands=_operands(tree, seen))
-    return Explanation(
-        holds=holds, value=_plain(value), operands=_operands(tree, seen), comparison=_comparison(tree, seen)
-    )
+        try:
+            with evaluator.guarded():
+                value = evaluator.value(tree)
+                holds = _holds(tree, value)
+        except RunbookError as error:
+            return Explanation(holds=False, error=error, operands=_operands(tree, seen))
+        comparison = None if holds else _comparison(tree, seen)
+        return Explanation(holds=holds, value=_plain(value), operands=_operands(tree, seen), comparison=comparison)
 
 
 def _plain(value: object) -> object:

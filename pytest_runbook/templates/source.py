@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from jinja2 import nodes
 
@@ -45,8 +46,9 @@ def sign_of(op: str) -> str:
     return _SIGNS[op]
 
 
+@lru_cache(maxsize=4096)
 def source_of(node: nodes.Node) -> str:
-    """The expression as text, one line."""
+    """The expression as text, one line. Kept by the node's identity: trees are parsed once, and explained often."""
     write = _WRITERS.get(type(node))
     return type(node).__name__.lower() if write is None else write(node)
 

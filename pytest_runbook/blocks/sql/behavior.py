@@ -155,6 +155,11 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         statements = split(self.resolve_query(context), self.dialect)
         return worst(effect_of(statement, self.dialect) for statement in statements)
 
+    def at_hand(self, context: ExecutionContext, connection_string: str) -> SqlSession | None:
+        session = context.resources.databases.take_fresh(self.target(context, connection_string))
+        assert session is None or isinstance(session, SqlSession)
+        return session
+
     async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
         target = self.target(context, connection_string)
         here = await tunnelled(context, self.label, connection_string, _default_port(connection_string))
@@ -163,6 +168,9 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
     def name_behind_tunnel(self, context: ExecutionContext) -> str | None:
         """What the server is called where the connection is made to the near end of a tunnel; None where it is not."""
         return None if via_of(context) is None else urlsplit(self.resolve_connection_string(context)).hostname
+
+    def let_go(self, context: ExecutionContext, connection: SqlSession) -> bool:
+        return context.resources.databases.let_go(connection)
 
     async def disconnect(self, context: ExecutionContext, connection: SqlSession) -> None:
         await context.resources.databases.give_back(connection)

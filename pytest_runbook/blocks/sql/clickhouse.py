@@ -104,8 +104,12 @@ class ClickhouseSession(SqlSession):
             return False
         return True
 
+    def reset_at_once(self) -> bool:
+        self._session_id = str(uuid.uuid4())  # the server forgets the session by itself
+        return True
+
     async def reset(self) -> None:
-        self._session_id = str(uuid.uuid4())
+        self.reset_at_once()
 
     async def close(self) -> None:
         """Nothing to do: the server forgets a session by itself."""

@@ -47,7 +47,6 @@ class SqliteSession(SqlSession):
         self._threads = threads
         self._uri = uri
         self._connection: sqlite3.Connection | None = None
-        self._is_closed = False
         self._lock = threading.Lock()
 
     async def open(self) -> None:
@@ -72,8 +71,7 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
-        if not self._is_closed:
-            await self._threads.run(self._close)
+        await self._threads.run(self._close)
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
         """Call a function while nothing else uses the connection. Cancelled, the wait ends; `close` ends the call."""
@@ -96,7 +94,7 @@ class SqliteSession(SqlSession):
         answer = _answer(self._connection.execute(statement.text, params))
         if statement.is_last:
             self._connection.close()
-            self._is_closed = True
+            self.is_closed = True
         return answer
 
     def _close(self) -> None:
