@@ -77,7 +77,7 @@ class DatabaseSessions:
             await _close(session)
 
     def take_fresh(self, target: str) -> DatabaseSession | None:
-        """A session with nothing of anybody's in it, if there is one whose server need not be asked whether it lives."""
+        """A clean session whose server need not be asked whether it is still there; None if there is none."""
         idle = self._idle[target]
         return idle.pop() if idle and _is_fresh(idle[-1]) else None
 
