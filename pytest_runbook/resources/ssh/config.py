@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from ...errors import BlockFailed
 from .config_file import Setting, read_settings
 from .destination import Destination
@@ -236,6 +234,8 @@ def _is_in_network(setting: Setting, value: str) -> bool:
         networks = [ipaddress.ip_network(text, strict=False) for text in value.split(",")]
     except ValueError as error:
         raise setting.wrong(str(error)) from None
+    import psutil  # takes its time, and hardly any ssh_config asks
+
     own = [address.address.partition("%")[0] for found in psutil.net_if_addrs().values() for address in found
            if address.family in (socket.AF_INET, socket.AF_INET6)]  # fmt: skip
     return any(ipaddress.ip_address(address) in network for address in own for network in networks)
