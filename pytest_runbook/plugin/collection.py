@@ -23,6 +23,7 @@ from .failure import FailurePicture, again, picture_of_block, picture_of_file
 from .properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
+    from ..document.document import Document
     from ..document.matrix import Cell
     from ..document.run import RunbookRun
     from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
@@ -52,6 +53,7 @@ class RunbookNode(pytest.Module):
     """What is run from its first block to its last: a runbook file, or one cell of it. Its blocks are its items.
 
     book: what the file says, once it was collected. run: the flow of its run, while its document is open.
+    document: what `runbook_document` gives, as long as that is set up.
     cell: which one it is. total: how many items it has. selected: those that are to run, in their order.
     left_out: what became of blocks that others skipped, by id.
     """
@@ -60,6 +62,7 @@ class RunbookNode(pytest.Module):
     books: RunbookSession
     book: Runbook | None = None
     run: RunbookRun | None = None
+    document: Document | None = None
     cell: Cell | None = None
     total = 0
 
@@ -179,9 +182,18 @@ class ChecksModule(pytest.Module):
 
 
 class RunbookItem(pytest.Function):
-    """An item of a runbook. index: its 0-based place among them."""
+    """An item of a runbook. index: its 0-based place among them. fixtures: the names of those whose values it reads."""
 
     index: int
+    fixtures: tuple[str, ...] = ()
+
+    def setup(self) -> None:
+        """Ask for no fixture that is there already: a runbook's blocks are many, and share theirs."""
+        __tracebackhide__ = True
+        if self.node.document is not None:
+            self.funcargs["runbook_document"] = self.node.document
+        self.fixturenames = [name for name in self.fixturenames if name != "request" or name in self.fixtures]
+        super().setup()
 
     @property
     def node(self) -> RunbookNode:
@@ -230,7 +242,7 @@ class BlockItem(RunbookItem):
         assert module.book is not None
         fixtures = (*module.book.wanted_fixtures, *spec.rules.fixtures)
         item: BlockItem = cls.from_parent(module, name=name, callobj=_function_with(fixtures))
-        item.spec, item.index = spec, index
+        item.spec, item.index, item.fixtures = spec, index, fixtures
         for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
             item.add_marker(marker)
         if module.books.reruns_are_on:
@@ -288,7 +300,7 @@ class BlockItem(RunbookItem):
 
     def fixture_values(self) -> dict[str, object]:
         """The values of the fixtures that the block or its runbook names."""
-        return {name: self.funcargs[name] for name in self._fixture_names()}
+        return {name: self.funcargs[name] for name in self.fixtures}
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value
@@ -299,10 +311,6 @@ class BlockItem(RunbookItem):
     def reportinfo(self) -> tuple[Any, int | None, str]:
         shown = f"{self.name} " if "." in self.name else self.name  # else `-v` makes `::` of the dots in its id
         return self.path, (self.spec.place.line or 1) - 1, shown
-
-    def _fixture_names(self) -> tuple[str, ...]:
-        book = self.node.book
-        return (*(book.wanted_fixtures if book else ()), *self.spec.rules.fixtures)
 
     def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
         place = self.spec.place_of("fixtures") if name in self.spec.rules.fixtures else self.spec.place

@@ -195,9 +195,11 @@ class RunbookSession:
         if module.run is None:
             module.run = self._open_modules[module] = self.run_of(module.book, in_cell(module, inputs))
             self._tell_deselected(module, module.run.document)
+        module.document = module.run.document
         try:
-            yield module.run.document
+            yield module.document
         finally:
+            module.document = None
             if not any(item.is_pending_cleanup for item in module.selected):
                 self._finish(module)
 

@@ -229,6 +229,27 @@ def test_a_fixture_sees_what_its_block_sees(project: Project) -> None:
     project.run(".").assert_outcomes(passed=1)
 
 
+def test_fixtures_of_later_blocks_are_given_what_they_ask_for(project: Project) -> None:
+    project.write("conftest.py", """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def who(request, runbook_document, runbook_context):
+            return f"{request.node.name} {runbook_document.runbook.name} {runbook_context.cwd}"
+        """)  # fmt: skip
+    project.write("a.runbook.yaml", """
+        name: Book
+        fixtures: [who]
+        blocks:
+          - directory: /tmp
+          - {name: One, script: "test '{{ fixture.who }}' = 'One Book /tmp'"}
+          - {name: Two, script: "test '{{ fixture.who }}' = 'Two Book /tmp'"}
+          - {name: Three, fixtures: [request, runbook_document], script: "test '{{ fixture.who }}' = 'Three Book /tmp'"}
+        """)  # fmt: skip
+
+    project.run(".").assert_outcomes(passed=3)
+
+
 @pytest.mark.parametrize("fixture", ["runbook_document", "runbook_context"])
 def test_fixtures_of_blocks_refuse_python_tests(project: Project, fixture: str) -> None:
     project.write("test_it.py", f"def test_it({fixture}): pass")
