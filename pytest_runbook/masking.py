@@ -270,7 +270,8 @@ class Redactor:
         return spans
 
     def _exact(self, text: str) -> list[tuple[int, int]]:
-        return _merged((found.start, found.end) for found in self.find(text))
+        spans = [(found.start, found.end) for found in self.find(text)]
+        return _merged(spans) if spans else spans
 
     def _fragments(self, text: str) -> Iterator[tuple[int, int]]:
         """Beginnings of secrets in front of three dots, and ends of them behind."""

@@ -40,6 +40,11 @@ class BlockBehavior:
         """
         return None
 
+    @property
+    def declares(self) -> bool:
+        """False if the block can't tell anything to the blocks below without being run."""
+        return type(self).passive_context is not BlockBehavior.passive_context
+
     def effects(self, context: ExecutionContext) -> Effect:
         """What running it does to the world at most. Asked before `execute`, where not everything may be done.
 

@@ -45,7 +45,8 @@ class Http(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
             request = self._request(context, files)
-            context.resources.allowed.check_url(str(request.url))
+            if request.check is not None:
+                request.check(str(request.url))
             exchange = HttpExchange(replace(request, proxy=await proxy_of(context, self.label)))
             context.findings.where = "local"
             context.findings.output = lambda: _sections(exchange)
@@ -86,7 +87,7 @@ class Http(BlockBehavior):
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=self._read_timeout(props),
             max_body=int(str(self.spec.props["maxBody"])),
-            check=context.resources.allowed.check_url,
+            check=context.resources.allowed.url_check,
         )
 
     def _read_timeout(self, props: HttpProps) -> float | None:

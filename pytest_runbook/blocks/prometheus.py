@@ -137,7 +137,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=props.seconds("readTimeout"),
             proxy=await proxy_of(context, self.label),
-            check=context.resources.allowed.check_url,
+            check=context.resources.allowed.url_check,
         )
 
     async def execute_query(

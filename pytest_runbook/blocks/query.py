@@ -109,7 +109,8 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
         context.redactor.learn_addresses(connection_string, "the connection")
-        context.resources.allowed.check_url(self.address(context, connection_string))
+        if (check := context.resources.allowed.url_check) is not None:
+            check(self.address(context, connection_string))
         context.findings.where = connection_name(connection_string)
         target = self.target(context, connection_string)
         reachability = context.resources.reachability

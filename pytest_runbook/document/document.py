@@ -539,7 +539,7 @@ class Document:
     def _declared(self, position: int, above: ContextResolver) -> BlockContext:
         """What the block at a position declares. :raises ContextError: if that can't be evaluated."""
         station = self._fold.stations[position]
-        if station.behavior is None:
+        if station.behavior is None or not station.behavior.declares:
             return BlockContext()
         resolver = self._with_roots(above, station, partial(self._output_seen_from, position))
         try:

@@ -117,12 +117,17 @@ class Allowed:
         if self.hosts and not _any_matches({name.lower().strip("[]") for name in names}, self.hosts):
             raise _refused("host", " = ".join(dict.fromkeys(names)), self.hosts)
 
+    @property
+    def url_check(self) -> Callable[[str], None] | None:
+        """`check_url`; None where it would refuse nothing, so that no URL need be made for it."""
+        return self.check_url if self.hosts or self.urls else None
+
     def check_url(self, url: str) -> None:
         """Look at a URL, or a database's URI, and at the host in it.
 
         :raises Refused: if nothing may be asked there.
         """
-        if not self.hosts and not self.urls:
+        if self.url_check is None:
             return
         scheme, host, port, path = _parts(url)
         shown = f"{scheme}:{path}" if scheme == "sqlite" else f"{scheme}://{_authority(scheme, host, port)}{path}"

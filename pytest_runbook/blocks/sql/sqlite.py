@@ -121,6 +121,12 @@ class Sqlite(SqlBlockBehavior):
         path = unquote(uri.removeprefix("file:").partition("?")[0])
         return f"sqlite:{path if path == MEMORY else Path(path).resolve()}"
 
+    def at_hand(self, context: ExecutionContext, connection_string: str) -> None:
+        """Nothing is: no two blocks share a connection."""
+
+    async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
+        return await self.open_session(context, connection_string)
+
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
         session = SqliteSession(uri, context.resources.threads)
