@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote
 
@@ -137,14 +138,7 @@ class Redactor:
 
     def learn_addresses(self, text: str, name: str) -> None:
         """The passwords in the addresses of a text are secret, wherever else they stand."""
-        found: list[str] = []
-        text = text[:_LONGEST_ADDRESS]
-        if "://" in text:
-            for match in _URI_PASSWORD.finditer(text):
-                found += (match["secret"], unquote(match["secret"]))
-        if "=" in text and _CONNECTION.search(text):
-            found += (match[1] or match[2] or "" for match in _CONNECTION_PASSWORD.finditer(text))
-        for secret in found:
+        for secret in _passwords(text[:_LONGEST_ADDRESS]):
             if is_maskable(secret):
                 self.add(secret, f"the password in {name}")
 
@@ -167,8 +161,9 @@ class Redactor:
     def redact_excerpt(self, text: str) -> str:
         """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
         text = self.redact(text)
-        start = max((_rest(form, text) for form in self._forms), default=0)
-        end = max((_overlap(text, form) for form in self._forms), default=0)
+        begins, ends = (self._is_part(piece) for piece in (text[:SHORTEST_FORM], text[-SHORTEST_FORM:]))
+        start = max(_rest(form, text) for form in self._forms) if begins else 0
+        end = max(_overlap(text, form) for form in self._forms) if ends else 0
         start, end = (size if size >= SHORTEST_FORM else 0 for size in (start, end))
         if start + end > len(text):
             return MASK
@@ -234,6 +229,10 @@ class Redactor:
             if self._pattern is None:
                 self._pattern = re.compile("|".join(map(re.escape, self._forms)))
             return self._pattern
+
+    def _is_part(self, piece: str) -> bool:
+        """True if a secret holds a piece of text that is as long as what counts as a part of one."""
+        return len(piece) == SHORTEST_FORM and any(piece in form for form in self._forms)
 
     def stream(self) -> StreamRedactor:
         """A redactor for text that arrives in pieces."""
@@ -399,6 +398,18 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+@lru_cache(maxsize=256)
+def _passwords(text: str) -> tuple[str, ...]:
+    """Those in the addresses of a text."""
+    found: list[str] = []
+    if "://" in text:
+        for match in _URI_PASSWORD.finditer(text):
+            found += (match["secret"], unquote(match["secret"]))
+    if "=" in text and _CONNECTION.search(text):
+        found += (match[1] or match[2] or "" for match in _CONNECTION_PASSWORD.finditer(text))
+    return tuple(found)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Generic, TypeVar
 
 import anyio
@@ -158,6 +159,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
             raise FileError(f"connect_timeout: {error}", place=place, hint=DURATION_HINT) from None
 
 
+@lru_cache(maxsize=256)
 def connection_name(connection_string: str) -> str:
     """A connection string as people may see it: scheme, user, host, port and path.
 

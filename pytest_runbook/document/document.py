@@ -401,10 +401,11 @@ class Document:
     async def run(self, runner: BlockRunner) -> BlockResult:
         """Run a block to its end in the caller's own task; give what came of it. Cancelled, it ends the block first."""
         handle = runner.context.handle
+        self._runtime.begin(handle)
         try:
-            with self._runtime.knowing(handle):
-                return await runner.run()
+            return await runner.run()
         finally:
+            self._runtime.forget(handle)
             del self._running[handle.block_id]
 
     def execution_context(self, block_id: str, limit: Limit) -> ExecutionContext:

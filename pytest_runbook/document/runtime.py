@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +93,14 @@ class Runtime:
         """Run something in the runtime's task group."""
         self._tasks.start_soon(function, *arguments)
 
-    @contextmanager
-    def knowing(self, handle: ExecutionHandle) -> Iterator[None]:
-        """Know of an execution as long as this is open: it is ended before anything is closed."""
+    def begin(self, handle: ExecutionHandle) -> None:
+        """Know of an execution until `forget`: it is ended before anything is closed."""
         self._executions.add(handle)
         if self._is_over:
             handle.cancel(RUN_ENDED)
-        try:
-            yield
-        finally:
-            self._executions.discard(handle)
+
+    def forget(self, handle: ExecutionHandle) -> None:
+        self._executions.discard(handle)
 
     async def end_executions(self) -> None:
         """End all blocks that run, in whosever tasks they do, and each one that is started from now on."""
