@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -198,8 +198,7 @@ class RunbookItem(pytest.Function):
     @property
     def node(self) -> RunbookNode:
         """What it is part of."""
-        assert isinstance(self.parent, RunbookNode)
-        return self.parent
+        return cast("RunbookNode", self.parent)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value

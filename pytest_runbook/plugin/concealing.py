@@ -90,9 +90,11 @@ class Concealing:
         if self._forms != self._redactor.forms or len(self._clean) > _MOST_REMEMBERED:
             self._forms = self._redactor.forms
             self._clean.clear()
-        for name, value in vars(report).items():
-            if name not in _KEPT and isinstance(value, _HOLDS_TEXT) and value:
-                setattr(report, name, self._data(value))
+        told = vars(report)
+        for name in told.keys() - _KEPT:
+            value = told[name]
+            if value and isinstance(value, _HOLDS_TEXT) and (masked := self._data(value)) is not value:
+                setattr(report, name, masked)
         if report.longrepr is not None:
             report.longrepr = self._longrepr(report)
 

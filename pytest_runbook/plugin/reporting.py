@@ -35,7 +35,8 @@ class Reports:
     ) -> None:
         self._environment = environment
         # What --lf runs: pytest forgets what was skipped, and a block that was left out has not been mended.
-        self._last_failed = getattr(config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
+        self._last_failed: dict[object, bool] = getattr(config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
+        self._unmended: list[object] = []
         self._is_brief = config.getoption("tbstyle") == "line"
         self._summary = summary
         self._note_worker = note_worker
@@ -43,6 +44,8 @@ class Reports:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report = yield
+        if call.excinfo is None and call.when != "call":
+            return report
         if isinstance(item, BlockItem) and item.result is not None and report.when == "call":
             _shape(report, item, item.result)
         elif isinstance(item, BlockItem) and call.excinfo is not None and isinstance(call.excinfo.value, RunbookError):
@@ -55,18 +58,17 @@ class Reports:
             report.longrepr.add_environment(self._environment)
         return report
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if isinstance(report.longrepr, FailurePicture):
             report.longrepr.is_brief = self._is_brief
         self._summary.count(report)
-        kept = dict(self._last_failed) if NOT_SELECTED in reason_of_skip(report) else {}
-        result = yield
-        self._last_failed.update(kept)
-        return result
+        if NOT_SELECTED in reason_of_skip(report):
+            self._unmended += [failed for failed in self._last_failed if str(failed) == report.nodeid]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._last_failed.update(dict.fromkeys(self._unmended, True))
         if self._summary.ran_nothing and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -49,11 +49,13 @@ class Summary:
 
     def count(self, report: pytest.TestReport) -> None:
         """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
+        if report.passed and report.when != "call":
+            return
         kind = kind_in(report.user_properties)
         if report.failed and kind is not None:
             self._kinds[kind] += 1
         is_block = any(name == BLOCK_ID for name, _ in report.user_properties)
-        if is_block and (report.when == "call" or (report.when == "setup" and not report.passed)):
+        if is_block and report.when in ("setup", "call"):
             self._count_block(report, kind)
 
     def _count_block(self, report: pytest.TestReport, kind: str | None) -> None:
