@@ -47,10 +47,7 @@ _HINTS = {
 
 
 class _Connection(asyncpg.Connection):
-    """A connection that is cleaned of everything that a session can hold."""
-
-    def get_reset_query(self) -> str:
-        return "DISCARD ALL"
+    """A connection that shows its socket."""
 
     @property
     def server_socket(self) -> socket:
@@ -119,7 +116,7 @@ class PostgresSession(SqlSession):
     async def reset(self) -> None:
         if self._connection.is_in_transaction():  # the driver would roll back too, and print that it did
             await self._connection.execute("ROLLBACK")
-        await self._connection.reset()
+        await self._connection.execute("DISCARD ALL")
 
     async def close(self) -> None:
         try:
