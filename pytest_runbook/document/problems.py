@@ -28,8 +28,9 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
     if spec.rules.template and spec.type in catalog:
         roots = TEMPLATE_ROOTS if spec.rules.loop is None else LOOP_ROOTS
         for prop in catalog[spec.type].props:
-            if prop.templated and not _is_text_of_others(spec, prop.name):
-                for text in texts_in(spec.props.get(prop.name)):
+            value = spec.props.get(prop.name) if prop.templated else None
+            if value and not _is_text_of_others(spec, prop.name):
+                for text in texts_in(value):
                     yield from _text_problems(text, spec.place_of(prop.name), spec.label, roots)
         scope = spec.rules.scope
         alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import nodes
 
@@ -82,10 +83,7 @@ class Expression:
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with it, as far as that can be said without evaluating it."""
-        try:
-            return tuple(problems_of(parse_expression(self.source), EXPRESSION_ROOTS))
-        except TemplateError as error:
-            return (problem_of(error),)
+        return _problems(self.source)
 
     def evaluate(self, names: Mapping[str, object]) -> object:
         """What it is worth.
@@ -125,6 +123,14 @@ class Expression:
             return Explanation(holds=False, error=error, operands=_operands(tree, seen))
         comparison = None if holds else _comparison(tree, seen)
         return Explanation(holds=holds, value=_plain(value), operands=_operands(tree, seen), comparison=comparison)
+
+
+@lru_cache(maxsize=4096)
+def _problems(source: str) -> tuple[Problem, ...]:
+    try:
+        return tuple(problems_of(parse_expression(source), EXPRESSION_ROOTS))
+    except TemplateError as error:
+        return (problem_of(error),)
 
 
 def _plain(value: object) -> object:
