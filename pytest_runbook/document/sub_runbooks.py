@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 LONGEST_MARGIN = 0.1
+MOST_NESTED = 32
 
 Read = Callable[[Path, str], Runbook]
 """Reads a runbook: its path, and how that is shown."""
@@ -99,9 +100,7 @@ class SubRunbooks:
         """
         path = self._file(context, reference)
         runbook = self._read(path, _shown(path, self._runtime.settings))
-        self._refuse_recursion(reference, runbook.path, runbook.id)
-        _refuse_many(runbook)
-        return runbook
+        return self._fit(reference, runbook)
 
     async def _found(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
         """The runbook that a reference means, read.
@@ -112,7 +111,13 @@ class SubRunbooks:
             runbook = await self._read_file(self._file(context, reference))
         else:
             runbook = await self._loaded(reference)
+        return self._fit(reference, runbook)
+
+    def _fit(self, reference: ChildReference, runbook: Runbook) -> Runbook:
+        """The runbook, if it may run here: not within itself, not too deep, and not more than once."""
         self._refuse_recursion(reference, runbook.path, runbook.id)
+        if len(self._lineage) > MOST_NESTED:
+            raise BlockFailed(f"{MOST_NESTED} runbooks run one within the other already", hint=_way(self._lineage))
         _refuse_many(runbook)
         return runbook
 
@@ -139,8 +144,8 @@ class SubRunbooks:
     def _refuse_recursion(self, reference: ChildReference, path: Path, runbook_id: str | None) -> None:
         for running in self._lineage:
             if running.path.resolve() == path.resolve() or running.id == runbook_id:
-                names = " > ".join(runbook.place.path for runbook in self._lineage)
-                error = BlockFailed(f'runbook "{reference}" is running already', hint=f"{names} > {path.name}")
+                hint = f"{_way(self._lineage)} > {path.name}"
+                error = BlockFailed(f'runbook "{reference}" is running already', hint=hint)
                 raise error from ChildRecursion()
 
     async def _loaded(self, reference: ChildReference) -> Runbook:
@@ -163,6 +168,10 @@ class SubRunbooks:
             rest = f" (and {len(more)} more)" if more else ""
             message = f"{first.place or shown}: {first.message}{rest}"
             raise BlockFailed(message, place=first.place, hint=first.hint) from error
+
+
+def _way(lineage: Iterable[Runbook]) -> str:
+    return " > ".join(runbook.place.path for runbook in lineage)
 
 
 def _is_file(path: Path) -> bool:

@@ -10,7 +10,9 @@ import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, MemoryStorage, PromptAnswer, Settings
 from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.document.sub_runbooks import MOST_NESTED
 from pytest_runbook.execution.children import ChildReference
+from pytest_runbook.execution.result import Outcome
 from pytest_runbook.messages.client import ClientPrompt
 from pytest_runbook.model.runbook import Effects
 from tests.harness import Opened, inside, ran, until, written
@@ -269,6 +271,18 @@ def test_no_runbook_runs_within_itself_however_it_is_called(tmp_path: Path, path
 
     assert "is running already" in (result.message or "")
     assert "a.runbook.yaml" in (result.hint or "")
+
+
+@pytest.mark.parametrize(("depth", "passes"), [(MOST_NESTED, True), (MOST_NESTED + 1, False), (200, False)])
+def test_runbooks_run_within_each_other_to_a_bound(tmp_path: Path, depth: int, passes: bool) -> None:
+    for level in range(1, depth):
+        written(tmp_path, f"blocks: [{{sub-runbook: n{level + 1}.runbook.yaml}}]\n", f"n{level}.runbook.yaml")
+    written(tmp_path, "blocks: [{script: echo deepest}]\n", f"n{depth}.runbook.yaml")
+    book = ran(tmp_path, "blocks: [{name: Call, sub-runbook: n1.runbook.yaml}]\n")
+    result = book.results["Call"]
+
+    assert ((result.outcome is Outcome.PASSED), book.said) == ((True, "deepest\n") if passes else (False, ""))
+    assert passes or (result.message or "").endswith("32 runbooks run one within the other already")
 
 
 def test_a_runbook_may_run_twice_one_after_the_other(tmp_path: Path) -> None:
