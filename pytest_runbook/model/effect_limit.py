@@ -21,14 +21,11 @@ class EffectLimit:
 
     def within(self, runbook: Runbook, spec: BlockSpec) -> EffectLimit:
         """The strictest of this one, the runbook's and the block's own."""
-        said = (
-            (runbook.effects, f"effects: {runbook.effects} of {runbook.place.path}"),
-            (spec.rules.effects, f"its own effects: {spec.rules.effects}"),
-        )
-        limit = self
-        for level, whose in said:
-            if level is not None and limit.level.exceeds(level):
-                limit = EffectLimit(level, whose)
+        limit, whole, own = self, runbook.effects, spec.rules.effects
+        if whole is not None and limit.level.exceeds(whole):
+            limit = EffectLimit(whole, f"effects: {whole} of {runbook.place.path}")
+        if own is not None and limit.level.exceeds(own):
+            limit = EffectLimit(own, f"its own effects: {own}")
         return limit
 
 

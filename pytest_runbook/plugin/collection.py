@@ -23,6 +23,7 @@ from .failure import FailurePicture, again, picture_of_block, picture_of_file
 from .properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
+    from ..blocks.behavior import BlockBehavior
     from ..document.document import Document
     from ..document.matrix import Cell
     from ..document.run import RunbookRun
@@ -279,14 +280,17 @@ class BlockItem(RunbookItem):
     def _check_permission(self) -> None:
         """Skip a block that may not run here before a fixture is set up for it."""
         __tracebackhide__ = True
-        book = self.node.book
-        assert book is not None, "it was collected"
-        behavior = self.node.books.registry.behavior(self.spec.type)
-        block = None if behavior is None else behavior(self.spec, self.spec.label)
-        self.refusal = refusal_of(book, self.spec, block, self.node.books.settings)
+        node = self.node
+        assert node.book is not None, "it was collected"
+        block = self._behavior() if node.document is None else node.document.behavior(self.spec.id)
+        self.refusal = refusal_of(node.book, self.spec, block, node.books.settings)
         if self.refusal is not None:
             self.user_properties += properties_of_kind(self.refusal.kind)
             pytest.skip(escape_controls(self.refusal.message))
+
+    def _behavior(self) -> BlockBehavior | None:
+        behavior = self.node.books.registry.behavior(self.spec.type)
+        return None if behavior is None else behavior(self.spec, self.spec.label)
 
     def runtest(self) -> None:
         __tracebackhide__ = True

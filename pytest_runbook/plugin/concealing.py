@@ -32,7 +32,7 @@ class Concealing:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        # Properties without a secret: they stand in each of an item's reports, and all blocks share some.
+        # What is without a secret: properties stand in each of an item's reports, and all blocks share some.
         self._clean: set[object] = set()
         self._forms = redactor.forms
 
@@ -98,13 +98,6 @@ class Concealing:
         if report.longrepr is not None:
             report.longrepr = self._longrepr(report)
 
-    def _is_clean(self, value: list[object] | tuple[object, ...]) -> bool:
-        """True for a property that was looked at before and came out as it was, and for a list of nothing but these."""
-        try:
-            return value in self._clean if isinstance(value, tuple) else self._clean.issuperset(value)
-        except Exception:  # what can't be hashed is looked at again
-            return False
-
     def _longrepr(self, report: Any) -> Any:
         longrepr, redact = report.longrepr, self._redactor.redact
         match longrepr:
@@ -119,22 +112,33 @@ class Concealing:
         return FailurePicture(redact(text), redact(getattr(crash, "message", "")), place)
 
     def _data(self, value: object) -> Any:
-        """The same data, masked, its tuples kept: pytest takes pairs apart."""
+        """The same data, masked; what is clean is looked at once."""
+        if not isinstance(value, _HOLDS_TEXT) or self._is_clean(value):
+            return value
+        masked = self._masked(value)
+        if masked == value and (_is_small(value) or (isinstance(value, tuple) and all(map(_is_small, value)))):
+            self._clean.add(value)
+        return masked
+
+    def _is_clean(self, value: object) -> bool:
+        """True for what was looked at before and came out as it was, and for a list of nothing but that."""
+        try:
+            return self._clean.issuperset(value) if isinstance(value, list) else value in self._clean
+        except Exception:  # what can't be hashed is looked at again
+            return False
+
+    def _masked(self, value: object) -> object:
+        """Masked, its tuples kept: pytest takes pairs apart."""
         match value:
             case str():
                 return self._redactor.redact(value)
-            case tuple() | list() if self._is_clean(value):
-                return value
             case tuple():
-                masked = tuple(map(self._data, value))
-                if masked == value and all(map(_is_plain, value)):
-                    self._clean.add(value)
-                return masked
+                return tuple(map(self._data, value))
             case list():
                 return [self._data(inner) for inner in value]
             case dict():
-                data = self._redactor.redact_data(value)
-                return data if data != value else value
+                masked = self._redactor.redact_data(value)
+                return masked if masked != value else value
         return value
 
     def _conceal_error(self, error: BaseException | None, depth: int = 0) -> None:
@@ -148,8 +152,8 @@ class Concealing:
         self._conceal_error(error.__context__, depth + 1)
 
 
-def _is_plain(value: object) -> bool:
-    """True for what is equal to nothing but its like, and small."""
+def _is_small(value: object) -> bool:
+    """True for a small value that equals nothing but its like."""
     return type(value) in _PLAIN and not (isinstance(value, str) and len(value) > _LONGEST_REMEMBERED)
 
 

@@ -62,5 +62,5 @@ def kind_in(properties: Properties) -> str | None:
 
 
 def _properties(known: Mapping[str, object]) -> Properties:
-    shown = ((name, escape_controls(value) if isinstance(value, str) else value) for name, value in known.items())
-    return [(name, value) for name, value in shown if value not in (None, "")]
+    told = [(name, value) for name, value in known.items() if value is not None and value != ""]
+    return [(name, escape_controls(value) if isinstance(value, str) else value) for name, value in told]
