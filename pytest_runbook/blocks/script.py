@@ -13,7 +13,7 @@ from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..resources.captured_output import CapturedOutput, Stream
 from ..resources.interpreters import Interpreter
-from ..resources.output_variables import VARIABLE_NAMES, decode_output_variables
+from ..resources.output_variables import decode_output_variables
 from ..resources.process_family import Mark
 from ..resources.processes import OutputListener, ProcessOutcome, run_process
 from ..resources.ssh.remote_command import RemoteCommand
@@ -121,7 +121,6 @@ class Script(BlockBehavior):
             mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             cwd=context.resolver.remote_cwd,
             env=context.resolver.block_env(),
-            file_variables=VARIABLE_NAMES,
             stdin=stdin or b"",
         )
         outcome = await once_reachable(

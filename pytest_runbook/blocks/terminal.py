@@ -20,7 +20,7 @@ from ..messages.events import EventKind
 from ..resources.captured_output import CapturedOutput, Stream
 from ..resources.interpreters import Interpreter
 from ..resources.local_pty import LocalPty
-from ..resources.output_variables import VARIABLE_NAMES, OutputVariablesFile, decode_output_variables
+from ..resources.output_variables import OutputVariablesFile, decode_output_variables
 from ..resources.process_family import Mark
 from ..resources.pty import Pty, PtyOutcome, PtySize, type_code
 from ..resources.screen import screen_text
@@ -145,7 +145,6 @@ class _Session:
             mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
             cwd=context.resolver.remote_cwd,
             env={"ATUIN_DESKTOP_PTY": "true", **context.resolver.block_env()},
-            file_variables=VARIABLE_NAMES,
             prompt_mark=self._mark,
         )
         pty = await RemotePty.open(context.resources.ssh, target, command, self._size, self._hear)

@@ -16,7 +16,7 @@ from .channel import Channel, send
 from .front import Front, Opening
 from .helper_shell import HelperShell
 from .quoting import quote_all
-from .remote_command import WRAPPER
+from .remote_command import FRONT, WRAPPER, front_input
 from .session import ConnectionDied, SshSession, lost
 
 StartSoon = Callable[[Callable[[anyio.Event], Coroutine[object, object, None]], anyio.Event], object]
@@ -74,7 +74,7 @@ class Account:
         if self._coming_spare is not None:
             await self._coming_spare.wait()
         spare, self._spare = self._spare, None
-        if spare is not None and spare.is_fresh:
+        if spare is not None and spare.is_fresh and spare.helper is self.helper:
             return spare
         if spare is not None:
             spare.channel.close()
@@ -109,11 +109,13 @@ class Account:
             self._spare = None
 
     async def _opened_front(self, drop: Callable[[], object] | None = None) -> Front:
+        helper = self.helper
+        assert helper is not None, "a front is for the files of scripts"
         opening = Opening()
-        ended = Channel(opening.received)
+        ended = Channel(opening.received, self.input(front_input(opening.nonce, helper.folder)))
         ended.when_closed(opening.started.set)
-        channel = await self.session.open_channel(self.command(WRAPPER), ended, drop=drop)
-        return Front(opening, ended, channel)
+        channel = await self.session.open_channel(self.command(FRONT), ended, drop=drop)
+        return Front(helper, opening, ended, channel)
 
     def command(self, script: str) -> str:
         """The command that runs a script as this user, in words that any login shell understands: no quote in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,9 +20,10 @@ class Channel(asyncssh.SSHClientSession[bytes]):
     exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
     exited: set when the command itself has ended. closed: when nothing can come any more.
     is_gone: True once it takes no room on its connection any more; when_gone is called then.
+    first: what the command is to read first: sent with the command, without a word from the host.
     """
 
-    def __init__(self, received: Received) -> None:
+    def __init__(self, received: Received, first: bytes = b"") -> None:
         self.is_gone = False
         self.when_gone: Callable[[], object] = lambda: None
         self.exit_code: int | None = None
@@ -30,6 +32,7 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self._received = received
+        self._first = first
         self._followers: list[Callable[[], object]] = []
         self._has_all = False
 
@@ -38,8 +41,12 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         """True once the host said how the command ended."""
         return self.exit_code is not None or self.signal is not None
 
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        if self._first:  # the library sends the command as soon as this returns
+            asyncio.get_running_loop().call_soon(send, chan, self._first)
+
     def when_closed(self, follower: Callable[[], object]) -> None:
-        """Call it when nothing can come any more; at once, if that is so already."""
+        """Call it when nothing can come any more, before those who wait wake up; at once, if that is so already."""
         if self.closed.is_set():
             follower()
         self._followers.append(follower)
@@ -63,16 +70,16 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.error = exc
-        self.exited.set()
         self._close()
+        self.exited.set()
         self.is_gone = True
         self.when_gone()
 
     def _note_progress(self) -> None:
         if self.has_status:
-            self.exited.set()
             if self._has_all:
                 self._close()
+            self.exited.set()
 
     def _close(self) -> None:
         if not self.closed.is_set():

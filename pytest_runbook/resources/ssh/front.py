@@ -5,6 +5,7 @@ All that the login shell's rc files print comes before our marks.
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import asyncssh
 from ..captured_output import CapturedOutput, Stream
 from ..processes import OutputListener
 from .channel import Channel
+from .helper_shell import HelperShell
 
 FRESH = 2.0
 """Seconds for which a login that waits is as good as a new one: rc files may change meanwhile."""
@@ -23,24 +25,26 @@ _MOST_NOISE = 1 << 16
 class Opening:
     """Parts what the login shell says from what the program says, on each stream.
 
+    nonce: marks what the `sh` says, and names its files.
     step: how far the `sh` came. started: set when that is known, or never will be. is_deaf: nobody listens any more.
     """
 
     def __init__(self) -> None:
+        self.nonce = secrets.token_hex(12)
         self.pid: int | None = None
         self.step: str | None = None
         self.error: Exception | None = None
         self.started = anyio.Event()
         self.is_deaf = False
-        self._mark = b""
+        self._mark = self.nonce.encode()
         self._output: CapturedOutput | None = None
         self._listener: OutputListener | None = None
         self._noise = [bytearray(), bytearray()]
         self._begun = [False, False]
 
-    def expect(self, mark: str, output: CapturedOutput, listener: OutputListener | None) -> None:
-        """Say what the `sh` will print before the program comes, and who is to get what the program says."""
-        self._mark, self._output, self._listener = mark.encode(), output, listener
+    def expect(self, output: CapturedOutput, listener: OutputListener | None) -> None:
+        """Say who is to get what the program says."""
+        self._output, self._listener = output, listener
 
     def received(self, stream: Stream, data: bytes) -> None:
         if not self._begun[stream]:
@@ -62,7 +66,7 @@ class Opening:
         """What comes behind the line that begins with our mark: ``MARK`` on stderr, ``MARK PID STEP`` on stdout."""
         noise = self._noise[stream]
         noise += data
-        start = noise.find(self._mark) if self._mark else -1
+        start = noise.find(self._mark)
         end = noise.find(b"\n", start) if start >= 0 else -1
         if start < 0:
             del noise[:-_MOST_NOISE]
@@ -80,8 +84,12 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The `sh` that waits. since: when it was begun, on the clock of `time.monotonic`."""
+    """The `sh` that waits.
 
+    helper: has the folder that it puts files into. since: when it was begun, on the clock of `time.monotonic`.
+    """
+
+    helper: HelperShell
     opening: Opening
     ended: Channel
     channel: asyncssh.SSHClientChannel[bytes]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import asyncssh
@@ -47,10 +47,10 @@ mkdir "$_runbook_d" && cd / && printf '\\n%s\\n%s\\n' "$SHELL" "$_runbook_d"
 
 
 @dataclass(slots=True)
-class _Answer:
+class Answer:
     """What a command gave, once it is there."""
 
-    ready: anyio.Event
+    ready: anyio.Event = field(default_factory=anyio.Event)
     output: bytes = b""
     status: int = -1
 
@@ -68,7 +68,7 @@ class HelperShell:
         self._nonce = secrets.token_hex(16)
         self._mark = f"\n{self._nonce} ".encode()
         self._numbers: Iterator[int] = itertools.count()
-        self._answers: dict[int, _Answer] = {}
+        self._answers: dict[int, Answer] = {}
         self._garbage: list[str] = []
         self._pending = bytearray()
         self._said = bytearray()
@@ -101,15 +101,22 @@ class HelperShell:
 
         :raises RunbookError: if the connection is lost, or the shell is gone.
         """
-        if not self.is_alive:
-            raise self._gone()
-        number = next(self._numbers)
-        answer = self._answers[number] = _Answer(anyio.Event())
-        self.send(f"{{ {command}\n}} 2>&1 </dev/null; printf '\\n%s %s %s\\n' {self._nonce} {number} $?")
-        try:
-            await answer.ready.wait()
-        finally:
-            self._answers.pop(number, None)
+        answer = Answer()
+        self.ask(command, answer)
+        return await self.answered(answer)
+
+    def ask(self, command: str, answer: Answer) -> None:
+        """Have a command run, whose answer is waited for later."""
+        if self.is_alive:
+            number = next(self._numbers)
+            self._answers[number] = answer
+            self.send(f"{{ {command}\n}} 2>&1 </dev/null; printf '\\n%s %s %s\\n' {self._nonce} {number} $?")
+        else:
+            answer.ready.set()
+
+    async def answered(self, answer: Answer) -> tuple[int, bytes]:
+        """The same as `run`, for a command that is on its way."""
+        await answer.ready.wait()
         if answer.status < 0:
             raise self._gone()
         return answer.status, answer.output
@@ -166,7 +173,7 @@ class HelperShell:
             if end < 0:
                 return
             number, status = map(int, self._pending[after:end].split())
-            answer = self._answers.get(number)
+            answer = self._answers.pop(number, None)
             if answer is not None:
                 answer.output, answer.status = bytes(self._pending[:start]), status
                 answer.ready.set()

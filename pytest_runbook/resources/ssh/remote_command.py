@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,15 +11,13 @@ from pathlib import Path
 
 from ...errors import BlockFailed
 from ..interpreters import ARGUMENT_LIMIT, Command, Interpreter
+from ..output_variables import VARIABLE_NAMES
 from ..process_family import Mark
 from .quoting import NEWLINE, quote, quote_all
 
 WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
 LONG_CODE = 16 << 10
 """Bytes: the `sh` reads its line byte by byte, so that longer code goes into a file, where that makes no difference."""
-# A bash that takes itself for the first one of a connection reads ~/.bashrc, as the login shell did already; the exec
-# of a bash counts one down.
-_NESTED = {"SHLVL": "2"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -31,13 +30,31 @@ class Step(StrEnum):
     READY = "ready"
 
 
+# What the `sh` knows of any program before it gets the line of one: where its file is, what to say of each step. The
+# nonce is in `_rb_n` by then, the folder in `_rb_d`. Without ' and !, which mean something to a login shell around it.
+# A bash that takes itself for the first one of a connection reads ~/.bashrc, as the login shell did already; the exec
+# of a bash counts one down.
+SETUP = ";".join(
+    (
+        f"_rb_f=$_rb_d/$$.vars;{NEWLINE}=${{IFS#??}}",
+        '_rb_e(){ echo "$_rb_n $$ $1";exit 1;}',
+        f'_rb_file(){{ true >"$_rb_f"||_rb_e {Step.FOLDER};}}',
+        f'_rb_find(){{ command -v "$1" >/dev/null 2>&1||_rb_e {Step.PROGRAM};}}',
+        f'_rb_go(){{ [ -e "$_rb_d/$_rb_n.stop" ]&&exit 1;echo "$_rb_n $$ {Step.READY}";}}',
+        " ".join(("export SHLVL=2", *(f'{name}="$_rb_f"' for name in VARIABLE_NAMES))),
+        'echo "$_rb_n" >&2',
+    )
+)
+FRONT = f'IFS=" " read -r _rb_n _rb_d;{SETUP};{WRAPPER}'
+"""What the `sh` is started with: it reads the nonce and the folder, and some time later the line of a program."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteCommand:
     """A script to run on a host.
 
     is_secret: nobody may see the code on a command line.
     cwd: relative to where a login begins, ``~`` is the home there. env: besides what a login gives.
-    file_variables: those that get the path of a fresh, empty file.
     """
 
     interpreter: Interpreter
@@ -46,7 +63,6 @@ class RemoteCommand:
     is_secret: bool = False
     cwd: str = ""
     env: Mapping[str, str]
-    file_variables: Sequence[str] = ()
     stdin: bytes = b""
 
     @property
@@ -67,35 +83,27 @@ class RemoteCommand:
         is_same_from_file = language is not None and language.from_file is not None
         return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
 
-    def line(self, nonce: str, folder: str) -> bytes:
-        """The one line that the `sh` evaluates. nonce: names the files of this one script, and marks what it says.
+    def line(self, code_file: str) -> bytes:
+        """The one line that the `sh` evaluates. code_file: where the code is, if it needs a file.
 
         :raises BlockFailed: if something in it can't be handed to a program.
         """
-        line = ";".join(self._steps(nonce, folder))
+        line = ";".join(self._steps(code_file))
         if "\0" in line:
             raise BlockFailed("a NUL can't be in a command, a folder or a variable", hint="encode it, or use stdin")
         return line.encode(errors="surrogateescape") + b"\n"
 
-    def _steps(self, nonce: str, folder: str) -> Iterator[str]:
+    def _steps(self, code_file: str) -> Iterator[str]:
         """Short ones: what is read byte by byte takes its time."""
-        command = self._command(Path(code_file(folder, nonce)))
-        environment = {**_NESTED, **self.env, **self.mark.environment, **command.environment}
-        exports = [
-            *(f'{name}="$_rb_f"' for name in self.file_variables),
-            *(f"{checked_name(name)}={quote(value)}" for name, value in environment.items()),
-        ]
-        yield f"_rb_d={quote(folder)};_rb_f=$_rb_d/$$.vars;_rb_n={nonce};{NEWLINE}=${{IFS#??}}"
-        yield '_rb_e(){ echo "$_rb_n $$ $1";exit 1;}'
-        yield 'echo "$_rb_n" >&2'
-        yield f'true >"$_rb_f"||_rb_e {Step.FOLDER}'
-        yield f"export {' '.join(exports)}"
+        command = self._command(Path(code_file))
+        environment = {**self.env, **self.mark.environment, **command.environment}
+        yield "_rb_file"
+        yield "export " + " ".join(f"{checked_name(name)}={quote(value)}" for name, value in environment.items())
         if self.cwd:
             yield f"cd -- {_directory(self.cwd)} >/dev/null||_rb_e {Step.DIRECTORY}"
         for program in self.programs:
-            yield f"command -v {quote(program)} >/dev/null 2>&1||_rb_e {Step.PROGRAM}"
-        yield '[ ! -e "$_rb_d/$_rb_n.stop" ]||exit 1'
-        yield f'echo "$_rb_n $$ {Step.READY}"'
+            yield f"_rb_find {quote(program)}"
+        yield "_rb_go"
         yield f"exec {quote_all(command.argv)}"
 
     def _command(self, file: Path) -> Command:
@@ -103,14 +111,19 @@ class RemoteCommand:
         return at_once or Command(self.interpreter.argv_for_file(file))
 
 
+def front_input(nonce: str, folder: str) -> bytes:
+    """What the `sh` in front of a program reads first. nonce: marks what it says."""
+    return f"{nonce} {folder}\n".encode(errors="surrogateescape")
+
+
 def stop_file(folder: str, nonce: str) -> str:
     """The file that keeps a program from being started that was cancelled before."""
     return f"{folder}/{nonce}.stop"
 
 
-def code_file(folder: str, nonce: str) -> str:
-    """The file that long code goes to."""
-    return f"{folder}/{nonce}.code"
+def code_file(folder: str) -> str:
+    """A file that long code can go to."""
+    return f"{folder}/{secrets.token_hex(12)}.code"
 
 
 def _directory(path: str) -> str:

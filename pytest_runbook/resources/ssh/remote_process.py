@@ -7,7 +7,7 @@ shell, whichever it is, has nothing to misread.
 
 from __future__ import annotations
 
-import secrets
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +25,7 @@ from ..sudo import Become
 from .account import Account
 from .channel import Channel, send
 from .front import Front, Opening
-from .helper_shell import HelperShell
+from .helper_shell import Answer, HelperShell
 from .pool import SshPool
 from .quoting import quote
 from .remote_command import RemoteCommand, Step, code_file, stop_file
@@ -78,33 +78,38 @@ class _Run:
     helper: HelperShell
     command: RemoteCommand
     output: CapturedOutput
-    _nonce: str = field(default_factory=lambda: secrets.token_hex(12))
+    _code_file: str = ""
     _front: Front = field(init=False)
     _since: float = field(init=False)
+    _content: Answer | None = None
+    _is_ending: bool = False
 
     async def start(self, on_output: OutputListener | None) -> None:
         """Get a `sh` in front of it, and send all that is to be read.
 
         :raises ConnectionDied: if nothing was begun because the connection is dead.
         """
-        line = self.command.line(self._nonce, self.helper.folder)
         if self.command.needs_file:
+            self._code_file = code_file(self.helper.folder)
+        line = self.command.line(self._code_file)
+        if self._code_file:
             await self._send_code()
         self._since = time.monotonic()
         self._front = await self.account.front()
-        self._front.opening.expect(self._nonce, self.output, on_output)
-        send(self._front.channel, self.account.input(line + self.command.stdin), is_all=True)
+        self._opening.expect(self.output, on_output)
+        send(self._front.channel, line + self.command.stdin, is_all=True)
 
     async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""
         try:
+            self._ended.when_closed(self._note_end)
             await self._ended.exited.wait()
             seconds = time.monotonic() - self._since
-            with anyio.move_on_after(HELD_PIPE_TIMEOUT):
-                await self._ended.closed.wait()
+            if not self._ended.closed.is_set():
+                with anyio.move_on_after(HELD_PIPE_TIMEOUT):
+                    await self._ended.closed.wait()
             self._check()
-            self.account.note_end()
-            file = await self._file()
+            file = await self._file(self._go_on())
         except BaseException:
             await self._end(grace)
             raise
@@ -131,14 +136,35 @@ class _Run:
             said = self.output.tail(Stream.STDERR)
             raise not_started(name, self.command, self._opening.step, self._ended, said or self._opening.noise)
 
-    async def _file(self) -> bytes:
+    def _note_end(self) -> None:
+        """Go on as soon as nothing comes of the program any more, before whoever waits for that has woken up."""
+        if self._ended.has_status and self._opening.step == Step.READY and not self._is_ending:
+            self._go_on()
+
+    def _go_on(self) -> Answer:
+        """Begin, once, with what comes after the program; gives what the content of its file will be in.
+
+        First the next login, then the file: whoever waits for that may keep our thread waiting as soon as it is there.
+        """
+        if self._content is None:
+            self._content = Answer()
+            self.account.note_end()
+            asyncio.get_running_loop().call_soon(self._ask, self._content)
+        return self._content
+
+    def _ask(self, answer: Answer) -> None:
+        word = self._file_word
+        self.helper.ask(f"test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}", answer)
+
+    async def _file(self, answer: Answer) -> bytes:
         """What the program left in its file; the file goes without being waited for."""
-        _, content = await self.helper.run(f"test ! -s {self._file_word} || head -c {SIZE_LIMIT + 1} {self._file_word}")
+        _, content = await self.helper.answered(answer)
         self._tidy_up(is_urgent=bool(content))
         return content
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
+        self._is_ending = True
         with anyio.move_on_after(longest_ending(grace()), shield=True) as ending, suppress(RunbookError):
             await self._keep_from_starting()
             if self._opening.pid is not None:
@@ -154,12 +180,12 @@ class _Run:
 
     async def _keep_from_starting(self) -> None:
         if not self._opening.started.is_set():
-            await self.helper.run(f": >{quote(stop_file(self.helper.folder, self._nonce))}")
+            await self.helper.run(f": >{quote(stop_file(self.helper.folder, self._opening.nonce))}")
             with anyio.move_on_after(_START_GRACE):
                 await self._opening.started.wait()
 
     async def _send_code(self) -> None:
-        path = code_file(self.helper.folder, self._nonce)
+        path = self._code_file
         exit_code, said = await self.account.run(f"exec cat >{quote(path)}", self.command.encoded)
         if exit_code != 0:
             self.helper.send(f"rm -f {quote(path)}")
@@ -168,9 +194,8 @@ class _Run:
 
     def _tidy_up(self, *, is_urgent: bool = True) -> None:
         """Remove the script's files; at once, where they hold something."""
-        code = quote(code_file(self.helper.folder, self._nonce)) if self.command.needs_file else ""
-        if is_urgent or code:
-            self.helper.send(f"rm -rf {self._file_word} {code}")
+        if is_urgent or self._code_file:
+            self.helper.send(f"rm -rf {self._file_word} {quote(self._code_file) if self._code_file else ''}")
         else:
             self.helper.discard(self._file_word)
 

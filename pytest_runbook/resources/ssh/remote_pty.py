@@ -28,7 +28,7 @@ from .channel import Channel, send
 from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
-from .remote_command import RemoteCommand, Step
+from .remote_command import SETUP, RemoteCommand, Step
 from .remote_family import RemoteFamily, longest_ending
 from .remote_process import not_started
 from .session import lost
@@ -61,8 +61,8 @@ class TerminalCommand(RemoteCommand):
         """
         own = f"{folder}/{nonce}.shell"
         files = (f"printf %s {shlex.quote(text)} >{quote(str(path))}\n" for path, text in self.shell.files.items())
-        line = self.line(nonce, folder).decode(errors="surrogateescape")
-        return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n{line}"
+        line = self.line(code_file="").decode(errors="surrogateescape")
+        return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n_rb_n={nonce};_rb_d={quote(folder)};{SETUP}\n{line}"
 
     def _command(self, file: Path) -> Command:
         return Command(list(self.shell.argv))
