@@ -8,7 +8,7 @@ runs sees the snapshot that it was started with.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,9 +18,6 @@ from ..blocks.behavior import BlockBehavior
 from ..context.block_context import BlockContext
 from ..context.items import (
     BlockExecutionOutput,
-    DocumentCwd,
-    DocumentEnvVar,
-    DocumentSshHost,
     DocumentVar,
 )
 from ..context.json_form import context_from_json
@@ -31,23 +28,22 @@ from ..context.storage import ContextStorage, StoredContext
 from ..context.values import ContextValue, Source
 from ..errors import ContextError, RunbookError, TemplateError
 from ..execution.children import ChildRunner
-from ..execution.context import ContextChange, ExecutionContext, WorkResult
+from ..execution.context import ContextChange
 from ..execution.handle import ExecutionHandle
-from ..execution.lifecycle import BlockRunner, Limit
-from ..execution.result import BlockResult
-from ..execution.trial import Trial
+from ..execution.lifecycle import Limit
 from ..masking import MASK
 from ..messages.channel import ClientMessageChannel, Silence
 from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
 from ..model.effect_limit import EffectLimit
-from ..model.runbook import BlockSpec, Effects, Given, Runbook, type_for_people
+from ..model.runbook import BlockSpec, Runbook, type_for_people
 from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
 from .doc_view import DocView, Outputs, nodes_by_name
+from .executions import Executions
 from .fold import Fold, Station
-from .head import Inputs, given_from_outside, value_of, with_file_values
+from .head import Inputs, given_from_outside, with_file_values
 from .marking import Marking
-from .permissions import lacking, refused_effect, secrets_of
+from .permissions import lacking, secrets_of
 from .secrets_read import secrets_read
 from .stored import is_large, kept_as, kept_items, stamp
 from .workspace import workspace_root
@@ -87,11 +83,10 @@ class Document:
         self._marking = Marking(runtime.redactor)
         self._inputs = self._marking.inputs(inputs)
         self._channel = channel
-        self._children = children
         self._storage = runtime.storage if storage is None else storage
         self._outside = outside
-        self._limit = EffectLimit.of_run(runtime.settings.effects) if limit is None else limit
-        self._running: dict[str, ExecutionHandle] = {}
+        limit = EffectLimit.of_run(runtime.settings.effects) if limit is None else limit
+        self.executions = Executions(self, runtime, channel, children, limit)
         self._told: dict[str, ResolvedContext] = {}
         self._states: dict[str, Mapping[str, object]] = {}
         self._seen: set[str] = set()
@@ -117,6 +112,10 @@ class Document:
 
     def spec(self, block_id: str) -> BlockSpec:
         return self._fold.stations[self._index[block_id]].spec
+
+    def local_values(self, block_id: str) -> LocalValues:
+        """What a person answered the block."""
+        return self._fold.stations[self._index[block_id]].local_values
 
     def behavior(self, block_id: str) -> BlockBehavior | None:
         """What runs the block; None for a type that nothing runs yet."""
@@ -359,125 +358,23 @@ class Document:
         :raises ContextError: if a context above it can't be evaluated.
         :raises RuntimeError: if it runs already, or nothing runs its type yet.
         """
-        runner = self.prepare(block_id, limit)
-        self._runtime.start(self.run, runner)
-        return runner.context.handle
-
-    def prepare(self, block_id: str, limit: Limit | None = None) -> BlockRunner:
-        """What runs a block, for `run`; errors as those of `start_execution`."""
-        station = self._fold.stations[self._index[block_id]]
-        if block_id in self._running:
-            raise RuntimeError(f"{self.label(station.spec)} is running already")
-        if station.behavior is None:
-            raise RuntimeError(not_supported(station.spec.type))
-        error = self.context_error_above(block_id)
-        if error is not None:
-            raise error
-        runner = self._runner(station, station.behavior, limit or self._runtime.block_limit(self.runbook, station.spec))
-        self._running[block_id] = runner.context.handle
-        return runner
+        return self.executions.start(block_id, limit)
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
         """Ask a block to end, or all that run."""
-        for running, handle in tuple(self._running.items()):
-            if block_id in (None, running):
-                handle.cancel(reason)
+        self.executions.cancel(block_id, reason)
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
         """Answer a question that a block asked, its own or one of a runbook that it runs.
 
         :raises KeyError: if none that runs asked one of this id.
         """
-        for handle in self._running.values():
-            with suppress(KeyError):
-                return handle.answer(prompt_id, answer)
-        self._children.answer(prompt_id, answer)
+        self.executions.answer(prompt_id, answer)
 
     @property
     def running(self) -> Mapping[str, ExecutionHandle]:
         """The executions that are not settled, by block id."""
-        return dict(self._running)
-
-    async def run(self, runner: BlockRunner) -> BlockResult:
-        """Run a block to its end in the caller's own task; give what came of it. Cancelled, it ends the block first."""
-        handle = runner.context.handle
-        self._runtime.begin(handle)
-        try:
-            return await runner.run()
-        finally:
-            self._runtime.forget(handle)
-            del self._running[handle.block_id]
-
-    def execution_context(self, block_id: str, limit: Limit) -> ExecutionContext:
-        """What a block gets that is started now."""
-        runtime, station = self._runtime, self._fold.stations[self._index[block_id]]
-        spec = station.spec
-        return ExecutionContext(
-            spec=spec,
-            runbook_id=self.runbook.id,
-            run_id=self.run_id,
-            folder=self.runbook.path.parent,
-            root=runtime.settings.root,
-            resolver=self.resolver_above(spec.id),
-            local_values=station.local_values,
-            handle=ExecutionHandle(spec.id, limit),
-            store=self,
-            children=self._children,
-            resources=runtime.resources,
-            redactor=runtime.redactor,
-            channel=self._channel,
-            events=runtime.events,
-            connections=self.runbook.connections,
-            ssh=self.runbook.ssh,
-            asks_people=runtime.settings.asks_people,
-            limit=self._limit.within(self.runbook, spec),
-            is_quiet=not self.number(spec),
-        )
-
-    def _runner(self, station: Station, behavior: BlockBehavior, limit: Limit) -> BlockRunner:
-        runtime, spec = self._runtime, station.spec
-        answer = station.local_values.get("value") if spec.rules.sensitive else None
-        if answer is not None:
-            runtime.redactor.add_data(answer.value, f"the answer to {self.label(spec)}")
-        trial = Trial(
-            context=self.execution_context(spec.id, limit),
-            execute=self._work(behavior),
-            label=self.label(spec),
-            difference=runtime.settings.difference,
-            explain=partial(self.explained, spec=spec),
-        )
-        return BlockRunner(trial=trial, number=self.number(spec))
-
-    def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
-        """The block's work, in its own scope, with what is undefined explained."""
-
-        async def work(context: ExecutionContext) -> WorkResult:
-            try:
-                context.resolver = self.in_scope(context.spec, context.resolver)
-                _refuse_effects(behavior, context)
-                return await behavior.execute(context)
-            except TemplateError as error:
-                raise self.explained(error, context.spec) from error
-
-        return work
-
-    def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
-        """What the block sees, with the keys that stand beside its type."""
-        scope, source = spec.rules.scope, Source("this block's own keys", spec.place)
-
-        def value(given: Given, root: str = "") -> ContextValue:
-            found = value_of(resolver, given, source) if spec.rules.template else ContextValue(given.value, source)
-            return self._marking.value(root, given.name, found)
-
-        for given in scope.vars:
-            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given, "var"))))
-        for given in scope.env:
-            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value(given, "env"))))
-        if scope.directory is not None:
-            resolver = resolver.fold(BlockContext(DocumentCwd(value(scope.directory))))
-        if scope.host is not None:
-            resolver = resolver.fold(BlockContext(DocumentSshHost.of(value(scope.host))))
-        return resolver
+        return self.executions.running
 
     def explained(self, error: ErrorT, spec: BlockSpec) -> ErrorT:
         """The same error; one of an undefined variable says which block could have set it."""
@@ -647,11 +544,6 @@ def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
     return (*(s for s in items if not s.rules.is_cleanup), *(s for s in items if s.rules.is_cleanup))
 
 
-def not_supported(block_type: str) -> str:
-    """Why a block of a type that nothing runs yet does not run."""
-    return f"{block_type} blocks are not supported yet"
-
-
 def _first_reading_fixtures(runbook: Runbook) -> int | None:
     """The index of the first block that may read a fixture, be it as a secret; None if none does."""
     roots = ("fixture", "secret") if any(source.fixture for source in runbook.secrets) else ("fixture",)
@@ -666,12 +558,3 @@ def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:
         return ContextError(error.message, place=error.place or spec.place, block=spec.label, hint=error.hint)
     message = f"a fault in the block type's code: {type(error).__name__}: {error}"
     return ContextError(message, place=spec.place, block=spec.label, hint="please report it to its author")
-
-
-def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:
-    """:raises Refused: if the block may do more than it may."""
-    if context.limit.level is Effects.DESTRUCTIVE:
-        return
-    refusal = refused_effect(context.limit, behavior.effects(context))
-    if refusal is not None:
-        raise refusal

@@ -229,7 +229,7 @@ class _Pages:
     def _block(self, spec: BlockSpec, fate: str | None) -> PlannedBlock:
         document = self.document
         limit = self._runtime.block_limit(self._runbook, spec)
-        context = document.execution_context(spec.id, limit)
+        context = document.executions.context(spec.id, limit)
         seen = self._seen(spec, context)
         action, why = self._action(spec, fate, seen.refusal)
         sets, inner = self._sets(spec), tuple[PlannedBlock, ...]()
@@ -268,7 +268,7 @@ class _Pages:
         if behavior is None or self.document.context_error_above(spec.id) is not None:
             return seen
         try:
-            context.resolver = self.document.in_scope(spec, context.resolver)
+            context.resolver = self.document.executions.in_scope(spec, context.resolver)
             self._look(seen, behavior, context)
         except Refused as refusal:
             seen.refusal = seen.refusal or refusal

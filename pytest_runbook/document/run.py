@@ -21,7 +21,8 @@ from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure, type_for_people
 from ..text import show_limit
-from .document import Document, not_supported
+from .document import Document
+from .executions import not_supported
 from .permissions import refusal_of
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class RunbookRun:
             is_open = behavior is not None and behavior.asks_first and other.id not in self._asked
             if is_open and self._stopped(spec) is None:
                 self._asked.add(other.id)
-                await self.document.run(self.document.prepare(other.id))
+                await self.document.executions.run(self.document.executions.prepare(other.id))
 
     async def _left_out(self, spec: BlockSpec) -> Skip | None:
         """Whether a block is not to run, as far as that can be told without touching anything."""
@@ -341,10 +342,10 @@ class RunbookRun:
             self._emit(EventKind.RUNBOOK_STARTED)
             self._emit(EventKind.SERIAL_EXECUTION_STARTED)
         limit = self._limit(spec, upper_limit)
-        runner = self.document.prepare(spec.id, limit)
+        runner = self.document.executions.prepare(spec.id, limit)
         self._started.add(spec.id)
         try:
-            result = await self.document.run(runner)
+            result = await self.document.executions.run(runner)
         except anyio.get_cancelled_exc_class():
             ended = runner.context.handle.result
             assert ended is not None, "it was settled on the way out"

@@ -23,10 +23,10 @@ QUIET = ("-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:random_order",
 WAIT = 60.0
 """Seconds for what takes a tenth of one."""
 
-# Runs in this process find these imported: nothing is torn out between two of them, and all is imported once.
-for module in ("session", "python_tests", "xdist"):
-    import_module(f"pytest_runbook.plugin.{module}")
-import_module("pytest_runbook.blocks.script")
+# Runs in this process find these imported: nothing is torn out between two of them, and all is imported once. Some is
+# written in C that crashes the process when it is imported a second time.
+for module in ("plugin.session", "plugin.python_tests", "plugin.xdist", "blocks.script", "blocks.sql.postgres"):
+    import_module(f"pytest_runbook.{module}")
 
 
 class Project:
