@@ -125,7 +125,7 @@ class Interpreter:
     def options(self) -> tuple[str, ...]:
         return self.words[self.program_at + 1 :]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The family's name: ``python`` for ``/usr/bin/python3.11``."""
         base = PurePath(self.program).name

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import anyio
 
@@ -16,7 +15,7 @@ from .channel import Channel, send
 from .front import Front, Opening
 from .helper_shell import HelperShell
 from .quoting import quote_all
-from .remote_command import FRONT, WRAPPER, front_input
+from .remote_command import WRAPPER, front_script
 from .session import ConnectionDied, SshSession, lost
 
 StartSoon = Callable[[Callable[[anyio.Event], Coroutine[object, object, None]], anyio.Event], object]
@@ -49,6 +48,8 @@ class Account:
         :raises ConnectionDied: if the connection turns out to be dead.
         :raises RunbookError: if it can't be: no shell there, sudo refuses.
         """
+        if self.helper is not None and self.helper.is_alive:
+            return self.helper
         async with self._lock:
             if self.helper is None or not self.helper.is_alive:
                 if self._become is not None:
@@ -74,7 +75,7 @@ class Account:
         if self._coming_spare is not None:
             await self._coming_spare.wait()
         spare, self._spare = self._spare, None
-        if spare is not None and spare.is_fresh and spare.helper is self.helper:
+        if spare is not None and spare.is_fresh:
             return spare
         if spare is not None:
             spare.channel.close()
@@ -109,13 +110,11 @@ class Account:
             self._spare = None
 
     async def _opened_front(self, drop: Callable[[], object] | None = None) -> Front:
-        helper = self.helper
-        assert helper is not None, "a front is for the files of scripts"
         opening = Opening()
-        ended = Channel(opening.received, self.input(front_input(opening.nonce, helper.folder)))
+        ended = Channel(opening.received)
         ended.when_closed(opening.started.set)
-        channel = await self.session.open_channel(self.command(FRONT), ended, drop=drop)
-        return Front(helper, opening, ended, channel)
+        channel = await self.session.open_channel(self.command(front_script(opening.nonce)), ended, drop=drop)
+        return Front(opening, ended, channel)
 
     def command(self, script: str) -> str:
         """The command that runs a script as this user, in words that any login shell understands: no quote in it.
@@ -124,8 +123,8 @@ class Account:
         """
         if self._prefix:
             return quote_all([*self._prefix, "sh", "-c", script])
-        login_shell = "" if self.helper is None else self.helper.login_shell
-        return script if PurePosixPath(login_shell).name in _POSIX_SHELLS else f"exec sh -c '{script}'"
+        login_shell = "" if self.helper is None else self.helper.login_shell.rpartition("/")[2]
+        return script if login_shell in _POSIX_SHELLS else f"exec sh -c '{script}'"
 
     def input(self, data: bytes) -> bytes:
         """What to send to that command so that it reads this."""

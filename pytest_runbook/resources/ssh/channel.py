@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -20,10 +19,9 @@ class Channel(asyncssh.SSHClientSession[bytes]):
     exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
     exited: set when the command itself has ended. closed: when nothing can come any more.
     is_gone: True once it takes no room on its connection any more; when_gone is called then.
-    first: what the command is to read first: sent with the command, without a word from the host.
     """
 
-    def __init__(self, received: Received, first: bytes = b"") -> None:
+    def __init__(self, received: Received) -> None:
         self.is_gone = False
         self.when_gone: Callable[[], object] = lambda: None
         self.exit_code: int | None = None
@@ -32,7 +30,6 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self._received = received
-        self._first = first
         self._followers: list[Callable[[], object]] = []
         self._has_all = False
 
@@ -40,10 +37,6 @@ class Channel(asyncssh.SSHClientSession[bytes]):
     def has_status(self) -> bool:
         """True once the host said how the command ended."""
         return self.exit_code is not None or self.signal is not None
-
-    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        if self._first:  # the library sends the command as soon as this returns
-            asyncio.get_running_loop().call_soon(send, chan, self._first)
 
     def when_closed(self, follower: Callable[[], object]) -> None:
         """Call it when nothing can come any more, before those who wait wake up; at once, if that is so already."""

@@ -15,7 +15,6 @@ import asyncssh
 from ..captured_output import CapturedOutput, Stream
 from ..processes import OutputListener
 from .channel import Channel
-from .helper_shell import HelperShell
 
 FRESH = 2.0
 """Seconds for which a login that waits is as good as a new one: rc files may change meanwhile."""
@@ -84,12 +83,8 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The `sh` that waits.
+    """The `sh` that waits. since: when it was begun, on the clock of `time.monotonic`."""
 
-    helper: has the folder that it puts files into. since: when it was begun, on the clock of `time.monotonic`.
-    """
-
-    helper: HelperShell
     opening: Opening
     ended: Channel
     channel: asyncssh.SSHClientChannel[bytes]

@@ -56,7 +56,7 @@ class SshPool:
         self._start_soon = start_soon
         self._allowed = allowed
         self._entries: dict[object, _Entry] = {}
-        self._options: dict[Target, HostOptions] = {}
+        self._known: dict[Target, _Entry] = {}
         self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
         self._forwards: dict[object, asyncssh.SSHListener] = {}
         self._grace = DEFAULT_GRACE
@@ -67,7 +67,9 @@ class SshPool:
 
         :raises RunbookError: if that fails; `Unreachable` where it is the host's fault.
         """
-        entry = await self._entry(target)
+        entry = self._known.get(target) or await self._entry(target)
+        if entry.session is not None and entry.session.is_alive:
+            return entry.session
         known = len(entry.failures)
         async with entry.lock:
             if entry.session is None or not entry.session.is_alive:
@@ -86,8 +88,11 @@ class SshPool:
 
         :raises RunbookError: if the host can't be reached.
         """
-        session = await self.session(target)
-        return self._accounts.setdefault((session, become), Account(session, become, self._start_soon))
+        key = await self.session(target), become
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = Account(*key, self._start_soon)
+        return account
 
     async def on_living(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
         """Begin something on a host; where the connection turns out to be dead, it is opened again, once.
@@ -160,18 +165,16 @@ class SshPool:
     async def _entry(self, target: Target) -> _Entry:
         options = await self._options_of(target)
         key = (options.user, options.alias.lower(), options.port, options.jump, target.credentials)
-        return self._entries.setdefault(key, _Entry(options))
+        entry = self._known[target] = self._entries.setdefault(key, _Entry(options))
+        return entry
 
     async def _options_of(self, target: Target) -> HostOptions:
-        if target not in self._options:
-            files = default_files() if target.credentials.config is None else target.credentials.config
-            config: HostConfig = await to_thread.run_sync(read_config, target.destination, files)
-            options = host_options(config)
-            for setting in options.ignored:
-                self._note(f"ssh: {setting.place}: {setting.name} has no effect here")
-            jump = options.jump if target.jump is None else target.jump
-            self._options[target] = replace(options, jump=jump)
-        return self._options[target]
+        files = default_files() if target.credentials.config is None else target.credentials.config
+        config: HostConfig = await to_thread.run_sync(read_config, target.destination, files)
+        options = host_options(config)
+        for setting in options.ignored:
+            self._note(f"ssh: {setting.place}: {setting.name} has no effect here")
+        return replace(options, jump=options.jump if target.jump is None else target.jump)
 
     def _check(self, target: Target, options: HostOptions) -> None:
         """A name that only the runbook's own ssh_config knows says nothing of where it leads.

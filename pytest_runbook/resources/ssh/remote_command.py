@@ -30,23 +30,22 @@ class Step(StrEnum):
     READY = "ready"
 
 
-# What the `sh` knows of any program before it gets the line of one: where its file is, what to say of each step. The
-# nonce is in `_rb_n` by then, the folder in `_rb_d`. Without ' and !, which mean something to a login shell around it.
+# What the `sh` knows before it gets the line of a program: how to make its file, what to say of each step. Neither
+# ' nor ! is in it: they mean something to a login shell around it.
 # A bash that takes itself for the first one of a connection reads ~/.bashrc, as the login shell did already; the exec
 # of a bash counts one down.
-SETUP = ";".join(
+_SETUP = ";".join(
     (
-        f"_rb_f=$_rb_d/$$.vars;{NEWLINE}=${{IFS#??}}",
+        f"{NEWLINE}=${{IFS#??}}",
         '_rb_e(){ echo "$_rb_n $$ $1";exit 1;}',
-        f'_rb_file(){{ true >"$_rb_f"||_rb_e {Step.FOLDER};}}',
+        f'_rb_file(){{ _rb_d=$1;_rb_f=$1/$$.vars;true >"$_rb_f"||_rb_e {Step.FOLDER}',
+        " ".join(("export SHLVL=2", *(f'{name}="$_rb_f"' for name in VARIABLE_NAMES))),
+        "}",
         f'_rb_find(){{ command -v "$1" >/dev/null 2>&1||_rb_e {Step.PROGRAM};}}',
         f'_rb_go(){{ [ -e "$_rb_d/$_rb_n.stop" ]&&exit 1;echo "$_rb_n $$ {Step.READY}";}}',
-        " ".join(("export SHLVL=2", *(f'{name}="$_rb_f"' for name in VARIABLE_NAMES))),
         'echo "$_rb_n" >&2',
     )
 )
-FRONT = f'IFS=" " read -r _rb_n _rb_d;{SETUP};{WRAPPER}'
-"""What the `sh` is started with: it reads the nonce and the folder, and some time later the line of a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +82,21 @@ class RemoteCommand:
         is_same_from_file = language is not None and language.from_file is not None
         return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
 
-    def line(self, code_file: str) -> bytes:
-        """The one line that the `sh` evaluates. code_file: where the code is, if it needs a file.
+    def line(self, folder: str, code_file: str = "") -> bytes:
+        """The one line that the `sh` evaluates. folder: for its file. code_file: where the code is, if it needs a file.
 
         :raises BlockFailed: if something in it can't be handed to a program.
         """
-        line = ";".join(self._steps(code_file))
+        line = ";".join(self._steps(folder, code_file))
         if "\0" in line:
             raise BlockFailed("a NUL can't be in a command, a folder or a variable", hint="encode it, or use stdin")
         return line.encode(errors="surrogateescape") + b"\n"
 
-    def _steps(self, code_file: str) -> Iterator[str]:
+    def _steps(self, folder: str, code_file: str) -> Iterator[str]:
         """Short ones: what is read byte by byte takes its time."""
-        command = self._command(Path(code_file))
+        command = self._command(code_file)
         environment = {**self.env, **self.mark.environment, **command.environment}
-        yield "_rb_file"
+        yield f"_rb_file {quote(folder)}"
         yield "export " + " ".join(f"{checked_name(name)}={quote(value)}" for name, value in environment.items())
         if self.cwd:
             yield f"cd -- {_directory(self.cwd)} >/dev/null||_rb_e {Step.DIRECTORY}"
@@ -106,14 +105,19 @@ class RemoteCommand:
         yield "_rb_go"
         yield f"exec {quote_all(command.argv)}"
 
-    def _command(self, file: Path) -> Command:
-        at_once = None if self.needs_file else self.interpreter.at_once(self.code, is_secret=self.is_secret)
-        return at_once or Command(self.interpreter.argv_for_file(file))
+    def _command(self, code_file: str) -> Command:
+        at_once = None if code_file else self.interpreter.at_once(self.code, is_secret=self.is_secret)
+        return at_once or Command(self.interpreter.argv_for_file(Path(code_file)))
 
 
-def front_input(nonce: str, folder: str) -> bytes:
-    """What the `sh` in front of a program reads first. nonce: marks what it says."""
-    return f"{nonce} {folder}\n".encode(errors="surrogateescape")
+def setup(nonce: str) -> str:
+    """What the `sh` in front of a program evaluates before it gets the line. nonce: marks what it says."""
+    return f"_rb_n={nonce};{_SETUP}"
+
+
+def front_script(nonce: str) -> str:
+    """What such a `sh` is started with, to wait for the line."""
+    return f"{setup(nonce)};{WRAPPER}"
 
 
 def stop_file(folder: str, nonce: str) -> str:

@@ -91,13 +91,13 @@ class _Run:
         """
         if self.command.needs_file:
             self._code_file = code_file(self.helper.folder)
-        line = self.command.line(self._code_file)
+        line = self.command.line(self.helper.folder, self._code_file)
         if self._code_file:
             await self._send_code()
         self._since = time.monotonic()
         self._front = await self.account.front()
         self._opening.expect(self.output, on_output)
-        send(self._front.channel, line + self.command.stdin, is_all=True)
+        send(self._front.channel, self.account.input(line + self.command.stdin), is_all=True)
 
     async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""

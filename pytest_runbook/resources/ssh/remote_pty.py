@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +28,7 @@ from .channel import Channel, send
 from .helper_shell import HelperShell
 from .pool import SshPool
 from .quoting import quote
-from .remote_command import SETUP, RemoteCommand, Step
+from .remote_command import RemoteCommand, Step, setup
 from .remote_family import RemoteFamily, longest_ending
 from .remote_process import not_started
 from .session import lost
@@ -61,10 +61,10 @@ class TerminalCommand(RemoteCommand):
         """
         own = f"{folder}/{nonce}.shell"
         files = (f"printf %s {shlex.quote(text)} >{quote(str(path))}\n" for path, text in self.shell.files.items())
-        line = self.line(code_file="").decode(errors="surrogateescape")
-        return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n_rb_n={nonce};_rb_d={quote(folder)};{SETUP}\n{line}"
+        line = self.line(folder).decode(errors="surrogateescape")
+        return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n{setup(nonce)}\n{line}"
 
-    def _command(self, file: Path) -> Command:
+    def _command(self, code_file: str) -> Command:
         return Command(list(self.shell.argv))
 
 
