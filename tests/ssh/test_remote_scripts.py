@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import re
+import shutil
 from pathlib import Path
 
 import anyio
@@ -119,6 +121,20 @@ def test_output_variables_that_are_no_utf8_fail_the_block(tmp_path: Path) -> Non
     assert ran.result.message == "output variables, line 1: byte 0xff is no UTF-8"
 
 
+def test_output_variables_count_as_long_as_something_holds_the_output(tmp_path: Path) -> None:
+    code = "(sleep 0.2; echo a=late >> $RUNBOOK_OUTPUT_VARS) & true"
+    ran = run_book(tmp_path, HOST, {"script": code}, {"script": "echo {{ var.a }}"})
+
+    assert ran.output["stdout"] == "late\n"
+
+
+def test_a_fifo_in_place_of_the_file_for_output_variables_holds_nobody_up(tmp_path: Path) -> None:
+    code = "rm $RUNBOOK_OUTPUT_VARS; mkfifo $RUNBOOK_OUTPUT_VARS"
+    ran = run_book(tmp_path, HOST, {"script": code}, {"script": "ls $(dirname $RUNBOOK_OUTPUT_VARS) | wc -l"})
+
+    assert int(str(ran.output["stdout"])) <= 2  # its own, and that of the other one as long as it waits to be removed
+
+
 @pytest.mark.parametrize("interpreter", ["bash", "sh", "python3"])
 @pytest.mark.parametrize("size", [100, 20_000, 1_000_000])
 def test_code_of_any_size_arrives_as_it_was_written(tmp_path: Path, interpreter: str, size: int) -> None:
@@ -189,6 +205,26 @@ def test_the_next_script_finds_its_login_done(tmp_path: Path, server: Sshd) -> N
 
     blocks = "".join(f"- {{name: {name}, script: echo}}\n" for name in "ABC")
     inside(tmp_path, f"blocks:\n- host: web\n{blocks}", work)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "fish", "zsh"])
+def test_any_login_shell_will_do(tmp_path: Path, home: Home, shell: str) -> None:
+    path = shutil.which(shell)
+    assert path is not None, f"apt-get install {shell}"
+    users = re.sub(r"^(root:.*:).*$", rf"\g<1>{path}", Path("/etc/passwd").read_text(), flags=re.MULTILINE)
+    (tmp_path / "passwd").write_text(users)
+    machine = ["unshare", "--mount", "sh", "-c", f'mount --bind {tmp_path}/passwd /etc/passwd && exec "$@"', "sh"]
+    codes = [f'echo "it\'s {number}"; exit {140 + number}' for number in range(4)]
+    scripts = [{"script": code, "on_failure": "continue"} for code in codes]
+    with sshd(tmp_path / "server", prefix=machine) as server:
+        home.has_alias(server)
+        home.knows(server)
+        ran = run_book(tmp_path, HOST, *scripts, {"script": "kill -TERM $$"})
+
+    assert [output and (output["stdout"], output["exit_code"]) for output in ran.outputs[:-1]] == [
+        (f"it's {number}\n", 140 + number) for number in range(4)
+    ]
+    assert ran.output["signal"] == "SIGTERM"
 
 
 @pytest.mark.parametrize("sessions", [2, 3])
