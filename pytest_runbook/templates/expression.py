@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,7 @@ from functools import lru_cache
 from jinja2 import nodes
 
 from ..errors import RunbookError, TemplateError
-from .evaluator import Evaluator
+from .evaluator import FILTER_NAMES, Evaluator
 from .problems import EXPRESSION_ROOTS, Problem, problem_of, problems_of
 from .rules import STRICT
 from .source import sign_of, source_of
@@ -26,6 +27,15 @@ _OPPOSITES = {
     "in": "notin",
     "notin": "in",
 }
+_NUMBER = r"(?:0|[1-9][0-9]{0,14})"
+_LITERAL = rf"""-?{_NUMBER}(?:\.[0-9]{{1,9}})?|"[^"\\\r\n]*"|'[^'\\\r\n]*'|true|false|none"""
+_USUAL = re.compile(
+    rf"(?:{'|'.join(EXPRESSION_ROOTS)})(?:\.[A-Za-z_][A-Za-z0-9_]*|\[{_NUMBER}\])*"
+    rf"(?: ?\| ?(?:{'|'.join(sorted(FILTER_NAMES, key=len, reverse=True))}))*"
+    rf"(?: ?(?:[=!<>]=|[<>]) ?(?:{_LITERAL}))?"
+)
+"""A value, perhaps through filters, perhaps compared with a literal. Nothing can be wrong with one: such an expression is
+not parsed before it is evaluated, which is what most of the time for collecting a runbook would go into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +137,8 @@ class Expression:
 
 @lru_cache(maxsize=4096)
 def _problems(source: str) -> tuple[Problem, ...]:
+    if _USUAL.fullmatch(source):
+        return ()
     try:
         return tuple(problems_of(parse_expression(source), EXPRESSION_ROOTS))
     except TemplateError as error:

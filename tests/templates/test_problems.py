@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_runbook.errors import TemplateError
 from pytest_runbook.templates import Expression, Problem, template_problems
+from pytest_runbook.templates.expression import _USUAL
+from pytest_runbook.templates.problems import EXPRESSION_ROOTS, problem_of, problems_of
+from pytest_runbook.templates.syntax import parse_expression
 
 FOREIGN = "template: false on the block"
 
@@ -125,6 +129,34 @@ def test_a_fault_of_an_expression_is_found(source: str, message: str, hint: str 
 
     assert message in problem.message
     assert hint is None or hint in (problem.hint or "")
+
+
+@given(st.from_regex(_USUAL, fullmatch=True))
+def test_an_expression_that_looks_usual_is_right(source: str) -> None:
+    assert tuple(problems_of(parse_expression(source), EXPRESSION_ROOTS)) == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "output.x == 007",
+        "output.x | uper",
+        "output.x | trims == 'a'",
+        "outputs.x == 1",
+        "output..x",
+        "output.x == 'a' 'b",
+        'output.x == "a\\q',
+        "output.x = 1",
+        "var",
+    ],
+)
+def test_an_expression_is_looked_at_whether_it_looks_usual_or_not(source: str) -> None:
+    try:
+        found = tuple(problems_of(parse_expression(source), EXPRESSION_ROOTS))
+    except TemplateError as error:
+        found = (problem_of(error),)
+
+    assert Expression(source).problems() == found
 
 
 @given(st.text(alphabet="output.varx 0159<>=!'\"|()[]{},~+-*/%&isnotdef\n", max_size=40))
