@@ -34,8 +34,8 @@ _USUAL = re.compile(
     rf"(?: ?\| ?(?:{'|'.join(sorted(FILTER_NAMES, key=len, reverse=True))}))*"
     rf"(?: ?(?:[=!<>]=|[<>]) ?(?:{_LITERAL}))?"
 )
-"""A value, perhaps through filters, perhaps compared with a literal, in which nothing can be wrong: not parsed before it is
-evaluated, as that is what most of the time for collecting a runbook would go into."""
+"""A value, perhaps through filters, perhaps compared with a literal, in which nothing can be wrong. It is not parsed
+before it is evaluated: that is what most of the time for collecting a runbook would go into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
