@@ -24,6 +24,8 @@ _SHORTEST_DERIVED = 6
 _SHORTEST_NUMBER = 6
 _MOST_TEXTS = 1000
 _SHORT = 2000
+_LONGEST_REMEMBERED = 200
+_MOST_REMEMBERED = 5000
 _LONGEST_ADDRESS = 1 << 13
 _ELLIPSIS = re.compile(r"(?<!\.) ?\.\.\. ?(?!\.)|…")
 _MOST_ELLIPSES = 200
@@ -81,6 +83,8 @@ class Redactor:
         self._pattern: re.Pattern[str] | None = None
         self._added: set[str] = set()
         self._longest = 0
+        # Short texts that hold no secret. Hosts, places and names come again and again; another secret starts it anew.
+        self._clean: set[str] = set()
 
     # What is secret
 
@@ -99,6 +103,7 @@ class Redactor:
             self._forms = {**forms, **self._forms}
             self._longest = max(map(len, self._forms))
             self._pattern = None
+            self._clean = set()
         if secret.startswith("{"):
             self._learn_members(secret, name)
         self.learn_addresses(value, name)
@@ -156,7 +161,15 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text without its secrets."""
-        return self._without_shapes(_masked(text, self._spans(text)))
+        clean = self._clean
+        if text in clean:
+            return text
+        redacted = self._without_shapes(_masked(text, self._spans(text)))
+        if redacted == text and len(text) <= _LONGEST_REMEMBERED:
+            if len(clean) == _MOST_REMEMBERED:
+                clean.clear()
+            clean.add(text)
+        return redacted
 
     def redact_excerpt(self, text: str) -> str:
         """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""

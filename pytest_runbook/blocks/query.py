@@ -142,21 +142,28 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
                     await self.disconnect(context, connection)
 
     async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
-        seconds = self._connect_timeout()
+        seconds = self.connect_timeout()
         with anyio.move_on_after(seconds):
             return await self.connect(context, connection_string)
-        raise Unreachable(
-            f"no connection to {connection_name(connection_string)} within {show_seconds(seconds)}",
-            hint="is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer",
-        )
+        raise too_slow(connection_name(connection_string), seconds)
 
-    def _connect_timeout(self) -> float:
+    def connect_timeout(self) -> float:
+        """How long connecting may take, in seconds.
+
+        :raises FileError: if the file says nonsense.
+        """
         text = self.spec.props.get("connectTimeout")
         try:
             return CONNECT_TIMEOUT if text is None else duration_seconds(str(text))
         except ValueError as error:
             place = self.spec.place_of("connectTimeout")
             raise FileError(f"connect_timeout: {error}", place=place, hint=DURATION_HINT) from None
+
+
+def too_slow(name: str, seconds: float) -> Unreachable:
+    """A connection that takes too long to be made."""
+    hint = "is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer"
+    return Unreachable(f"no connection to {name} within {show_seconds(seconds)}", hint=hint)
 
 
 @lru_cache(maxsize=256)

@@ -20,21 +20,23 @@ class Threads:
     """Worker threads, started as they are needed: half as slow to hand a call to as those of an executor."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[_Call[Any] | None] = SimpleQueue()
+        self._calls: SimpleQueue[Call[Any] | None] = SimpleQueue()
         self._open: set[object] = set()
         self._started = 0
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call a function in a thread. Cancelled, the wait ends at once; the call goes on until it ends by itself."""
-        call = _Call(function, self._open.discard)
+        return await self.start(function).result()
+
+    def start(self, function: Callable[[], ResultT]) -> Call[ResultT]:
+        """The same, for who waits for it more than once."""
+        call = Call(function, self._open.discard)
         self._open.add(call)
         if len(self._open) > self._started < MOST_THREADS:
             self._started += 1
             threading.Thread(target=_work, args=(self._calls,), name=f"runbook-{self._started}", daemon=True).start()
         self._calls.put(call)
-        if not call.ended.acquire(timeout=LOOK_SECONDS):
-            await call.wait()
-        return call.result()
+        return call
 
     def close(self) -> None:
         """Let go of the threads; a call that is under way is not waited for."""
@@ -42,12 +44,12 @@ class Threads:
             self._calls.put(None)
 
 
-class _Call(Generic[ResultT]):
-    """A call that a thread makes. ended: can be acquired once it is over."""
+class Call(Generic[ResultT]):
+    """A call that a thread makes."""
 
     def __init__(self, function: Callable[[], ResultT], on_end: Callable[[object], None]) -> None:
-        self.ended = threading.Lock()
-        self.ended.acquire()
+        self._running = threading.Lock()
+        self._running.acquire()
         self._function = function
         self._on_end = on_end
         self._tell: Callable[[], object] | None = None
@@ -60,12 +62,26 @@ class _Call(Generic[ResultT]):
         except BaseException as error:  # it is raised where the call is waited for
             self._error = error
         self._on_end(self)
-        self.ended.release()
+        self._running.release()
         if self._tell is not None:
             self._tell()
 
-    async def wait(self) -> None:
-        """Wait in the event loop until it is over."""
+    def is_over(self) -> bool:
+        """Whether it has ended, or ends in a moment."""
+        if self._running.acquire(timeout=LOOK_SECONDS):
+            self._running.release()
+            return True
+        return False
+
+    async def result(self) -> ResultT:
+        """What it gave, once it has ended."""
+        if not self.is_over():
+            await self._end()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    async def _end(self) -> None:
         loop, told = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
@@ -73,16 +89,11 @@ class _Call(Generic[ResultT]):
                 loop.call_soon_threadsafe(told.set)
 
         self._tell = tell
-        if self.ended.locked():  # else it ended before it could know whom to tell
+        if self._running.locked():  # else it ended before it could know whom to tell
             await told.wait()
 
-    def result(self) -> ResultT:
-        if self._error is not None:
-            raise self._error
-        return self._result
 
-
-def _work(calls: SimpleQueue[_Call[Any] | None]) -> None:
+def _work(calls: SimpleQueue[Call[Any] | None]) -> None:
     while (call := calls.get()) is not None:
         call.make()
         del call

@@ -43,6 +43,8 @@ def names_used(statement: Statement, params: Mapping[str, object]) -> list[str]:
 
 def numbered(statement: Statement, params: Params) -> tuple[str, Sequence[object]]:
     """The text with ``$1`` for each ``:name`` that is a parameter's, and their values; lists are numbered already."""
+    if not params:
+        return statement.text, ()
     if not isinstance(params, Mapping):
         return statement.text, params
     names = names_used(statement, params)

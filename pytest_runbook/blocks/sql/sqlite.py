@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import anyio
 
 from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.threads import Threads
+from ...resources.threads import Call, Threads
+from ..query import too_slow
 from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession
 from .parameters import Params
 from .rows import Converters, converters
@@ -32,33 +33,39 @@ PARAMETERS = {
 }
 _KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
 
-Result = TypeVar("Result")
+
+class _NotOpened(Exception):
+    """The file can't be opened, or is no database; its cause says why."""
 
 
 class SqliteSession(SqlSession):
     """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing.
 
-    The call that runs the last statement closes it as well: each call costs as much as all that it does.
+    The call that runs the first statement opens it, and that of the last one closes it: a call costs as much as all
+    that it does. connect_seconds: how long opening may take.
     """
 
-    def __init__(self, uri: str, threads: Threads) -> None:
+    def __init__(self, uri: str, threads: Threads, connect_seconds: float) -> None:
         super().__init__()
         self.is_spoilt = True
+        self.is_closed = True
         self._threads = threads
         self._uri = uri
+        self._connect_seconds = connect_seconds
         self._connection: sqlite3.Connection | None = None
+        self._is_open = False
         self._lock = threading.Lock()
 
-    async def open(self) -> None:
-        """Open the file.
-
-        :raises sqlite3.Error: if it can't be opened, or is no database.
-        """
-        await self._in_thread(self._open)
-
     async def run(self, statement: Statement, params: Params) -> Answer:
+        self.is_closed = False
+        call = self._threads.start(lambda: self._run(statement, params))
         try:
-            return await self._in_thread(lambda: self._run(statement, params))
+            if not self._is_open and not call.is_over():
+                await self._opened_in_time(call)
+            return await call.result()
+        except _NotOpened as error:
+            message = f"{_shown(self._uri)} can't be opened: {error.__cause__}"
+            raise Unreachable(message, hint=_opening_hint(str(error.__cause__), self._uri)) from error
         except sqlite3.Error as error:
             raise BlockFailed(str(error), hint=_hint(error)) from error
         except (ValueError, OverflowError) as error:  # a null character, a parameter that is too large
@@ -73,31 +80,38 @@ class SqliteSession(SqlSession):
     async def close(self) -> None:
         await self._threads.run(self._close)
 
-    async def _in_thread(self, function: Callable[[], Result]) -> Result:
-        """Call a function while nothing else uses the connection. Cancelled, the wait ends; `close` ends the call."""
-        return await self._threads.run(partial(self._alone, function))
-
-    def _alone(self, function: Callable[[], Result]) -> Result:
-        with self._lock:
-            return function()
-
-    def _open(self) -> None:
-        self._connection = sqlite3.connect(
-            self._uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
-        )
-        self._connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
+    async def _opened_in_time(self, call: Call[Answer]) -> None:
+        """:raises Unreachable: if it takes too long to open the file; the statement may take longer."""
+        with anyio.move_on_after(self._connect_seconds):
+            await call.result()
+        if not self._is_open:
+            raise too_slow(_shown(self._uri), self._connect_seconds)
 
     def _run(self, statement: Statement, params: Params) -> Answer:
-        assert self._connection is not None
-        answer = _answer(self._connection.execute(statement.text, params))
-        if statement.is_last:
-            self._connection.close()
-            self.is_closed = True
-        return answer
+        with self._lock:
+            connection = self._connection if self._connection is not None else self._opened()
+            answer = _answer(connection.execute(statement.text, params))
+            if statement.is_last:
+                connection.close()
+                self.is_closed = True
+            return answer
+
+    def _opened(self) -> sqlite3.Connection:
+        """:raises _NotOpened: if it can't be opened."""
+        try:
+            connection = self._connection = sqlite3.connect(
+                self._uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+            )
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
+        except sqlite3.Error as error:
+            raise _NotOpened from error
+        self._is_open = True
+        return connection
 
     def _close(self) -> None:
+        """Close it once nothing runs on it any more; what runs is interrupted."""
         while not self._lock.acquire(timeout=INTERRUPT_EVERY):
             if self._connection is not None:
                 self._connection.interrupt()
@@ -121,25 +135,13 @@ class Sqlite(SqlBlockBehavior):
         path = unquote(uri.removeprefix("file:").partition("?")[0])
         return f"sqlite:{path if path == MEMORY else Path(path).resolve()}"
 
-    def at_hand(self, context: ExecutionContext, connection_string: str) -> None:
-        """Nothing is: no two blocks share a connection."""
-
-    async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
-        return await self.open_session(context, connection_string)
+    def at_hand(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
+        """One that opens itself: no two blocks share a connection."""
+        uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
+        return SqliteSession(uri, context.resources.threads, self.connect_timeout())
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
-        uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
-        session = SqliteSession(uri, context.resources.threads)
-        try:
-            await session.open()
-        except sqlite3.Error as error:
-            await session.close()
-            raise Unreachable(f"{_shown(uri)} can't be opened: {error}", hint=_opening_hint(error, uri)) from error
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await session.close()
-            raise
-        return session
+        return self.at_hand(context, connection_string)
 
 
 def _answer(cursor: sqlite3.Cursor) -> Answer:
@@ -184,13 +186,13 @@ def _shown(uri: str) -> str:
     return uri.removeprefix("file:").partition("?")[0]
 
 
-def _opening_hint(error: sqlite3.Error, uri: str) -> str:
+def _opening_hint(error: str, uri: str) -> str:
     path = Path(_shown(uri))
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     if "mode=ro" in uri and not path.exists():
         return "there is no such file, and a read-only connection creates none"
-    return {"file is not a database": "is it the right file?"}.get(str(error), "may this user read and write it?")
+    return {"file is not a database": "is it the right file?"}.get(error, "may this user read and write it?")
 
 
 def _hint(error: sqlite3.Error) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -85,3 +86,35 @@ def test_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
 
     assert ran.result.kind == "unreachable"
     assert (ran.result.message or "").endswith("can't be opened: file is not a database")
+
+
+def test_file_that_somebody_keeps_locked_is_unreachable_once_connecting_takes_too_long(tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
+    holder.execute("begin exclusive")
+    block = {"sqlite": {"uri": "shop.db", "query": "select 1", "connect_timeout": "200ms"}}
+
+    started = monotonic()
+    ran = run_book(tmp_path, block, block)
+    seconds = monotonic() - started
+    holder.close()
+
+    assert [str(result.outcome) for result in ran.results] == ["failed", "skipped"]
+    assert ran.results[0].kind == "unreachable"
+    assert ran.results[0].message == f"no connection to {tmp_path / 'shop.db'} within 200 ms"
+    assert seconds < 4, "it waits as long as SQLite itself would"
+
+
+def test_statement_may_take_longer_than_connecting(tmp_path: Path) -> None:
+    count = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000) select count(*) from n"
+
+    ran = run_book(tmp_path, {"sqlite": {"uri": "shop.db", "query": count, "connect_timeout": "20ms"}})
+
+    assert (ran.result.message, ran.result.outcome) == (None, "passed")
+    assert ran.result.seconds > 0.1
+
+
+def test_nothing_is_opened_for_a_query_without_a_statement(tmp_path: Path) -> None:
+    ran = run_book(tmp_path, {"sqlite": {"uri": "shop.db", "query": "-- nothing"}})
+
+    assert ran.result.message == "Query is empty"
+    assert not (tmp_path / "shop.db").exists()
