@@ -23,6 +23,8 @@ from .rows import Converters, converters
 from .statements import Statement
 
 BUSY_SECONDS = 5.0
+PATIENCE_SHARE = 0.9
+"""Of the time for connecting, what SQLite itself waits at most for a lock: then it is the one to say what is wrong."""
 INTERRUPT_EVERY = 0.05
 MEMORY = ":memory:"
 PARAMETERS = {
@@ -31,6 +33,7 @@ PARAMETERS = {
     "immutable": ("0", "1", "true", "false"),
     "vfs": (),
 }
+_LOCKED = "another connection writes to it"
 _KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
 
 
@@ -98,13 +101,16 @@ class SqliteSession(SqlSession):
 
     def _opened(self) -> sqlite3.Connection:
         """:raises _NotOpened: if it can't be opened."""
+        patience = min(BUSY_SECONDS, self._connect_seconds * PATIENCE_SHARE)
         try:
             connection = self._connection = sqlite3.connect(
-                self._uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+                self._uri, uri=True, isolation_level=None, timeout=patience, check_same_thread=False
             )
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
+            if patience < BUSY_SECONDS:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").close()
         except sqlite3.Error as error:
             raise _NotOpened from error
         self._is_open = True
@@ -192,13 +198,14 @@ def _opening_hint(error: str, uri: str) -> str:
         return f"there is no folder {path.parent}"
     if "mode=ro" in uri and not path.exists():
         return "there is no such file, and a read-only connection creates none"
-    return {"file is not a database": "is it the right file?"}.get(error, "may this user read and write it?")
+    known = {"file is not a database": "is it the right file?", "database is locked": _LOCKED}
+    return known.get(error, "may this user read and write it?")
 
 
 def _hint(error: sqlite3.Error) -> str | None:
     hints: Sequence[tuple[str, str]] = (
         ("readonly database", "the connection is read-only: effects, --runbook-read-only or mode=ro in the URI"),
         ("Error binding parameter", SCALARS_ALONE),
-        ("is locked", "another connection writes to it"),
+        ("is locked", _LOCKED),
     )
     return next((hint for words, hint in hints if words in str(error)), None)

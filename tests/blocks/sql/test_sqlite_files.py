@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -100,8 +101,23 @@ def test_file_that_somebody_keeps_locked_is_unreachable_once_connecting_takes_to
 
     assert [str(result.outcome) for result in ran.results] == ["failed", "skipped"]
     assert ran.results[0].kind == "unreachable"
-    assert ran.results[0].message == f"no connection to {tmp_path / 'shop.db'} within 200 ms"
+    assert ran.results[0].message == f"{tmp_path / 'shop.db'} can't be opened: database is locked"
+    assert ran.results[0].hint == "another connection writes to it"
     assert seconds < 4, "it waits as long as SQLite itself would"
+
+
+def test_statement_waits_for_a_lock_as_long_as_if_connecting_had_no_limit(tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "shop.db", isolation_level=None, check_same_thread=False)
+    holder.execute("create table t (a int)")
+    holder.execute("begin immediate")
+    block = {"sqlite": {"uri": "shop.db", "query": "insert into t values (1)", "connect_timeout": "100ms"}}
+
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(run_book, tmp_path, block)
+        sleep(1)
+        holder.execute("commit")
+        assert running.result().result.message is None
+    holder.close()
 
 
 def test_statement_may_take_longer_than_connecting(tmp_path: Path) -> None:
