@@ -19,7 +19,6 @@ from .intent import Intent
 from .remote import via_of
 
 CONNECT_TIMEOUT = 10.0
-DISCONNECT_GRACE = 5.0
 
 Connection = TypeVar("Connection")
 Result = TypeVar("Result")
@@ -31,10 +30,11 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
     A type says how; `execute_query_block` gives it the lifecycle: connecting has a time limit of its own, the query
     runs under the block's, whatever happens the connection is given back, and who can't be reached is told once.
 
-    connection_prop: the prop that says where the service is.
+    connection_prop: the prop that says where the service is. disconnect_grace: seconds that `disconnect` gets.
     """
 
     connection_prop: ClassVar[str] = "uri"
+    disconnect_grace: ClassVar[float] = 5.0
 
     @abstractmethod
     async def connect(self, context: ExecutionContext, connection_string: str) -> Connection:
@@ -138,7 +138,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
             return await self.execute_query(context, connection, query)
         finally:
             if not self.let_go(context, connection):
-                with anyio.move_on_after(DISCONNECT_GRACE, shield=True):
+                with anyio.move_on_after(self.disconnect_grace, shield=True):
                     await self.disconnect(context, connection)
 
     async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:

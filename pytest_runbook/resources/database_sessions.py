@@ -102,12 +102,11 @@ class DatabaseSessions:
         return True
 
     async def give_back(self, session: DatabaseSession) -> None:
-        """Take a session back for the next block, or end it if it can't be cleaned."""
+        """Take a session back for the next block, or end it if it can't be cleaned, or not before this is cancelled."""
         is_clean = False
         try:
             if not session.is_spoilt:
-                with anyio.move_on_after(CHECK_TIMEOUT):
-                    is_clean = await _reset(session)
+                is_clean = await _reset(session)
         finally:
             if is_clean:
                 self._keep(session)

@@ -27,7 +27,7 @@ from ..query import QueryBlockBehavior
 from ..remote import tunnelled, via_of
 from .effects import effect_of
 from .parameters import Params, names_used, placeholders
-from .results import QueryResult, SqlResult, StatementResult, message, now, sql_output
+from .results import QueryResult, SqlResult, StatementResult, message, sql_output
 from .rows import Convert, Converters, Layout, Rows, column_names
 from .statements import Statement, gives_rows, split
 
@@ -86,6 +86,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     dialect: ClassVar[str]
     converters: ClassVar[Converters]
+    disconnect_grace: ClassVar[float] = 2.0
     file_parameters: ClassVar[frozenset[str]] = frozenset()
     param_hint: ClassVar[str] = "name them: params: {id: 7}, and :id in the SQL"
 
@@ -199,22 +200,22 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     async def execute_sql_query(self, connection: SqlSession, statement: Statement, params: Params) -> QueryResult:
         """Run a statement that asks for rows."""
-        began, time_sent = time.monotonic(), now()
+        began, sent = time.monotonic(), time.time()
         answer = await connection.run(statement, params)
-        return self._rows(answer, time.monotonic() - began, time_sent)
+        return self._rows(answer, time.monotonic() - began, sent)
 
     async def execute_sql_statement(self, connection: SqlSession, statement: Statement, params: Params) -> SqlResult:
         """Run a statement that changes something; if it answers with rows all the same, they are its result."""
-        began, time_sent = time.monotonic(), now()
+        began, sent = time.monotonic(), time.time()
         answer = await connection.run(statement, params)
         duration = time.monotonic() - began
         if answer.columns is not None:
-            return self._rows(answer, duration, time_sent)
+            return self._rows(answer, duration, sent)
         return StatementResult(
             rows_affected=answer.rows_affected,
             last_insert_rowid=answer.last_insert_rowid,
             duration=duration,
-            time=time_sent,
+            sent=sent,
         )
 
     def create_output(self, results: Sequence[SqlResult]) -> Output:
@@ -252,7 +253,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             raise Malformed("params is a list, and there are several statements", place=place, hint=self.param_hint)
         return [_rendered(context, value) for value in given]
 
-    def _rows(self, answer: Answer, duration: float, time_sent: str) -> QueryResult:
+    def _rows(self, answer: Answer, duration: float, sent: float) -> QueryResult:
         columns = column_names(answer.columns or ())
         index = {column: position for position, column in enumerate(columns)}
         layout = Layout(index, self.converters, answer.converts)
@@ -260,7 +261,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
             columns=columns,
             rows=Rows(answer.rows, layout),
             duration=duration,
-            time=time_sent,
+            sent=sent,
             rows_read=answer.rows_read,
             bytes_read=answer.bytes_read,
         )

@@ -153,11 +153,15 @@ class Address:
             **{name: value for name, value in parameters.items() if name not in _TLS_PARAMETERS},
             **({"readonly": "2"} if read_only else {}),
         }
+        self._query = urlencode(self._settings)
 
     def request(self, text: str, settings: Mapping[str, str]) -> HttpRequest:
+        query = f"{self._query}&{urlencode(settings)}"
+        if not self._settings.keys().isdisjoint(settings):  # the URI names some that we need for ourselves
+            query = urlencode({**self._settings, **settings})
         return HttpRequest(
             method="POST",
-            url=parse_url(f"{self._root}?{urlencode({**self._settings, **settings})}"),
+            url=parse_url(f"{self._root}?{query}"),
             body={"content": text.encode()},
             auth=self._auth,
             tls=self._tls,
@@ -261,12 +265,13 @@ def _literal(value: object) -> str:
 
 
 def _answer(exchange: HttpExchange) -> Answer:
-    summary = json.loads(exchange.headers.get("x-clickhouse-summary") or "{}")
+    headers = exchange.answer.headers
+    summary = json.loads(headers.get("x-clickhouse-summary") or "{}")
     if not exchange.body:
         return Answer(rows_affected=_int(summary, "written_rows"))
     lines = _lines(exchange)
     rows_read, bytes_read = _int(summary, "read_rows"), _int(summary, "read_bytes")
-    if exchange.headers.get("x-clickhouse-format", FORMAT) != FORMAT:
+    if headers.get("x-clickhouse-format", FORMAT) != FORMAT:
         columns, rows = _named(exchange, lines)
         return Answer(columns=columns, rows=rows, rows_read=rows_read, bytes_read=bytes_read)
     names, types, *rows = lines

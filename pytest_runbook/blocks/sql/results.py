@@ -15,7 +15,7 @@ MOST_KEPT_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """Rows. duration: seconds. time: when the query was sent, RFC 3339.
+    """Rows. duration: seconds. sent: when the query was, in seconds since the epoch.
 
     rows_read, bytes_read: what the server had to look at, where it tells.
     """
@@ -23,7 +23,7 @@ class QueryResult:
     columns: tuple[str, ...]
     rows: Rows
     duration: float
-    time: str
+    sent: float
     rows_read: int | None = None
     bytes_read: int | None = None
 
@@ -36,7 +36,7 @@ class QueryResult:
             "rowsRead": self.rows_read,
             "bytesRead": self.bytes_read,
             "duration": self.duration,
-            "time": self.time,
+            "time": _moment(self.sent),
         }
 
 
@@ -47,7 +47,7 @@ class StatementResult:
     rows_affected: int | None
     last_insert_rowid: int | None
     duration: float
-    time: str
+    sent: float
 
     @property
     def data(self) -> dict[str, object]:
@@ -55,16 +55,16 @@ class StatementResult:
             "rowsAffected": self.rows_affected,
             "lastInsertRowid": self.last_insert_rowid,
             "duration": self.duration,
-            "time": self.time,
+            "time": _moment(self.sent),
         }
 
 
 SqlResult = QueryResult | StatementResult
 
 
-def now() -> str:
-    """This moment, RFC 3339 in UTC."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def _moment(seconds: float) -> str:
+    """RFC 3339 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def tagged(result: SqlResult) -> dict[str, object]:
@@ -83,8 +83,8 @@ def sql_output(results: Sequence[SqlResult]) -> Output:
     queries = [result for result in results if isinstance(result, QueryResult)]
     statements = [result for result in results if isinstance(result, StatementResult)]
     fields: dict[str, object] = {
-        "results": [tagged(result) for result in results],
-        "first": tagged(results[0]),
+        "results": lambda: [tagged(result) for result in results],
+        "first": lambda: tagged(results[0]),
         "total_rows": sum(len(query.rows) for query in queries),
         "total_rows_affected": sum(statement.rows_affected or 0 for statement in statements),
         "total_duration": sum(result.duration for result in results),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from sqlglot.dialects.dialect import Dialect
@@ -33,7 +33,7 @@ _NO_OPENER_COUNTED = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
 _EXECUTABLE_COMMENTS = ("/*!", "/*M!")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """One statement of a block.
 
@@ -58,7 +58,7 @@ class Statement:
             if depth == 0 and token.token_type not in (TokenType.R_PAREN, TokenType.STRING):
                 yield token.text.upper()
 
-    @property
+    @cached_property
     def verb(self) -> str:
         """What it does: its first word that is not in front of a statement (``WITH ...``), in capitals."""
         first = next((token.text.upper() for token in self.tokens if token.token_type is not TokenType.L_PAREN), "")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_runbook.blocks.query import DISCONNECT_GRACE
+from pytest_runbook.resources.database_sessions import CLOSE_GRACE
 from tests.blocks.sql.conftest import Database
 from tests.run_book import run_book
 from tests.servers.http_servers import RawServer
@@ -191,4 +191,4 @@ def test_server_that_can_not_be_reached_any_more_is_given_up(database: Database,
 
         assert wire.gone.acquire(timeout=LATEST)
     assert [result.kind for result in ran.results] == [None, "timeout"]
-    assert ran.result.seconds < DEADLINE + DISCONNECT_GRACE + LATEST
+    assert ran.result.seconds < DEADLINE + CLOSE_GRACE + LATEST

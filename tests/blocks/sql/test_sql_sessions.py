@@ -166,3 +166,12 @@ def test_server_that_is_down_is_one_error_and_skips_with_a_pointer(kind: str, sc
     assert second.seconds < 0.5
     assert str(other.outcome) == "passed"
     assert "hidden-w0rd" not in json.dumps([result.to_json() for result in ran.results], default=str)
+
+
+def test_clickhouse_session_is_ours_whatever_the_uri_says(clickhouse: DatabaseServer, tmp_path: Path) -> None:
+    query = "create temporary table t (a UInt8); insert into t values (7); select a from t"
+    uri = f"{clickhouse.uri}?session_id=theirs&query_id=theirs"
+
+    ran = run_book(tmp_path, *[{"clickhouse": {"uri": uri, "query": query}, "assert": "output.value == 7"}] * 2)
+
+    assert [result.message for result in ran.results] == [None, None]
