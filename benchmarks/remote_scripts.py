@@ -5,59 +5,89 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.servers.sshd import Sshd, sshd
 
-from .measure import Verdict, in_process, program, pytest_process, ratio, take_turns
+from .measure import Sample, Series, Verdict, in_process, program, pytest_process, ratio, take_turns
 
 ROUNDS = 5
 BLOCKS = 200
+FEW = 2
 COMMAND = "sh -c true"
-ASYNCSSH = f"""
+ASYNCSSH = """
 import asyncio
 import sys
 import asyncssh
 
-async def main(port, identity, command):
-    options = {{"username": "root", "client_keys": [identity], "known_hosts": None, "config": None}}
+async def main(port, identity, command, times):
+    options = {"username": "root", "client_keys": [identity], "known_hosts": None, "config": None}
     async with asyncssh.connect("127.0.0.1", port, **options) as connection:
-        for _ in range({BLOCKS}):
+        for _ in range(times):
             await connection.run(command, check=True)
 
-asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))
+asyncio.run(main(int(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])))
 """
 
 
 def verdicts(folder: Path) -> Iterator[Verdict]:
     with sshd(folder / "server") as server:
         home = _home(folder / "home", server)
-        block = '  - script: {code: "true", interpreter: sh}\n'
-        (folder / "many.runbook.yaml").write_text(
-            f"ssh: {{config: {home}/config}}\nblocks:\n  - host: web\n" + block * BLOCKS
-        )
         (folder / "bare.py").write_text(ASYNCSSH)
-        (folder / "test_many.py").write_text("".join(f"def test_{number}(): pass\n" for number in range(BLOCKS)))
+        for name, count in {"many": BLOCKS, "few": FEW}.items():
+            block = '  - script: {code: "true", interpreter: sh}\n'
+            (folder / f"{name}.runbook.yaml").write_text(
+                f"ssh: {{config: {home}/config}}\nblocks:\n  - host: web\n" + block * count
+            )
+            (folder / f"test_{name}.py").write_text("".join(f"def test_{each}(): pass\n" for each in range(count)))
         taken = take_turns(
             ROUNDS,
             {
                 "remote script blocks": pytest_process(folder, "many.runbook.yaml"),
+                "few of them": pytest_process(folder, "few.runbook.yaml"),
                 "empty tests": pytest_process(folder, "test_many.py", plugins=""),
-                "asyncssh": program(folder, sys.executable, "bare.py", str(server.port), str(server.identity), COMMAND),
-                "python": program(folder, sys.executable, "-c", ""),
+                "few empty tests": pytest_process(folder, "test_few.py", plugins=""),
+                "asyncssh": _bare(folder, server, BLOCKS),
+                "few times asyncssh": _bare(folder, server, FEW),
                 "ssh, ControlMaster": in_process(lambda: _run_with_ssh(home)),
             },
         )
-    ours, items = taken["remote script blocks"], taken["empty tests"]
-    # Both sides start one Python and import one asyncssh.
-    library, python = taken["asyncssh"], taken["python"]
-    claim = f"{BLOCKS} remote scripts / as many empty tests and "
-    bare = items.median + library.median - python.median
-    yield ratio(claim + "a program that runs them by asyncssh: at most 1.2", ours.median, bare, at_most=1.2)
-    yield ratio(claim + "ssh with ControlMaster", ours.median, items.median + taken["ssh, ControlMaster"].median)
-    bare = items.processor_median + library.processor_median - python.processor_median
-    yield ratio("the same against asyncssh in processor time, that of the host left out", ours.processor_median, bare)
+    yield from _judged(taken)
+
+
+def _judged(taken: dict[str, Series]) -> Iterator[Verdict]:
+    """What one more script costs, and what all of them do, which for ours includes the start of a session."""
+    items, library = taken["empty tests"], taken["asyncssh"]
+    for what, told in {"wall clock": "median", "processor time, that of the host left out": "processor_median"}.items():
+        many, few, item, few_items, bare, few_bare = (
+            getattr(taken[name], told)
+            for name in (
+                "remote script blocks",
+                "few of them",
+                "empty tests",
+                "few empty tests",
+                "asyncssh",
+                "few times asyncssh",
+            )
+        )
+        claim = f"one more remote script / one more empty test and one more command by asyncssh, {what}"
+        at_most = 1.2 if told == "median" else None
+        yield ratio(
+            claim + ("" if at_most is None else f": at most {at_most}"),
+            many - few,
+            item - few_items + bare - few_bare,
+            at_most=at_most,
+        )
+    ours = taken["remote script blocks"].median
+    claim = f"{BLOCKS} of them with the start of their session / as many empty tests and "
+    yield ratio(claim + "a program that runs them by asyncssh", ours, items.median + library.median)
+    yield ratio(claim + "ssh with ControlMaster", ours, items.median + taken["ssh, ControlMaster"].median)
+
+
+def _bare(folder: Path, server: Sshd, times: int) -> Callable[[], Sample]:
+    arguments = (str(server.port), str(server.identity), COMMAND, str(times))
+    return program(folder, sys.executable, "bare.py", *arguments)
 
 
 def _home(folder: Path, server: Sshd) -> Path:
