@@ -14,6 +14,7 @@ from uuid import uuid4
 from ..errors import BlockFailed
 
 SIZE_LIMIT = 16 << 20
+NO_FILE = "it is no file any more"
 VARIABLE_NAMES = ("ATUIN_OUTPUT_VARS", "RUNBOOK_OUTPUT_VARS")
 
 
@@ -42,11 +43,13 @@ def parse_output_variables(text: str) -> dict[str, str]:
     return variables
 
 
-def decode_output_variables(data: bytes, size_limit: int = SIZE_LIMIT) -> dict[str, str]:
-    """The variables of such a file's bytes.
+def decode_output_variables(data: bytes | None, size_limit: int = SIZE_LIMIT) -> dict[str, str]:
+    """The variables of such a file's bytes; None: something that is no file took its place.
 
-    :raises BlockFailed: if it is too large or no UTF-8, or a variable has no name.
+    :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
     """
+    if data is None:
+        raise _unreadable("$RUNBOOK_OUTPUT_VARS", NO_FILE)
     if len(data) > size_limit:
         raise BlockFailed(
             f"the output variables take more than {size_limit} bytes",
@@ -119,7 +122,7 @@ class OutputVariablesFile:
             raise _unreadable(self.path, error.strerror) from error
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise _unreadable(self.path, "it is no file any more")
+                raise _unreadable(self.path, NO_FILE)
             return _read_up_to(file, self._size_limit + 1)
         finally:
             os.close(file)
@@ -145,7 +148,7 @@ def _read_up_to(file: int, limit: int) -> bytes:
     return bytes(parts)
 
 
-def _unreadable(path: Path, reason: str | None) -> BlockFailed:
+def _unreadable(path: Path | str, reason: str | None) -> BlockFailed:
     return BlockFailed(
         f"the output variables can't be read from {path}: {reason}",
         hint="append to the file, as in: echo NAME=value >> $RUNBOOK_OUTPUT_VARS",

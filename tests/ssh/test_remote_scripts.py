@@ -128,10 +128,15 @@ def test_output_variables_count_as_long_as_something_holds_the_output(tmp_path: 
     assert ran.output["stdout"] == "late\n"
 
 
-def test_a_fifo_in_place_of_the_file_for_output_variables_holds_nobody_up(tmp_path: Path) -> None:
-    code = "rm $RUNBOOK_OUTPUT_VARS; mkfifo $RUNBOOK_OUTPUT_VARS"
-    ran = run_book(tmp_path, HOST, {"script": code}, {"script": "ls $(dirname $RUNBOOK_OUTPUT_VARS) | wc -l"})
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
+@pytest.mark.parametrize("block", ["script", "terminal"])
+def test_what_takes_the_place_of_the_file_for_output_variables_is_told(tmp_path: Path, block: str, make: str) -> None:
+    code = f"rm $RUNBOOK_OUTPUT_VARS; {make} $RUNBOOK_OUTPUT_VARS"
+    after = {"script": "ls $(dirname $RUNBOOK_OUTPUT_VARS) | wc -l"}
+    ran = run_book(tmp_path, HOST, {block: code, "on_failure": "continue"}, after)
 
+    message = "the output variables can't be read from $RUNBOOK_OUTPUT_VARS: it is no file any more"
+    assert ran.results[0].message == message
     assert int(str(ran.output["stdout"])) <= 2  # its own, and that of the other one as long as it waits to be removed
 
 

@@ -17,6 +17,7 @@ import asyncssh
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..captured_output import Stream
+from ..output_variables import SIZE_LIMIT
 from .channel import Channel, send
 from .session import SshSession, lost
 
@@ -44,6 +45,11 @@ trap _runbook_end EXIT HUP TERM
 umask 077
 mkdir "$_runbook_d" && cd / && printf '\\n%s\\n%s\\n' "$SHELL" "$_runbook_d"
 """
+
+
+def content_of(word: str) -> str:
+    """The command that prints a file for output variables; it fails where something else is in its place."""
+    return f"if [ -f {word} ]; then test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}; else test ! -e {word}; fi"
 
 
 @dataclass(slots=True)

@@ -18,14 +18,13 @@ import anyio
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..captured_output import CapturedOutput, Stream
-from ..output_variables import SIZE_LIMIT
 from ..process_family import Grace
 from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
 from ..sudo import Become
 from .account import Account
 from .channel import Channel, send
 from .front import Front, Opening
-from .helper_shell import Answer, HelperShell
+from .helper_shell import Answer, HelperShell, content_of
 from .pool import SshPool
 from .quoting import quote
 from .remote_command import RemoteCommand, Step, code_file, stop_file
@@ -64,10 +63,10 @@ async def run_remote(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteOutcome:
-    """How a program ended, and what it wrote into the file that was there for it."""
+    """How a program ended, and what it wrote into the file that was there for it; None if that can't be read."""
 
     process: ProcessOutcome
-    file: bytes
+    file: bytes | None
 
 
 @dataclass(slots=True)
@@ -153,14 +152,13 @@ class _Run:
         return self._content
 
     def _ask(self, answer: Answer) -> None:
-        word = self._file_word
-        self.helper.ask(f"test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}", answer)
+        self.helper.ask(content_of(self._file_word), answer)
 
-    async def _file(self, answer: Answer) -> bytes:
+    async def _file(self, answer: Answer) -> bytes | None:
         """What the program left in its file; the file goes without being waited for."""
-        _, content = await self.helper.answered(answer)
-        self._tidy_up(is_urgent=bool(content))
-        return content
+        status, content = await self.helper.answered(answer)
+        self._tidy_up(is_urgent=status != 0 or bool(content))
+        return content if status == 0 else None
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""

@@ -18,14 +18,13 @@ import anyio
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..interpreters import Command
-from ..output_variables import SIZE_LIMIT
 from ..process_family import Grace
 from ..pty import PtyOutcome, PtySize
 from ..terminal_shells import TerminalShell
 from ..typist import Look
 from .account import Account
 from .channel import Channel, send
-from .helper_shell import HelperShell
+from .helper_shell import HelperShell, content_of
 from .pool import SshPool
 from .quoting import quote
 from .remote_command import RemoteCommand, Step, setup
@@ -79,7 +78,7 @@ class RemotePty:
     def __init__(
         self, account: Account, helper: HelperShell, grace: Callable[[], Grace], on_output: Callable[[bytes], object]
     ) -> None:
-        self.file = b""
+        self.file: bytes | None = b""
         self._account = account
         self._helper = helper
         self._grace = grace
@@ -196,11 +195,10 @@ class RemotePty:
         if ending.cancelled_caught:
             self._account.session.hang_up()
 
-    async def _read_file(self) -> bytes:
-        word = f"{quote(self._helper.folder)}/{self._pid}.vars"
-        _, content = await self._helper.run(f"test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}")
+    async def _read_file(self) -> bytes | None:
+        status, content = await self._helper.run(content_of(f"{quote(self._helper.folder)}/{self._pid}.vars"))
         self._tidy_up()
-        return content
+        return content if status == 0 else None
 
     def _tidy_up(self) -> None:
         folder = quote(self._helper.folder)
