@@ -28,7 +28,7 @@ def blocks_reading(root: str, runbook: Runbook) -> Iterator[int]:
     """The indexes of blocks whose text may read a root object of templates."""
     word = re.compile(rf"\b{root}\b")
     for index, spec in enumerate(runbook.blocks):
-        if any(isinstance(text, str) and word.search(text) for text in spec.props.values()):
+        if any(isinstance(text, str) and root in text and word.search(text) for text in spec.props.values()):
             yield index
 
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ class Runtime:
 
     def block_limit(self, runbook: Runbook, spec: BlockSpec) -> Limit:
         """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
-        seconds = spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout
-        return Limit(seconds, f"limit {show_limit(seconds)}")
+        return _limit_of(spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout)
 
     def shut_down(self) -> None:
         """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
@@ -141,6 +141,11 @@ class Runtime:
 
     def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:
         self.events.emit(Event(kind, {key: self.redactor.redact_data(value) for key, value in data.items()}))
+
+
+@lru_cache(maxsize=64)
+def _limit_of(seconds: float) -> Limit:
+    return Limit(seconds, f"limit {show_limit(seconds)}")
 
 
 def read_runbook(

@@ -71,8 +71,8 @@ class BlockRunner:
         handle = self.context.handle
         begun = anyio.current_time()
         ending: Ending | None = None
+        handle.hurry(handle.limit)
         with handle.scope as scope:
-            handle.hurry(handle.limit)
             self.context.block_started()
             ending = await self.repeats.run()
         if ending is not None:

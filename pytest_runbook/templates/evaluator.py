@@ -10,9 +10,8 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
 from functools import reduce
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import cast
 
 from jinja2 import nodes
@@ -106,20 +105,9 @@ class Evaluator:
         self._seen = seen
         self._steps = 0
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> _Guard:
         """Makes whatever goes wrong within one of our errors that knows its line."""
-        try:
-            yield
-        except TemplateError as error:
-            error.line = error.line or self.line
-            raise
-        except RunbookError:
-            raise
-        except RecursionError as error:
-            raise TemplateError("nested too deeply: does it call itself without end?", line=self.line) from error
-        except Exception as error:
-            raise TemplateError(f"it can't be evaluated: {error}", line=self.line) from error
+        return _Guard(self)
 
     def value(self, node: nodes.Node) -> object:
         """What the expression is worth.
@@ -367,6 +355,28 @@ class Evaluator:
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             raise TemplateError("arguments can't be unpacked with * or **")
         return [self.value(arg) for arg in node.args], {pair.key: self.value(pair.value) for pair in _named(node)}
+
+
+class _Guard:
+    """Around an evaluation. No generator: entering and leaving one takes longer than a short expression."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        line = self._evaluator.line
+        match error:
+            case TemplateError():
+                error.line = error.line or line
+            case RunbookError():
+                pass
+            case RecursionError():
+                raise TemplateError("nested too deeply: does it call itself without end?", line=line) from error
+            case Exception():
+                raise TemplateError(f"it can't be evaluated: {error}", line=line) from error
 
 
 def unknown_name(what: str, name: str, known: Collection[str]) -> TemplateError:
