@@ -22,7 +22,7 @@ from tests.servers.database_servers import DatabaseServer, clickhouse_server, ma
 
 from .measure import Verdict, in_process, take_turns
 
-ROUNDS = 3
+ROUNDS = 9
 MOST_MILLISECONDS = 0.7
 
 
