@@ -12,7 +12,7 @@ from tests.servers.sshd import Sshd, sshd
 
 from .measure import Sample, Series, Verdict, in_process, program, pytest_process, ratio, take_turns
 
-ROUNDS = 5
+ROUNDS = 9
 BLOCKS = 200
 FEW = 2
 COMMAND = "sh -c true"
