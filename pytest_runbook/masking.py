@@ -210,11 +210,6 @@ class Redactor:
         return self._redacted(value)
 
     @property
-    def forms(self) -> int:
-        """How many forms of secrets are looked for: what was clean stays so until there are more."""
-        return len(self._forms)
-
-    @property
     def known(self) -> Iterable[str]:
         """What the secrets are called that are looked for."""
         return tuple(self._forms.values())

@@ -66,7 +66,11 @@ class Executions:
         :raises RuntimeError: if it runs already, or nothing runs its type yet.
         """
         runner = self.prepare(block_id, limit)
-        self._runtime.start(self.run, runner)
+        try:
+            self._runtime.start(self.run, runner)
+        except BaseException:  # the runtime is closed
+            del self._running[block_id]
+            raise
         return runner.context.handle
 
     def prepare(self, block_id: str, limit: Limit | None = None) -> BlockRunner:

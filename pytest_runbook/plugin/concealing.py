@@ -20,10 +20,6 @@ from .failure import FailurePicture
 
 _KEPT = frozenset({"nodeid", "location", "keywords", "longrepr", "when", "outcome", "result"})
 """What reports are known by, and what is masked in a way of its own."""
-_HOLDS_TEXT = (str, list, tuple, dict)
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-_MOST_REMEMBERED = 10_000
-_LONGEST_REMEMBERED = 200
 _DEEPEST = 10
 
 
@@ -32,9 +28,6 @@ class Concealing:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        # What is without a secret: properties stand in each of an item's reports, and all blocks share some.
-        self._clean: set[object] = set()
-        self._forms = redactor.forms
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_fixture_setup(self) -> Generator[None, Any, Any]:
@@ -87,14 +80,10 @@ class Concealing:
 
     def _conceal(self, report: Any) -> None:
         """Everything in a report that is text, whoever put it there."""
-        if self._forms != self._redactor.forms or len(self._clean) > _MOST_REMEMBERED:
-            self._forms = self._redactor.forms
-            self._clean.clear()
         told = vars(report)
         for name in told.keys() - _KEPT:
-            value = told[name]
-            if value and isinstance(value, _HOLDS_TEXT) and (masked := self._data(value)) is not value:
-                setattr(report, name, masked)
+            if (value := told[name]) and isinstance(value, str | list | tuple | dict):
+                told[name] = self._data(value)
         if report.longrepr is not None:
             report.longrepr = self._longrepr(report)
 
@@ -112,22 +101,6 @@ class Concealing:
         return FailurePicture(redact(text), redact(getattr(crash, "message", "")), place)
 
     def _data(self, value: object) -> Any:
-        """The same data, masked; what is clean is looked at once."""
-        if not isinstance(value, _HOLDS_TEXT) or self._is_clean(value):
-            return value
-        masked = self._masked(value)
-        if masked == value and (_is_small(value) or (isinstance(value, tuple) and all(map(_is_small, value)))):
-            self._clean.add(value)
-        return masked
-
-    def _is_clean(self, value: object) -> bool:
-        """True for what was looked at before and came out as it was, and for a list of nothing but that."""
-        try:
-            return self._clean.issuperset(value) if isinstance(value, list) else value in self._clean
-        except Exception:  # what can't be hashed is looked at again
-            return False
-
-    def _masked(self, value: object) -> object:
         """Masked, its tuples kept: pytest takes pairs apart."""
         match value:
             case str():
@@ -150,11 +123,6 @@ class Concealing:
                 error.args = tuple(map(self._data, error.args))
         self._conceal_error(error.__cause__, depth + 1)
         self._conceal_error(error.__context__, depth + 1)
-
-
-def _is_small(value: object) -> bool:
-    """True for a small value that equals nothing but its like."""
-    return type(value) in _PLAIN and not (isinstance(value, str) and len(value) > _LONGEST_REMEMBERED)
 
 
 class MaskedLogs:

@@ -225,6 +225,18 @@ def test_a_runtime_that_closes_ends_what_others_run_in_tasks_of_their_own(tmp_pa
     assert messages == ["the run was ended"] * 2
 
 
+def test_a_block_that_a_closed_runtime_does_not_start_is_not_running(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path, "blocks: [{name: A, script: 'true'}]") as book:
+            pass
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="not active"):
+                book.document.start_execution(book.block("A"))
+        assert book.document.running == {}
+
+    anyio.run(main)
+
+
 def test_an_error_in_the_program_around_it_comes_out_as_it_is(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path, "blocks: [{name: A, script: sleep 600}]") as book:
