@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class Contender:
 
 
 async def fetch_sqlite(uri: str, query: str) -> int:
-    return len(sqlite3.connect(uri).execute(query).fetchall())
+    with closing(sqlite3.connect(uri)) as connection:
+        return len(connection.execute(query).fetchall())
 
 
 async def fetch_postgres(uri: str, query: str) -> int:

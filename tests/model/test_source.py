@@ -61,7 +61,10 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_path_that_can_not_exist() -> None:
-    assert fault_of(Path("a\0b.atrb")).endswith("can't be read: embedded null byte")
+    said = fault_of(Path("a\0b.atrb"))
+
+    assert ".atrb: can't be read: " in said
+    assert "embedded null" in said  # Pythons word the rest differently
 
 
 def test_a_link_to_itself(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -20,7 +21,8 @@ def test_file_is_relative_to_the_directory(uri: str, tmp_path: Path) -> None:
 
     run_book(tmp_path, {"directory": "data"}, {"sqlite": {"uri": uri, "query": "create table t (a int)"}})
 
-    assert sqlite3.connect(tmp_path / "data" / "shop.db").execute("select * from t").fetchall() == []
+    with closing(sqlite3.connect(tmp_path / "data" / "shop.db")) as database:
+        assert database.execute("select * from t").fetchall() == []
 
 
 def test_file_is_opened_for_reading_alone_in_a_read_only_run_whatever_its_uri_says(tmp_path: Path) -> None:
