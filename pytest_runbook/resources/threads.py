@@ -26,10 +26,12 @@ class Threads:
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call a function in a thread. Cancelled, the wait ends at once; the call goes on until it ends by itself."""
-        return await self.start(function).result()
+        call = self.start(function)
+        call.is_over()
+        return await call.result()
 
     def start(self, function: Callable[[], ResultT]) -> Call[ResultT]:
-        """The same, for who waits for it more than once."""
+        """The same, for who waits for it in his own way."""
         call = Call(function, self._open.discard)
         self._open.add(call)
         if len(self._open) > self._started < MOST_THREADS:
@@ -42,6 +44,7 @@ class Threads:
         """Let go of the threads; a call that is under way is not waited for."""
         for _ in range(self._started):
             self._calls.put(None)
+        self._calls, self._started = SimpleQueue(), 0
 
 
 class Call(Generic[ResultT]):
@@ -67,7 +70,7 @@ class Call(Generic[ResultT]):
             self._tell()
 
     def is_over(self) -> bool:
-        """Whether it has ended, or ends in a moment."""
+        """Whether it has ended, or ends in a moment, for which the event loop waits."""
         if self._running.acquire(timeout=LOOK_SECONDS):
             self._running.release()
             return True
@@ -75,7 +78,7 @@ class Call(Generic[ResultT]):
 
     async def result(self) -> ResultT:
         """What it gave, once it has ended."""
-        if not self.is_over():
+        if self._running.locked():
             await self._end()
         if self._error is not None:
             raise self._error

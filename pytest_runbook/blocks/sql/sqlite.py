@@ -63,7 +63,7 @@ class SqliteSession(SqlSession):
         self.is_closed = False
         call = self._threads.start(lambda: self._run(statement, params))
         try:
-            if not self._is_open and not call.is_over():
+            if not call.is_over() and not self._is_open:
                 await self._opened_in_time(call)
             return await call.result()
         except _NotOpened as error:
