@@ -166,7 +166,7 @@ class Redactor:
             return text
         redacted = self._without_shapes(_masked(text, self._spans(text)))
         if redacted == text and len(text) <= _LONGEST_REMEMBERED:
-            if len(clean) == _MOST_REMEMBERED:
+            if len(clean) >= _MOST_REMEMBERED:
                 clean.clear()
             clean.add(text)
         return redacted

@@ -186,20 +186,20 @@ class ExecutionContext:
             self.resources.reachability.check(target)
 
     def block_started(self) -> None:
-        self._announce(Lifecycle.STARTED, lambda: self.handle.id, EventKind.BLOCK_STARTED, {})
+        self._announce(Lifecycle.STARTED, self.handle.id if self.has_listener else None, EventKind.BLOCK_STARTED, {})
 
     def block_finished(self, exit_code: int | None = None, *, success: bool = True) -> None:
-        self._announce(Lifecycle.FINISHED, lambda: exit_code, EventKind.BLOCK_FINISHED, {"success": success})
+        self._announce(Lifecycle.FINISHED, exit_code, EventKind.BLOCK_FINISHED, {"success": success})
 
     def block_failed(self, message: str) -> None:
         message = self.redactor.redact(message)
-        self._announce(Lifecycle.ERROR, lambda: message, EventKind.BLOCK_FAILED, {"error": message})
+        self._announce(Lifecycle.ERROR, message, EventKind.BLOCK_FAILED, {"error": message})
 
     def block_cancelled(self) -> None:
-        self._announce(Lifecycle.CANCELLED, lambda: None, EventKind.BLOCK_CANCELLED, {})
+        self._announce(Lifecycle.CANCELLED, None, EventKind.BLOCK_CANCELLED, {})
 
     def block_paused(self) -> None:
-        self._announce(Lifecycle.PAUSED, lambda: None, EventKind.SERIAL_EXECUTION_PAUSED, {})
+        self._announce(Lifecycle.PAUSED, None, EventKind.SERIAL_EXECUTION_PAUSED, {})
 
     def update_active_context(self, change: ContextChange) -> None:
         """Change what this execution leaves to the blocks below; they see it at once."""
@@ -285,13 +285,11 @@ class ExecutionContext:
         )
         return await self.handle.ask(question, self.channel.send)
 
-    def _announce(
-        self, lifecycle: Lifecycle, detail: Callable[[], object], kind: EventKind, data: Mapping[str, object]
-    ) -> None:
+    def _announce(self, lifecycle: Lifecycle, detail: object, kind: EventKind, data: Mapping[str, object]) -> None:
         if self.is_quiet:
             return
         if self.has_listener:
-            self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail()))
+            self.channel.send(BlockOutput(block_id=self.spec.id, lifecycle=lifecycle, detail=detail))
         self.emit_event(kind, data)
 
     def _masked(self, data: Mapping[str, object]) -> dict[str, object]:

@@ -27,7 +27,7 @@ class Threads:
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call a function in a thread. Cancelled, the wait ends at once; the call goes on until it ends by itself."""
         call = self.start(function)
-        call.is_over()
+        call.is_over()  # most are at once
         return await call.result()
 
     def start(self, function: Callable[[], ResultT]) -> Call[ResultT]:

@@ -18,7 +18,7 @@ from ...errors import BlockFailed, Malformed, Place, TemplateError, Unreachable
 from ...execution.context import ExecutionContext
 from ...execution.result import Section
 from ...model.runbook import Effects
-from ...resources.database_sessions import DatabaseSession
+from ...resources.database_sessions import CHECK_TIMEOUT, DatabaseSession
 from ...resources.tls import beside
 from ...templates.values import to_text
 from ...text import shorten, show_seconds
@@ -86,7 +86,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     dialect: ClassVar[str]
     converters: ClassVar[Converters]
-    disconnect_grace: ClassVar[float] = 2.0
+    disconnect_grace: ClassVar[float] = CHECK_TIMEOUT
     file_parameters: ClassVar[frozenset[str]] = frozenset()
     param_hint: ClassVar[str] = "name them: params: {id: 7}, and :id in the SQL"
 

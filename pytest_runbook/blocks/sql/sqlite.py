@@ -38,7 +38,7 @@ _KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
 
 
 class _NotOpened(Exception):
-    """The file can't be opened, or is no database; its cause says why."""
+    """The file can't be opened, or is no database; its cause says why. Or it was opened too late."""
 
 
 class SqliteSession(SqlSession):
@@ -57,6 +57,7 @@ class SqliteSession(SqlSession):
         self._connect_seconds = connect_seconds
         self._connection: sqlite3.Connection | None = None
         self._is_open = False
+        self._is_given_up = False
         self._lock = threading.Lock()
 
     async def run(self, statement: Statement, params: Params) -> Answer:
@@ -81,6 +82,7 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
+        self._is_given_up = True
         await self._threads.run(self._close)
 
     async def _opened_in_time(self, call: Call[Answer]) -> None:
@@ -93,6 +95,8 @@ class SqliteSession(SqlSession):
     def _run(self, statement: Statement, params: Params) -> Answer:
         with self._lock:
             connection = self._connection if self._connection is not None else self._opened()
+            if self._is_given_up:  # nobody waits any more: what was not begun by then must not be done
+                raise _NotOpened
             answer = _answer(connection.execute(statement.text, params))
             if statement.is_last:
                 connection.close()

@@ -6,10 +6,16 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 
+import anyio
 import pytest
 
+from pytest_runbook.blocks.sql.sqlite import SqliteSession
+from pytest_runbook.blocks.sql.statements import split
+from pytest_runbook.errors import Unreachable
+from pytest_runbook.resources.threads import MOST_THREADS, Threads
 from tests.run_book import run_book
 
 PLACES = ["shop.db", "sqlite://shop.db", "sqlite:shop.db", "./shop.db", "sqlite://shop.db?mode=rwc"]
@@ -116,7 +122,7 @@ def test_statement_waits_for_a_lock_as_long_as_if_connecting_had_no_limit(tmp_pa
 
     with ThreadPoolExecutor() as threads:
         running = threads.submit(run_book, tmp_path, block)
-        sleep(1)
+        sleep(0.3)  # three times what connecting may take
         holder.execute("commit")
         assert running.result().result.message is None
     holder.close()
@@ -136,3 +142,25 @@ def test_nothing_is_opened_for_a_query_without_a_statement(tmp_path: Path) -> No
 
     assert ran.result.message == "Query is empty"
     assert not (tmp_path / "shop.db").exists()
+
+
+def test_statement_of_a_file_that_is_opened_too_late_is_not_run(tmp_path: Path) -> None:
+    threads, go = Threads(), Event()
+    (statement,) = split("create table late (a int)", "sqlite")
+
+    async def main() -> None:
+        held = [threads.start(lambda: go.wait(10)) for _ in range(MOST_THREADS)]
+        session = SqliteSession(f"file:{tmp_path / 'shop.db'}", threads, 0.05)
+        with pytest.raises(Unreachable, match="within 50 ms"):
+            await session.run(statement, {})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.close)
+            await anyio.wait_all_tasks_blocked()
+            go.set()
+        for call in held:
+            await call.result()
+
+    anyio.run(main)
+    threads.close()
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        assert database.execute("select name from sqlite_schema").fetchall() == []
