@@ -10,13 +10,14 @@ import termios
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from ..messages.client import CANCEL, ClientMessage, ClientPrompt, InputKind, PromptAnswer, PromptOption
 from ..text import escape_controls
+from .interruption import LOOK_INTERVAL
 
 if TYPE_CHECKING:
     from ..document.document import Document
@@ -69,10 +70,15 @@ class Asking:
         over, ended = socket.socketpair()
         with over, ended:
             future.add_done_callback(lambda done: self._end(done, ended))
-            while (question := self._waiting.get()) is not future:
+            while (question := self._next()) is not future:
                 if not isinstance(question, Future):
                     self._ask(*question, over)
         return future.result()
+
+    def _next(self) -> tuple[ClientPrompt, Reply] | Future[object]:
+        while True:
+            with suppress(Empty):  # a signal that another thread got is noticed in between
+                return self._waiting.get(timeout=LOOK_INTERVAL)
 
     def _end(self, future: Future[ResultT], ended: socket.socket) -> None:
         with suppress(OSError):  # nobody waits for it any more
@@ -159,7 +165,9 @@ def _typed(question: str, over: socket.socket, *, is_hidden: bool = False) -> st
     terminal = sys.stdin.fileno()
     with _hidden(terminal) if is_hidden else nullcontext():  # before the question: who sees it may type at once
         _say(question)
-        readable, _, _ = select.select([over, terminal], [], [])
+        readable: list[object] = []
+        while not readable:  # a signal that another thread got is noticed in between
+            readable, _, _ = select.select([over, terminal], [], [], LOOK_INTERVAL)
         if over in readable:
             return None
         line = os.read(terminal, 65536)

@@ -21,11 +21,10 @@ from ..masking import Redactor
 from ..resources.lookups import UnawaitedThreads
 from .asking import Asking
 from .concealing import MaskedLogs
-from .interruption import Interruption
+from .interruption import LOOK_INTERVAL, Interruption
 
 ResultT = TypeVar("ResultT")
 Cancel = Callable[[str], Any]
-LOOK_INTERVAL = 0.1
 
 
 class Engine:

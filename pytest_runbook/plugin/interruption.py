@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Self
 
 ECHO_SECONDS = 2.0
+LOOK_INTERVAL = 0.1
+"""Seconds that the main thread waits at a time: Python notices in it alone that another thread got a signal."""
 
 
 class Terminated(KeyboardInterrupt):

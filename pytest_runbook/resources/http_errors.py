@@ -133,6 +133,8 @@ def _no_tls(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
         )
         if error.verify_code in (62, 64):
             why = f"{why}: {error.verify_message}"
+    elif isinstance(error, ssl.SSLZeroReturnError):
+        why, hint = _HANDSHAKE["UNEXPECTED_EOF_WHILE_READING"]
     elif error.reason is not None:
         why, hint = _HANDSHAKE.get(error.reason, (why, hint))
     return Unreachable(f"no TLS with {_server(url)}: {why}", hint=hint)

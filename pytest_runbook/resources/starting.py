@@ -33,6 +33,8 @@ def start_process(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], has_stdin: bool
 ) -> tuple[subprocess.Popen[bytes], ExitWatch]:
     """Start a program in a session of its own, with pipes for its output; nothing remains of it if that fails."""
+    if sys.version_info < (3, 11, 4):
+        _check_room()
     popen = subprocess.Popen(
         argv,
         bufsize=0,
@@ -49,6 +51,17 @@ def start_process(
         os.killpg(popen.pid, signal.SIGKILL)
         popen.communicate()
         raise
+
+
+def _check_room() -> None:
+    """:raises OSError: where these Pythons would open some of the pipes of a process, and leave them open."""
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened += os.pipe()
+    finally:
+        for file in opened:
+            os.close(file)
 
 
 def watch_exit(pid: int) -> ExitWatch:
