@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
+import signal
+
+import psutil
 import pytest
 
 from tests.plugin.project import Project
@@ -16,6 +21,8 @@ BOOK = """
       - pause: {}
       - {name: Last, script: touch last}
     """
+TGKILL = {"x86_64": 234, "aarch64": 131}
+"""Linux's number, by machine, of the call that sends a signal to one thread."""
 ONLY_PAUSE = "blocks: [{name: Wait, pause: {}}, {name: Last, script: touch last}]\n"
 
 
@@ -81,6 +88,19 @@ def test_ctrl_c_ends_a_question(project: Project) -> None:
     with at_terminal(project.path, "-s", "a.runbook.yaml") as terminal:
         terminal.shows("(y/n): ")
         terminal.press(b"\x03")
+        status, shown = terminal.end()
+
+    assert status == 2
+    assert "cancelled by Ctrl-C" in shown
+
+
+def test_ctrl_c_ends_a_question_whichever_thread_gets_it(project: Project) -> None:
+    project.write("a.runbook.yaml", ONLY_PAUSE)
+    with at_terminal(project.path, "-s", "a.runbook.yaml") as terminal:
+        terminal.shows("(y/n): ")
+        pid = terminal.process.pid
+        other = next(thread.id for thread in psutil.Process(pid).threads() if thread.id != pid)
+        ctypes.CDLL(None).syscall(TGKILL[platform.machine()], pid, other, signal.SIGINT)
         status, shown = terminal.end()
 
     assert status == 2
