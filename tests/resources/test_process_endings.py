@@ -291,7 +291,9 @@ def test_last_resort_kills_from_another_thread(tmp_path: Path) -> None:
                 scope.cancel()
                 started = time.monotonic()
                 await anyio.sleep(0.05)
-                threading.Thread(target=keeper.kill_everything).start()
+                thread = threading.Thread(target=keeper.kill_everything)
+                thread.start()
+            thread.join()
             return time.monotonic() - started
 
     assert anyio.run(main) < 5
