@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .blocking import EngineThread as EngineThread
-    from .blocking import OpenRunbook as OpenRunbook
     from .blocks.behavior import BlockBehavior as BlockBehavior
-    from .blocks.effect import Effect as Effect
     from .blocks.registry import BlockPlugin as BlockPlugin
     from .blocks.registry import BlockRegistry as BlockRegistry
+    from .context.answers import LocalValues as LocalValues
     from .context.block_context import BlockContext as BlockContext
     from .context.items import BlockExecutionOutput as BlockExecutionOutput
     from .context.items import DocumentCwd as DocumentCwd
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from .context.items import DocumentSshHost as DocumentSshHost
     from .context.items import DocumentVar as DocumentVar
     from .context.items import DocumentVars as DocumentVars
-    from .context.local_values import LocalValues as LocalValues
     from .context.output import Output as Output
     from .context.resolver import ContextResolver as ContextResolver
     from .context.resolver import ResolvedContext as ResolvedContext
@@ -32,10 +29,8 @@ if TYPE_CHECKING:
     from .context.storage import MemoryStorage as MemoryStorage
     from .context.storage import NoStorage as NoStorage
     from .context.storage import StoredContext as StoredContext
-    from .context.values import ContextValue as ContextValue
-    from .context.values import Source as Source
     from .document.document import Document as Document
-    from .document.head import Inputs as Inputs
+    from .document.inputs import Inputs as Inputs
     from .document.run import RunbookRun as RunbookRun
     from .document.runtime import Runtime as Runtime
     from .document.runtime import open_runtime as open_runtime
@@ -57,12 +52,11 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import Unreachable as Unreachable
     from .errors import UnreadableFile as UnreadableFile
-    from .execution.children import ChildReference as ChildReference
+    from .execution.block_runner import Limit as Limit
     from .execution.context import ExecutionContext as ExecutionContext
     from .execution.context import Findings as Findings
     from .execution.context import WorkResult as WorkResult
     from .execution.handle import ExecutionHandle as ExecutionHandle
-    from .execution.lifecycle import Limit as Limit
     from .execution.result import AssertionTrace as AssertionTrace
     from .execution.result import Attempts as Attempts
     from .execution.result import BlockResult as BlockResult
@@ -72,20 +66,20 @@ if TYPE_CHECKING:
     from .execution.result import Section as Section
     from .execution.result import Turn as Turn
     from .execution.result import Verdict as Verdict
-    from .masking import Redactor as Redactor
+    from .execution.sub_runbooks import ChildReference as ChildReference
     from .messages.channel import Callback as Callback
     from .messages.channel import ClientMessageChannel as ClientMessageChannel
     from .messages.channel import MessageStream as MessageStream
-    from .messages.client import BlockContextUpdate as BlockContextUpdate
-    from .messages.client import BlockExecutionOutputChanged as BlockExecutionOutputChanged
-    from .messages.client import BlockOutput as BlockOutput
-    from .messages.client import BlockStateChanged as BlockStateChanged
-    from .messages.client import ClientMessage as ClientMessage
-    from .messages.client import ClientPrompt as ClientPrompt
-    from .messages.client import InputKind as InputKind
-    from .messages.client import Lifecycle as Lifecycle
-    from .messages.client import PromptAnswer as PromptAnswer
-    from .messages.client import PromptOption as PromptOption
+    from .messages.client_messages import BlockContextUpdate as BlockContextUpdate
+    from .messages.client_messages import BlockExecutionOutputChanged as BlockExecutionOutputChanged
+    from .messages.client_messages import BlockOutput as BlockOutput
+    from .messages.client_messages import BlockStateChanged as BlockStateChanged
+    from .messages.client_messages import ClientMessage as ClientMessage
+    from .messages.client_messages import ClientPrompt as ClientPrompt
+    from .messages.client_messages import InputKind as InputKind
+    from .messages.client_messages import Lifecycle as Lifecycle
+    from .messages.client_messages import PromptAnswer as PromptAnswer
+    from .messages.client_messages import PromptOption as PromptOption
     from .messages.events import Event as Event
     from .messages.events import EventBus as EventBus
     from .messages.events import EventKind as EventKind
@@ -99,13 +93,19 @@ if TYPE_CHECKING:
     from .model.runbook import Effects as Effects
     from .model.runbook import Runbook as Runbook
     from .model.runbook import SecretSource as SecretSource
-    from .resources.login_environment import LoginShell as LoginShell
-    from .resources.pty import PtyStore as PtyStore
+    from .policy.effects import Effect as Effect
+    from .portal import EngineThread as EngineThread
+    from .portal import OpenRunbook as OpenRunbook
+    from .resources.process.login_environment import LoginShell as LoginShell
+    from .resources.terminal.pty import PtyStore as PtyStore
+    from .secrets.masker import Redactor as Redactor
+    from .secrets.provenance import ContextValue as ContextValue
+    from .secrets.provenance import Source as Source
 
 _NAMES_OF = {
-    "blocking": ("EngineThread", "OpenRunbook"),
+    "portal": ("EngineThread", "OpenRunbook"),
     "blocks.behavior": ("BlockBehavior",),
-    "blocks.effect": ("Effect",),
+    "policy.effects": ("Effect",),
     "blocks.registry": ("BlockPlugin", "BlockRegistry"),
     "context.block_context": ("BlockContext",),
     "context.items": (
@@ -118,13 +118,13 @@ _NAMES_OF = {
         "DocumentVar",
         "DocumentVars",
     ),
-    "context.local_values": ("LocalValues",),
+    "context.answers": ("LocalValues",),
     "context.output": ("Output",),
     "context.resolver": ("ContextResolver", "ResolvedContext"),
     "context.storage": ("ContextStorage", "FileStorage", "MemoryStorage", "NoStorage", "StoredContext"),
-    "context.values": ("ContextValue", "Source"),
+    "secrets.provenance": ("ContextValue", "Source"),
     "document.document": ("Document",),
-    "document.head": ("Inputs",),
+    "document.inputs": ("Inputs",),
     "document.run": ("RunbookRun",),
     "document.runtime": ("Runtime", "open_runtime"),
     "document.settings": ("Settings",),
@@ -147,10 +147,10 @@ _NAMES_OF = {
         "Unreachable",
         "UnreadableFile",
     ),
-    "execution.children": ("ChildReference",),
+    "execution.sub_runbooks": ("ChildReference",),
     "execution.context": ("ExecutionContext", "Findings", "WorkResult"),
     "execution.handle": ("ExecutionHandle",),
-    "execution.lifecycle": ("Limit",),
+    "execution.block_runner": ("Limit",),
     "execution.result": (
         "AssertionTrace",
         "Attempts",
@@ -162,9 +162,9 @@ _NAMES_OF = {
         "Turn",
         "Verdict",
     ),
-    "masking": ("Redactor",),
+    "secrets.masker": ("Redactor",),
     "messages.channel": ("Callback", "ClientMessageChannel", "MessageStream"),
-    "messages.client": (
+    "messages.client_messages": (
         "BlockContextUpdate",
         "BlockExecutionOutputChanged",
         "BlockOutput",
@@ -181,8 +181,8 @@ _NAMES_OF = {
     "model.catalog": ("BlockType", "Prop", "PropType"),
     "model.loading": ("load_runbook",),
     "model.runbook": ("BlockSpec", "Effects", "Runbook", "SecretSource"),
-    "resources.login_environment": ("LoginShell",),
-    "resources.pty": ("PtyStore",),
+    "resources.process.login_environment": ("LoginShell",),
+    "resources.terminal.pty": ("PtyStore",),
 }
 _HOMES = {name: module for module, names in _NAMES_OF.items() for name in names}
 

@@ -16,11 +16,11 @@ import anyio
 
 from .blocks.registry import BlockPlugin, BlockRegistry
 from .context.resolver import ResolvedContext
-from .document.head import Inputs
+from .document.inputs import Inputs
 from .document.runtime import open_runtime
 from .document.settings import Settings
 from .execution.result import BlockResult
-from .messages.client import BlockOutput, ClientMessage, Lifecycle
+from .messages.client_messages import BlockOutput, ClientMessage, Lifecycle
 from .messages.events import Event
 
 if TYPE_CHECKING:

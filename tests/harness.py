@@ -13,12 +13,12 @@ import anyio
 from pytest_runbook.blocks.registry import BlockPlugin, BlockRegistry
 from pytest_runbook.context.storage import ContextStorage
 from pytest_runbook.document.document import Document
-from pytest_runbook.document.head import Inputs
+from pytest_runbook.document.inputs import Inputs
 from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import Runtime, open_runtime
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.execution.result import BlockResult
-from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.messages.client_messages import BlockOutput
 from pytest_runbook.messages.events import Event, EventKind
 from pytest_runbook.testing import RecordingChannel
 

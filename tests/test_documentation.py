@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.model.checks import CHECKS_KEYS
-from pytest_runbook.model.common_keys import FILE_KEYS, RULES, SCOPE
-from pytest_runbook.model.expectations import OPERATORS
-from pytest_runbook.model.flow_keys import RETRY_KEYS
+from pytest_runbook.model.keys.common import FILE_KEYS, RULES, SCOPE
+from pytest_runbook.model.keys.expect import OPERATORS
+from pytest_runbook.model.keys.flow import RETRY_KEYS
+from pytest_runbook.model.loaders.checks import CHECKS_KEYS
 from tests.plugin.project import QUIET
 
 ROOT = Path(__file__).parent.parent

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pytest_runbook.model.tree import plain
-from pytest_runbook.model.yaml_tree import parse_yaml
+from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "example_runbooks"
 PATTERNS = ("*.runbook.yaml", "*.runbook.md", "*.atrb")

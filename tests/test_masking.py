@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_runbook import ContextValue, Inputs, Section, Source
-from pytest_runbook.masking import MASK, Redactor
+from pytest_runbook.secrets.masker import MASK, Redactor
 from tests.harness import Opened, inside, ran
 
 SECRET = "p\"ä/s+s w'rd&"

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_runbook.masking import MASK, Redactor
-from pytest_runbook.sensitive_names import SensitiveNames
+from pytest_runbook.secrets.masker import MASK, Redactor
+from pytest_runbook.secrets.names import SensitiveNames
 
 SECRET = "p\"ä/s+s w'rd&<x>$y\\"
 LONG = "".join(random.Random(7).choices(string.ascii_letters + string.digits + "/+", k=150))

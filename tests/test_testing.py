@@ -22,7 +22,7 @@ from pytest_runbook import (
     UnreadableFile,
     WorkResult,
 )
-from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from pytest_runbook.testing import run_block
 
 

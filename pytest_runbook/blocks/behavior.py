@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
-from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
-from ..context.values import ContextValue, Source
 from ..errors import ContextError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
 from ..model.runbook import BlockSpec, Effects, type_for_people
-from .effect import Effect
-from .intent import Intent
+from ..policy.effects import Effect
+from ..secrets.provenance import ContextValue, Source
+from .planned_work import Intent
 
 
 class BlockBehavior:

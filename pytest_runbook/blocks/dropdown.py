@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import DocumentVar
-from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
-from ..context.values import ContextValue, Reads, Source
 from ..errors import BlockFailed, RunbookError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
-from ..messages.client import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
+from ..messages.client_messages import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
 from ..model.runbook import BlockSpec, Effects
-from ..resources.captured_output import CapturedOutput, Stream
+from ..policy.effects import Effect
+from ..resources.process.captured_output import CapturedOutput, Stream
+from ..secrets.provenance import ContextValue, Reads, Source
 from ..templates import is_template
 from ..text import shorten
 from .behavior import BlockBehavior
-from .commands import ending, run_command
-from .effect import Effect
-from .intent import Intent
+from .local_commands import ending, run_command
+from .planned_work import Intent
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10

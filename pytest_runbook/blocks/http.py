@@ -15,12 +15,12 @@ from ..errors import BlockFailed, Malformed, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..model.runbook import Effects
-from ..resources.http_client import FileBody, HttpExchange, HttpRequest, with_query
+from ..policy.effects import Effect
+from ..resources.http.client import FileBody, HttpExchange, HttpRequest, with_query
 from .behavior import BlockBehavior
-from .effect import Effect
 from .http_props import TOKEN, Headers, HttpProps, learn_headers
-from .intent import Intent
-from .remote import proxy_of, via_of
+from .planned_work import Intent
+from .remote_access import proxy_of, via_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WITHOUT_BODY = frozenset({"GET", "HEAD"})

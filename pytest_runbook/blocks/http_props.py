@@ -12,9 +12,9 @@ from httpx2 import URL
 
 from ..errors import Malformed
 from ..execution.context import ExecutionContext
-from ..masking import Redactor
-from ..resources.http_client import parse_url
+from ..resources.http.client import parse_url
 from ..resources.tls import TlsSettings, beside
+from ..secrets.masker import Redactor
 from ..text import duration_seconds
 
 COOKIES = ("cookie", "set-cookie")

@@ -15,14 +15,14 @@ from ..errors import BlockFailed
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..model.runbook import Effects
-from ..resources.captured_output import CapturedOutput, Stream
-from ..resources.processes import ProcessOutcome
+from ..policy.effects import Effect
+from ..resources.process.captured_output import CapturedOutput, Stream
+from ..resources.process.runner import ProcessOutcome
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
-from .commands import ending, run_command
-from .effect import Effect
-from .intent import Intent
 from .kubernetes_tables import Table, secret_values, table_of
+from .local_commands import ending, run_command
+from .planned_work import Intent
 
 LARGEST_EXCERPT = 16 * 1024
 READING = "get|describe|logs|top|version|api-resources|api-versions|cluster-info|explain"

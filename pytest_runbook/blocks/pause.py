@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ..context.values import ContextValue
 from ..errors import BlockFailed, RunbookError
 from ..execution.context import ExecutionContext, WorkResult
-from ..messages.client import PromptOption
+from ..messages.client_messages import PromptOption
 from ..model.runbook import Effects
+from ..policy.effects import Effect
+from ..secrets.provenance import ContextValue
 from ..templates import Expression
 from ..text import shorten
 from .behavior import BlockBehavior
-from .effect import Effect
-from .intent import Intent
+from .planned_work import Intent
 
 CONTINUE, STOP = "continue", "stop"
 BUTTONS = (PromptOption("Continue", CONTINUE), PromptOption("Stop", STOP))

@@ -19,12 +19,12 @@ from ..errors import BlockFailed, Malformed, NotSerializable
 from ..execution.context import ExecutionContext
 from ..execution.result import Section
 from ..model.runbook import Effects
-from ..resources.http_client import HttpExchange, HttpRequest
+from ..policy.effects import Effect
+from ..resources.http.client import HttpExchange, HttpRequest
 from ..text import duration_seconds, shorten, show_seconds
-from .effect import Effect
 from .http_props import HttpProps
-from .query import QueryBlockBehavior
-from .remote import proxy_of
+from .query_block import QueryBlockBehavior
+from .remote_access import proxy_of
 
 INSTANT = "instant"
 LARGEST_EXCERPT = 100

@@ -26,13 +26,13 @@ BUILT_IN = {
     "var": "variables.Var",
     "local-var": "variables.LocalVar",
     "editor": "variables.Editor",
-    "env": "surroundings.Env",
-    "directory": "surroundings.Directory",
-    "local-directory": "surroundings.LocalDirectory",
-    "host-select": "surroundings.HostSelect",
-    "ssh-connect": "surroundings.SshConnect",
-    "var_display": "displays.VarDisplay",
-    "markdown_render": "displays.MarkdownRender",
+    "env": "context_blocks.Env",
+    "directory": "context_blocks.Directory",
+    "local-directory": "context_blocks.LocalDirectory",
+    "host-select": "context_blocks.HostSelect",
+    "ssh-connect": "context_blocks.SshConnect",
+    "var_display": "display.VarDisplay",
+    "markdown_render": "display.MarkdownRender",
 }
 """Module and class below this package, by the type's name. Types that are missing here are yet to come."""
 

@@ -11,20 +11,20 @@ from ..context.output import Output
 from ..errors import BlockFailed, Place
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
-from ..resources.captured_output import CapturedOutput, Stream
-from ..resources.interpreters import Interpreter
-from ..resources.output_variables import decode_output_variables
-from ..resources.process_family import Mark
-from ..resources.processes import OutputListener, ProcessOutcome, run_process
+from ..policy.effects import Effect
+from ..resources.process.captured_output import CapturedOutput, Stream
+from ..resources.process.interpreters import Interpreter
+from ..resources.process.output_variables import decode_output_variables
+from ..resources.process.process_group import Mark
+from ..resources.process.runner import OutputListener, ProcessOutcome, run_process
+from ..resources.process.sudo import Become
 from ..resources.ssh.remote_command import RemoteCommand
 from ..resources.ssh.target import Target
-from ..resources.sudo import Become
 from ..text import show_seconds
-from .as_user import run_as
+from .become import run_as
 from .behavior import BlockBehavior
-from .effect import Effect
-from .intent import Intent
-from .remote import become_of, once_reachable, target_of
+from .planned_work import Intent
+from .remote_access import become_of, once_reachable, target_of
 
 LARGEST_EXCERPT = 16 * 1024
 LAST_WORDS_LINES = 15

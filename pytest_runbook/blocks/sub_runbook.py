@@ -9,16 +9,16 @@ import anyio
 from ..context.block_context import BlockContext
 from ..context.items import ContextItem, DocumentCwd, DocumentEnvVar, DocumentEnvVars, DocumentVar, DocumentVars
 from ..context.resolver import ContextResolver, Values
-from ..context.values import ContextValue
 from ..errors import BlockFailed, NotTried, Refused, RunbookError
-from ..execution.children import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import BlockResult, Outcome, Section
+from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..model.runbook import Effects
+from ..policy.effects import Effect
+from ..secrets.provenance import ContextValue
 from ..text import show_seconds
 from .behavior import BlockBehavior
-from .effect import Effect
-from .intent import Intent
+from .planned_work import Intent
 
 
 class SubRunbook(BlockBehavior):

@@ -17,21 +17,21 @@ from ..errors import BlockFailed
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import Section
 from ..messages.events import EventKind
-from ..resources.captured_output import CapturedOutput, Stream
-from ..resources.interpreters import Interpreter
-from ..resources.local_pty import LocalPty
-from ..resources.output_variables import OutputVariablesFile, decode_output_variables
-from ..resources.process_family import Mark
-from ..resources.pty import Pty, PtyOutcome, PtySize, type_code
-from ..resources.screen import screen_text
+from ..policy.effects import Effect
+from ..resources.process.captured_output import CapturedOutput, Stream
+from ..resources.process.interpreters import Interpreter
+from ..resources.process.output_variables import OutputVariablesFile, decode_output_variables
+from ..resources.process.process_group import Mark
 from ..resources.ssh.target import Target
-from ..resources.terminal_shells import line_limit, mark_of, prepare_shell
-from ..resources.typist import Typist
+from ..resources.terminal.local_pty import LocalPty
+from ..resources.terminal.pty import Pty, PtyOutcome, PtySize, type_code
+from ..resources.terminal.screen import screen_text
+from ..resources.terminal.shell_driver import Typist
+from ..resources.terminal.shells import line_limit, mark_of, prepare_shell
 from ..text import show_seconds
 from .behavior import BlockBehavior
-from .effect import Effect
-from .intent import Intent
-from .remote import become_of, once_reachable, target_of
+from .planned_work import Intent
+from .remote_access import become_of, once_reachable, target_of
 from .script import encoded, written_variables
 
 DEFAULT_SHELL = "/bin/sh"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import DocumentVar
-from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
-from ..context.values import ContextValue, Source
 from ..execution.context import ExecutionContext, WorkResult
-from ..messages.client import CANCEL, OK_OR_CANCEL, InputKind
+from ..messages.client_messages import CANCEL, OK_OR_CANCEL, InputKind
+from ..secrets.provenance import ContextValue, Source
 from .behavior import BlockBehavior
 
 

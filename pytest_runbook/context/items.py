@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .values import ContextValue
+from ..secrets.provenance import ContextValue
 
 LOCAL_HOSTS = ("", "local", "localhost")
 

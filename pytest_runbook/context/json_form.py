@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import Place
+from ..secrets.provenance import ContextValue, Source
 from .block_context import BlockContext
 from .items import (
     BlockExecutionOutput,
@@ -27,7 +28,6 @@ from .items import (
     DocumentVars,
 )
 from .output import Output
-from .values import ContextValue, Source
 
 Json = dict[str, Any]
 LARGEST_VALUE = 64 * 1024

@@ -9,7 +9,8 @@ from functools import partial
 from operator import attrgetter
 from types import MappingProxyType
 
-from ..secret_forms import is_maskable
+from ..secrets.forms import is_maskable
+from ..secrets.provenance import ContextValue, Namespace, Reads, Source
 from ..templates import is_template, render
 from .block_context import BlockContext
 from .items import (
@@ -22,8 +23,7 @@ from .items import (
     DocumentVars,
 )
 from .paths import resolve_directory, resolve_remote_directory
-from .persistent import PersistentMap
-from .values import ContextValue, Namespace, Reads, Source
+from .persistent_map import PersistentMap
 
 Values = Mapping[str, ContextValue]
 NOTHING: Values = MappingProxyType({})

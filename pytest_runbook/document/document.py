@@ -15,37 +15,34 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..blocks.behavior import BlockBehavior
+from ..context.answers import Answers, EnvironmentAnswers, LocalValues
 from ..context.block_context import BlockContext
-from ..context.items import (
-    BlockExecutionOutput,
-    DocumentVar,
-)
+from ..context.items import BlockExecutionOutput, DocumentVar
 from ..context.json_form import context_from_json
-from ..context.local_values import Answers, EnvironmentAnswers, LocalValues
 from ..context.resolver import NOTHING, ContextResolver, ProcessEnvironment, ResolvedContext, Values
-from ..context.secrets import Secrets
 from ..context.storage import ContextStorage, StoredContext
-from ..context.values import ContextValue, Source
 from ..errors import ContextError, RunbookError, TemplateError
-from ..execution.children import ChildRunner
+from ..execution.block_runner import Limit
 from ..execution.context import ContextChange
 from ..execution.handle import ExecutionHandle
-from ..execution.lifecycle import Limit
-from ..masking import MASK
+from ..execution.sub_runbooks import ChildRunner
 from ..messages.channel import ClientMessageChannel, Silence
-from ..messages.client import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
+from ..messages.client_messages import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
-from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Runbook, type_for_people
-from .changes import ABOVE_ALL, blocks_reading, first_change, head_reads
+from ..policy.effect_limit import EffectLimit
+from ..policy.permissions import lacking, secrets_of
+from ..secrets.masker import MASK
+from ..secrets.provenance import ContextValue, Source
+from ..secrets.references import secrets_read
+from ..secrets.sensitivity import Marking
+from ..secrets.sources import Secrets
+from .context_chain import Fold, Station
+from .context_fingerprint import is_large, kept_as, kept_items, stamp
 from .doc_view import DocView, Outputs, nodes_by_name
 from .executions import Executions
-from .fold import Fold, Station
-from .head import Inputs, given_from_outside, with_file_values
-from .marking import Marking
-from .permissions import lacking, secrets_of
-from .secrets_read import secrets_read
-from .stored import is_large, kept_as, kept_items, stamp
+from .first_change import ABOVE_ALL, blocks_reading, first_change, head_reads
+from .inputs import Inputs, given_from_outside, with_file_values
 from .workspace import workspace_root
 
 if TYPE_CHECKING:

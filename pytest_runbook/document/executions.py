@@ -11,21 +11,21 @@ from ..blocks.behavior import BlockBehavior
 from ..context.block_context import BlockContext
 from ..context.items import DocumentCwd, DocumentEnvVar, DocumentSshHost, DocumentVar
 from ..context.resolver import ContextResolver
-from ..context.values import ContextValue, Source
 from ..errors import TemplateError
-from ..execution.children import ChildRunner
+from ..execution.attempt import Trial
+from ..execution.block_runner import BlockRunner, Limit
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
-from ..execution.lifecycle import BlockRunner, Limit
 from ..execution.result import BlockResult
-from ..execution.trial import Trial
+from ..execution.sub_runbooks import ChildRunner
 from ..messages.channel import ClientMessageChannel
-from ..messages.client import PromptAnswer
-from ..model.effect_limit import EffectLimit
+from ..messages.client_messages import PromptAnswer
 from ..model.runbook import BlockSpec, Effects, Given
-from .head import value_of
-from .marking import Marking
-from .permissions import refused_effect
+from ..policy.effect_limit import EffectLimit
+from ..policy.permissions import refused_effect
+from ..secrets.provenance import ContextValue, Source
+from ..secrets.sensitivity import Marking
+from .inputs import value_of
 
 if TYPE_CHECKING:
     from .document import Document

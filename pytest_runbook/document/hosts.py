@@ -8,7 +8,7 @@ from pathlib import Path
 from ..context.items import LOCAL_HOSTS
 from ..errors import BlockFailed, FileError, RunbookError, UnreadableFile
 from ..model.runbook import Runbook
-from ..resources.ssh.destination import Destination
+from ..resources.ssh.config.destination import Destination
 
 
 def check_host(name: str) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ..errors import FileError, Place, UnreadableFile, unknown
 from ..model.runbook import AxisSource, Matrix, Named, Rows, Runbook
-from ..model.source import read_source, read_text
-from ..model.tree import plain
+from ..model.source.located import plain
+from ..model.source.source_file import read_source, read_text
 from ..templates import is_template
 from ..text import show_seconds
 from .hosts import check_hosts

@@ -9,30 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..blocks.behavior import BlockBehavior
-from ..blocks.effect import Effect
-from ..blocks.intent import Intent
+from ..blocks.planned_work import Intent
 from ..context.items import DocumentVar, DocumentVars
-from ..context.planning import TURNS, Legend, PlanResolver
+from ..context.plan_resolver import TURNS, Legend, PlanResolver
 from ..context.storage import MemoryStorage
-from ..context.values import ContextValue, Reads, Source
 from ..errors import ContextError, Refused, RunbookError, TemplateError
-from ..execution.children import ChildReference
 from ..execution.context import ExecutionContext
-from ..masking import Redactor
+from ..execution.sub_runbooks import ChildReference
 from ..messages.channel import Silence
-from ..model.effect_limit import EffectLimit
 from ..model.runbook import BlockSpec, Condition, Runbook, type_for_people
-from ..resources.interpreters import find_program
+from ..policy.effect_limit import EffectLimit
+from ..policy.effects import Effect
+from ..policy.permissions import refusal_of, refused_effect, undeclared_secret
+from ..resources.process.interpreters import find_program
+from ..secrets.masker import Redactor
+from ..secrets.provenance import ContextValue, Reads, Source
+from ..secrets.references import secret_names
 from ..templates import Expression
+from ..templates.name_references import names_under
 from ..templates.preview import OPEN, NotKnown, is_known, placeholder
-from ..templates.reads import names_under
 from .document import Document
-from .head import Inputs, given_from_outside
-from .permissions import refusal_of, refused_effect, undeclared_secret
-from .problems import texts_in
+from .inputs import Inputs, given_from_outside
 from .run import RunbookRun
-from .secrets_read import secret_names
 from .sub_runbooks import SubRunbooks
+from .template_check import texts_in
 
 if TYPE_CHECKING:
     from .runtime import Runtime

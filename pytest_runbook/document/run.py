@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..context.values import Reads
 from ..errors import AssertionsFailed, ContextError, NotTried, Refused, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import Judge
-from ..execution.lifecycle import Limit
+from ..execution.block_runner import Limit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
 from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure, type_for_people
+from ..policy.permissions import refusal_of
+from ..secrets.provenance import Reads
 from ..text import show_limit
 from .document import Document
 from .executions import not_supported
-from .permissions import refusal_of
 
 if TYPE_CHECKING:
-    from ..resources.process_keeper import Leftover
+    from ..resources.process.supervisor import Leftover
     from .runtime import Runtime
 
 

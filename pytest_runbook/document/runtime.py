@@ -17,22 +17,22 @@ import anyio.abc
 from ..blocks.registry import BlockRegistry
 from ..context.storage import ContextStorage, MemoryStorage
 from ..errors import UnreadableFile
+from ..execution.block_runner import RUN_ENDED, Limit
 from ..execution.handle import ExecutionHandle
-from ..execution.lifecycle import RUN_ENDED, Limit
-from ..masking import Redactor
 from ..messages.channel import ClientMessageChannel, Guarded, Silence
 from ..messages.events import Event, EventBus, EventKind
-from ..model.atuin_form import UnknownBlocks
+from ..model.loaders.atuin import UnknownBlocks
 from ..model.loading import load_runbook
 from ..model.runbook import BlockSpec, Runbook
-from ..resources.process_family import Grace
+from ..resources.process.process_group import Grace
 from ..resources.resources import Resources
+from ..secrets.masker import Redactor
 from ..text import show_limit
 from .document import Document
-from .head import Inputs
-from .problems import problems_of
+from .inputs import Inputs
 from .settings import Settings
 from .sub_runbooks import SubRunbooks
+from .template_check import problems_of
 
 AT_ONCE = Grace(interrupt=0.0, terminate=0.0)
 GRACE_SHARE = 0.07

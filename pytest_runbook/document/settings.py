@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..execution.assertions import Difference
-from ..execution.children import RunbookLoader
-from ..model.atuin_form import UnknownBlocks
+from ..execution.sub_runbooks import RunbookLoader
+from ..model.loaders.atuin import UnknownBlocks
 from ..model.runbook import Effects
-from ..resources.allowed import EVERYTHING, Allowed
-from ..resources.login_environment import LoginShell
+from ..policy.allow_list import EVERYTHING, Allowed
+from ..resources.process.login_environment import LoginShell
 from .workspace import DefaultDirectory
 
 

@@ -13,13 +13,13 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..context.storage import MemoryStorage
 from ..errors import BlockFailed, UnreadableFile
-from ..execution.children import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
+from ..execution.block_runner import Limit
 from ..execution.context import ExecutionContext
-from ..execution.lifecycle import Limit
-from ..messages.client import PromptAnswer
+from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
+from ..messages.client_messages import PromptAnswer
 from ..model.runbook import BlockSpec, Runbook
 from .document import Document
-from .head import Inputs
+from .inputs import Inputs
 from .run import RunbookRun
 from .settings import Settings
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from ..context.json_form import plain_data
 from ..errors import RunbookError, TemplateError, unknown
-from ..masking import MASK, Redactor
 from ..model.runbook import Condition, Expectation
+from ..secrets.masker import MASK, Redactor
 from ..templates import Explanation, Expression, Undefined
-from .expectations import ABSENT, Render, narrowed, rendered, wanted
 from .result import AssertionTrace, Operand, Verdict
+from .shapes import ABSENT, Render, narrowed, rendered, wanted
 
 LONGEST_VALUE = 1000
 MOST_DIFFERENCE_LINES = 40

@@ -10,29 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import BlockExecutionOutput
-from ..context.local_values import LocalValues
 from ..context.resolver import ContextResolver
-from ..context.values import Reads
 from ..errors import BlockFailed, Malformed, RunbookError, TemplateError
-from ..masking import Redactor, StreamRedactor
 from ..messages.channel import ClientMessageChannel, Silence
-from ..messages.client import (
-    BlockOutput,
-    ClientPrompt,
-    InputKind,
-    Lifecycle,
-    PromptAnswer,
-    PromptOption,
-)
+from ..messages.client_messages import BlockOutput, ClientPrompt, InputKind, Lifecycle, PromptAnswer, PromptOption
 from ..messages.events import Event, EventBus, EventKind
-from ..model.effect_limit import NO_LIMIT, EffectLimit
 from ..model.runbook import BlockSpec, Connection, Effects, SshAccess
+from ..policy.effect_limit import NO_LIMIT, EffectLimit
 from ..resources.resources import Resources
-from .children import ChildRunner
+from ..secrets.masker import Redactor, StreamRedactor
+from ..secrets.provenance import Reads
 from .handle import ExecutionHandle
 from .result import BlockResult, Section
+from .sub_runbooks import ChildRunner
 
 ContextChange = Callable[[BlockContext], None]
 _AS_IT_CAME = "surrogateescape"

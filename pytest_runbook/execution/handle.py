@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..errors import Cancelled
-from ..messages.client import ClientPrompt, PromptAnswer
+from ..messages.client_messages import ClientPrompt, PromptAnswer
 from ..messages.status import ExecutionStatus
 
 if TYPE_CHECKING:
-    from .lifecycle import Limit
+    from .block_runner import Limit
     from .result import BlockResult
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import anyio
 
-from .client import ClientMessage
+from .client_messages import ClientMessage
 
 
 class ClientMessageChannel(Protocol):

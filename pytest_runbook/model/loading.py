@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import Place, UnreadableFile
-from .atuin_form import UnknownBlocks, read_atuin
 from .block_types import default_catalog
 from .catalog import BlockCatalog
-from .checks import refuse_checks, with_checks
-from .markdown_form import front_matter, holds_blocks, read_markdown
-from .plain_form import read_plain
+from .loaders.atuin import UnknownBlocks, read_atuin
+from .loaders.checks import refuse_checks, with_checks
+from .loaders.markdown import front_matter, holds_blocks, read_markdown
+from .loaders.plain import read_plain
 from .runbook import Form, Runbook
-from .source import read_source, read_text
-from .tree import LocatedDict, plain, split_lines
+from .source.located import LocatedDict, plain, split_lines
+from .source.source_file import read_source, read_text
 
 
 def load_runbook(

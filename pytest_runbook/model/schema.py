@@ -10,16 +10,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from . import access_keys, flow_keys, secret_sources
+from . import secret_sources
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
-from .checks import CHECKS_KEYS, ENTRY_KEYS
-from .common_keys import FILE_KEYS, RULES, SCOPE, check_schema, check_version
-from .defaults import KEYS as DEFAULT_KEYS
-from .expectations import expectations
-from .plain_form import EXPANDED
+from .keys import access as access_keys
+from .keys import flow as flow_keys
+from .keys.common import FILE_KEYS, RULES, SCOPE, check_schema, check_version
+from .keys.defaults import KEYS as DEFAULT_KEYS
+from .keys.expect import expectations
+from .loaders.checks import CHECKS_KEYS, ENTRY_KEYS
+from .loaders.plain import EXPANDED
 from .runbook import Below, Effects, OnFailure
-from .section import Reader, Section
+from .source.mapping_reader import Reader, Section
 
 Schema: TypeAlias = dict[str, object]
 

@@ -286,7 +286,7 @@ def runbook_secrets() -> Mapping[str, object]:
 def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
     """This runbook file's document."""
     __tracebackhide__ = True
-    from .given import with_secrets
+    from .options import with_secrets
 
     session, given = runbook_session(request.config), request.getfixturevalue  # not asked for again with every block
     folder = request.node.path.parent

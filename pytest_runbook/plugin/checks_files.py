@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..context.storage import write_whole
-from ..document.written_checks import checks_of_run, lacks_checks, not_passed
-from ..model.checks_update import updated_checks
+from ..document.checks_generator import checks_of_run, lacks_checks, not_passed
+from ..model.loaders.checks_update import updated_checks
 from .collection import UnreadableItem
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun
-    from ..masking import Redactor
     from ..model.catalog import BlockCatalog
     from ..model.runbook import Runbook
-    from .summary import Summary
+    from ..secrets.masker import Redactor
+    from .reports.summary import Summary
 
 _NEW_FILE = 0o666
 

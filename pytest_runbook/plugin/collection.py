@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ..context.values import ContextValue, Source
 from ..document.document import items_of
-from ..document.head import Inputs
-from ..document.permissions import refusal_of
+from ..document.inputs import Inputs
 from ..errors import FileError, Place, Refused, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
 from ..model.runbook import type_for_people
+from ..policy.permissions import refusal_of
+from ..secrets.provenance import ContextValue, Source
 from ..text import escape_controls
-from .failure import FailurePicture, again, picture_of_block, picture_of_file
-from .properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
+from .reports.failure import FailurePicture, again, picture_of_block, picture_of_file
+from .reports.properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..blocks.behavior import BlockBehavior

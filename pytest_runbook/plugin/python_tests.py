@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from ..context.json_form import plain_data
-from ..context.values import ContextValue, Source
 from ..errors import FileError
 from ..execution.result import BlockResult, Outcome
+from ..secrets.provenance import ContextValue, Source
 from ..text import nearest
-from .given import with_secrets
+from .options import with_secrets
 
 if TYPE_CHECKING:
     from ..document.run import RunbookRun

@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..blocks.registry import BlockRegistry
-from ..context.secrets import learn_secrets
 from ..context.storage import FileStorage, NoStorage
 from ..document.document import Document, items_of
-from ..document.head import Inputs
+from ..document.inputs import Inputs
 from ..document.matrix import Cell, cells_of
-from ..document.permissions import elsewhere
 from ..document.run import RunbookRun
 from ..document.runtime import read_runbook
 from ..errors import FileError
-from ..masking import Redactor
-from ..model.checks import is_checks_file, orphan_checks
+from ..model.loaders.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
-from ..sensitive_names import SensitiveNames
-from . import given
-from .asking import Questions
+from ..policy.permissions import elsewhere
+from ..secrets.masker import Redactor
+from ..secrets.names import SensitiveNames
+from ..secrets.sources import learn_secrets
+from . import options as given
 from .checks_files import ChecksFiles
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, in_cell, type_marker
-from .concealing import Concealing
-from .engine import Engine
-from .needs import Needs, check_needs, needed_first
-from .order import NOT_SELECTED, in_document_order, note_selection
-from .reporting import OUTPUT_KEY, Reports
-from .running import Running
-from .summary import Summary
-from .verifying import Verification
+from .dependencies import Needs, check_needs, needed_first
+from .leak_check import Verification
+from .prompts import Questions
+from .report_hooks import OUTPUT_KEY, Reports
+from .reports.masking import Concealing
+from .reports.summary import Summary
+from .runtime_portal import Engine
+from .selection import NOT_SELECTED, in_document_order, note_selection
+from .session_loop import Running
 
 if TYPE_CHECKING:
     from ..context.resolver import ResolvedContext
@@ -80,7 +80,7 @@ class RunbookSession:
         plugins: list[object] = [self.running, self.checks_files, reports, Concealing(self.redactor)]
         self._plans = bool(config.getoption("runbook_plan") or config.getoption("runbook_plan_json"))
         if self._plans:
-            from .plan import Plans  # what nobody else pays for
+            from .plan_loop import Plans  # what nobody else pays for
 
             plugins.append(Plans(self))
         for plugin in plugins:

@@ -78,7 +78,7 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
         if not _is_block(nodeid):
             return self._scope(nodeid)
         if self._groups is None:
-            from .needs import needed_groups  # what there is to read files with: nobody else pays for it
+            from .dependencies import needed_groups  # what there is to read files with: nobody else pays for it
 
             names = dict.fromkeys(known.partition("::")[0] for known in self.collection if _is_block(known))
             self._groups = needed_groups(self.config.rootpath, names)

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from .allowed import EVERYTHING, Allowed
-from .database_sessions import DatabaseSessions
-from .interpreters import Interpreter
-from .login_environment import LoginShell, login_environment
-from .output_variables import OutputVariablesFile
-from .process_family import Grace
-from .process_keeper import Leftover, ProcessKeeper
-from .pty import PtyStore
+from ..policy.allow_list import EVERYTHING, Allowed
+from .database.pool import DatabaseSessions
+from .database.threads import Threads
+from .process.interpreters import Interpreter
+from .process.login_environment import LoginShell, login_environment
+from .process.output_variables import OutputVariablesFile
+from .process.process_group import Grace
+from .process.secret_commands import RunSecretCommands
+from .process.sudo import LocalSudo
+from .process.supervisor import Leftover, ProcessKeeper
 from .reachability import Reachability
-from .secret_commands import RunSecretCommands
-from .sudo import LocalSudo
-from .threads import Threads
+from .terminal.pty import PtyStore
 
 if TYPE_CHECKING:
-    from .http_client import HttpConnections
+    from .http.client import HttpConnections
     from .ssh.pool import Emit, SshPool
 
 
@@ -119,7 +119,7 @@ class Resources:
     def http(self) -> HttpConnections:
         """Connections to HTTP servers; the library is imported when the first block needs one."""
         if self._http is None:
-            from .http_client import HttpConnections
+            from .http.client import HttpConnections
 
             self._http = HttpConnections()
         return self._http

@@ -23,7 +23,7 @@ from .lookup import NOWHERE, attribute, cut, find, look_up_path, missing
 from .methods import METHODS
 from .predicates import PREDICATES
 from .rules import LENIENT, Rules
-from .source import source_of
+from .unparse import source_of
 from .values import Kind, Undefined, bounded_items, described, elements, kind_of, to_text
 
 NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, reason="its condition is false")

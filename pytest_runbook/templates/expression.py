@@ -13,8 +13,8 @@ from ..errors import RunbookError, TemplateError
 from .evaluator import FILTER_NAMES, Evaluator
 from .problems import EXPRESSION_ROOTS, Problem, problem_of, problems_of
 from .rules import STRICT
-from .source import sign_of, source_of
 from .syntax import parse_expression
+from .unparse import sign_of, source_of
 from .values import Kind, SafeText, kind_of, to_text
 
 _OPPOSITES = {

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TemplateError
-from . import patterns
+from . import regex_search as patterns
 from .lookup import NOWHERE
 from .predicates import must_be_text, searched
 from .values import Kind, Undefined, described, elements, kind_of, to_text

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ..errors import TemplateError
-from . import patterns
+from . import regex_search as patterns
 from .rules import Rules
 from .values import Kind, SafeText, described, elements, kind_of, to_text
 

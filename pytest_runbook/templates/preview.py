@@ -8,8 +8,8 @@ from jinja2 import nodes
 
 from ..errors import RunbookError
 from .renderer import Renderer
-from .source import source_of
 from .syntax import is_template, parse_template
+from .unparse import source_of
 
 OPEN, CLOSE = "⟨", "⟩"
 Tell = Callable[[str, str], object]

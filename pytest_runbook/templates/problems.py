@@ -15,8 +15,8 @@ from .evaluator import FILTER_NAMES, FUNCTIONS, TEST_NAMES, unknown_filter, unkn
 from .extracts import parsed_path
 from .methods import METHOD_NAMES
 from .predicates import check_pattern
-from .source import source_of
 from .syntax import FOREIGN_HINT, foreign_hint, is_template, parse_template
+from .unparse import source_of
 
 TEMPLATE_ROOTS = ("var", "env", "doc", "block", "host", "fixture", "secret", "workspace", "runbook")
 LOOP_ROOTS = (*TEMPLATE_ROOTS, "each", "loop")

@@ -12,8 +12,8 @@ from ..errors import TemplateError
 from .evaluator import Evaluator, Namespace, Scope, TemplateFunction
 from .filters import escape
 from .rules import LENIENT
-from .source import source_of
 from .syntax import is_template, parse_template
+from .unparse import source_of
 from .values import SafeText, Undefined, bounded, described, elements, to_text
 
 Printed = Callable[[str], None]

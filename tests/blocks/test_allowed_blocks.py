@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import Settings
-from pytest_runbook.resources.allowed import Allowed
+from pytest_runbook.policy.allow_list import Allowed
 from tests.run_book import Ran, run_book
 from tests.servers.http_servers import HttpServer
 

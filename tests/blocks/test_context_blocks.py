@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_runbook import BlockStateChanged, ContextError, Inputs, State
-from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside
 
 

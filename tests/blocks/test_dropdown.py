@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, PromptAnswer, Settings
-from pytest_runbook.context.values import ContextValue, Source
-from pytest_runbook.messages.client import ClientPrompt, InputKind
+from pytest_runbook.messages.client_messages import ClientPrompt, InputKind
 from pytest_runbook.model.runbook import Effects
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, ran, seen, until
 
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from pytest_runbook import Inputs, PromptAnswer, Settings
-from pytest_runbook.context.values import ContextValue, Source
-from pytest_runbook.messages.client import ClientPrompt, InputKind
+from pytest_runbook.messages.client_messages import ClientPrompt, InputKind
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, until
 
 BOOK = json.dumps(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import EventKind, Settings
-from pytest_runbook.resources.interpreters import ARGUMENT_LIMIT
+from pytest_runbook.resources.process.interpreters import ARGUMENT_LIMIT
 from tests.harness import Opened, inside, ran
 
 STARTED, FINISHED, FAILED = EventKind.BLOCK_STARTED, EventKind.BLOCK_FINISHED, EventKind.BLOCK_FAILED

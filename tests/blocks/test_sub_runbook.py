@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, MemoryStorage, PromptAnswer, Settings
-from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.document.sub_runbooks import MOST_NESTED
-from pytest_runbook.execution.children import ChildReference
 from pytest_runbook.execution.result import Outcome
-from pytest_runbook.messages.client import ClientPrompt
+from pytest_runbook.execution.sub_runbooks import ChildReference
+from pytest_runbook.messages.client_messages import ClientPrompt
 from pytest_runbook.model.runbook import Effects
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, ran, until, written
 
 CALL = "blocks: [{name: Call, sub-runbook: child.runbook.yaml}]\n"

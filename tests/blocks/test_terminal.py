@@ -16,9 +16,9 @@ import pytest
 
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.execution.result import BlockResult
-from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.messages.client_messages import BlockOutput
 from pytest_runbook.messages.events import EventKind
-from pytest_runbook.resources.login_environment import LoginShell
+from pytest_runbook.resources.process.login_environment import LoginShell
 from tests.harness import Opened, inside, opened
 
 SHELLS = ("bash", "zsh", "fish", "sh", "dash")

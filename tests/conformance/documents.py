@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_runbook import Inputs, Settings
-from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, ran
 
 Node = dict[str, Any]

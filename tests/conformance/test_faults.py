@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from pytest_runbook import DocumentVar, EventKind, Lifecycle, Source, load_runbook
-from pytest_runbook.context.values import ContextValue
+from pytest_runbook.secrets.provenance import ContextValue
 from tests.harness import Opened, inside, ran, until, written
 from tests.run_book import Ran, run_book
 from tests.servers.database_servers import DatabaseServer

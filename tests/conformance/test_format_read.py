@@ -13,8 +13,8 @@ import pytest
 from pytest_runbook import Runbook, UnreadableFile, load_runbook
 from pytest_runbook.blocks.dropdown import split_options
 from pytest_runbook.blocks.pause import is_truthy
-from pytest_runbook.resources.interpreters import interpreter_argv
-from pytest_runbook.resources.ssh.destination import Destination
+from pytest_runbook.resources.process.interpreters import interpreter_argv
+from pytest_runbook.resources.ssh.config.destination import Destination
 from tests.conformance.documents import DROPDOWN, Node, document, node
 from tests.harness import written
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runbook.context.persistent import PersistentMap
+from pytest_runbook.context.persistent_map import PersistentMap
 
 
 class Colliding(str):

@@ -19,8 +19,8 @@ from pytest_runbook.context.items import (
 )
 from pytest_runbook.context.paths import resolve_directory
 from pytest_runbook.context.resolver import NOTHING, ContextResolver, Values
-from pytest_runbook.context.values import ContextValue, Reads, Source
 from pytest_runbook.errors import Place, TemplateError
+from pytest_runbook.secrets.provenance import ContextValue, Reads, Source
 
 HERE = Source("a test")
 

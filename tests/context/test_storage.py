@@ -29,9 +29,9 @@ from pytest_runbook.context.items import (
 from pytest_runbook.context.json_form import LARGEST_VALUE, context_from_json, context_to_json
 from pytest_runbook.context.output import Output
 from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, NoStorage, StoredContext
-from pytest_runbook.context.values import ContextValue, Source
-from pytest_runbook.document.head import Inputs
+from pytest_runbook.document.inputs import Inputs
 from pytest_runbook.errors import Place
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, written
 
 STORED = StoredContext(items=[{"kind": "DocumentCwd"}], stamp="s")

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from pytest_runbook import BlockContextUpdate, ContextError, Document, ResolvedContext, Runbook, load_runbook
 from pytest_runbook.blocks.registry import BlockRegistry
 from pytest_runbook.blocks.variables import Var
+from pytest_runbook.context.answers import LocalValues
 from pytest_runbook.context.block_context import BlockContext
 from pytest_runbook.context.items import BlockExecutionOutput, DocumentVar, DocumentVars
-from pytest_runbook.context.local_values import LocalValues
 from pytest_runbook.context.output import Output
 from pytest_runbook.context.resolver import ContextResolver
-from pytest_runbook.context.values import ContextValue, Source
 from pytest_runbook.document.runtime import Runtime, open_runtime
 from pytest_runbook.model.runbook import BlockSpec
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, written
 
 Node = dict[str, Any]

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from pytest_runbook import EventKind, Inputs, Limit, Settings
-from pytest_runbook.context.values import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Source
 from tests.harness import Opened, inside, opened, ran
 
 FLOWS = [

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_runbook import UnreadableFile
-from pytest_runbook.execution.expectations import ABSENT, narrowed, wanted
 from pytest_runbook.execution.result import AssertionTrace
+from pytest_runbook.execution.shapes import ABSENT, narrowed, wanted
 from tests.harness import seen
 from tests.run_book import Block, run_book
 from tests.servers.json_server import json_server

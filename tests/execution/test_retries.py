@@ -10,7 +10,7 @@ import pytest
 
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.execution.result import Attempts, BlockResult
-from pytest_runbook.execution.retries import MOST_LINES, AttemptLog, pauses
+from pytest_runbook.execution.retry_policy import MOST_LINES, AttemptLog, pauses
 from pytest_runbook.model.runbook import Retry
 from tests.harness import ran, seen
 from tests.run_book import Block, run_book

@@ -14,7 +14,7 @@ from time import monotonic
 import anyio
 import pytest
 
-from pytest_runbook.resources.process_family import Grace
+from pytest_runbook.resources.process.process_group import Grace
 from tests.harness import opened
 from tests.plugin.project import Project
 from tests.run_book import NAME, text_of

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_runbook.model.tree import plain
-from pytest_runbook.model.yaml_tree import parse_yaml
+from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 from .targets import DIALECTS, FILES
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_runbook.blocks.registry import BlockRegistry
-from pytest_runbook.blocks.sql.effects import effect_of
+from pytest_runbook.blocks.sql.statement_effects import effect_of
 from pytest_runbook.blocks.sql.statements import gives_rows, split
 from pytest_runbook.document.runtime import read_runbook
 from pytest_runbook.errors import BlockFailed, TemplateError, UnreadableFile
-from pytest_runbook.resources.output_variables import decode_output_variables, parse_output_variables
+from pytest_runbook.resources.process.output_variables import decode_output_variables, parse_output_variables
 from pytest_runbook.templates import Expression, render, template_problems
 
 FILES = (

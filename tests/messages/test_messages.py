@@ -25,7 +25,7 @@ from pytest_runbook import (
     WorkResult,
 )
 from pytest_runbook.messages.channel import Guarded, Silence
-from pytest_runbook.messages.client import InputKind, PromptOption
+from pytest_runbook.messages.client_messages import InputKind, PromptOption
 from tests.harness import Opened, inside
 
 

@@ -7,10 +7,10 @@ import pytest
 from pytest_runbook.errors import Place
 from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES, default_catalog
 from pytest_runbook.model.catalog import BlockType, PropType
-from pytest_runbook.model.props import checked
-from pytest_runbook.model.section import Section
-from pytest_runbook.model.source import Source
-from pytest_runbook.model.tree import LocatedDict, Mark
+from pytest_runbook.model.loaders.props import checked
+from pytest_runbook.model.source.located import LocatedDict, Mark
+from pytest_runbook.model.source.mapping_reader import Section
+from pytest_runbook.model.source.source_file import Source
 
 ITEMS = {
     "script", "run", "http", "sqlite", "postgres", "mysql", "clickhouse", "prometheus", "kubernetes-get",

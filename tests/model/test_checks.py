@@ -9,7 +9,7 @@ import pytest
 
 from pytest_runbook.errors import Place, UnreadableFile
 from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
-from pytest_runbook.model.checks import fingerprint
+from pytest_runbook.model.loaders.checks import fingerprint
 from pytest_runbook.model.runbook import (
     Below,
     BlockRules,

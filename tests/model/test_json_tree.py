@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runbook.model.json_tree import parse_json
-from pytest_runbook.model.tree import LocatedDict, LocatedList, Mark, SyntaxFault
+from pytest_runbook.model.source.json_tree import parse_json
+from pytest_runbook.model.source.located import LocatedDict, LocatedList, Mark, SyntaxFault
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pytest_runbook.errors import Place, UnreadableFile
 from pytest_runbook.model import default_catalog
+from pytest_runbook.model.loaders.markdown import read_markdown
 from pytest_runbook.model.loading import looks_like_runbook
-from pytest_runbook.model.markdown_form import read_markdown
 from pytest_runbook.model.runbook import Runbook
-from pytest_runbook.model.source import Source
+from pytest_runbook.model.source.source_file import Source
 
 Load = Callable[..., Runbook]
 Faults = Callable[..., list[str]]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from pytest_runbook.errors import FileError, UnreadableFile
 from pytest_runbook.model import load_runbook
-from pytest_runbook.model.tree import plain
-from pytest_runbook.model.yaml_tree import parse_yaml
+from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.yaml_tree import parse_yaml
 from pytest_runbook.text import escape_controls
 
 PLAIN = """\

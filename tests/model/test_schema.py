@@ -14,7 +14,7 @@ from pytest_runbook.model import default_catalog
 from pytest_runbook.model.catalog import BlockCatalog, BlockType, Prop
 from pytest_runbook.model.runbook import Runbook
 from pytest_runbook.model.schema import CHECKS_FILE, RUNBOOK_FILE, Schema, as_text, checks_schema, plain_schema
-from pytest_runbook.model.yaml_tree import parse_yaml
+from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 SHIPPED = [(RUNBOOK_FILE, plain_schema(default_catalog())), (CHECKS_FILE, checks_schema())]
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.model import load_runbook
-from pytest_runbook.model.source import SIZE_LIMIT
+from pytest_runbook.model.source.source_file import SIZE_LIMIT
 
 GOOD = "blocks: [{script: echo ä}]\n"
 

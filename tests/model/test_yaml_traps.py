@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_runbook.model.yaml_traps import quote
-from pytest_runbook.model.yaml_tree import parse_yaml
+from pytest_runbook.model.source.yaml_traps import quote
+from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 Faults = Callable[..., list[str]]
 

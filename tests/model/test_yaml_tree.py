@@ -7,9 +7,9 @@ import math
 import pytest
 import yaml
 
-from pytest_runbook.model import yaml_tree
-from pytest_runbook.model.tree import LocatedDict, LocatedList, Mark, SyntaxFault
-from pytest_runbook.model.yaml_tree import EXPANDED_LIMIT, parse_yaml, resolve
+from pytest_runbook.model.source import yaml_tree
+from pytest_runbook.model.source.located import LocatedDict, LocatedList, Mark, SyntaxFault
+from pytest_runbook.model.source.yaml_tree import EXPANDED_LIMIT, parse_yaml, resolve
 
 TYPED = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.plugin.needs import needed_groups
+from pytest_runbook.plugin.dependencies import needed_groups
 from tests.plugin.project import Project
 
 BASE = """

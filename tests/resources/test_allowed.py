@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_runbook.errors import Refused
-from pytest_runbook.resources.allowed import Allowed
+from pytest_runbook.policy.allow_list import Allowed
 
 TYPES = {"script": "script", "run": "script", "http": "http", "terminal": "run"}
 CORP = ("https://*.corp/*", "url")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.captured_output import CapturedOutput, Stream
+from pytest_runbook.resources.process.captured_output import CapturedOutput, Stream
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
 IN_MEMORY, IN_A_FILE, IN_BOTH = 1000, 0, 6

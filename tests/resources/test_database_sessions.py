@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from pytest_runbook.resources.database_sessions import DatabaseSession, DatabaseSessions
+from pytest_runbook.resources.database.pool import DatabaseSession, DatabaseSessions
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.interpreters import Command, find_program, interpreter_argv, script_interpreter
+from pytest_runbook.resources.process.interpreters import Command, find_program, interpreter_argv, script_interpreter
 
 
 @pytest.mark.parametrize(

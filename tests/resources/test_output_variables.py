@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.output_variables import OutputVariablesFile, parse_output_variables
+from pytest_runbook.resources.process.output_variables import OutputVariablesFile, parse_output_variables
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ import anyio
 import psutil
 import pytest
 
-from pytest_runbook.resources.captured_output import CapturedOutput
-from pytest_runbook.resources.process_family import Grace, Mark
-from pytest_runbook.resources.process_keeper import ProcessKeeper
-from pytest_runbook.resources.processes import ProcessOutcome, run_process
-from pytest_runbook.resources.subreaper import Subreaper
+from pytest_runbook.resources.process.captured_output import CapturedOutput
+from pytest_runbook.resources.process.process_group import Grace, Mark
+from pytest_runbook.resources.process.runner import ProcessOutcome, run_process
+from pytest_runbook.resources.process.subreaper import Subreaper
+from pytest_runbook.resources.process.supervisor import ProcessKeeper
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: orphans come to us there")
 SHORT = Grace(interrupt=0.3, terminate=0.3)

@@ -17,8 +17,8 @@ import anyio.from_thread
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.captured_output import CapturedOutput, Stream
-from pytest_runbook.resources.processes import ProcessOutcome, run_process
+from pytest_runbook.resources.process.captured_output import CapturedOutput, Stream
+from pytest_runbook.resources.process.runner import ProcessOutcome, run_process
 
 CWD = Path.cwd()
 

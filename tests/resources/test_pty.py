@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.local_pty import LocalPty
-from pytest_runbook.resources.process_family import Mark
-from pytest_runbook.resources.process_keeper import ProcessKeeper
-from pytest_runbook.resources.pty import PtySize, PtyStore, type_code
-from pytest_runbook.resources.typist import Typist
+from pytest_runbook.resources.process.process_group import Mark
+from pytest_runbook.resources.process.supervisor import ProcessKeeper
+from pytest_runbook.resources.terminal.local_pty import LocalPty
+from pytest_runbook.resources.terminal.pty import PtySize, PtyStore, type_code
+from pytest_runbook.resources.terminal.shell_driver import Typist
 
 ResultT = TypeVar("ResultT")
 

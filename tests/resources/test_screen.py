@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_runbook.resources.screen import screen_text
+from pytest_runbook.resources.terminal.screen import screen_text
 
 ESC = "\x1b["
 

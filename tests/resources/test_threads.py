@@ -10,7 +10,7 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from pytest_runbook.resources.threads import MOST_THREADS, Threads
+from pytest_runbook.resources.database.threads import MOST_THREADS, Threads
 
 ValueT = TypeVar("ValueT")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.resources.typist import Look, Typist
+from pytest_runbook.resources.terminal.shell_driver import Look, Typist
 
 MARK = "7770;x"
 LOOK = Look(silence=0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import Settings
-from pytest_runbook.resources.allowed import Allowed
+from pytest_runbook.policy.allow_list import Allowed
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd
 from tests.ssh.conftest import Home

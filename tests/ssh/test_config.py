@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.ssh.config import read_config
-from pytest_runbook.resources.ssh.destination import Destination
-from pytest_runbook.resources.ssh.options import HostKeyPolicy, HostOptions, host_options
+from pytest_runbook.resources.ssh.config.destination import Destination
+from pytest_runbook.resources.ssh.config.host_config import read_config
+from pytest_runbook.resources.ssh.config.options import HostKeyPolicy, HostOptions, host_options
 
 SAME_AS_SSH = {
     "nothing": ("web", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.ssh.destination import Destination
+from pytest_runbook.resources.ssh.config.destination import Destination
 
 WRITTEN = [
     ("host", Destination("host")),

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.messages.client_messages import BlockOutput
 from tests.harness import Opened, inside
 from tests.run_book import run_book, text_of
 from tests.servers.sshd import Sshd, sshd

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import TemplateError
-from pytest_runbook.templates import Expression, patterns
+from pytest_runbook.templates import Expression
+from pytest_runbook.templates import regex_search as patterns
 from tests.run_book import run_book
 
 TEXT = "id {i} at 2026-11-29, ERROR [x] a+b\nsecond"

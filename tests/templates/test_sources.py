@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.templates.source import source_of
 from pytest_runbook.templates.syntax import parse_expression
+from pytest_runbook.templates.unparse import source_of
 
 
 @pytest.mark.parametrize(

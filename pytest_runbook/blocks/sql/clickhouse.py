@@ -14,14 +14,14 @@ import anyio
 
 from ...errors import BlockFailed, Malformed, NotSerializable, RunbookError, TimedOut, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.http_client import HttpConnections, HttpExchange, HttpRequest, parse_url
+from ...resources.http.client import HttpConnections, HttpExchange, HttpRequest, parse_url
 from ...resources.tls import TlsSettings
 from ...text import shorten
-from ..remote import proxy_of
-from .behavior import Answer, SqlBlockBehavior, SqlSession
+from ..remote_access import proxy_of
 from .clickhouse_values import CONVERTERS, column_convert
 from .parameters import Params
 from .rows import Converters
+from .sql_block import Answer, SqlBlockBehavior, SqlSession
 from .statements import Statement
 
 KILL_GRACE = 3.0

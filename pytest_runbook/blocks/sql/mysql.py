@@ -19,13 +19,13 @@ from pymysql.err import MySQLError, OperationalError
 
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.database_sessions import is_quiet
+from ...resources.database.pool import is_quiet
 from ...resources.tls import context_for
-from ..query import connection_name
-from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
+from ..query_block import connection_name
 from .mysql_values import CONVERTERS, DECODERS, is_boolean, truth
 from .parameters import Params, formatted
 from .rows import Converters
+from .sql_block import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
 from .statements import Statement
 
 DEFAULT_PORT = 3306

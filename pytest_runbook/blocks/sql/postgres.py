@@ -13,15 +13,15 @@ import asyncpg
 
 from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
-from ...masking import MASK
-from ...resources.database_sessions import is_quiet
+from ...resources.database.pool import is_quiet
 from ...resources.tls import context_for
+from ...secrets.masker import MASK
 from ...text import shorten
-from ..query import connection_name
-from .behavior import Answer, SqlBlockBehavior, SqlSession, no_connection
+from ..query_block import connection_name
 from .parameters import Params, numbered
 from .postgres_values import CODECS, CONVERTERS, character, fitted, is_read_by_the_server
 from .rows import Converters
+from .sql_block import Answer, SqlBlockBehavior, SqlSession, no_connection
 from .statements import Statement
 
 CLOSE_SECONDS = 4.0

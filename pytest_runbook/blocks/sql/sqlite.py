@@ -15,11 +15,11 @@ import anyio
 
 from ...errors import BlockFailed, Malformed, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.threads import Call, Threads
-from ..query import too_slow
-from .behavior import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession
+from ...resources.database.threads import Call, Threads
+from ..query_block import too_slow
 from .parameters import Params
 from .rows import Converters, converters
+from .sql_block import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession
 from .statements import Statement
 
 BUSY_SECONDS = 5.0

@@ -8,7 +8,7 @@ from contextlib import suppress
 import anyio
 import asyncssh
 
-from ..captured_output import Stream
+from ..process.captured_output import Stream
 
 Received = Callable[[Stream, bytes], object]
 

@@ -16,8 +16,8 @@ import asyncssh
 
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
-from ..captured_output import Stream
-from ..output_variables import SIZE_LIMIT
+from ..process.captured_output import Stream
+from ..process.output_variables import SIZE_LIMIT
 from .channel import Channel, send
 from .session import SshSession, lost
 

@@ -13,16 +13,16 @@ from anyio import to_thread
 
 from ...errors import Refused, RunbookError, Unreachable
 from ...messages.events import EventKind
-from ..allowed import SETTING, Allowed
-from ..process_family import DEFAULT_GRACE, Grace
-from ..process_keeper import Leftover
-from ..sudo import Become
-from .account import Account, StartSoon
-from .config import HostConfig, default_files, read_config
-from .connecting import open_connection
-from .destination import Destination
-from .options import HostOptions, host_options
-from .remote_family import end_leftovers, longest_ending
+from ...policy.allow_list import SETTING, Allowed
+from ..process.process_group import DEFAULT_GRACE, Grace
+from ..process.sudo import Become
+from ..process.supervisor import Leftover
+from .config.destination import Destination
+from .config.host_config import HostConfig, default_files, read_config
+from .config.options import HostOptions, host_options
+from .login.connect import open_connection
+from .remote_process_group import end_leftovers, longest_ending
+from .remote_user import Account, StartSoon
 from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
 from .target import Credentials, Target
 

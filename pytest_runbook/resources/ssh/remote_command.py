@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from ...errors import BlockFailed
-from ..interpreters import ARGUMENT_LIMIT, Command, Interpreter
-from ..output_variables import VARIABLE_NAMES
-from ..process_family import Mark
-from .quoting import NEWLINE, quote, quote_all
+from ..process.interpreters import ARGUMENT_LIMIT, Command, Interpreter
+from ..process.output_variables import VARIABLE_NAMES
+from ..process.process_group import Mark
+from .shell_quoting import NEWLINE, quote, quote_all
 
 WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
 LONG_CODE = 16 << 10

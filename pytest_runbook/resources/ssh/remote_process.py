@@ -17,19 +17,19 @@ import anyio
 
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
-from ..captured_output import CapturedOutput, Stream
-from ..process_family import Grace
-from ..processes import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
-from ..sudo import Become
-from .account import Account
+from ..process.captured_output import CapturedOutput, Stream
+from ..process.process_group import Grace
+from ..process.runner import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
+from ..process.sudo import Become
+from .bootstrap_shell import Front, Opening
 from .channel import Channel, send
-from .front import Front, Opening
 from .helper_shell import Answer, HelperShell, content_of
 from .pool import SshPool
-from .quoting import quote
 from .remote_command import RemoteCommand, Step, code_file, stop_file
-from .remote_family import RemoteFamily, longest_ending
+from .remote_process_group import RemoteFamily, longest_ending
+from .remote_user import Account
 from .session import lost
+from .shell_quoting import quote
 from .target import Target
 
 _START_GRACE = 0.5

@@ -17,20 +17,20 @@ import anyio
 
 from ...errors import BlockFailed, RunbookError
 from ...text import shorten
-from ..interpreters import Command
-from ..process_family import Grace
-from ..pty import PtyOutcome, PtySize
-from ..terminal_shells import TerminalShell
-from ..typist import Look
-from .account import Account
+from ..process.interpreters import Command
+from ..process.process_group import Grace
+from ..terminal.pty import PtyOutcome, PtySize
+from ..terminal.shell_driver import Look
+from ..terminal.shells import TerminalShell
 from .channel import Channel, send
 from .helper_shell import HelperShell, content_of
 from .pool import SshPool
-from .quoting import quote
 from .remote_command import RemoteCommand, Step, setup
-from .remote_family import RemoteFamily, longest_ending
 from .remote_process import not_started
+from .remote_process_group import RemoteFamily, longest_ending
+from .remote_user import Account
 from .session import lost
+from .shell_quoting import quote
 from .target import Target
 
 TERM = "xterm-256color"

@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from ...errors import BlockFailed
 from ...text import show_limit
 from .channel import Channel
-from .options import HostOptions
+from .config.options import HostOptions
 
 CLOSE_TIMEOUT = 2.0
 _ROOM_PAUSE = 0.02

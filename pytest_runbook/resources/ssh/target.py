@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .destination import Destination
+from .config.destination import Destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_runbook.resources.database_sessions import CLOSE_GRACE
+from pytest_runbook.resources.database.pool import CLOSE_GRACE
 from tests.blocks.sql.conftest import Database
 from tests.run_book import run_book
 from tests.servers.http_servers import RawServer

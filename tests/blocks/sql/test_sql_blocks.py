@@ -11,7 +11,7 @@ from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.document.settings import Settings
 from pytest_runbook.execution.result import BlockResult
-from pytest_runbook.messages.client import BlockOutput
+from pytest_runbook.messages.client_messages import BlockOutput
 from pytest_runbook.model.runbook import Effects
 from pytest_runbook.testing import RecordingChannel
 from tests.blocks.sql.conftest import Database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.blocks.sql.effects import why_it_destroys, why_it_writes
+from pytest_runbook.blocks.sql.statement_effects import why_it_destroys, why_it_writes
 from pytest_runbook.blocks.sql.statements import gives_rows, split
 
 ALL = "sqlite postgres mysql clickhouse"

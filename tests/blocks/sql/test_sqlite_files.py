@@ -15,7 +15,7 @@ import pytest
 from pytest_runbook.blocks.sql.sqlite import SqliteSession
 from pytest_runbook.blocks.sql.statements import split
 from pytest_runbook.errors import Unreachable
-from pytest_runbook.resources.threads import MOST_THREADS, Threads
+from pytest_runbook.resources.database.threads import MOST_THREADS, Threads
 from tests.run_book import run_book
 
 PLACES = ["shop.db", "sqlite://shop.db", "sqlite:shop.db", "./shop.db", "sqlite://shop.db?mode=rwc"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.blocks.query import connection_name
+from pytest_runbook.blocks.query_block import connection_name
 from tests.blocks.sql.conftest import Database
 from tests.run_book import Ran, run_book
 from tests.servers.database_servers import PASSWORD, DatabaseServer

@@ -1,0 +1,73 @@
+"""Scripts as another user of this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..execution.context import ExecutionContext
+from ..resources.process.captured_output import CapturedOutput
+from ..resources.process.interpreters import Interpreter
+from ..resources.process.output_variables import OutputVariablesFile
+from ..resources.process.process_group import Mark
+from ..resources.process.runner import OutputListener, ProcessOutcome, run_process
+from ..resources.process.sudo import Become, SudoSignaller
+from ..resources.ssh.remote_command import WRAPPER, checked_name
+from ..resources.ssh.shell_quoting import NEWLINE, quote, quote_all
+
+
+async def run_as(
+    context: ExecutionContext,
+    become: Become,
+    interpreter: Interpreter,
+    code: str,
+    stdin: bytes,
+    output: CapturedOutput,
+    on_output: OutputListener,
+) -> tuple[ProcessOutcome, bytes]:
+    """Run a script through sudo; gives how it ended, and what it wrote into the file for its variables.
+
+    What it gets goes over its input, so that none of it stands in a process list.
+    :raises RunbookError: if sudo refuses, or it can't be started.
+    """
+    prefix, first_input = await context.resources.sudo.command(become)
+    mark = Mark(run_id=context.run_id, execution_id=context.handle.id)
+    with tempfile.TemporaryDirectory(prefix="runbook-") as name:
+        folder = Path(name)
+        hidden = context.is_secret(code)
+        with OutputVariablesFile(folder) as file, interpreter.command(code, folder, is_secret=hidden) as command:
+            _let_in(folder)
+            environment = {**_declared(context), **file.environment, **mark.environment, **command.environment}
+            outcome = await run_process(
+                [*prefix, "sh", "-c", WRAPPER],
+                cwd=Path(context.resolver.cwd),
+                env=context.resolver.program_env(),
+                stdin=first_input + _line(environment, command.argv) + stdin,
+                output=output,
+                on_output=on_output,
+                keeper=context.resources.processes,
+                mark=mark,
+                signaller=SudoSignaller(prefix, first_input) if os.geteuid() else None,
+            )
+            return outcome, file.content()
+
+
+def _declared(context: ExecutionContext) -> Mapping[str, str]:
+    """What the runbook and whoever runs it say of the environment: sudo lets nothing else through."""
+    given = {name: str(value.value) for name, value in context.resolver.given_env.items()}
+    return {**given, **context.resolver.block_env()}
+
+
+def _let_in(folder: Path) -> None:
+    """Let the other user use the files, whose names nobody else can list."""
+    folder.chmod(0o711)
+    for path in folder.iterdir():
+        path.chmod(0o666)
+
+
+def _line(environment: Mapping[str, str], argv: list[str]) -> bytes:
+    exports = (f"export {checked_name(name)}={quote(value)};" for name, value in environment.items())
+    line = f"{NEWLINE}=${{IFS#??}};{''.join(exports)}exec {quote_all(argv)}\n"
+    return line.encode(errors="surrogateescape")

@@ -1,0 +1,98 @@
+"""Blocks that say where and with what the programs below run: env, directory, host and their kin."""
+
+from __future__ import annotations
+
+from ..context.answers import LocalValues
+from ..context.block_context import BlockContext
+from ..context.items import DocumentCwd, DocumentEnvVar, DocumentSshConfig, DocumentSshHost
+from ..context.resolver import ContextResolver
+from ..secrets.provenance import ContextValue, Source
+from .behavior import BlockBehavior
+
+_LOGIN = {
+    "identity_key": "identityKey",
+    "certificate": "certificate",
+    "passphrase": "passphrase",
+    "password": "password",
+}
+
+
+class Env(BlockBehavior):
+    """An environment variable for the programs below, ``env.NAME`` in templates."""
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
+        name = str(self.resolved(resolver, "name").value)
+        if not name:
+            raise self.fault("the environment variable's name is empty", "name", "give it a name")
+        value = self.resolved(resolver, "value")
+        for text, prop, forbidden in ((name, "name", "=\0"), (str(value.value), "value", "\0")):
+            if any(character in forbidden for character in text):
+                raise self.fault(f"{text!r} can't be the {prop} of an environment variable", prop, "no = or NUL in it")
+        return BlockContext(DocumentEnvVar(name, ContextValue(str(value.value), value.source, value.sensitive)))
+
+
+class Directory(BlockBehavior):
+    """The directory in which the programs below run; an empty one means the default directory again."""
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
+        return BlockContext(DocumentCwd(self.resolved(resolver, "path")))
+
+
+class LocalDirectory(BlockBehavior):
+    """A directory that the file does not hold; without an answer it is the default one."""
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
+        given = local_values.get("path")
+        if given is None:
+            source = Source(f"the default directory: nobody answered {local_values.key}", self.spec.place)
+            return BlockContext(DocumentCwd(ContextValue("", source)))
+        return BlockContext(DocumentCwd(given))
+
+
+class HostSelect(BlockBehavior):
+    """The host on which the programs below run; ``local`` is this machine, without any settings of a connection."""
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
+        return BlockContext(DocumentSshHost.of(self.resolved(resolver, "host")))
+
+
+class SshConnect(BlockBehavior):
+    """A host with the settings of its connection."""
+
+    def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
+        user, hostname = (str(self.resolved(resolver, prop).value).strip() for prop in ("user", "hostname"))
+        port = self._port()
+        if bool(user) != bool(hostname):
+            raise self.fault("user and hostname go together", "user" if user else "hostname", "give both, or neither")
+        user_host = self._user_host(resolver)
+        name = f"{user}@{hostname}" + (f":{port}" if port else "") if user else user_host
+        config = DocumentSshConfig(
+            user_host=user_host,
+            user=user or None,
+            hostname=hostname or None,
+            port=port,
+            **{field: self._given(resolver, local_values, prop) for field, prop in _LOGIN.items()},
+        )
+        return BlockContext(DocumentSshHost(ContextValue(name, self.source)), config)
+
+    def _given(self, resolver: ContextResolver, local_values: LocalValues, prop: str) -> ContextValue | None:
+        """What to log in with: as answered, else as the file has it."""
+        answered = local_values.get(prop)
+        written = self.resolved(resolver, prop) if self.spec.props.get(prop) else None
+        return answered or written
+
+    def _user_host(self, resolver: ContextResolver) -> str:
+        user_host = str(self.resolved(resolver, "userHost").value).strip()
+        if not user_host and not self.spec.props.get("hostname"):
+            raise self.fault("no host to connect to", "userHost", "give userHost, or user and hostname")
+        if " " in user_host:
+            raise self.fault(f'"{user_host}" is no [user@]host[:port]', "userHost")
+        return user_host
+
+    def _port(self) -> int | None:
+        port = self.spec.props.get("port")
+        if port is None or port == 0:
+            return None
+        if not isinstance(port, int) or not 0 < port < 65536:
+            raise self.fault(f"{port} is no port", "port", "1 to 65535, or 0 for the default")
+        return port

@@ -1,0 +1,37 @@
+"""Commands that blocks run on this machine to learn something: a dropdown's options, what a cluster holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..execution.context import ExecutionContext
+from ..resources.process.captured_output import CapturedOutput
+from ..resources.process.process_group import Mark
+from ..resources.process.runner import ProcessOutcome, run_process
+
+
+async def run_command(context: ExecutionContext, command: str, output: CapturedOutput) -> ProcessOutcome:
+    """Run a command with the block's `interpreter`, in its directory and environment; cancelled, it ends it.
+
+    output: where its output goes, for reports also while it runs.
+    :raises BlockFailed: if it can't be started.
+    """
+    resources = context.resources
+    interpreter = resources.interpreter(str(context.spec.props["interpreter"]))
+    context.findings.where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
+    with interpreter.command(command, resources.folder, is_secret=context.is_secret(command)) as started:
+        outcome = await run_process(
+            started.argv,
+            cwd=Path(context.resolver.cwd),
+            env={**await resources.base_environment(), **context.resolver.program_env(), **started.environment},
+            output=output,
+            keeper=resources.processes,
+            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+        )
+    context.findings.exit_code = outcome.exit_code
+    return outcome
+
+
+def ending(outcome: ProcessOutcome) -> str:
+    """How it ended, for people."""
+    return f"ended by {outcome.signal}" if outcome.signal is not None else f"exit code {outcome.exit_code}"

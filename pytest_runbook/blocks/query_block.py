@@ -1,0 +1,179 @@
+"""Blocks that ask a remote service: one lifecycle for SQL, Prometheus and whatever else answers queries."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar, Generic, TypeVar
+
+import anyio
+
+from ..context.output import Output
+from ..errors import FileError, Unreachable
+from ..execution.context import ExecutionContext, WorkResult
+from ..text import DURATION_HINT, duration_seconds, show_seconds
+from .behavior import BlockBehavior
+from .planned_work import Intent
+from .remote_access import via_of
+
+CONNECT_TIMEOUT = 10.0
+
+Connection = TypeVar("Connection")
+Result = TypeVar("Result")
+
+
+class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
+    """A block that connects, asks, and leaves what it was told.
+
+    A type says how; `execute_query_block` gives it the lifecycle: connecting has a time limit of its own, the query
+    runs under the block's, whatever happens the connection is given back, and who can't be reached is told once.
+
+    connection_prop: the prop that says where the service is. disconnect_grace: seconds that `disconnect` gets.
+    """
+
+    connection_prop: ClassVar[str] = "uri"
+    disconnect_grace: ClassVar[float] = 5.0
+
+    @abstractmethod
+    async def connect(self, context: ExecutionContext, connection_string: str) -> Connection:
+        """Reach the service.
+
+        :raises Unreachable: if it can't be reached, or does not let us in.
+        """
+
+    @abstractmethod
+    async def execute_query(self, context: ExecutionContext, connection: Connection, query: str) -> Sequence[Result]:
+        """Ask. Cancelled or timed out, nothing goes on at the other side when this has ended.
+
+        :raises BlockFailed: if the service refuses; `said` has its own words.
+        """
+
+    @abstractmethod
+    def create_output(self, results: Sequence[Result]) -> Output:
+        """The keys of ``output``."""
+
+    @abstractmethod
+    def result_message(self, result: Result) -> Mapping[str, object]:
+        """One result as plain data, as clients get it."""
+
+    def at_hand(self, context: ExecutionContext, connection_string: str) -> Connection | None:
+        """A connection that can be had without waiting for anything; None: `connect` makes one.
+
+        :raises RunbookError: if it can't be made at all.
+        """
+        return None
+
+    def let_go(self, context: ExecutionContext, connection: Connection) -> bool:
+        """Give the connection back, if that takes no waiting; False: `disconnect` does it."""
+        return False
+
+    async def disconnect(self, context: ExecutionContext, connection: Connection) -> None:
+        """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
+
+    def resolve_query(self, context: ExecutionContext) -> str:
+        """What to ask.
+
+        :raises RunbookError: if there is nothing, or its template fails.
+        """
+        return context.require("query")
+
+    def resolve_connection_string(self, context: ExecutionContext) -> str:
+        """Where to ask. A ``{{ }}`` in it that is empty is an error: a driver's defaults may lead anywhere.
+
+        :raises RunbookError: if it is empty, or its template fails.
+        """
+        return context.require(self.connection_prop, forbid_empty=True).strip()
+
+    def target(self, context: ExecutionContext, connection_string: str) -> str:
+        """What is connected to, and how: blocks with the same one share connections, and the news that it is down."""
+        via = via_of(context)
+        way = "" if via is None else f" via {via}"
+        return f"{self.spec.type} {connection_string}{way}{' read-only' if context.read_only else ''}"
+
+    def address(self, context: ExecutionContext, connection_string: str) -> str:
+        """Where that leads, as a URL: what may be asked is told by it."""
+        return connection_string
+
+    def plan(self, context: ExecutionContext) -> Intent:
+        query, via = self.resolve_query(context), via_of(context)
+        connection_string = self.resolve_connection_string(context)
+        where = connection_name(connection_string) + ("" if via is None else f" via {via}")
+        return Intent(does=query, where=where, urls=(self.address(context, connection_string),))
+
+    async def execute(self, context: ExecutionContext) -> WorkResult:
+        return await self.execute_query_block(context)
+
+    async def execute_query_block(self, context: ExecutionContext) -> WorkResult:
+        """The whole of it: resolve, connect, ask, tell, disconnect."""
+        query = self.resolve_query(context)
+        connection_string = self.resolve_connection_string(context)
+        context.redactor.learn_addresses(connection_string, "the connection")
+        if (check := context.resources.allowed.url_check) is not None:
+            check(self.address(context, connection_string))
+        context.findings.where = connection_name(connection_string)
+        target = self.target(context, connection_string)
+        reachability = context.resources.reachability
+        context.check_reachable(target)
+        try:
+            results = await self._ask(context, connection_string, query)
+        except Unreachable as error:
+            reachability.note(target, error.located(self.spec.place), self.label)
+            raise
+        reachability.forget(target)
+        if context.has_listener:
+            for result in results:
+                context.send_output(data=self.result_message(result))
+        return WorkResult(output=self.create_output(results))
+
+    async def _ask(self, context: ExecutionContext, connection_string: str, query: str) -> Sequence[Result]:
+        context.send_output(stdout=b"Connecting...")
+        connection = self.at_hand(context, connection_string)
+        if connection is None:
+            connection = await self._connect_in_time(context, connection_string)
+        try:
+            context.send_output(stdout=b"Connected successfully")
+            context.send_output(stdout=b"Executing query...")
+            return await self.execute_query(context, connection, query)
+        finally:
+            if not self.let_go(context, connection):
+                with anyio.move_on_after(self.disconnect_grace, shield=True):
+                    await self.disconnect(context, connection)
+
+    async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
+        seconds = self.connect_timeout()
+        with anyio.move_on_after(seconds):
+            return await self.connect(context, connection_string)
+        raise too_slow(connection_name(connection_string), seconds)
+
+    def connect_timeout(self) -> float:
+        """How long connecting may take, in seconds.
+
+        :raises FileError: if the file says nonsense.
+        """
+        text = self.spec.props.get("connectTimeout")
+        try:
+            return CONNECT_TIMEOUT if text is None else duration_seconds(str(text))
+        except ValueError as error:
+            place = self.spec.place_of("connectTimeout")
+            raise FileError(f"connect_timeout: {error}", place=place, hint=DURATION_HINT) from None
+
+
+def too_slow(name: str, seconds: float) -> Unreachable:
+    """A connection that takes too long to be made."""
+    hint = "is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer"
+    return Unreachable(f"no connection to {name} within {show_seconds(seconds)}", hint=hint)
+
+
+@lru_cache(maxsize=256)
+def connection_name(connection_string: str) -> str:
+    """A connection string as people may see it: scheme, user, host, port and path.
+
+    All between the user and the last ``@`` is left out: a password may hold what should have been encoded.
+    """
+    scheme, separator, rest = connection_string.partition("://")
+    if not separator:
+        scheme, rest = "", connection_string
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{re.split('[?#]', place)[0]}"

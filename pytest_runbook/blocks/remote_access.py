@@ -1,0 +1,172 @@
+"""Blocks at work on another host: which one, how to log in there, and who found out that it can't be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from ..context.items import DocumentSshConfig
+from ..errors import TemplateError, Unreachable
+from ..execution.context import ExecutionContext
+from ..model.runbook import Given
+from ..resources.process.sudo import Become
+from ..resources.ssh.config.destination import Destination
+from ..resources.ssh.target import Credentials, Target
+from ..secrets.provenance import ContextValue
+
+ResultT = TypeVar("ResultT")
+
+
+def target_of(context: ExecutionContext) -> Target | None:
+    """The host that a block above chose, with all that is given to log in there; None: this machine.
+
+    :raises RunbookError: if what is given makes no sense.
+    """
+    host, config = context.resolver.ssh_host, context.resolver.ssh_config
+    if host is None:
+        return None
+    return Target(_destination(str(host.value), config), _credentials(context, config or DocumentSshConfig()))
+
+
+def via_of(context: ExecutionContext) -> str | None:
+    """The host that leads to the block's server: the block's own `via`, or that of its connection.
+
+    :raises TemplateError: if it can't be rendered.
+    """
+    own = context.render("via", forbid_empty=True).strip()
+    connection = context.connections.get(str(context.spec.props.get("connection")))
+    return own or (None if connection is None else _text(context, connection.via))
+
+
+def bastion_of(context: ExecutionContext, via: str) -> Target:
+    """The host that leads to a server which can't be reached from here.
+
+    :raises RunbookError: if what is given makes no sense.
+    """
+    return Target(Destination.parse(via), _credentials(context, DocumentSshConfig()))
+
+
+def become_of(context: ExecutionContext) -> Become | None:
+    """Whom the block runs as; None: whoever logs in.
+
+    :raises TemplateError: if it can't be rendered.
+    """
+    given = context.spec.rules.become
+    if given is None:
+        return None
+    return Become(_text(context, given.user) or "root", _secret(context, given.password, "the password for sudo"))
+
+
+async def once_reachable(
+    context: ExecutionContext, target: Target, label: str, work: Callable[[], Awaitable[ResultT]]
+) -> ResultT:
+    """Do what needs a host; that it can't be reached is one error, owned by the block that found out.
+
+    :raises UnreachableBefore: if another block did.
+    """
+    reachability, key = context.resources.reachability, f"ssh {target}"
+    context.check_reachable(key)
+    try:
+        result = await work()
+    except Unreachable as error:
+        context.check_reachable(key)  # somebody else was first, and this block only waited with them
+        reachability.note(key, error.located(context.spec.place), label)
+        raise
+    reachability.forget(key)
+    return result
+
+
+async def proxy_of(context: ExecutionContext, label: str) -> str | None:
+    """The proxy behind which is what the host of the block's `via` can reach; None where it names none.
+
+    :raises RunbookError: if that host can't be reached.
+    """
+    via = via_of(context)
+    if via is None:
+        return None
+    target = bastion_of(context, via)
+    return await once_reachable(context, target, label, lambda: context.resources.ssh.proxy(target))
+
+
+async def tunnelled(context: ExecutionContext, label: str, uri: str, default_port: int) -> str:
+    """A URI with the end of a tunnel in place of its server, where the block has a `via`; else as it is.
+
+    :raises RunbookError: if the host of `via` can't be reached.
+    """
+    via, parts = via_of(context), urlsplit(uri)
+    if via is None or not parts.hostname:
+        return uri
+    target, server = bastion_of(context, via), (parts.hostname, parts.port or default_port)
+    host, port = await once_reachable(context, target, label, lambda: context.resources.ssh.tunnel(target, *server))
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}{host}:{port}"))
+
+
+def _destination(written: str, config: DocumentSshConfig | None) -> Destination:
+    if config is None:
+        return Destination.parse(written)
+    if config.user and config.hostname:
+        return Destination.of(config.hostname, config.user, config.port)
+    found = Destination.parse(config.user_host)
+    return replace(found, port=config.port or found.port)
+
+
+def _credentials(context: ExecutionContext, config: DocumentSshConfig) -> Credentials:
+    """Those of the ssh-connect block above, else those of the runbook."""
+    access = context.ssh
+    identity = _either(context, config.identity_key, access.identity)
+    certificate = _either(context, config.certificate, access.certificate)
+    known_hosts, files = _text(context, access.known_hosts), _text(context, access.config)
+    return Credentials(
+        identity=_key(context, identity),
+        certificate=certificate and _file_or_text(context, certificate, is_text="-cert-v01@" in certificate),
+        passphrase=_told(config.passphrase) or _secret(context, access.passphrase, "the passphrase"),
+        password=_told(config.password) or _secret(context, access.password, "the password"),
+        known_hosts=known_hosts and _file_or_text(context, known_hosts, is_text=_holds_keys(known_hosts)),
+        config=(Path(_file_or_text(context, files, is_text=False)),) if files else None,
+    )
+
+
+def _either(context: ExecutionContext, value: ContextValue | None, given: Given | None) -> str | None:
+    return _told(value) or _text(context, given)
+
+
+def _told(value: ContextValue | None) -> str | None:
+    return None if value is None or not str(value.value).strip() else str(value.value)
+
+
+def _key(context: ExecutionContext, identity: str | None) -> str | None:
+    if identity is None:
+        return None
+    is_text = identity.lstrip().startswith("-----BEGIN")
+    if is_text:
+        context.redactor.add(identity, "the private key")
+    return _file_or_text(context, identity, is_text=is_text)
+
+
+def _file_or_text(context: ExecutionContext, text: str, *, is_text: bool) -> str:
+    """A text as it is, or the path that it names, relative to the runbook's folder."""
+    return text if is_text else str(context.folder / Path(text.strip()).expanduser())
+
+
+def _holds_keys(text: str) -> bool:
+    return any(kind in text for kind in (" ssh-", " ecdsa-", " sk-"))
+
+
+def _secret(context: ExecutionContext, given: Given | None, name: str) -> str | None:
+    text = _text(context, given)
+    if text is not None:
+        context.redactor.add(text, name)
+    return text
+
+
+def _text(context: ExecutionContext, given: Given | None) -> str | None:
+    if given is None:
+        return None
+    try:
+        return context.resolver.resolve(str(given.value), context.reads, forbid_empty=True)
+    except TemplateError as error:
+        raise error.located(given.place.below((error.line or 1) - 1), context.spec.label) from None

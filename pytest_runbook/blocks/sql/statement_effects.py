@@ -1,0 +1,160 @@
+"""Whether a statement may change something, or take away what can't be brought back.
+
+When in doubt, it changes something; and where nothing may be changed, the session is opened read-only as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from ...model.runbook import Effects
+from ...policy.effects import Effect
+from .statements import Statement, tokenize
+
+_TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
+_READS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXISTS", "FETCH", "HELP"})
+_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"})
+_QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "FROM"})
+_READING_PRAGMAS = frozenset(
+    {
+        "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list",
+        "foreign_key_check", "integrity_check", "quick_check", "database_list", "collation_list", "function_list",
+    }
+)  # fmt: skip
+_DOING_PRAGMAS = frozenset({"optimize", "incremental_vacuum", "wal_checkpoint", "shrink_memory"})
+_CHANGING = (
+    exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Create, exp.Drop, exp.Alter, exp.Command, exp.Copy,
+)  # fmt: skip
+_CHANGING_FUNCTIONS = re.compile(
+    r"nextval|setval|set_config|lo_\w+|lowrite|dblink\w*|pg_notify|pg_logical_emit_message|pg_\w*(?:terminate|cancel|reload|rotate|switch|promote|create"
+    r"|drop|write|advance|import|reset|restore|backup)\w*|query_to_xml\w*|load_extension|writefile|edit|get_lock"
+    r"|release_lock|sys_exec|sys_eval|last_insert_id",
+    re.IGNORECASE,
+)
+
+_ANALYZES = re.compile(r"\banaly[sz]e\b", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    r"explain\s*(?:\([^)]*\)\s*|(?:analy[sz]e|verbose|extended|format\s*=?\s*\w+)\b\s*)*", re.IGNORECASE
+)
+
+
+# What can be dropped without losing a row, and what stands between DROP and what is dropped.
+_DROPPED_LIGHTLY = frozenset(
+    {
+        "NOT", "DEFAULT", "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "IDENTITY", "EXPRESSION",
+        "TEMPORARY", "PROJECTION",
+    }
+)  # fmt: skip
+_WITH_WHERE = frozenset({"DELETE", "UPDATE"})
+
+
+def effect_of(statement: Statement, dialect: str) -> Effect:
+    """What the statement does."""
+    reason = why_it_destroys(statement, dialect)
+    if reason is not None:
+        return Effect(Effects.DESTRUCTIVE, f"statement {statement.number}: {reason}")
+    reason = why_it_writes(statement, dialect)
+    if reason is not None:
+        return Effect(Effects.WRITE, f"statement {statement.number}: {reason}")
+    return Effect(Effects.READ, f"statement {statement.number} only reads")
+
+
+def why_it_destroys(statement: Statement, dialect: str) -> str | None:
+    """Why the statement may take away more than what it names, None if it does not."""
+    if statement.verb == "EXPLAIN":
+        inner = _explained(statement.tokens, statement, dialect)
+        return None if inner is None else why_it_destroys(inner, dialect)
+    words = [token.text.upper() for token in statement.tokens if token.token_type not in _TEXTS]
+    if statement.verb == "TRUNCATE" or (statement.verb == "ALTER" and "TRUNCATE" in words):
+        return "TRUNCATE empties a table"
+    if statement.verb in ("DROP", "ALTER"):
+        dropped = (after for word, after in pairwise(words) if word == "DROP" and after not in _DROPPED_LIGHTLY)
+        return next((f"DROP {what} takes away what it holds" for what in dropped), None)
+    if words[:4] == ["CREATE", "OR", "REPLACE", "TABLE"]:
+        return "CREATE OR REPLACE TABLE takes away what it held"
+    if "WITH" in words[:1]:
+        return _why_with(statement, dialect)
+    if statement.verb in _WITH_WHERE and "WHERE" not in words:
+        return f"{statement.verb} without WHERE touches every row"
+    return None
+
+
+def _why_with(statement: Statement, dialect: str) -> str | None:
+    """The same of what stands in a WITH."""
+    trees = _parsed(statement.tokens, statement, dialect) or ()
+    nodes = (node for tree in trees for node in tree.walk())
+    bare = (node for node in nodes if isinstance(node, exp.Delete | exp.Update) and not node.args.get("where"))
+    return next((f"{node.key.upper()} without WHERE touches every row" for node in bare), None)
+
+
+def why_it_writes(statement: Statement, dialect: str) -> str | None:
+    """Why the statement may change something, None if it only reads."""
+    return _why(statement.tokens, statement, dialect)
+
+
+def _why(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    words = [token.text.upper() for token in tokens if token.token_type is not TokenType.STRING]
+    verb = next((word for word in words if word != "("), "")
+    if verb == "EXPLAIN":
+        return _why_explained(tokens, statement, dialect)
+    if verb in _READS:
+        return None
+    if verb in _TRANSACTIONS:
+        return f"{verb} ... WRITE may change something" if "WRITE" in words else None
+    if verb == "PRAGMA":
+        return _why_pragma(words)
+    if verb in _QUERIES or verb == "WITH":
+        return _why_query(tokens, statement, dialect)
+    return f"{verb} may change something" if verb else "its SQL can't be read, so that nobody can tell what it changes"
+
+
+def _why_explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    """EXPLAIN alone only looks; EXPLAIN ANALYZE does what it explains."""
+    inner = _explained(tokens, statement, dialect)
+    return None if inner is None else _why(inner.tokens, inner, dialect)
+
+
+def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> Statement | None:
+    """What EXPLAIN ANALYZE runs; None where nothing is run."""
+    if not _ANALYZES.search(statement.text):
+        return None
+    inner = _EXPLAIN.sub("", statement.text[tokens[0].start - statement.offset :])
+    return Statement(statement.number, inner, statement.line, tuple(tokenize(inner, dialect) or ()), 0)
+
+
+def _why_pragma(words: list[str]) -> str | None:
+    name = words[1].lower() if len(words) > 1 else ""
+    if name in _DOING_PRAGMAS:
+        return f"PRAGMA {name} may change something"
+    if len(words) == 2 or name in _READING_PRAGMAS:
+        return None
+    return f"PRAGMA {name} with a value may change something"
+
+
+def _why_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+    trees = _parsed(tokens, statement, dialect)
+    if trees is None:
+        return "its SQL can't be parsed, so that nobody can tell what it changes"
+    for tree in trees:
+        for node in tree.walk():
+            if isinstance(node, _CHANGING):
+                return f"it holds {node.key.upper()}"
+            if isinstance(node, exp.Func) and _CHANGING_FUNCTIONS.fullmatch(node.name or node.sql_name()):
+                return f"{(node.name or node.sql_name()).lower()}() may change something"
+    return None
+
+
+def _parsed(tokens: Sequence[Token], statement: Statement, dialect: str) -> list[exp.Expr] | None:
+    """Its syntax trees; None for what the parser can't read, or what is nested too deeply for it."""
+    try:
+        trees = Dialect.get_or_raise(dialect).parser().parse(list(tokens), statement.text)
+    except (SqlglotError, RecursionError):
+        return None
+    return [tree for tree in trees if tree is not None]

@@ -1,0 +1,77 @@
+"""The head of a document: what stands above its first block, given from outside or said at the file's top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..context.block_context import BlockContext
+from ..context.items import DocumentEnvVar, DocumentSshHost, DocumentVar
+from ..context.resolver import ContextResolver, Values
+from ..errors import TemplateError
+from ..model.runbook import Given, Runbook, SecretSource
+from ..secrets.provenance import ContextValue, Source
+from .settings import Settings
+from .workspace import default_directory
+
+Mark = Callable[[str, str, ContextValue], ContextValue]
+"""By the root object and the name that templates know a value by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What is given to a runbook from outside.
+
+    fixed: variables of options: stronger than what the file says. vars: weaker than that.
+    cell: the variables of one cell of its matrix: weaker than options alone, and of this runbook alone.
+    env: environment beside the process's own. answers: layers, the strongest first.
+    fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
+    secrets: sources of secrets that the file does not declare itself.
+    """
+
+    fixed: Values = field(default_factory=dict)
+    cell: Values = field(default_factory=dict)
+    vars: Values = field(default_factory=dict)
+    env: Values = field(default_factory=dict)
+    answers: tuple[Values, ...] = ()
+    fixtures: Mapping[str, object] = field(default_factory=dict)
+    host: ContextValue | None = None
+    secrets: tuple[SecretSource, ...] = ()
+
+
+def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
+    """What is given to a runbook that no other one runs."""
+    cwd = str(default_directory(runbook, settings))
+    fixed = {**inputs.cell, **inputs.fixed}
+    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=fixed, given_env=inputs.env)
+    return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
+
+
+def with_file_values(resolver: ContextResolver, runbook: Runbook, mark: Mark) -> ContextResolver:
+    """The same with the environment and variables of the file and its checks file.
+
+    mark: gives a value as what it is: a secret or not.
+    :raises TemplateError: if one can't be rendered; it knows its place.
+    """
+    for given in runbook.env:
+        value = mark("env", given.name, value_of(resolver, given, Source("env", given.place)))
+        resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value)))
+    fixed = dict(resolver.fixed)
+    for given in runbook.checks_vars:
+        if given.name not in fixed:
+            value = value_of(resolver, given, Source("the checks file", given.place))
+            fixed[given.name] = mark("var", given.name, value)
+            resolver = replace(resolver, vars=resolver.vars.set(given.name, fixed[given.name]))
+    resolver = replace(resolver, fixed=fixed)
+    for given in runbook.vars:
+        value = mark("var", given.name, value_of(resolver, given, Source("vars", given.place)))
+        resolver = resolver.fold(BlockContext(DocumentVar(given.name, value)))
+    return resolver
+
+
+def value_of(resolver: ContextResolver, given: Given, source: Source) -> ContextValue:
+    """A value, rendered. :raises TemplateError: if it can't be; it knows its place."""
+    try:
+        return resolver.resolve_value(given.value, source)
+    except TemplateError as error:
+        raise error.located(given.place.below((error.line or 1) - 1)) from error

@@ -1,0 +1,91 @@
+"""Runbooks that a block runs: what such a block asks for, and what it gets. The floor of documents provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..context.resolver import ContextResolver
+from ..errors import RunbookError
+from ..messages.client_messages import PromptAnswer
+from ..model.runbook import Runbook
+from .result import BlockResult
+
+if TYPE_CHECKING:
+    from .context import ExecutionContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildReference:
+    """Which runbook a block means, "" for what it leaves open. The first of path, uri and id counts."""
+
+    path: str = ""
+    uri: str = ""
+    id: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        """How people call it."""
+        return self.name or self.path or self.uri or self.id
+
+
+RunbookLoader = Callable[[ChildReference], Awaitable[Runbook | Path]]
+"""Finds the runbook of a uri or an id: gives it, or the path of its file. Raises `RunbookError` if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProgress:
+    """How far a runbook is. current: the name of the block that runs; "" for none."""
+
+    completed: int
+    total: int
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildOutcome:
+    """What came of a runbook that a block ran.
+
+    shown: its path, for people. unmet: what is wrong if a block that it requires has not passed.
+    gap: which of its blocks was left out, although others stand on it.
+    final: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
+    """
+
+    shown: str
+    results: tuple[BlockResult, ...]
+    unmet: RunbookError | None
+    gap: str | None
+    final: Callable[[], ContextResolver]
+
+
+class ChildNotFound(Exception):
+    """Marks, as a cause, that a runbook was not found."""
+
+
+class ChildRecursion(Exception):
+    """Marks, as a cause, that a runbook would run within itself."""
+
+
+class ChildRunner(Protocol):
+    """Runs runbooks within one."""
+
+    async def run_child(
+        self, context: ExecutionContext, reference: ChildReference, tell: Callable[[ChildProgress], object]
+    ) -> ChildOutcome:
+        """Run a runbook to its end, within what is left of the block's time; cancelled, it ends it and cleans up.
+
+        It sees what the block sees; nothing of what it leaves is kept. What came of each block so far stands in the
+        context's findings, also while it runs.
+
+        :raises RunbookError: if there is none, or it can't be read.
+        """
+        ...
+
+    def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
+        """Answer a question that a block of such a runbook asked.
+
+        :raises KeyError: if none that runs asked one of this id.
+        """
+        ...

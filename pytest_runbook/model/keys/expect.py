@@ -1,0 +1,91 @@
+"""What ``expect`` says: shapes that parts of an output must have. The words of its small language, and who reads it.
+
+A mapping asks for at least its keys, a list for exactly its items, ``/regex/`` for a text in which that is found,
+``<number>`` for a type; every other value for itself. Keys that begin with ``$`` ask for something of the whole value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...errors import unknown
+from ..runbook import Expectation
+from ..source.located import plain
+from ..source.mapping_reader import Section, describe, show
+
+TYPES = ("text", "number", "boolean", "list", "mapping", "none", "any", "absent")
+OPERATORS = ("$length", "$contains", "$each", "$equals")
+TYPE = re.compile(r"<(\w+)>")
+REGEX = re.compile(r"/(.+)/", re.DOTALL)
+_HOP = re.compile(r"""\.?(?P<name>[\w-]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>["'])(?P<key>.*?)(?P=quote)\]""")
+
+
+def expectations(section: Section, key: str) -> tuple[Expectation, ...]:
+    """The shapes that a block's output must have, by the paths of its parts; a fault for each that makes no sense."""
+    inner = section.mapping(key)
+    if inner is None:
+        return ()
+    section.refuse_empty(key)
+    found = []
+    for path, value in inner.values.items():
+        hops = _hops(path)
+        if hops is None:
+            inner.fault(path, f'"{show(path)}" is not a path', 'like body_json.items[0].name, or labels["a.b/c"]')
+            continue
+        for message, hint in _faults(value):
+            inner.fault(path, f"{key} {show(path)}: {message}", hint)
+        place = section.source.place.at(inner.values.key_line(path))
+        found.append(Expectation(path=hops, source=path, value=plain(value), place=place))
+    return tuple(found)
+
+
+def _hops(path: str) -> tuple[str | int, ...] | None:
+    """The keys and indexes of a path; None if it is none."""
+    hops: list[str | int] = []
+    position = 0
+    while position < len(path):
+        match = _HOP.match(path, position)
+        if match is None or (match[0].startswith(".") and not hops):
+            return None
+        hops.append(int(match["index"]) if match["index"] else match["name"] or match["key"])
+        position = match.end()
+    return tuple(hops) if hops and isinstance(hops[0], str) else None
+
+
+def _faults(value: object) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with a shape: messages and hints."""
+    if isinstance(value, str):
+        yield from _text_faults(value)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _faults(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key.startswith("$") and key not in OPERATORS:
+                yield unknown("operator", show(key), OPERATORS)
+            elif key == "$length" and not _is_length(item):
+                yield f"$length must be a whole number, not {describe(item)}", "$length: 3"
+            elif key != "$equals":
+                yield from _faults(item)
+
+
+def _is_length(shape: object) -> bool:
+    """True for a whole number, a text that is made one when the block has run, and the type that fits any."""
+    is_made = isinstance(shape, str) and ("{{" in shape or shape == "<number>")
+    return is_made or (isinstance(shape, int) and not isinstance(shape, bool))
+
+
+def _text_faults(text: str) -> Iterator[tuple[str, str | None]]:
+    named, regex = TYPE.fullmatch(text), REGEX.fullmatch(text)
+    if named and named[1] not in TYPES:
+        message, hint = unknown("type", named[1], TYPES)
+        yield message, f'{hint}; for the text itself: {{$equals: "{show(text)}"}}'
+    if regex and "{{" not in text:
+        try:
+            re.compile(regex[1])
+        except (re.error, OverflowError, RecursionError) as error:
+            yield (
+                f"{show(text)} is not a regular expression: {error}",
+                f'for the text itself: {{$equals: "{show(text)}"}}',
+            )

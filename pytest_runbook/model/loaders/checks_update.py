@@ -1,0 +1,113 @@
+"""Brings the names and ids in a checks file up to date with its runbook. The rest of the text stays as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..catalog import BlockCatalog
+from ..runbook import BlockSpec, Runbook
+from ..source.located import LocatedDict
+from ..source.yaml_tree import resolve
+from .checks import NUMBERED, entries_of, find_checks
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[\w ./-]*[\w.])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a checks file should read. told: what is changed in it, a line each; not: what has to be changed by hand."""
+
+    path: Path
+    text: str
+    told: tuple[str, ...]
+    by_hand: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An entry of ``blocks``: its key, that key's line, and the block that it speaks of."""
+
+    key: str
+    line: int
+    values: LocatedDict
+    spec: BlockSpec
+
+
+def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> Update | None:
+    """The checks file of a runbook with the names that its blocks have, and their ids; None if it has none."""
+    found = find_checks(runbook.path)
+    if not found:
+        return None
+    text = found[0].read_bytes().decode("utf-8-sig")
+    entries = [_Entry(key, line, values, spec) for key, line, values, spec in entries_of(runbook, found[0], catalog)]
+    lines = _LINE.findall(text)
+    told: list[str] = []
+    by_hand: list[str] = []
+    for entry in sorted(entries, key=lambda entry: entry.line, reverse=True):
+        for what, was_done in _edit(lines, entry):
+            (told if was_done else by_hand).append(f"{entry.line}: {what}")
+    return Update(found[0], "".join(lines), tuple(reversed(told)), tuple(reversed(by_hand)))
+
+
+def _edit(lines: list[str], entry: _Entry) -> Iterator[tuple[str, bool]]:
+    """Change the lines of one entry; gives what was to be changed, and whether it could be."""
+    if "id" not in entry.values and entry.key != entry.spec.id:
+        yield f'id of "{entry.key}"', _insert_id(lines, entry)
+    name = _new_name(entry)
+    if name != entry.key:
+        yield f'"{entry.key}" is "{name}" now', _rename(lines, entry, name)
+
+
+def _new_name(entry: _Entry) -> str:
+    """The key that an entry should have; one with a number keeps it."""
+    numbered = NUMBERED.fullmatch(entry.key)
+    if not entry.spec.name or entry.key in (entry.spec.id, entry.spec.name):
+        return entry.key
+    return f"{entry.spec.name}#{numbered[2]}" if numbered else entry.spec.name
+
+
+def _insert_id(lines: list[str], entry: _Entry) -> bool:
+    key = _key_in(lines[entry.line - 1], entry.key)
+    if key is None:
+        return False
+    line, written = lines[entry.line - 1], f"id: {as_yaml(entry.spec.id)}"
+    rest = line[key.end() :]
+    if rest.lstrip().startswith("{"):
+        at = key.end() + rest.index("{") + 1
+        lines[entry.line - 1] = f"{line[:at]}{written}{', ' if entry.values else ''}{line[at:]}"
+        return True
+    first = next(iter(entry.values.marks.values()), None)
+    if first is None or first.key <= entry.line or rest.split("#")[0].strip():
+        return False
+    child = lines[first.key - 1]
+    lines.insert(first.key - 1, child[: len(child) - len(child.lstrip())] + written + _line_end(line))
+    return True
+
+
+def _rename(lines: list[str], entry: _Entry, name: str) -> bool:
+    line = lines[entry.line - 1]
+    key = _key_in(line, entry.key)
+    if key is not None:
+        lines[entry.line - 1] = f"{line[: key.start('key')]}{as_yaml(name)}{line[key.end('key') :]}"
+    return key is not None
+
+
+def _key_in(line: str, key: str) -> re.Match[str] | None:
+    """Where a key stands in a line; None if that is not certain."""
+    spellings = "|".join(map(re.escape, (key, json.dumps(key, ensure_ascii=False), "'" + key.replace("'", "''") + "'")))
+    found = list(re.finditer(rf"(?<![^\s{{,])(?P<key>{spellings})\s*:(?=\s|$)", line))
+    return found[0] if len(found) == 1 else None
+
+
+def _line_end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :] or "\n"
+
+
+def as_yaml(text: str) -> str:
+    """A text as YAML reads it again, in quotes where it must be."""
+    return text if _PLAIN.fullmatch(text) and resolve(text) is text else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,57 @@
+"""The props of one block, checked against its type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from ...text import DURATION_HINT, is_duration
+from ..catalog import BlockType, Prop, PropType
+from ..source.located import plain
+from ..source.mapping_reader import Section
+
+_FITS: Mapping[PropType, Callable[[object], bool]] = {
+    PropType.TEXT: lambda value: isinstance(value, str),
+    PropType.BOOLEAN: lambda value: isinstance(value, bool),
+    PropType.NUMBER: lambda value: (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    ),
+    PropType.WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    PropType.MAPPING: lambda value: isinstance(value, dict),
+    PropType.LIST: lambda value: isinstance(value, list),
+    PropType.DURATION: lambda value: isinstance(value, str) and is_duration(value),
+    PropType.ANY: lambda value: True,
+}
+_WORDS: Mapping[PropType, str] = {
+    PropType.TEXT: "text",
+    PropType.BOOLEAN: "true or false",
+    PropType.NUMBER: "a number",
+    PropType.WHOLE: "a whole number",
+    PropType.MAPPING: "a mapping",
+    PropType.LIST: "a list",
+    PropType.DURATION: f"a duration, {DURATION_HINT}",
+}
+
+
+def checked(section: Section, key: str, prop: Prop) -> object:
+    """The prop's value, None and a fault if it has a wrong type or is none of the choices."""
+    value = section.values[key]
+    if not any(_FITS[kind](value) for kind in (prop.type, *prop.also)):
+        section.wrong(key, " or ".join(_WORDS[kind] for kind in (prop.type, *prop.also)))
+    elif prop.choices and value not in prop.choices:
+        section.wrong(key, " or ".join(prop.choices))
+    elif prop.limits and isinstance(value, int) and not prop.limits[0] <= value <= prop.limits[1]:
+        section.wrong(key, f"from {prop.limits[0]} to {prop.limits[1]}")
+    else:
+        return value if isinstance(value, str) else plain(value)
+    return None
+
+
+def atuin_defaults(block_type: BlockType) -> dict[str, object]:
+    """Every prop of an Atuin document's block with its default."""
+    return {prop.name: prop.default for prop in block_type.props}
+
+
+def plain_defaults(block_type: BlockType) -> dict[str, object]:
+    """Every prop of a plain runbook's block with its default there."""
+    return {prop.name: prop.default if prop.plain_default is None else prop.plain_default for prop in block_type.props}

@@ -1,0 +1,257 @@
+"""What a failure looks like: everything a tired person needs, and nothing twice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import Place, RunbookError, UnreadableFile
+from ...execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Turn, Verdict
+from ...model.runbook import type_for_people
+from ...text import escape_controls, shorten, show_seconds
+
+if TYPE_CHECKING:
+    from ...model.runbook import BlockSpec, Runbook
+
+WIDTH = 80
+LABEL_WIDTH = 9
+SHOWN_LINES = 15
+SHOWN_CHARACTERS = 3000
+LONGEST_NOTE = 400
+LONGEST_LINE = 100
+BEFORE = 5
+LOUD = ("kind ", "error ", "| expected", "| actual", "| error")
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What pytest puts into the one-line summary: where, and the message."""
+
+    path: str
+    lineno: int
+    message: str
+
+    def __str__(self) -> str:
+        """What ``--tb=line`` shows."""
+        return f"{self.path}:{self.lineno}: {self.message}"
+
+
+class FailurePicture:
+    """A failure's text, as pytest's reports hold it.
+
+    reprcrash: read by pytest's short summary and by JUnit. is_brief: the terminal shows that one line alone.
+    """
+
+    is_brief = False
+
+    def __init__(self, text: str, summary: str, place: Place | None) -> None:
+        self.text = escape_controls(text)
+        path, line = (place.path, place.line) if place else ("", None)
+        self.reprcrash = Crash(path, line or 0, escape_controls(summary))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def add_environment(self, name: str) -> None:
+        """Say in which environment it was."""
+        (row,) = _row("in", f"environment {name}")
+        self.text = f"{self.text.rstrip()}\n{row}"
+
+    def toterminal(self, writer: Any) -> None:
+        """Write it to pytest's terminal, what was expected and came in red."""
+        for line in () if self.is_brief else self.text.splitlines():
+            is_loud = line.lstrip().startswith(LOUD)
+            writer.line(line, red=is_loud)
+
+
+def picture_of_file(error: UnreadableFile) -> FailurePicture:
+    """The picture of a file that can't be read: its faults."""
+    first = error.errors[0]
+    more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
+    return FailurePicture(str(error), f"{first.message}{more}", first.place)
+
+
+def picture_of_error(error: RunbookError) -> FailurePicture:
+    """The picture of what went wrong around a block."""
+    return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
+
+
+def picture_of_block(
+    result: BlockResult,
+    *,
+    node_id: str,
+    book: Runbook,
+    spec: BlockSpec,
+    total: int,
+    before: Sequence[BlockResult],
+    command: str,
+) -> FailurePicture:
+    """The picture of a block that failed.
+
+    total: how many items its runbook has. before: the results of the run so far, the block's own not among them.
+    command: how to run it again.
+    """
+    where = result.checks_place or result.place
+    rows = [
+        f"{node_id}  {where:>{WIDTH - 2 - len(node_id)}}" if len(node_id) < WIDTH else f"{node_id}  {where}",
+        *_told(result, total),
+        *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
+        *_values(result),
+        *_row("notes", _prose_above(book, spec)),
+        *_row("again", command),
+    ]
+    return FailurePicture("\n".join(rows), f"{result.kind}: {result.message}", _place(result))
+
+
+def _told(result: BlockResult, total: int) -> Iterator[str]:
+    """What is to be told of a block itself, and of the one that failed in a runbook that it ran."""
+    yield from (
+        *_row("kind", result.kind or ""),
+        *_reason(result),
+        *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
+        *(row for trace in result.warnings for row in _row("warning", trace.source)),
+        *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
+        *_row("block", _block_line(result, total)),
+        *_row("turns", "\n".join(_turns(result.turns))),
+        *_row("attempts", _attempts(result.attempt_log)),
+        *_row("where", result.where or ""),
+        *(line for section in result.sections for line in _section(section)),
+    )
+    for child in result.children:
+        if child.outcome is Outcome.FAILED:
+            yield f"  {child.label} of {child.checks_place or child.place}"
+            yield from (f"  {line}" for line in (*_told(child, len(result.children)), *_values(child)))
+
+
+def _values(result: BlockResult) -> Iterator[str]:
+    """The values that a block read, and what there is to note."""
+    for value in result.provenance:
+        yield from _row("context", f"{value.name} = {value.value}  <- {value.source}")
+    for note in result.notes:
+        yield from _row("note", note)
+
+
+def again(path: str, environment: str | None) -> str:
+    """The command that runs a file again."""
+    named = () if environment is None else ("--runbook-environment", environment)
+    return shlex.join(("pytest", f"./{path}" if path.startswith("-") else path, *named))
+
+
+def _reason(result: BlockResult) -> Iterator[str]:
+    """Why it failed; the assertions say it themselves."""
+    if result.kind != "assertion" or not any(trace.verdict is not Verdict.PASSED for trace in result.assertions):
+        yield from _row("error", result.message or "")
+    if result.error_place not in (None, result.place):
+        yield from _row("at", result.error_place or "")
+    if result.hint:
+        yield from _row("hint", result.hint)
+
+
+def _assertion(trace: AssertionTrace) -> Iterator[str]:
+    line = trace.place.rpartition(":")[2] if trace.place else ""
+    yield f"  {line:>4} | {trace.source}"
+    if trace.message is not None:
+        yield f"       |     error    {trace.message}"
+    if trace.hint is not None:
+        yield f"       |     hint     {trace.hint}"
+    if trace.expected is not None:
+        yield f"       |     expected {trace.expected}"
+    if trace.actual is not None:
+        yield f"       |     actual   {trace.actual}"
+    else:
+        yield from (f"       |     {operand.source} is {operand.value}" for operand in trace.operands)
+    yield from (f"       |     {row}" for row in trace.difference)
+
+
+def _block_line(result: BlockResult, total: int) -> str:
+    kind = type_for_people(result.type)
+    name = f'{kind} "{result.name}"' if result.name else kind
+    did = f"      {result.did}" if result.did else ""
+    ended = f"      after {show_seconds(result.seconds)}" if result.kind == "cancelled" and result.seconds else ""
+    return f"{name}, {ordinal(result.number)} of {total}{did}{ended}"
+
+
+def _attempts(log: Sequence[Attempts]) -> str:
+    """``1-5: exit code 1 (28.0 s) | 6: ok (1.1 s)``; where that is long, a line for each, with when it began."""
+    joined = _joined(f"{_numbers(line)}: {_came_of(line)}" for line in log)
+    if len(joined) <= LONGEST_LINE:
+        return joined
+    shown = [log[0], None, *log[-SHOWN_LINES + 1 :]] if len(log) > SHOWN_LINES else log
+    rows = (f"{_numbers(line)} after {show_seconds(line.at)}: {_came_of(line)}" if line else "..." for line in shown)
+    return "\n".join(rows)
+
+
+def _numbers(line: Attempts) -> str:
+    return str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
+
+
+def _came_of(line: Attempts) -> str:
+    return f"{line.failure or 'ok'} ({show_seconds(line.seconds)})"
+
+
+def _turns(turns: Sequence[Turn]) -> Iterator[str]:
+    """A line for each turn; where there are many, those that failed and how many did not."""
+    shown = turns if len(turns) <= SHOWN_LINES else [turn for turn in turns if turn.outcome is not Outcome.PASSED]
+    for turn in shown[:SHOWN_LINES]:
+        tried = f", {turn.attempts} attempts" if turn.attempts > 1 else ""
+        yield f"{turn.number} {turn.label}: {turn.message or 'ok'} ({show_seconds(turn.seconds)}{tried})"
+    if len(shown[:SHOWN_LINES]) < len(turns):
+        passed = sum(turn.outcome is Outcome.PASSED for turn in turns)
+        yield f"{len(turns)} turns: {passed} ok, {len(turns) - passed} not"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def _section(section: Section) -> Iterator[str]:
+    text = section.text.rstrip("\n")
+    lines = text[-SHOWN_CHARACTERS:].splitlines()[-SHOWN_LINES:]
+    cut = len(text.splitlines()) > len(lines) or len(text) > SHOWN_CHARACTERS
+    yield from _row(section.title, ("... " if cut else "") + lines[0] if lines else "(empty)")
+    yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in lines[1:])
+
+
+def is_cut(section: Section) -> bool:
+    """True if the picture shows only the end of a section."""
+    text = section.text.rstrip("\n")
+    return len(text) > SHOWN_CHARACTERS or len(text.splitlines()) > SHOWN_LINES
+
+
+def _brief(result: BlockResult) -> str:
+    said = {Outcome.PASSED: f"ok {show_seconds(result.seconds)}", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
+    return f"{result.number} {shorten(result.name or type_for_people(result.type), 40)} {said[result.outcome]}"
+
+
+def _prose_above(book: Runbook, spec: BlockSpec) -> str:
+    """What the author wrote right above the block."""
+    from ...document.doc_view import node_text
+
+    known = {block.node for block in book.blocks}
+    for index in range(spec.node - 1, -1, -1):
+        if index in known:
+            break
+        text = " ".join(node_text(book.nodes[index]).split())
+        if text:
+            return f'"{shorten(text, LONGEST_NOTE)}"  <- the {book.nodes[index].type} above this block'
+    return ""
+
+
+def _row(label: str, text: str) -> Iterator[str]:
+    if text:
+        first, *rest = text.splitlines() or [""]
+        yield f"  {label:<{LABEL_WIDTH - 1}} {first}"
+        yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in rest)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " | ".join(texts)
+
+
+def _place(result: BlockResult) -> Place:
+    path, _, line = result.place.rpartition(":")
+    return Place(path, int(line)) if line.isdigit() else Place(result.place)

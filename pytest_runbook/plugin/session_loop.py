@@ -1,0 +1,211 @@
+"""How items run: one block after the other, through interruptions, and the clean-ups whatever happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..errors import Cancelled, InternalError, RunbookError
+from ..execution.block_runner import Limit
+from ..execution.result import BlockResult
+from ..text import show_limit
+from .collection import BlockItem
+from .interruption import Terminated
+
+if TYPE_CHECKING:
+    from .session import RunbookSession
+
+TERMINATED_STATUS = 143
+PATIENCE = 2
+"""So many interruptions are for blocks alone; the next one also ends what other people's fixtures do."""
+
+
+class Running:
+    """The plugin object that runs the items of a session."""
+
+    def __init__(self, books: RunbookSession) -> None:
+        self._books = books
+        self._current: pytest.Item | None = None
+        self._since = 0.0
+        self._workers: set[int] = set()
+
+    def step(self, item: BlockItem) -> BlockResult:
+        """Run one block, if it is to run. After an interruption the session ends with it."""
+        run = item.node.run
+        assert run is not None
+        if item.previous is not None and not item.previous.was_reached and not item.spec.rules.is_cleanup:
+            error = _elsewhere(item.previous)
+            run.fail(item.previous.spec.id, error)
+            self._books.summary.note(str(error))
+        step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
+        result = self._books.engine.run(step, cancel=run.cancel)
+        self._books.summary.note_warnings(result, item.node.cell_name)
+        self._stop_if_interrupted(item.session)
+        return result
+
+    def note_worker(self, pid: int, parent: int) -> None:
+        """Know a worker that this process started, so that it is told when the session is interrupted."""
+        if parent == os.getpid():
+            self._workers.add(pid)
+
+    # Around items
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._current, self._since = item, time.monotonic()
+        result = yield
+        self._current = None
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
+        if isinstance(item, BlockItem):
+            item.was_reached = True
+        try:
+            return (yield from self._interruptible(item, "set up"))
+        except pytest.skip.Exception:
+            _leave_out(item)
+            raise
+        except Exception as error:
+            self._note_not_tried(item, error)
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
+        return (yield from self._interruptible(item, "torn down"))
+
+    # Around all of them
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Whatever ends the loop, clean-ups of runbooks that were begun still run, and are reported."""
+        try:
+            return (yield)
+        except pytest.Session.Interrupted:
+            raise
+        except KeyboardInterrupt as interrupt:
+            self._books.engine.interruption.note(interrupt)
+            raise
+        finally:
+            with self._books.engine.interruption.caught(self._lose_patience):
+                self._clean_up(session)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        is_worker = hasattr(session.config, "workerinput")
+        if self._books.engine.interruption.name == "SIGTERM" and not is_worker:
+            session.exitstatus = TERMINATED_STATUS
+        try:
+            return (yield)
+        finally:
+            self._books.close()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Workers end what they run, clean up, and are gone before somebody loses patience with them."""
+        if isinstance(excinfo.value, Terminated):
+            self._books.engine.interruption.note(excinfo.value)
+        for pid in self._workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _interruptible(self, item: pytest.Item, doing: str) -> Generator[None, Any, Any]:
+        """An interruption of what other people do for a block becomes a failure of it, so that it is reported."""
+        __tracebackhide__ = True
+        try:
+            return (yield)
+        except KeyboardInterrupt as interrupt:
+            if not isinstance(item, BlockItem):
+                raise
+            interruption = self._books.engine.interruption
+            interruption.note(interrupt)
+            self._stop_if_interrupted(item.session)
+            message = f"cancelled by {interruption.name} while its fixtures were {doing}"
+            raise Cancelled(message, place=item.spec.place, block=item.spec.label) from None
+
+    def _note_not_tried(self, item: pytest.Item, error: Exception) -> None:
+        """A block whose set-up failed counts as failed for the blocks below."""
+        if isinstance(item, BlockItem) and item.node.run is not None:
+            known = error if isinstance(error, RunbookError) else InternalError(f"its set-up failed: {error}")
+            item.node.run.fail(item.spec.id, known)
+
+    def _clean_up(self, session: pytest.Session) -> None:
+        pending = list(_pending_cleanups(session.items))
+        if pending and self._current is not None:
+            self._tear_down(self._current)
+        for item, following in zip_longest(pending, pending[1:]):
+            if hasattr(session.config, "workerinput"):
+                self.step(item)  # nobody listens to a worker's reports any more
+            else:
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def _tear_down(self, item: pytest.Item) -> None:
+        """Tear down an item that was torn out of its protocol, as pytest wants it before another one."""
+        self._current = None
+        with suppress(Exception):  # of what was cut off half way
+            item.ihook.pytest_runtest_teardown(item=item, nextitem=None)
+
+    def _stop_if_interrupted(self, session: pytest.Session) -> None:
+        name = self._books.engine.interruption.name
+        if name is not None:
+            session.shouldstop = f"interrupted by {name}"
+
+    def _lose_patience(self) -> None:
+        if self._books.engine.interruption.count > PATIENCE:
+            raise KeyboardInterrupt
+
+    def _limit_of(self, item: BlockItem) -> Limit | None:
+        """The limit that a timeout marker or pytest-timeout sets, met by ours just before."""
+        seconds = _timeout_of(item)
+        if seconds is None:
+            return None
+        left = seconds - (time.monotonic() - self._since) - min(1.0, seconds / 4)
+        return Limit(left, f"pytest's timeout {show_limit(seconds)}")
+
+
+def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
+    for item in items:
+        if isinstance(item, BlockItem) and item.is_pending_cleanup:
+            yield item
+
+
+def _leave_out(item: pytest.Item) -> None:
+    """A block that a marker or a fixture skipped was not run, for the blocks below."""
+    if isinstance(item, BlockItem):
+        item.node.left_out[item.spec.id] = "was skipped" if item.refusal is None else "was refused"
+        if item.node.run is not None:
+            item.node.run.leave_out(item.node.left_out)
+
+
+def _elsewhere(item: BlockItem) -> RunbookError:
+    hint = "a worker ended in the middle of this runbook, or its blocks were spread over workers: use --dist loadfile"
+    return InternalError("it was not run in this process", place=item.spec.place, block=item.spec.label, hint=hint)
+
+
+def _timeout_of(item: pytest.Item) -> float | None:
+    """The seconds of a timeout marker, else those of pytest-timeout's option, variable or ini setting."""
+    marker = item.get_closest_marker("timeout")
+    given: object = None
+    if marker is not None:
+        given = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    if given is None and item.config.pluginmanager.hasplugin("timeout"):
+        given = _plugin_timeout(item.config)
+    try:
+        seconds = float(str(given)) if given is not None else 0.0
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _plugin_timeout(config: pytest.Config) -> object:
+    option = config.getoption("timeout", None)
+    return option if option is not None else os.environ.get("PYTEST_TIMEOUT") or config.getini("timeout") or None

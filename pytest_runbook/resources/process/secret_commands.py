@@ -1,0 +1,83 @@
+"""Programs that print secrets: password stores and vaults, each asked once in a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import anyio
+
+from ...errors import BlockFailed
+from ...secrets.masker import Redactor
+from ...secrets.sources import SecretCommand, without_newline
+from ...text import shorten, show_limit
+from .captured_output import CapturedOutput, Stream
+from .runner import ProcessOutcome, run_process
+from .supervisor import ProcessKeeper
+
+_LONGEST_SAID = 200
+
+
+class RunSecretCommands:
+    """Runs them, and keeps what came of it; also that one failed, so that nobody waits for it twice."""
+
+    def __init__(self, keeper: ProcessKeeper) -> None:
+        self._keeper = keeper
+        self._printed: dict[SecretCommand, str | BlockFailed] = {}
+        self._locks: dict[SecretCommand, anyio.Lock] = {}
+
+    async def run(self, command: SecretCommand) -> bool:
+        """Run it, if nobody has; cancelled, it is ended, and the next who asks runs it again."""
+        if command in self._printed:
+            return False
+        async with self._locks.setdefault(command, anyio.Lock()):
+            if command not in self._printed:
+                try:
+                    self._printed[command] = await self._ask(command)
+                except BlockFailed as error:
+                    self._printed[command] = error
+        return True
+
+    def printed(self, command: SecretCommand) -> str:
+        found = self._printed[command]
+        if isinstance(found, BlockFailed):
+            raise found
+        return found
+
+    async def _ask(self, command: SecretCommand) -> str:
+        output = CapturedOutput()
+        with anyio.move_on_after(command.timeout):
+            outcome = await run_process(
+                command.argv, cwd=command.folder, env=os.environ, output=output, keeper=self._keeper
+            )
+            return _told(command, outcome)
+        hint = f"does it wait for somebody to type? {_by_hand(command)}; a slow one may have a timeout of its own"
+        raise BlockFailed(f"the command {command} did not end within {show_limit(command.timeout)}", hint=hint)
+
+
+def _told(command: SecretCommand, outcome: ProcessOutcome) -> str:
+    if outcome.exit_code != 0:
+        ending = f"was ended by {outcome.signal}" if outcome.signal else f"ended with exit code {outcome.exit_code}"
+        said = _said(outcome.output)
+        raise BlockFailed(f"the command {command} {ending}{said and f': {said}'}", hint=_by_hand(command))
+    try:
+        return without_newline(
+            b"".join(data for stream, data in outcome.output.chunks if stream is Stream.STDOUT).decode()
+        )
+    except UnicodeDecodeError as error:
+        hint = "a secret is a text; let the command encode it as base64"
+        raise BlockFailed(f"the command {command} printed no text in UTF-8", hint=hint) from error
+
+
+def _said(output: CapturedOutput) -> str:
+    """The last line of what it said on stderr, without anything of what it printed: that may be half a secret."""
+    redactor = Redactor()
+    for line in output.stdout.splitlines():
+        redactor.add(line, "")
+    lines = redactor.redact(output.tail(Stream.STDERR)).split("\n")
+    return shorten(next((line for line in reversed(lines) if line.strip()), ""), _LONGEST_SAID)
+
+
+def _by_hand(command: SecretCommand) -> str:
+    shown = command.argv[2] if command.argv[:2] == ("sh", "-c") else shlex.join(command.argv)
+    return f"run it by hand, as the same user and without a terminal: {shown}"

@@ -1,0 +1,175 @@
+"""How a process is started, and how its end is noticed; what the system refuses is said in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from ...errors import BlockFailed
+from .exhaustion import FILES_HINT, NO_FILES, NO_PROCESSES, PROCESSES_HINT
+from .interpreters import find_program
+
+
+class ExitWatch(Protocol):
+    """Becomes readable when a child has ended; only then it is asked for the exit code."""
+
+    def fileno(self) -> int: ...
+
+    def exit_code(self) -> int:
+        """The exit code; negative: the number of the signal that ended it."""
+
+    def close(self) -> None: ...
+
+
+def start_process(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], has_stdin: bool
+) -> tuple[subprocess.Popen[bytes], ExitWatch]:
+    """Start a program in a session of its own, with pipes for its output; nothing remains of it if that fails."""
+    if sys.version_info < (3, 11, 4):
+        _check_room()
+    popen = subprocess.Popen(
+        argv,
+        bufsize=0,
+        stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=env,
+        start_new_session=True,
+    )
+    try:
+        return popen, watch_exit(popen.pid)
+    except BaseException:
+        os.killpg(popen.pid, signal.SIGKILL)
+        popen.communicate()
+        raise
+
+
+def _check_room() -> None:
+    """:raises OSError: where these Pythons would open some of the pipes of a process, and leave them open."""
+    opened: list[int] = []
+    try:
+        for _ in range(3):
+            opened += os.pipe()
+    finally:
+        for file in opened:
+            os.close(file)
+
+
+def watch_exit(pid: int) -> ExitWatch:
+    """Watch for the end of a child: through the kernel, or a thread that waits where the kernel has nothing for it."""
+    if sys.platform == "linux":
+        try:
+            return _DescriptorWatch(pid)
+        except OSError as error:
+            if error.errno in NO_FILES:
+                raise
+    return _ThreadWatch(pid)
+
+
+class _DescriptorWatch:
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._file = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        return self._file
+
+    def exit_code(self) -> int:
+        return _wait(self._pid)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class _ThreadWatch:
+    def __init__(self, pid: int) -> None:
+        self._result: int | BlockFailed | None = None
+        self._file, told = os.pipe()
+        threading.Thread(target=self._wait, args=(pid, told), name=f"wait for {pid}", daemon=True).start()
+
+    def fileno(self) -> int:
+        return self._file
+
+    def exit_code(self) -> int:
+        if isinstance(self._result, BlockFailed):
+            raise self._result
+        assert self._result is not None, "not readable yet"
+        return self._result
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _wait(self, pid: int, told: int) -> None:
+        try:
+            self._result = _wait(pid)
+        except BlockFailed as error:
+            self._result = error
+        finally:
+            os.close(told)
+
+
+def _wait(pid: int) -> int:
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError as error:
+        raise BlockFailed(
+            f"the exit status of process {pid} is lost: other code in this program took it",
+            hint="look for code that ignores SIGCHLD or waits for any child: os.wait(), os.waitpid(-1, ...)",
+        ) from error
+
+
+@contextmanager
+def start_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Say in words why a program can't be started."""
+    try:
+        yield
+    except OSError as error:
+        message, hint = _refusal(error, argv[0], cwd, env.get("PATH"))
+        raise BlockFailed(message, hint=hint) from error
+    except ValueError as error:
+        raise BlockFailed(
+            f'"{argv[0]}" can\'t be started: {error}',
+            hint="no NUL can be in a command, a folder or a variable, no equals sign in a variable's name",
+        ) from error
+
+
+def _refusal(error: OSError, program: str, cwd: Path, path: str | None) -> tuple[str, str]:
+    if error.errno in NO_FILES:
+        return f'"{program}" can\'t be started: no file descriptors are left', FILES_HINT
+    if error.errno in NO_PROCESSES:
+        return f'"{program}" can\'t be started: {error.strerror}', PROCESSES_HINT
+    if error.errno == errno.E2BIG:
+        return (
+            f'"{program}" can\'t be started: its arguments and its environment are too long',
+            "put long values into files",
+        )
+    if not cwd.is_dir():
+        what = "is no directory" if cwd.exists() else "does not exist"
+        return f"the directory {cwd} {what}", "a directory block, or the runbook's default directory, says it"
+    found = find_program(program, cwd=cwd, path=path)
+    if found is None:
+        return _missing(program, cwd, path)
+    if error.errno == errno.ENOENT:
+        return f"{found} can't be started: the program of its first line (#!) does not exist", "mend its first line"
+    return f"{found} can't be started in {cwd}: {error.strerror}", "may it be run, and is it made for this machine?"
+
+
+def _missing(program: str, cwd: Path, path: str | None) -> tuple[str, str]:
+    if "/" not in program:
+        folders = os.defpath if path is None else path
+        return (
+            f'no program "{program}" on PATH ({folders})',
+            f"install it, or name another for it: runbook_interpreters = {program} = bash",
+        )
+    if (cwd / program).exists():
+        return f"{cwd / program} is not executable", f"chmod +x {cwd / program}"
+    return f"no program {cwd / program}", "install it, or name it without its folder to look for it on PATH"

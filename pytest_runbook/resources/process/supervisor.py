@@ -1,0 +1,110 @@
+"""What a runtime keeps of the processes of its runs: who started what, and what is still there at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Self
+
+import anyio
+
+from .exhaustion import SpareFile
+from .process_group import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send, signal_as_others
+from .subreaper import Subreaper
+from .table import command_of, now
+from .watchdog import Watchdog
+
+_KILL_TIMEOUT = 1.0
+_DRAIN_SIZE = 1 << 16
+_PAUSE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """A process that was still there when its run ended.
+
+    command: on one line, shortened.
+    seconds: how long it had lived.
+    was_ended: False if not even a kill could end it.
+    """
+
+    pid: int
+    command: str
+    seconds: float
+    was_ended: bool = True
+
+
+class ProcessKeeper:
+    """Keeps account of the families of all runs, and of the pipes that outlive the process they were made for.
+
+    watchdog: ends them if this process is killed.
+
+    On Linux their orphans become our children for as long as there is a family, so that nothing gets away, whatever it
+    does to its group, its parent and its environment. Elsewhere the marks in the environment find it.
+    """
+
+    def __init__(self) -> None:
+        self.watchdog = Watchdog()
+        self._spare = SpareFile()
+        self.families = FamilyRegister(Subreaper(), self.watchdog, self._spare)
+        self._drains = anyio.create_task_group()
+
+    async def __aenter__(self) -> Self:
+        self._spare.open()
+        await self._drains.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._end(list(self.families), DEFAULT_GRACE)
+        self.watchdog.close()
+        self._spare.close()
+        self._drains.cancel_scope.cancel()
+        await self._drains.__aexit__(None, None, None)
+
+    def hurry(self, grace: Grace) -> None:
+        """Let no ending take longer than this from now on, not even one that is on its way."""
+        self.families.hurry(grace)
+
+    async def end_leftovers(self, run_id: str, grace: Grace = DEFAULT_GRACE) -> list[Leftover]:
+        """End what the blocks of a run have left behind, all of it side by side, and forget the run."""
+        return await self._end(self.families.of_run(run_id), grace)
+
+    def kill_everything(self) -> None:
+        """The last resort, from any thread, with or without a living event loop: kill what lives of all families."""
+        deadline, families, told = time.monotonic() + _KILL_TIMEOUT, list(self.families), set[int]()
+        while (living := self.families.living(families)) and time.monotonic() < deadline:
+            groups = send(signal.SIGKILL, living)
+            signal_as_others(signal.SIGKILL, families, groups - told)
+            told |= groups
+            time.sleep(_PAUSE)
+
+    def drain(self, pipe: IO[bytes]) -> None:
+        """Read a pipe to nowhere until nobody holds its other end, or the keeper closes; then close it."""
+        self._drains.start_soon(_drain, pipe)
+
+    async def _end(self, families: Sequence[ProcessFamily], grace: Grace) -> list[Leftover]:
+        with anyio.CancelScope(shield=True):
+            living = await self.families.living_soon(families, time.monotonic())
+            leftovers = {process.pid: (command_of(process.pid), now() - process.born) for process in living}
+            surviving = {process.pid for process in await self.families.end(families, grace)}
+        self.families.reap_orphans(families)
+        self.families.forget(families)
+        return [
+            Leftover(pid=pid, command=command, seconds=seconds, was_ended=pid not in surviving)
+            for pid, (command, seconds) in leftovers.items()
+        ]
+
+
+async def _drain(pipe: IO[bytes]) -> None:
+    with pipe:
+        while True:
+            await anyio.wait_readable(pipe)
+            if not os.read(pipe.fileno(), _DRAIN_SIZE):
+                return
+            await anyio.sleep(_PAUSE)  # a flood is slowed down, not fought

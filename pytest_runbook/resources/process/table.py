@@ -1,0 +1,185 @@
+"""What the system tells of processes: who lives, whose child it is, what its environment says.
+
+Linux is asked through ``/proc``, which costs microseconds; other systems through psutil.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...text import shorten
+
+COMMAND_LIMIT = 120
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessInfo:
+    """One process at one moment.
+
+    group, session: the pids of their leaders.
+    born: seconds on the clock of `now`, to a hundredth.
+    is_zombie: it has ended, and nobody has asked for its exit status yet.
+    """
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    born: float
+    is_zombie: bool
+
+
+def is_linux() -> bool:
+    return sys.platform == "linux" and (_PROC / "self/stat").exists()
+
+
+def now() -> float:
+    """The time on the clock of `ProcessInfo.born`."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
+
+
+def all_processes() -> list[ProcessInfo]:
+    """Every process that we may see."""
+    if not is_linux():
+        return _psutil_processes()
+    return known(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+
+
+def children(pid: int) -> list[ProcessInfo]:
+    """The children of a process that its first thread started, and the orphans that came to it."""
+    return known(child_pids(pid))
+
+
+def child_pids(pid: int) -> list[int]:
+    """The pids of these."""
+    return _children_of_thread(pid, pid)
+
+
+def descendants(pid: int) -> list[ProcessInfo]:
+    """The children of a process, and theirs; parents come first."""
+    if (_PROC / f"{pid}/task/{pid}/children").exists():
+        return _below(pid, lambda parent: known(_children_file(parent)))
+    children: defaultdict[int, list[ProcessInfo]] = defaultdict(list)
+    for process in all_processes():
+        children[process.parent].append(process)
+    return _below(pid, lambda parent: children[parent])
+
+
+def environment_of(pid: int) -> Mapping[str, str]:
+    """The environment that the process was started with; empty where we may not see it, or it is gone."""
+    if not is_linux():
+        return _psutil_environment(pid)
+    try:
+        data = (_PROC / f"{pid}/environ").read_bytes()
+    except OSError:
+        return {}
+    entries = (entry.partition("=") for entry in os.fsdecode(data).split("\0"))
+    return {name: value for name, equals, value in entries if equals}
+
+
+def ignores(pid: int, number: int) -> bool:
+    """True if the process is known to ignore that signal, as the background jobs of a script ignore an interrupt."""
+    try:
+        lines = (_PROC / f"{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    masks = (int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
+    return bool(next(masks, 0) >> (number - 1) & 1)
+
+
+def command_of(pid: int) -> str:
+    """The command line for people, shortened; the name where there is none to be seen."""
+    with suppress(Exception):  # whatever keeps us from knowing it, nobody is to be left running for it
+        import psutil  # not for every run: only where something was left behind
+
+        process = psutil.Process(pid)
+        return shorten(" ".join(process.cmdline()) or process.name(), COMMAND_LIMIT)
+    return "?"
+
+
+def _below(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> list[ProcessInfo]:
+    found: dict[int, ProcessInfo] = {}
+    parents = [pid]
+    while parents:
+        new = [child for parent in parents for child in children_of(parent) if child.pid not in found]
+        found.update((child.pid, child) for child in new)
+        parents = [child.pid for child in new]
+    return list(found.values())
+
+
+def known(pids: Iterable[int]) -> list[ProcessInfo]:
+    """What is known of these processes, as far as they are there."""
+    return [process for pid in pids if (process := _read_stat(pid)) is not None]
+
+
+def _children_file(pid: int) -> Iterator[int]:
+    """The pids that the kernel lists as children of each thread of a process."""
+    try:
+        threads = [int(path.name) for path in (_PROC / f"{pid}/task").iterdir()]
+    except OSError:
+        return
+    for thread in threads:
+        yield from _children_of_thread(pid, thread)
+
+
+def _children_of_thread(pid: int, thread: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"{_PROC}/{pid}/task/{thread}/children").read_bytes().split()]
+    except OSError:
+        return []
+
+
+def _read_stat(pid: int) -> ProcessInfo | None:
+    try:
+        text = (_PROC / f"{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name stands in brackets and may hold any character, brackets and spaces too.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return ProcessInfo(
+        pid=pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        born=int(fields[19]) / os.sysconf("SC_CLK_TCK"),
+        is_zombie=fields[0] in (b"Z", b"X"),
+    )
+
+
+def _psutil_processes() -> list[ProcessInfo]:
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                found.append(
+                    ProcessInfo(
+                        pid=process.pid,
+                        parent=process.ppid(),
+                        group=os.getpgid(process.pid),
+                        session=os.getsid(process.pid),
+                        born=process.create_time(),
+                        is_zombie=process.status() == psutil.STATUS_ZOMBIE,
+                    )
+                )
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def _psutil_environment(pid: int) -> Mapping[str, str]:
+    import psutil
+
+    try:
+        return psutil.Process(pid).environ()
+    except (psutil.Error, OSError):
+        return {}

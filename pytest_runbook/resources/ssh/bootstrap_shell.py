@@ -1,0 +1,96 @@
+"""A small `sh` on a host that waits for one line and becomes the program in it; what it says comes before the program.
+
+All that the login shell's rc files print comes before our marks.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+import anyio
+import asyncssh
+
+from ..process.captured_output import CapturedOutput, Stream
+from ..process.runner import OutputListener
+from .channel import Channel
+
+FRESH = 2.0
+"""Seconds for which a login that waits is as good as a new one: rc files may change meanwhile."""
+_MOST_NOISE = 1 << 16
+
+
+class Opening:
+    """Parts what the login shell says from what the program says, on each stream.
+
+    nonce: marks what the `sh` says, and names its files.
+    step: how far the `sh` came. started: set when that is known, or never will be. is_deaf: nobody listens any more.
+    """
+
+    def __init__(self) -> None:
+        self.nonce = secrets.token_hex(12)
+        self.pid: int | None = None
+        self.step: str | None = None
+        self.error: Exception | None = None
+        self.started = anyio.Event()
+        self.is_deaf = False
+        self._mark = self.nonce.encode()
+        self._output: CapturedOutput | None = None
+        self._listener: OutputListener | None = None
+        self._noise = [bytearray(), bytearray()]
+        self._begun = [False, False]
+
+    def expect(self, output: CapturedOutput, listener: OutputListener | None) -> None:
+        """Say who is to get what the program says."""
+        self._output, self._listener = output, listener
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        if not self._begun[stream]:
+            data = self._after_mark(stream, data)
+        if data and self._output is not None and self.error is None and not self.is_deaf:
+            try:
+                self._output.append(stream, data)
+                if self._listener is not None:
+                    self._listener(stream, data)
+            except Exception as error:  # it is raised by the one who waits
+                self.error = error
+
+    @property
+    def noise(self) -> str:
+        """What came before our marks."""
+        return bytes(self._noise[0] + self._noise[1]).decode(errors="replace")
+
+    def _after_mark(self, stream: Stream, data: bytes) -> bytes:
+        """What comes behind the line that begins with our mark: ``MARK`` on stderr, ``MARK PID STEP`` on stdout."""
+        noise = self._noise[stream]
+        noise += data
+        start = noise.find(self._mark)
+        end = noise.find(b"\n", start) if start >= 0 else -1
+        if start < 0:
+            del noise[:-_MOST_NOISE]
+        if end < 0:
+            return b""
+        line, rest = noise[start:end].decode(), bytes(noise[end + 1 :])
+        del noise[start:]
+        self._begun[stream] = True
+        if stream is Stream.STDOUT:
+            _, pid, self.step = line.split()
+            self.pid = int(pid)
+            self.started.set()
+        return rest
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The `sh` that waits. since: when it was begun, on the clock of `time.monotonic`."""
+
+    opening: Opening
+    ended: Channel
+    channel: asyncssh.SSHClientChannel[bytes]
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_fresh(self) -> bool:
+        """True if it still waits, and the login that it began with is no news from long ago."""
+        return not self.ended.exited.is_set() and time.monotonic() - self.since < FRESH

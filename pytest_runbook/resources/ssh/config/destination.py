@@ -1,0 +1,81 @@
+"""Where to connect, as somebody wrote it: ``[user@]host[:port]``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ....errors import BlockFailed
+from ....text import escape_controls, shorten
+
+_FORM = "[user@]host[:port]; an IPv6 address with a port: [2001:db8::1]:2222"
+# What would mean something to the shell that runs a ProxyCommand, or look like an option.
+_UNSAFE = re.compile(r"""[\s'"`$\\;&<>|(){}\x00-\x20\x7f]|^-""")
+_BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A host to connect to. host: a name, an address without brackets, or an alias of ssh_config."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Destination:
+        """Read ``[user@]host[:port]``; the last @ counts, as for ssh.
+
+        :raises BlockFailed: if it is none.
+        """
+        written = text.strip()
+        user, at, rest = written.removeprefix("ssh://").rpartition("@")
+        host, port = _host_and_port(rest)
+        if at and not user:
+            raise _no_host(written, "the user before @ is empty")
+        _check(user, host, written)
+        return cls(host, user or None, None if port is None else _port(port, written))
+
+    @classmethod
+    def of(cls, host: str, user: str | None, port: int | None) -> Destination:
+        """The same from its parts.
+
+        :raises BlockFailed: if they make no sense.
+        """
+        bare = host.strip().removeprefix("[").removesuffix("]")
+        _check(user or "", bare, host)
+        return cls(bare, user, port)
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        if not self.port:
+            return f"{user}{self.host}"
+        return f"{user}[{self.host}]:{self.port}" if ":" in self.host else f"{user}{self.host}:{self.port}"
+
+
+def _check(user: str, host: str, written: str) -> None:
+    if not host:
+        raise _no_host(written, "the host is empty")
+    for part in (user, host):
+        if found := _UNSAFE.search(part):
+            raise _no_host(written, f"{found[0]!r} can't stand in it")
+
+
+def _host_and_port(text: str) -> tuple[str, str | None]:
+    """More than one colon without brackets is an IPv6 address without a port, as for ssh."""
+    if bracketed := _BRACKETED.fullmatch(text):
+        return bracketed["host"], bracketed["port"]
+    if text.count(":") != 1:
+        return text, None
+    host, _, port = text.partition(":")
+    return host, port
+
+
+def _port(text: str, written: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
+        raise _no_host(written, f'"{text}" is no port: 1 to 65535')
+    return int(text)
+
+
+def _no_host(written: str, why: str) -> BlockFailed:
+    return BlockFailed(f'"{escape_controls(shorten(written, 80))}" is no host: {why}', hint=_FORM)

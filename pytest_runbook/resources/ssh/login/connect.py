@@ -1,0 +1,178 @@
+"""Makes one connection: everything that `ssh` looks at, in asyncssh's words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import anyio
+import asyncssh
+from asyncssh.encryption import get_encryption_algs
+from asyncssh.kex import get_kex_algs
+from asyncssh.mac import get_mac_algs
+from asyncssh.public_key import get_public_key_algs
+
+from ....errors import BlockFailed, Place, RunbookError
+from ..config.options import HostOptions
+from ..target import Credentials
+from .auth_client import Client
+from .errors import login_failure, network_failure, no_answer, proxy_failure
+from .host_keys import HostKeys
+from .identities import CertificateListener, IdentityLoader
+from .known_hosts import KnownHosts
+
+_FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+# As strong as the library's first choice, which is a Python loop over three ciphers for each packet.
+_QUICK_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
+_MOMENTS_AFTER_LOGIN = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+_KNOWN_ALGORITHMS: Mapping[str, Callable[[], list[bytes]]] = {
+    "kex_algs": get_kex_algs,
+    "encryption_algs": get_encryption_algs,
+    "mac_algs": get_mac_algs,
+    "server_host_key_algs": get_public_key_algs,
+    "signature_algs": get_public_key_algs,
+}
+
+
+async def open_connection(
+    options: HostOptions,
+    credentials: Credentials,
+    *,
+    hop: asyncssh.SSHClientConnection | None,
+    note: Callable[[str], object],
+    tell: CertificateListener,
+    on_end: Callable[[Exception | None], object],
+) -> asyncssh.SSHClientConnection:
+    """Connect and log in.
+
+    hop: the connection to go through. note: is told what is worth knowing. tell: of certificates that don't hold.
+    :raises Unreachable: if that fails.
+    """
+    host_keys = _host_keys(options, credentials, note)
+    identities = await IdentityLoader(options, credentials, tell).load()
+    try:
+        with _proxy(options) as (proxy, said):
+            client = Client(host_keys, identities, credentials.password, on_end)
+            try:
+                return await _logged_in(options, client, host_keys, proxy, hop)
+            except (OSError, asyncssh.Error) as error:
+                failed: RunbookError
+                if isinstance(error, OSError):
+                    failed = network_failure(error, options)
+                else:
+                    failed = login_failure(error, options, client, host_keys, identities)
+                raise proxy_failure(failed, said()) from error
+    finally:
+        await identities.aclose()
+
+
+async def _logged_in(
+    options: HostOptions,
+    client: Client,
+    host_keys: HostKeys,
+    proxy: list[str] | None,
+    hop: asyncssh.SSHClientConnection | None,
+) -> asyncssh.SSHClientConnection:
+    with anyio.move_on_after(options.connect_timeout):
+        connection, _ = await asyncssh.create_connection(
+            lambda: client,
+            options.hostname,
+            options.port,
+            tunnel=hop or (),
+            proxy_command=proxy or (),
+            options=_library_options(options, host_keys),
+        )
+        _acknowledge_at_once(connection)
+        return connection
+    raise no_answer(options)
+
+
+def _acknowledge_at_once(connection: asyncssh.SSHClientConnection) -> None:
+    """Have a host go on that speaks twice after a login: it waits for a word on the first before it says the second.
+
+    That word is one of the kernel's, which keeps it back for 40 ms otherwise.
+    """
+    option, sock = getattr(socket, "TCP_QUICKACK", None), connection.get_extra_info("socket")
+    if option is None or sock is None:
+        return
+
+    def acknowledge() -> None:
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+    for delay in _MOMENTS_AFTER_LOGIN:
+        asyncio.get_running_loop().call_later(delay, acknowledge)
+
+
+def _library_options(options: HostOptions, host_keys: HostKeys) -> asyncssh.SSHClientConnectionOptions:
+    algorithms: dict[str, object] = {name: _understood(name, text) for name, text in options.algorithms.items()}
+    algorithms.setdefault("server_host_key_algs", host_keys.algorithms())
+    algorithms.setdefault("encryption_algs", _QUICK_CIPHERS)
+    try:
+        return asyncssh.SSHClientConnectionOptions(
+            config=None,
+            username=options.user,
+            known_hosts=host_keys.trusted,
+            host_key_alias=options.name or None,
+            client_keys=None,
+            agent_path=None,
+            agent_forwarding=os.environ.get("SSH_AUTH_SOCK", False) if options.forward_agent else False,
+            gss_auth=False,
+            gss_kex=False,
+            preferred_auth=options.methods,
+            family=_FAMILIES[options.family],
+            local_addr=(options.bind_address, 0) if options.bind_address else None,
+            keepalive_interval=options.alive_interval,
+            keepalive_count_max=options.alive_count,
+            compression_algs="zlib@openssh.com,none" if options.compression else "none,zlib@openssh.com",
+            login_timeout=options.connect_timeout,
+            **algorithms,
+        )
+    except ValueError as error:
+        raise BlockFailed(f"the settings for {options.alias} can't be used: {error}", hint="see ssh_config") from error
+
+
+def _understood(option: str, text: str) -> str:
+    """A list of algorithms without those that are not known here, which leaves a list at least as strict.
+
+    :raises BlockFailed: if none is left.
+    """
+    known = {name.decode() for name in _KNOWN_ALGORITHMS[option]()}
+    prefix = text[0] if text[0] in "+-^" else ""
+    names = [name for name in text.removeprefix(prefix).split(",") if name in known or "*" in name or "?" in name]
+    if not names and not prefix:
+        hint = f"known here: {', '.join(sorted(known))}"
+        raise BlockFailed(f"ssh_config: none of these algorithms is known here: {text}", hint=hint)
+    return prefix + ",".join(names) if names else ""
+
+
+def _host_keys(options: HostOptions, credentials: Credentials, note: Callable[[str], object]) -> HostKeys:
+    given = credentials.known_hosts
+    if given is None:
+        files = (*options.user_known_hosts, *options.global_known_hosts)
+        return HostKeys(options, KnownHosts.of_files(files), next(iter(options.user_known_hosts), None), note)
+    if any(kind in given for kind in (" ssh-", " ecdsa-", " sk-")):
+        return HostKeys(options, KnownHosts.of_text(given, "the given known_hosts"), None, note)
+    path = Path(given.strip()).expanduser()
+    if not path.is_file():
+        raise BlockFailed(f"known_hosts: there is no file {path}", place=Place(str(path)), hint="a path, or its lines")
+    return HostKeys(options, KnownHosts.of_files([path]), path, note)
+
+
+@contextmanager
+def _proxy(options: HostOptions) -> Iterator[tuple[list[str] | None, Callable[[], str]]]:
+    """The ProxyCommand, run by a shell as ssh does, and what it said on stderr."""
+    if options.proxy_command is None:
+        yield None, str
+        return
+    with tempfile.TemporaryDirectory(prefix="runbook-proxy-") as folder:
+        said = Path(folder) / "stderr"
+        said.touch()
+        # The library takes the end of the pipe to stderr for the end of the connection: descriptor 3 keeps it open.
+        shell = f'exec 3>&2 2>>"$0"; exec {options.proxy_command}'
+        yield ["/bin/sh", "-c", shell, str(said)], lambda: said.read_text(errors="replace")

@@ -1,0 +1,95 @@
+"""Why a host can't be reached, in words: one sentence and one hint for each way it goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import asyncssh
+
+from ....errors import RunbookError, Unreachable
+from ....text import shorten, show_limit
+from ..config.options import HostOptions
+from .auth_client import Client
+from .host_keys import HostKeys
+from .identities import Identities
+
+_REFUSED = "is sshd running there, and on this port? See Port and HostName in ssh_config"
+_ROUTE = "is the network there, a VPN perhaps? Or does the way lead over another host: ProxyJump"
+
+
+def no_answer(options: HostOptions) -> Unreachable:
+    """Nothing came in time."""
+    return Unreachable(
+        f"{options.address} did not let us in within {show_limit(options.connect_timeout)}",
+        hint="is it up, and its port open from here? ConnectTimeout in ssh_config gives it longer",
+    )
+
+
+def network_failure(error: OSError, options: HostOptions) -> Unreachable:
+    """What the network refused."""
+    if isinstance(error, socket.gaierror):
+        hint = "is it spelt right? An alias needs a Host entry in ssh_config"
+        return Unreachable(f'no address is known for "{options.hostname}": {error.strerror}', hint=hint)
+    if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return Unreachable(f"there is no route to {options.address}", hint=_ROUTE)
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return Unreachable(f"{options.address} refuses connections", hint=_REFUSED)
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return _closed(options)
+    return Unreachable(f"no connection to {options.address}: {error.strerror or error}", hint=_ROUTE)
+
+
+def login_failure(
+    error: asyncssh.Error, options: HostOptions, client: Client | None, keys: HostKeys, identities: Identities
+) -> RunbookError:
+    """What the host, or our own check of it, refused."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return keys.explained(shorten(error.reason, 200))
+    if isinstance(error, asyncssh.KeyExchangeFailed):
+        hint = "ssh -vv shows what both sides offer; see KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms in ssh_config"
+        message = f"{options.address} and we have no algorithm in common: {shorten(error.reason, 300)}"
+        return Unreachable(message, hint=hint)
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return Unreachable(f"the host before it can't reach {options.address}: {error.reason}", hint=_ROUTE)
+    if isinstance(error, asyncssh.PermissionDenied):
+        return _not_let_in(options, client, identities)
+    if isinstance(error, asyncssh.ConnectionLost):
+        return _closed(options)
+    message = f"{options.address} is no SSH server that we understand: {shorten(error.reason, 300)}"
+    return Unreachable(message, hint="does another service listen on this port?")
+
+
+def proxy_failure(failure: RunbookError, said: str) -> RunbookError:
+    """The same with what the ProxyCommand said, where it said something."""
+    if said.strip():
+        failure.message = f"{failure.message} (ProxyCommand: {shorten(said, 300)})"
+        failure.hint = "run the ProxyCommand by hand: ssh -v HOST shows it"
+    return failure
+
+
+def _closed(options: HostOptions) -> Unreachable:
+    return Unreachable(
+        f"{options.address} closed the connection before we were in",
+        hint="too many at once (MaxStartups), a block list, or no SSH server: see the log of its sshd",
+    )
+
+
+def _not_let_in(options: HostOptions, client: Client | None, identities: Identities) -> Unreachable:
+    tried = list(dict.fromkeys(client.tried if client else ()))
+    what = f"tried {', '.join(tried)}" if tried else "there was nothing to try"
+    problems = f"; not tried: {'; '.join(identities.problems)}" if identities.problems else ""
+    message = f"{options.user}@{options.address} does not let us in: {what}{problems}"
+    return Unreachable(message, hint=_login_hint(tried, identities), said=client.banner if client else "")
+
+
+def _login_hint(tried: list[str], identities: Identities) -> str:
+    if any("encrypted" in problem for problem in identities.problems):
+        return 'give the key\'s passphrase from a secret (passphrase: "{{ secret.NAME }}"), or load it into the agent'
+    if any(name.startswith("an answer to") for name in tried):
+        return "nobody is there to answer: use a key, or an account without a second factor"
+    if any("password" in name for name in tried):
+        return "is it the right password, for this user?"
+    if tried:
+        return "is one of these keys in the authorized_keys of this user? ssh -v shows what the host says"
+    return "an agent (ssh-add -l), IdentityFile in ssh_config, or identity and password on ssh-connect"

@@ -1,0 +1,196 @@
+"""Who we are: the keys and certificates to show, in the order in which ssh tries them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+from anyio import to_thread
+from asyncssh.public_key import CERT_TYPE_USER, SSHOpenSSHCertificate
+
+from ....errors import Unreachable
+from ....messages.events import EventKind
+from ..config.options import HostOptions
+from ..target import Credentials
+
+CertificateListener = Callable[[EventKind, str], object]
+_HEADER = "-----BEGIN"
+_CERTIFICATE_FAULTS = {
+    "Certificate expired": EventKind.SSH_CERTIFICATE_EXPIRED,
+    "Certificate not yet valid": EventKind.SSH_CERTIFICATE_NOT_YET_VALID,
+}
+
+
+@dataclass(slots=True)
+class Identities:
+    """Keys to try. problems: why others are not among them, one line each. names: how to call those that are."""
+
+    keys: list[asyncssh.SSHKeyPair] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    agent: asyncssh.SSHAgentClient | None = None
+
+    async def aclose(self) -> None:
+        if self.agent is not None:
+            self.agent.close()
+            await self.agent.wait_closed()
+
+
+class IdentityLoader:
+    """Collects the keys for one host."""
+
+    def __init__(self, options: HostOptions, credentials: Credentials, tell: CertificateListener) -> None:
+        self._options = options
+        self._credentials = credentials
+        self._tell = tell
+        self._found = Identities()
+
+    async def load(self) -> Identities:
+        """:raises Unreachable: if a key that the runbook itself names can't be used."""
+        if "publickey" not in self._options.methods:
+            return self._found
+        if self._credentials.identity is not None:
+            await self._add_given(self._credentials.identity)
+            if self._credentials.is_only:
+                return self._found
+        try:
+            await self._add_all()
+        except BaseException:
+            await self._found.aclose()
+            raise
+        return self._found
+
+    async def _add_given(self, identity: str) -> None:
+        is_pasted = identity.lstrip().startswith(_HEADER)
+        path = None if is_pasted else _path(identity)
+        name = "the given key" if path is None else str(path)
+        try:
+            key = await self._imported(identity.strip() + "\n" if path is None else _read(path))
+        except OSError as error:
+            raise Unreachable(
+                f"the key {name} can't be read: {error.strerror}", hint="a path, or the key's text"
+            ) from error
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            raise Unreachable(f"the key can't be used: {name}: {_why(error)}", hint=_hint(error)) from error
+        self._add(key, name, self._certificate_of(path, key))
+
+    async def _add_all(self) -> None:
+        from_agent = await self._agent_keys()
+        wanted = {blob for path in self._options.identity_files if (blob := _public_blob(path))}
+        named = [key for key in from_agent if key.public_data in wanted]
+        others = [] if self._options.identities_only else [key for key in from_agent if key not in named]
+        for key in (*named, *others):
+            self._found.keys.append(key)
+            self._found.names.append(f"{key.get_comment()} (agent)")
+        in_agent = {key.public_data for key in from_agent}
+        for path in self._options.identity_files:
+            if _public_blob(path) not in in_agent:
+                await self._add_file(path)
+
+    async def _agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
+        if self._options.identity_agent is None:
+            return ()
+        try:
+            agent = self._found.agent = await asyncssh.connect_agent(self._options.identity_agent)
+            return await agent.get_keys()
+        except (OSError, ValueError, asyncssh.Error) as error:
+            self._found.problems.append(f"the agent at {self._options.identity_agent} does not answer: {error}")
+            return ()
+
+    async def _add_file(self, path: Path) -> None:
+        try:
+            key = await self._imported(_read(path))
+        except FileNotFoundError:
+            if not self._options.is_default_identity:
+                self._found.problems.append(f"{path} does not exist")
+        except OSError as error:
+            self._found.problems.append(f"{path}: {os.strerror(error.errno or 0)}")
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            self._found.problems.append(f"{path}: {_why(error)}")
+        else:
+            self._add(key, str(path), self._certificate_of(path, key))
+
+    async def _imported(self, data: str) -> asyncssh.SSHKey:
+        """A private key; decrypting one takes its time, by design."""
+        passphrase = self._credentials.passphrase
+        encoded = data.encode(errors="surrogateescape")
+        return await to_thread.run_sync(lambda: asyncssh.import_private_key(encoded, passphrase))
+
+    def _add(self, key: asyncssh.SSHKey, name: str, certificate: asyncssh.SSHCertificate | None) -> None:
+        pairs = asyncssh.load_keypairs([(key, certificate) if certificate is not None else key])
+        for pair in pairs:
+            self._found.keys.append(pair)
+            self._found.names.append(f"{name} with its certificate" if pair.has_cert else name)
+
+    def _certificate_of(self, path: Path | None, key: asyncssh.SSHKey) -> asyncssh.SSHCertificate | None:
+        """The certificate for a key: the given one, else a named one, else that of the file beside the key."""
+        given = self._credentials.certificate
+        if given is not None and "-cert-v01@" in given:
+            return self._checked(given.encode(), "the given certificate", key, is_its_own=True)
+        named = self._options.certificate_files if given is None else (_path(given),)
+        for file in named:
+            if certificate := self._certificate_file(file, key, is_its_own=given is not None):
+                return certificate
+        beside = None if path is None else path.with_name(f"{path.name}-cert.pub")
+        is_there = given is None and beside is not None and beside.exists()
+        return self._certificate_file(beside, key, is_its_own=True) if beside is not None and is_there else None
+
+    def _certificate_file(
+        self, file: Path, key: asyncssh.SSHKey, *, is_its_own: bool
+    ) -> asyncssh.SSHCertificate | None:
+        try:
+            return self._checked(file.read_bytes(), str(file), key, is_its_own=is_its_own)
+        except OSError as error:
+            self._tell(EventKind.SSH_CERTIFICATE_LOAD_FAILED, f"{file}: {error.strerror}")
+            return None
+
+    def _checked(
+        self, data: bytes, name: str, key: asyncssh.SSHKey, *, is_its_own: bool
+    ) -> asyncssh.SSHCertificate | None:
+        """The certificate, if it holds now and is the key's; else the plain key has to do."""
+        try:
+            certificate = asyncssh.import_certificate(data)
+            if not isinstance(certificate, SSHOpenSSHCertificate):
+                raise ValueError("it is no certificate of OpenSSH's kind")
+            if certificate.key.public_data == key.public_data:
+                certificate.validate(CERT_TYPE_USER, None)
+                return certificate
+            if is_its_own:
+                raise ValueError("it belongs to another key")
+        except ValueError as error:
+            self._tell(_CERTIFICATE_FAULTS.get(str(error), EventKind.SSH_CERTIFICATE_LOAD_FAILED), f"{name}: {error}")
+        return None
+
+
+def _path(text: str) -> Path:
+    return Path(text.strip()).expanduser()
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _public_blob(path: Path) -> bytes | None:
+    """The public key of an identity file, from the file beside it or the file itself."""
+    for file in (path.with_name(f"{path.name}.pub"), path):
+        try:
+            return asyncssh.read_public_key(file).public_data
+        except (OSError, asyncssh.KeyImportError):
+            continue
+    return None
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    if "Passphrase must be specified" in text:
+        return "it is encrypted, and no passphrase is given"
+    return "the passphrase is wrong" if isinstance(error, asyncssh.KeyEncryptionError) else text
+
+
+def _hint(error: Exception) -> str:
+    if "assphrase" in str(error) or isinstance(error, asyncssh.KeyEncryptionError):
+        return 'give it from a secret: passphrase: "{{ secret.KEY_PASSPHRASE }}"'
+    return "a private key as OpenSSH or PEM has it, begin and end lines included"

@@ -1,0 +1,293 @@
+"""A program in a terminal of its own on this machine: a session, its controlling terminal, and all that came of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import selectors
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from ..process.interpreters import find_program
+from ..process.process_group import Grace, Mark, send
+from ..process.runner import signal_name
+from ..process.spawn import start_errors, watch_exit
+from ..process.supervisor import ProcessKeeper
+from .pty import PtyOutcome, PtySize
+from .shell_driver import Look
+
+KILL_AFTER = 0.25
+_HANGUP = Grace(hangup=2.0, interrupt=0.0)
+_READ_SIZE = 1 << 16
+_READS_A_TURN = 16
+# The terminal of a session is the first that its leader opens. This shell does that and then becomes the program, so
+# that nothing of ours runs between fork and exec, which is not safe where there are several threads.
+_LAUNCHER = ("/bin/sh", "-c", ': <"$0"; exec "$@"')
+
+
+class LocalPty:
+    """A program in a terminal, for as long as the context is open.
+
+    Left while it still runs - cancelled, say - the program is ended with all that came of it: hung up on, terminated,
+    killed.
+    env: all of its environment; the mark is added.
+    on_output: is told of its output as it arrives.
+    keeper: lets live what it leaves in the background when it ends by itself, and ends that with its run. The system
+        takes the terminal from it.
+    :raises BlockFailed: if the program can't be started.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        size: PtySize,
+        on_output: Callable[[bytes], object],
+        keeper: ProcessKeeper,
+        mark: Mark,
+    ) -> None:
+        self._on_output = on_output
+        self._keeper = keeper
+        self._unwritten = b""
+        self._exit_code: int | None = None
+        self._is_read_out = self._is_ending = False
+        self._seconds = 0.0
+        self._kill_at = math.inf
+        self._waiting = anyio.CancelScope()
+        self._family = keeper.families.add(mark)
+        with ExitStack() as opened:
+            opened.callback(keeper.families.note_end, self._family)
+            with start_errors(argv, cwd=cwd, env=env):
+                _check_program(argv[0], cwd, env)
+                self._open(argv, cwd, {**env, **mark.environment}, size, opened)
+            self._closing = opened.pop_all()
+
+    def _open(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], size: PtySize, opened: ExitStack) -> None:
+        self._device = _Device()
+        opened.callback(self._device.close)
+        self._device.resize(size)
+        self._selector = selectors.DefaultSelector()
+        opened.callback(self._selector.close)
+        self._since = self._last_event = time.monotonic()
+        self._popen = self._device.start(argv, cwd, env)
+        self._keeper.families.note_start(self._family, self._popen.pid)
+        opened.callback(self._popen.poll)
+        self._watch = watch_exit(self._popen.pid)
+        opened.callback(self._watch.close)
+        self._selector.register(self._watch, selectors.EVENT_READ, self._note_exit)
+        self._selector.register(self._device.master, selectors.EVENT_READ, self._serve_terminal)
+
+    @property
+    def outcome(self) -> PtyOutcome:
+        """How it ended."""
+        assert self._exit_code is not None, "it has not ended"
+        killed = self._exit_code < 0
+        return PtyOutcome(
+            exit_code=None if killed else self._exit_code,
+            signal=signal_name(-self._exit_code) if killed else None,
+            seconds=self._seconds,
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        return self._exit_code is not None and self._is_read_out
+
+    def look(self) -> Look:
+        return Look(
+            silence=time.monotonic() - self._last_event,
+            asks=self._device.asks,
+            has_unread=bool(self._unwritten) or self._device.has_unread,
+            is_shell_in_front=self._device.foreground in (None, self._popen.pid),
+        )
+
+    async def wait(self, at_most: float) -> None:
+        until = min(anyio.current_time() + at_most, self._kill_at)
+        with anyio.CancelScope(deadline=until) as self._waiting:
+            await anyio.wait_readable(self._selector.fileno())
+        if anyio.current_time() >= self._kill_at:
+            send(signal.SIGKILL, self._keeper.families.living([self._family]))
+        self._serve()
+
+    def write(self, data: bytes) -> None:
+        self._last_event = time.monotonic()
+        self._unwritten += data
+        self._write_on()
+
+    def resize(self, size: PtySize) -> None:
+        self._device.resize(size)
+
+    def kill(self) -> None:
+        send(signal.SIGHUP, self._keeper.families.living([self._family]))
+        self._kill_at = anyio.current_time() + KILL_AFTER
+        self._waiting.deadline = min(self._waiting.deadline, self._kill_at)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        with self._closing:
+            if not self.has_ended:
+                await self._end()
+
+    async def _end(self) -> None:
+        """End the program and all that came of it, and hear its last words."""
+        self._is_ending = True
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._serve_on)
+                await self._keeper.families.end([self._family], _HANGUP)
+                tasks.cancel_scope.cancel()
+        self._serve()
+
+    async def _serve_on(self) -> None:
+        while not self.has_ended:
+            await self.wait(math.inf)
+
+    def _serve(self) -> None:
+        for key, _ in self._selector.select(0):
+            key.data()
+        if self._exit_code is not None and not self._is_read_out:
+            self._read_out()
+
+    def _serve_terminal(self) -> None:
+        self._write_on()
+        for _ in range(_READS_A_TURN):
+            if not self._read():
+                return
+
+    def _read(self) -> bool:
+        """Hear a piece of what is said; False if there is nothing more now."""
+        data = self._device.read()
+        if data:
+            self._last_event = time.monotonic()
+            self._tell(data)
+        return bool(data)
+
+    def _tell(self, data: bytes) -> None:
+        """Hand on what was said; once that has failed, or while all is ending, nothing may come of a failure."""
+        try:
+            self._on_output(data)
+        except Exception:
+            self._on_output = _ignore
+            if not self._is_ending:
+                raise
+
+    def _read_out(self) -> None:
+        """Hear what was said before the end."""
+        self._selector.unregister(self._device.master)
+        self._device.let_go()
+        while self._read():
+            pass
+        self._is_read_out = True
+
+    def _write_on(self) -> None:
+        if self._unwritten:
+            self._unwritten = self._unwritten[self._device.write(self._unwritten) :]
+        if not self._is_read_out:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unwritten else 0)
+            self._selector.modify(self._device.master, events, self._serve_terminal)
+
+    def _note_exit(self) -> None:
+        self._seconds = time.monotonic() - self._since
+        self._selector.unregister(self._watch)
+        self._exit_code = self._popen.returncode = self._watch.exit_code()
+
+
+class _Device:
+    """Both ends of a terminal: the master is ours, the slave the program's, and ours to look at."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = os.openpty()
+        self._name = os.ttyname(self._slave)
+        self._has_slave = True
+        os.set_blocking(self.master, False)
+
+    def start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start a program whose controlling terminal this is."""
+        end = self._slave
+        return subprocess.Popen(
+            [*_LAUNCHER, self._name, *argv],
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        )
+
+    @property
+    def asks(self) -> bool:
+        local = termios.tcgetattr(self._slave)[3]
+        return not (local & termios.ICANON and local & termios.ECHO)
+
+    @property
+    def has_unread(self) -> bool:
+        (count,) = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))
+        return bool(count)
+
+    @property
+    def foreground(self) -> int | None:
+        """The process group that gets what is typed; None if the system does not tell us."""
+        try:
+            return os.tcgetpgrp(self.master)
+        except OSError:
+            return None
+
+    def resize(self, size: PtySize) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size.rows, size.cols, 0, 0))
+
+    def read(self) -> bytes:
+        """What was said; nothing if there is nothing now, or if nobody is there any more."""
+        try:
+            return os.read(self.master, _READ_SIZE)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EIO):
+                raise
+            return b""
+
+    def write(self, data: bytes) -> int:
+        """How much of it there was room for."""
+        try:
+            return os.write(self.master, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return len(data)
+
+    def let_go(self) -> None:
+        """Leave the slave to the others, whose end can then be noticed."""
+        if self._has_slave:
+            self._has_slave = False
+            os.close(self._slave)
+
+    def close(self) -> None:
+        self.let_go()
+        os.close(self.master)
+
+
+def _check_program(program: str, cwd: Path, env: Mapping[str, str]) -> None:
+    """Raise what starting it would raise, had it no launcher."""
+    if not cwd.is_dir() or find_program(program, cwd=cwd, path=env.get("PATH")) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _ignore(data: bytes) -> None:
+    """Take what a program says when nobody wants to hear it any more."""

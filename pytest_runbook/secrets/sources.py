@@ -1,0 +1,228 @@
+"""Secrets by name, read where they are kept when somebody first asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from ..errors import BlockFailed, TemplateError
+from ..model.runbook import SecretSource
+from .provenance import ContextValue, Source
+
+LARGEST_FILE = 1 << 20
+COMMAND_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretCommand:
+    """A command that prints a secret. argv: its words. timeout: seconds."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    timeout: float
+
+    @classmethod
+    def of(cls, said: str | tuple[str, ...], folder: Path, timeout: float) -> SecretCommand:
+        """said: words, or the text of a shell."""
+        return cls(("sh", "-c", said) if isinstance(said, str) else said, folder, timeout)
+
+    def __str__(self) -> str:
+        words = self.argv[2:] if self.argv[:2] == ("sh", "-c") else self.argv
+        return " ".join(words)
+
+
+class SecretCommands(Protocol):
+    """Runs the commands that print secrets, each once in a run."""
+
+    async def run(self, command: SecretCommand) -> bool:
+        """Run it, if nobody has. True if somebody did so meanwhile."""
+        ...
+
+    def printed(self, command: SecretCommand) -> str:
+        """What it printed.
+
+        :raises BlockFailed: if it failed.
+        :raises LookupError: if nobody has run it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets(Mapping[str, ContextValue]):
+    """The declared secrets of a runbook.
+
+    sources: by name, each with the folder that its paths and commands are relative to.
+    commands: runs those that are printed by a program; `fetch` has it done.
+    fixture: gives the value of a fixture; None: nobody gave one.
+    on_read: told the value and the name of each that is read, before anybody else sees it.
+    inherited: those of the runbook that runs this one.
+
+    A secret that is missing or empty is an error where it is read: `TemplateError`.
+    """
+
+    sources: Mapping[str, tuple[SecretSource, Path]]
+    commands: SecretCommands
+    fixture: Callable[[str], ContextValue | None]
+    on_read: Callable[[str, str], None]
+    inherited: Mapping[str, ContextValue] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> ContextValue:
+        if name not in self.sources:
+            return self.inherited[name]
+        return _Reading(self, *self.sources[name]).value()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.sources, **dict.fromkeys(self.inherited)})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.sources or name in self.inherited
+
+    def command(self, name: str) -> SecretCommand | None:
+        """The command that prints a secret; None for one that comes from elsewhere."""
+        source, folder = self.sources[name]
+        if source.command is None:
+            return None
+        return SecretCommand.of(source.command, folder, source.timeout or COMMAND_TIMEOUT)
+
+    def all_sources(self) -> Iterator[SecretSource]:
+        """Where each comes from, those of the runbook that runs this one included."""
+        yield from (source for source, _ in self.sources.values())
+        if isinstance(self.inherited, Secrets):
+            yield from self.inherited.all_sources()
+
+    async def fetch(self, names: Iterable[str] | None) -> bool:
+        """Have the commands run that print these secrets, or all of them. True if one was run.
+
+        That a command failed is an error where its secret is read.
+        """
+        wanted = set(self) if names is None else set(names)
+        commands = [command for name in self.sources if name in wanted and (command := self.command(name))]
+        ran = [await self.commands.run(command) for command in commands]
+        if isinstance(self.inherited, Secrets):
+            ran.append(await self.inherited.fetch(wanted - self.sources.keys()))
+        return any(ran)
+
+    def learn(self) -> None:
+        """Tell of those that are at hand, before anybody reads one; nothing is said of what is wrong with others."""
+        for name, (source, _) in self.sources.items():
+            if source.command is None and source.fixture is None:
+                try:
+                    self[name]
+                except TemplateError:
+                    continue
+
+
+class _NobodyAsks:
+    """Stands for the programs where none is to be asked."""
+
+    async def run(self, command: SecretCommand) -> bool:
+        return False
+
+    def printed(self, command: SecretCommand) -> str:
+        raise LookupError(command)
+
+
+def learn_secrets(sources: Iterable[SecretSource], folder: Path, on_read: Callable[[str, str], None]) -> None:
+    """Tell of the secrets that are at hand where a file declares them, though nobody reads them. folder: the file's."""
+    known = {source.name: (source, folder) for source in sources}
+    Secrets(sources=known, commands=_NobodyAsks(), fixture=lambda name: None, on_read=on_read).learn()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One secret at the place where it is kept."""
+
+    secrets: Secrets
+    source: SecretSource
+    folder: Path
+
+    def value(self) -> ContextValue:
+        text, kept = self._read()
+        name = f"secret.{self.source.name}"
+        if "\0" in text:
+            self._fail(f"{kept} holds a NUL", "a secret is a text; encode it as base64")
+        self.secrets.on_read(text, name)
+        return ContextValue(text, Source(kept), sensitive=True)
+
+    def _read(self) -> tuple[str, str]:
+        """The secret, and where it is kept, for people."""
+        source = self.source
+        if source.env is not None:
+            return self._of_environment(source.env), f"the environment variable {source.env}"
+        if source.file is not None:
+            path = self.folder / Path(source.file).expanduser()
+            return self._of_file(path), f"the file {path}"
+        command = self.secrets.command(source.name)
+        if command is not None:
+            return self._of_command(command), f"the command {command}"
+        if source.fixture is not None:
+            return self._of_fixture(source.fixture), f'fixture "{source.fixture}"'
+        if not source.value:
+            self._fail(f"{source.place} gave an empty text", "give its value, or say where it comes from: {env: NAME}")
+        return source.value, str(source.place)
+
+    def _of_environment(self, variable: str) -> str:
+        text = os.environ.get(variable, "")
+        if not text:
+            state = "is empty" if variable in os.environ else "is not set"
+            self._fail(
+                f"the environment variable {variable} {state}", f"give {variable} to the process that runs pytest"
+            )
+        return text
+
+    def _of_file(self, path: Path) -> str:
+        hint = "a path is relative to the file that declares the secret; ~ is the home"
+        try:
+            if not path.is_file():
+                self._fail(f"{path} is no file" if path.exists() else f"there is no file {path}", hint)
+            if path.stat().st_size > LARGEST_FILE:
+                self._fail(f"{path} is too large for a secret: {path.stat().st_size} bytes", "at most 1 MiB")
+            text = without_newline(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            self._fail(f"{path} can't be read: {error.strerror}", "may this user read it?", error)
+        except ValueError as error:
+            self._fail(f"{path} is no text in UTF-8", "a secret is a text; encode it as base64", error)
+        if not text:
+            self._fail(f"{path} is empty", "has whoever writes it been there?")
+        return text
+
+    def _of_command(self, command: SecretCommand) -> str:
+        try:
+            text = self.secrets.commands.printed(command)
+        except BlockFailed as error:
+            self._fail(error.message, error.hint, error)
+        except LookupError as error:
+            self._fail(f"the command {command} has not run yet", "it runs before the first block that reads it", error)
+        if not text:
+            self._fail(
+                f"the command {command} printed nothing", "what it prints on stdout is the secret; run it by hand"
+            )
+        return text
+
+    def _of_fixture(self, name: str) -> str:
+        given = self.secrets.fixture(name)
+        if given is None:
+            self._fail(
+                f'fixture "{name}" was not given', "only blocks that pytest runs have fixtures; use {env: NAME} here"
+            )
+        if not isinstance(given.value, str):
+            self._fail(f'fixture "{name}" gave no text, but {type(given.value).__name__}', "return the secret as a str")
+        if not given.value:
+            self._fail(f'fixture "{name}" gave an empty text', "skip in it (pytest.skip) where there is none")
+        return given.value
+
+    def _fail(self, message: str, hint: str | None, cause: Exception | None = None) -> NoReturn:
+        name = f"secret.{self.source.name}"
+        told = f"declared in {self.source.place}" + (f"; {hint}" if hint else "")
+        raise TemplateError(f"{name}: {message}", name=name, hint=told) from cause
+
+
+def without_newline(text: str) -> str:
+    """The text without one newline at its end."""
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
