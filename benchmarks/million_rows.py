@@ -58,7 +58,7 @@ async def fetch_mysql(uri: str, query: str) -> int:
     async with connection.cursor() as cursor:
         await cursor.execute(query)
         rows = await cursor.fetchall()
-    await connection.end(politely=True)
+    await connection.disconnect(notify_server=True)
     return len(rows)
 
 

@@ -56,7 +56,7 @@ async def call_mysql(uri: str, times: int) -> None:
         async with connection.cursor() as cursor:
             await cursor.execute("select 1")
             await cursor.fetchall()
-    await connection.end(politely=True)
+    await connection.disconnect(notify_server=True)
 
 
 async def call_clickhouse(uri: str, times: int) -> None:

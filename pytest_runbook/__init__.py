@@ -39,35 +39,35 @@ if TYPE_CHECKING:
     from .errors import AssertionsFailed as AssertionsFailed
     from .errors import BlockExecutionError as BlockExecutionError
     from .errors import BlockFailed as BlockFailed
+    from .errors import BlockSkipped as BlockSkipped
     from .errors import Cancelled as Cancelled
     from .errors import ContextError as ContextError
     from .errors import FileError as FileError
     from .errors import InternalError as InternalError
-    from .errors import Malformed as Malformed
-    from .errors import NotTried as NotTried
-    from .errors import Place as Place
+    from .errors import InvalidValue as InvalidValue
+    from .errors import Location as Location
     from .errors import Refused as Refused
     from .errors import RunbookError as RunbookError
     from .errors import TemplateError as TemplateError
     from .errors import TimedOut as TimedOut
     from .errors import Unreachable as Unreachable
     from .errors import UnreadableFile as UnreadableFile
-    from .execution.block_runner import Limit as Limit
+    from .execution.block_runner import TimeLimit as TimeLimit
     from .execution.context import ExecutionContext as ExecutionContext
-    from .execution.context import Findings as Findings
+    from .execution.context import ReportDetails as ReportDetails
     from .execution.context import WorkResult as WorkResult
     from .execution.handle import ExecutionHandle as ExecutionHandle
     from .execution.result import AssertionTrace as AssertionTrace
-    from .execution.result import Attempts as Attempts
+    from .execution.result import AttemptGroup as AttemptGroup
     from .execution.result import BlockResult as BlockResult
+    from .execution.result import Iteration as Iteration
     from .execution.result import Operand as Operand
     from .execution.result import Outcome as Outcome
+    from .execution.result import OutputSection as OutputSection
     from .execution.result import Provenance as Provenance
-    from .execution.result import Section as Section
-    from .execution.result import Turn as Turn
     from .execution.result import Verdict as Verdict
     from .execution.sub_runbooks import ChildReference as ChildReference
-    from .messages.channel import Callback as Callback
+    from .messages.channel import CallbackChannel as CallbackChannel
     from .messages.channel import ClientMessageChannel as ClientMessageChannel
     from .messages.channel import MessageStream as MessageStream
     from .messages.client_messages import BlockContextUpdate as BlockContextUpdate
@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from .messages.events import Event as Event
     from .messages.events import EventBus as EventBus
     from .messages.events import EventKind as EventKind
+    from .messages.status import ExecutionState as ExecutionState
     from .messages.status import ExecutionStatus as ExecutionStatus
-    from .messages.status import State as State
     from .model.catalog import BlockType as BlockType
     from .model.catalog import Prop as Prop
     from .model.catalog import PropType as PropType
@@ -98,15 +98,17 @@ if TYPE_CHECKING:
     from .portal import OpenRunbook as OpenRunbook
     from .resources.process.login_environment import LoginShell as LoginShell
     from .resources.terminal.pty import PtyStore as PtyStore
-    from .secrets.masker import Redactor as Redactor
+    from .secrets.masker import Masker as Masker
     from .secrets.provenance import ContextValue as ContextValue
-    from .secrets.provenance import Source as Source
+    from .secrets.provenance import Origin as Origin
 
-_NAMES_OF = {
-    "portal": ("EngineThread", "OpenRunbook"),
+_PUBLIC_NAMES = {
     "blocks.behavior": ("BlockBehavior",),
-    "policy.effects": ("Effect",),
-    "blocks.registry": ("BlockPlugin", "BlockRegistry"),
+    "blocks.registry": (
+        "BlockPlugin",
+        "BlockRegistry",
+    ),
+    "context.answers": ("LocalValues",),
     "context.block_context": ("BlockContext",),
     "context.items": (
         "BlockExecutionOutput",
@@ -118,28 +120,38 @@ _NAMES_OF = {
         "DocumentVar",
         "DocumentVars",
     ),
-    "context.answers": ("LocalValues",),
     "context.output": ("Output",),
-    "context.resolver": ("ContextResolver", "ResolvedContext"),
-    "context.storage": ("ContextStorage", "FileStorage", "MemoryStorage", "NoStorage", "StoredContext"),
-    "secrets.provenance": ("ContextValue", "Source"),
+    "context.resolver": (
+        "ContextResolver",
+        "ResolvedContext",
+    ),
+    "context.storage": (
+        "ContextStorage",
+        "FileStorage",
+        "MemoryStorage",
+        "NoStorage",
+        "StoredContext",
+    ),
     "document.document": ("Document",),
     "document.inputs": ("Inputs",),
     "document.run": ("RunbookRun",),
-    "document.runtime": ("Runtime", "open_runtime"),
+    "document.runtime": (
+        "Runtime",
+        "open_runtime",
+    ),
     "document.settings": ("Settings",),
     "document.workspace": ("DefaultDirectory",),
     "errors": (
         "AssertionsFailed",
         "BlockExecutionError",
         "BlockFailed",
+        "BlockSkipped",
         "Cancelled",
         "ContextError",
         "FileError",
         "InternalError",
-        "Malformed",
-        "NotTried",
-        "Place",
+        "InvalidValue",
+        "Location",
         "Refused",
         "RunbookError",
         "TemplateError",
@@ -147,23 +159,30 @@ _NAMES_OF = {
         "Unreachable",
         "UnreadableFile",
     ),
-    "execution.sub_runbooks": ("ChildReference",),
-    "execution.context": ("ExecutionContext", "Findings", "WorkResult"),
+    "execution.block_runner": ("TimeLimit",),
+    "execution.context": (
+        "ExecutionContext",
+        "ReportDetails",
+        "WorkResult",
+    ),
     "execution.handle": ("ExecutionHandle",),
-    "execution.block_runner": ("Limit",),
     "execution.result": (
         "AssertionTrace",
-        "Attempts",
+        "AttemptGroup",
         "BlockResult",
+        "Iteration",
         "Operand",
         "Outcome",
+        "OutputSection",
         "Provenance",
-        "Section",
-        "Turn",
         "Verdict",
     ),
-    "secrets.masker": ("Redactor",),
-    "messages.channel": ("Callback", "ClientMessageChannel", "MessageStream"),
+    "execution.sub_runbooks": ("ChildReference",),
+    "messages.channel": (
+        "CallbackChannel",
+        "ClientMessageChannel",
+        "MessageStream",
+    ),
     "messages.client_messages": (
         "BlockContextUpdate",
         "BlockExecutionOutputChanged",
@@ -176,25 +195,51 @@ _NAMES_OF = {
         "PromptAnswer",
         "PromptOption",
     ),
-    "messages.events": ("Event", "EventBus", "EventKind"),
-    "messages.status": ("ExecutionStatus", "State"),
-    "model.catalog": ("BlockType", "Prop", "PropType"),
+    "messages.events": (
+        "Event",
+        "EventBus",
+        "EventKind",
+    ),
+    "messages.status": (
+        "ExecutionState",
+        "ExecutionStatus",
+    ),
+    "model.catalog": (
+        "BlockType",
+        "Prop",
+        "PropType",
+    ),
     "model.loading": ("load_runbook",),
-    "model.runbook": ("BlockSpec", "Effects", "Runbook", "SecretSource"),
+    "model.runbook": (
+        "BlockSpec",
+        "Effects",
+        "Runbook",
+        "SecretSource",
+    ),
+    "policy.effects": ("Effect",),
+    "portal": (
+        "EngineThread",
+        "OpenRunbook",
+    ),
     "resources.process.login_environment": ("LoginShell",),
     "resources.terminal.pty": ("PtyStore",),
+    "secrets.masker": ("Masker",),
+    "secrets.provenance": (
+        "ContextValue",
+        "Origin",
+    ),
 }
-_HOMES = {name: module for module, names in _NAMES_OF.items() for name in names}
+_MODULE_OF = {name: module for module, names in _PUBLIC_NAMES.items() for name in names}
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ from .text import nearest
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A line of a file, as it is shown to people: ``runbooks/deploy.atrb:42``.
 
     path: as shown, relative to pytest's rootdir where that is possible.
@@ -28,25 +28,25 @@ class Place:
     def __str__(self) -> str:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
-    def at(self, line: int | None) -> Place:
+    def at(self, line: int | None) -> Location:
         """The same file at another line."""
-        return Place(self.path, line)
+        return Location(self.path, line)
 
-    def below(self, lines: int) -> Place:
+    def shifted(self, lines: int) -> Location:
         """The place that many lines further down in a text; the same place where no line is known, and in JSON."""
         if self.line is None or self.path.endswith(".json"):  # a text of JSON stands on one line
             return self
-        return Place(self.path, self.line + lines)
+        return Location(self.path, self.line + lines)
 
 
 class RunbookError(Exception):
     """What went wrong, where, and how to mend it.
 
     message: one line, with the value seen and the values allowed.
-    place: the line to look at; None until somebody who knows it says so with `located`.
+    location: the line to look at; None until somebody who knows it says so with `with_location`.
     block: how the block is called in reports: ``block "Count users" (postgres)``.
     hint: what to do about it, one line.
-    said: what the program or the server said itself, as far as the message leaves it out.
+    detail: what the program or the server said itself, as far as the message leaves it out.
     """
 
     kind: ClassVar[str] = "block"
@@ -55,28 +55,28 @@ class RunbookError(Exception):
         self,
         message: str,
         *,
-        place: Place | None = None,
+        location: Location | None = None,
         block: str | None = None,
         hint: str | None = None,
-        said: str = "",
+        detail: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.place = place
+        self.location = location
         self.block = block
         self.hint = hint
-        self.said = said
+        self.detail = detail
 
-    def located(self, place: Place | None = None, block: str | None = None) -> Self:
+    def with_location(self, location: Location | None = None, block: str | None = None) -> Self:
         """The same error with what it did not know yet of its place."""
-        located = copy.copy(self)
-        located.place = self.place or place
-        located.block = self.block or block
-        located.__cause__ = self.__cause__
-        return located
+        copied = copy.copy(self)
+        copied.location = self.location or location
+        copied.block = self.block or block
+        copied.__cause__ = self.__cause__
+        return copied
 
     def __str__(self) -> str:
-        parts = [str(part) for part in (self.place, self.block, self.message) if part is not None]
+        parts = [str(part) for part in (self.location, self.block, self.message) if part is not None]
         hint = "" if self.hint is None else f"\n  hint: {self.hint}"
         return ": ".join(parts) + hint
 
@@ -111,11 +111,11 @@ class TemplateError(FileError):
         *,
         line: int | None = None,
         name: str | None = None,
-        place: Place | None = None,
+        location: Location | None = None,
         block: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message, place=place, block=block, hint=hint)
+        super().__init__(message, location=location, block=block, hint=hint)
         self.line = line
         self.name = name
 
@@ -132,7 +132,7 @@ class BlockFailed(BlockExecutionError):
     """Its work failed: an exit code, a server's refusal, a missing interpreter."""
 
 
-class Malformed(BlockFailed):
+class InvalidValue(BlockFailed):
     """What it was given makes no sense: a URI, a method, an empty query. Retrying can't help."""
 
 
@@ -158,29 +158,29 @@ class Unreachable(BlockExecutionError):
     kind = "unreachable"
 
 
-class NotTried(RunbookError):
+class BlockSkipped(RunbookError):
     """Nothing was touched: the block counts as skipped."""
 
 
-class UnreachableBefore(NotTried):
+class KnownUnreachable(BlockSkipped):
     """An earlier block could not reach what this one needs, and owns the error."""
 
     kind = "unreachable"
 
 
-class Lacking(NotTried):
+class MissingRequirement(BlockSkipped):
     """Its runbook requires something that is not to be had here."""
 
     kind = "lacking"
 
 
-class Refused(NotTried):
+class Refused(BlockSkipped):
     """Not permitted to run here."""
 
     kind = "refused"
 
 
-class RefusedOnTheWay(BlockExecutionError):
+class RedirectRefused(BlockExecutionError):
     """It was begun, and led to where nothing may be asked."""
 
     kind = "refused"
@@ -198,7 +198,7 @@ class InternalError(RunbookError):
     kind = "internal"
 
 
-def unknown(what: str, value: str, known: Sequence[str]) -> tuple[str, str]:
+def unknown_name_message(what: str, value: str, known: Sequence[str]) -> tuple[str, str]:
     """The message and the hint for a name that is none of the known ones, with the nearest of them."""
     near = nearest(value, known)
     listed = ", ".join(known)

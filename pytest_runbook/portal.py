@@ -25,7 +25,7 @@ from .messages.channel import ClientMessageChannel
 from .messages.client_messages import PromptAnswer
 from .messages.events import Event
 from .model.runbook import BlockSpec, Runbook
-from .resources.dns_executor import UnawaitedThreads
+from .resources.dns_executor import DnsExecutor
 
 ResultT = TypeVar("ResultT")
 
@@ -55,7 +55,7 @@ class EngineThread:
     def __enter__(self) -> Self:
         with ExitStack() as listening, ExitStack() as stack:
             self._portal = stack.enter_context(start_blocking_portal("asyncio"))
-            self._portal.call(asyncio.get_running_loop).set_default_executor(UnawaitedThreads())
+            self._portal.call(asyncio.get_running_loop).set_default_executor(DnsExecutor())
             self._runtime = stack.enter_context(self._portal.wrap_async_context_manager(self._open_runtime()))
             if self._on_event is not None:
                 listening.enter_context(self._runtime.events.subscribe(self._on_event))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .plugin.python_tests import RunbookCaller as RunbookCaller
 
 MessageT = TypeVar("MessageT")
-OF_THE_FIXTURE = ("CalledBlock", "CalledRunbook", "RunbookCaller")
+FIXTURE_NAMES = ("CalledBlock", "CalledRunbook", "RunbookCaller")
 
 
 class RecordingChannel:
@@ -60,19 +60,19 @@ class RecordingChannel:
 class BlockRun:
     """What came of one block.
 
-    output: its ``output``, None if it left none. below: what a block below it would see.
+    output: its ``output``, None if it left none. context_below: what a block below it would see.
     """
 
     result: BlockResult
     output: Mapping[str, object] | None
-    below: ResolvedContext
+    context_below: ResolvedContext
     channel: RecordingChannel
     events: tuple[Event, ...]
 
 
 def run_block(
     plugin: BlockPlugin,
-    written: object,
+    value: object,
     *,
     keys: Mapping[str, object] | None = None,
     inputs: Inputs | None = None,
@@ -80,12 +80,12 @@ def run_block(
 ) -> BlockRun:
     """Run one block of a type of yours, as it would be written in a plain runbook, in a runtime of its own.
 
-    written: what stands behind the type's name: the value of its main prop, or a mapping of props.
+    value: what stands behind the type's name: the value of its main prop, or a mapping of props.
     keys: what stands beside it: ``{"assert": "output.length == 3", "timeout": "5s"}``.
     :raises UnreadableFile: if that makes no runbook.
     :raises ContextError: if the block's own declaration can't be evaluated.
     """
-    block = {plugin.block_type.plain_names[0]: written, **(keys or {})}
+    block = {plugin.block_type.plain_names[0]: value, **(keys or {})}
     with TemporaryDirectory(prefix="runbook-") as folder:
         path = Path(folder, "block.runbook.json")
         path.write_text(json.dumps({"blocks": [block]}), encoding="utf-8")
@@ -102,14 +102,14 @@ async def _run_block(plugin: BlockPlugin, path: Path, inputs: Inputs | None, set
         return BlockRun(
             result=result,
             output=document.output(spec.id),
-            below=document.final_context(),
+            context_below=document.final_context(),
             channel=channel,
             events=tuple(events),
         )
 
 
 def __getattr__(name: str) -> object:
-    if name not in OF_THE_FIXTURE:
+    if name not in FIXTURE_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .plugin import python_tests
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.model.keys.common import FILE_KEYS, RULES, SCOPE
-from pytest_runbook.model.keys.expect import OPERATORS
+from pytest_runbook.model.keys.expect import SHAPE_OPERATORS
 from pytest_runbook.model.keys.flow import RETRY_KEYS
 from pytest_runbook.model.loaders.checks import CHECKS_KEYS
 from tests.plugin.project import QUIET
@@ -122,7 +122,7 @@ EXAMPLE_KEYS = {
     *SCOPE,
     *RETRY_KEYS,
     *CHECKS_KEYS,
-    *OPERATORS,
+    *SHAPE_OPERATORS,
     "blocks",
     "defaults",
     "runbook",

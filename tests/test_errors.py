@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.errors import BlockFailed, Place, RunbookError, TimedOut, unknown
+from pytest_runbook.errors import BlockFailed, Location, RunbookError, TimedOut, unknown_name_message
 
-PLACE = Place("a.yaml", 42)
+PLACE = Location("a.yaml", 42)
 SHOWN = [
     (RunbookError("it broke"), "it broke"),
-    (RunbookError("it broke", place=PLACE), "a.yaml:42: it broke"),
-    (RunbookError("it broke", place=Place("a.yaml"), block="block 1"), "a.yaml: block 1: it broke"),
-    (RunbookError("it broke", place=PLACE, hint="mend it"), "a.yaml:42: it broke\n  hint: mend it"),
+    (RunbookError("it broke", location=PLACE), "a.yaml:42: it broke"),
+    (RunbookError("it broke", location=Location("a.yaml"), block="block 1"), "a.yaml: block 1: it broke"),
+    (RunbookError("it broke", location=PLACE, hint="mend it"), "a.yaml:42: it broke\n  hint: mend it"),
 ]
 
 
@@ -22,19 +22,19 @@ def test_what_where_and_how_to_fix(error: RunbookError, text: str) -> None:
 
 def test_who_knows_the_place_adds_it_and_what_was_known_stays() -> None:
     cause = OSError("gone")
-    error = BlockFailed("it broke", block="mine", hint="mend it", said="no")
+    error = BlockFailed("it broke", block="mine", hint="mend it", detail="no")
     error.__cause__ = cause
 
-    located = error.located(PLACE, "other")
+    located = error.with_location(PLACE, "other")
 
-    assert (located.place, located.block, located.hint, located.said) == (PLACE, "mine", "mend it", "no")
+    assert (located.location, located.block, located.hint, located.detail) == (PLACE, "mine", "mend it", "no")
     assert located.__cause__ is cause
-    assert error.place is None
+    assert error.location is None
     assert isinstance(located, BlockFailed)
 
 
 def test_places_move_with_their_lines() -> None:
-    assert [str(place) for place in (PLACE.below(3), PLACE.at(1), PLACE.at(None), Place("a").below(3))] == [
+    assert [str(place) for place in (PLACE.shifted(3), PLACE.at(1), PLACE.at(None), Location("a").shifted(3))] == [
         "a.yaml:45",
         "a.yaml:1",
         "a.yaml",
@@ -51,8 +51,8 @@ UNKNOWN = [("sript", ("script", "env"), "did you mean script?"), ("zebra", ("scr
 
 @pytest.mark.parametrize(("value", "known", "hint"), UNKNOWN)
 def test_an_unknown_name_hints_at_what_there_is(value: str, known: tuple[str, ...], hint: str) -> None:
-    assert unknown("block type", value, known) == (f'unknown block type "{value}"', hint)
+    assert unknown_name_message("block type", value, known) == (f'unknown block type "{value}"', hint)
 
 
 def test_a_text_of_json_stands_on_one_line() -> None:
-    assert Place("a.json", 3).below(5) == Place("a.json", 3)
+    assert Location("a.json", 3).shifted(5) == Location("a.json", 3)

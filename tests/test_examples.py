@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.located import to_builtins
 from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "example_runbooks"
@@ -31,4 +31,4 @@ def test_editors_find_the_schema_of_every_example_and_it_fits(path: Path) -> Non
     first = path.read_text().partition("\n")[0]
     schema = json.loads((EXAMPLES / first.removeprefix("# yaml-language-server: $schema=")).read_text())
 
-    jsonschema.validate(plain(parse_yaml(path.read_text())), schema)
+    jsonschema.validate(to_builtins(parse_yaml(path.read_text())), schema)

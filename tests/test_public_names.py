@@ -41,7 +41,7 @@ def test_every_public_name_has_a_home_and_is_told(name: str) -> None:
 def test_type_checkers_see_the_same_names() -> None:
     imports = [node for node in ast.walk(ast.parse(SOURCE.read_text())) if isinstance(node, ast.ImportFrom)]
     typed = {(node.module, alias.name) for node in imports if node.level == 1 for alias in node.names}
-    lazy = {(module, name) for module, names in pytest_runbook._NAMES_OF.items() for name in names}
+    lazy = {(module, name) for module, names in pytest_runbook._PUBLIC_NAMES.items() for name in names}
 
     assert typed == lazy
 

@@ -22,7 +22,7 @@ from pytest_runbook import (
     UnreadableFile,
     WorkResult,
 )
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from pytest_runbook.testing import run_block
 
 
@@ -68,13 +68,13 @@ def test_one_block_runs_for_real() -> None:
     assert run.result.outcome == "passed"
     assert run.output is not None
     assert dict(run.output) == {"text": "HELLO"}
-    assert run.below.variables == {"loud": "HELLO", "x": "HELLO"}
+    assert run.context_below.variables == {"loud": "HELLO", "x": "HELLO"}
     assert (run.channel.stdout, run.channel.lifecycles) == ("HELLO", [Lifecycle.STARTED, Lifecycle.FINISHED])
     assert [event.kind for event in run.events] == [EventKind.BLOCK_STARTED, EventKind.BLOCK_FINISHED]
 
 
 def test_it_may_be_given_what_a_runbook_is_given() -> None:
-    inputs = Inputs(vars={"who": ContextValue("you", Source("a test"))})
+    inputs = Inputs(vars={"who": ContextValue("you", Origin("a test"))})
 
     assert run_block(SHOUT, {"text": "{{ var.who }}"}, inputs=inputs).channel.stdout == "YOU"
 
@@ -91,7 +91,7 @@ def test_what_can_not_be_written_in_a_runbook_is_an_error() -> None:
 
 
 def test_what_a_block_declares_is_seen_below() -> None:
-    assert run_block(plugin(Greeting, is_item=False), "hello").below.variables == {"greeting": "hello"}
+    assert run_block(plugin(Greeting, is_item=False), "hello").context_below.variables == {"greeting": "hello"}
 
 
 def test_a_fault_in_a_declaration_is_told_as_one() -> None:

@@ -11,11 +11,11 @@ from ..execution.context import ExecutionContext
 from ..resources.process.captured_output import CapturedOutput
 from ..resources.process.interpreters import Interpreter
 from ..resources.process.output_variables import OutputVariablesFile
-from ..resources.process.process_group import Mark
+from ..resources.process.process_group import ProcessLabel
 from ..resources.process.runner import OutputListener, ProcessOutcome, run_process
 from ..resources.process.sudo import Become, SudoSignaller
 from ..resources.ssh.remote_command import WRAPPER, checked_name
-from ..resources.ssh.shell_quoting import NEWLINE, quote, quote_all
+from ..resources.ssh.shell_quoting import NEWLINE, shell_join, shell_quote
 
 
 async def run_as(
@@ -33,41 +33,46 @@ async def run_as(
     :raises RunbookError: if sudo refuses, or it can't be started.
     """
     prefix, first_input = await context.resources.sudo.command(become)
-    mark = Mark(run_id=context.run_id, execution_id=context.handle.id)
+    process_label = ProcessLabel(run_id=context.run_id, execution_id=context.handle.id)
     with tempfile.TemporaryDirectory(prefix="runbook-") as name:
         folder = Path(name)
         hidden = context.is_secret(code)
         with OutputVariablesFile(folder) as file, interpreter.command(code, folder, is_secret=hidden) as command:
-            _let_in(folder)
-            environment = {**_declared(context), **file.environment, **mark.environment, **command.environment}
+            _grant_access(folder)
+            environment = {
+                **_declared_environment(context),
+                **file.environment,
+                **process_label.environment,
+                **command.environment,
+            }
             outcome = await run_process(
                 [*prefix, "sh", "-c", WRAPPER],
                 cwd=Path(context.resolver.cwd),
                 env=context.resolver.program_env(),
-                stdin=first_input + _line(environment, command.argv) + stdin,
+                stdin=first_input + _exec_line(environment, command.argv) + stdin,
                 output=output,
                 on_output=on_output,
-                keeper=context.resources.processes,
-                mark=mark,
+                supervisor=context.resources.processes,
+                label=process_label,
                 signaller=SudoSignaller(prefix, first_input) if os.geteuid() else None,
             )
             return outcome, file.content()
 
 
-def _declared(context: ExecutionContext) -> Mapping[str, str]:
+def _declared_environment(context: ExecutionContext) -> Mapping[str, str]:
     """What the runbook and whoever runs it say of the environment: sudo lets nothing else through."""
-    given = {name: str(value.value) for name, value in context.resolver.given_env.items()}
-    return {**given, **context.resolver.block_env()}
+    inherited = {name: str(value.value) for name, value in context.resolver.provided_env.items()}
+    return {**inherited, **context.resolver.block_env()}
 
 
-def _let_in(folder: Path) -> None:
+def _grant_access(folder: Path) -> None:
     """Let the other user use the files, whose names nobody else can list."""
     folder.chmod(0o711)
     for path in folder.iterdir():
         path.chmod(0o666)
 
 
-def _line(environment: Mapping[str, str], argv: list[str]) -> bytes:
-    exports = (f"export {checked_name(name)}={quote(value)};" for name, value in environment.items())
-    line = f"{NEWLINE}=${{IFS#??}};{''.join(exports)}exec {quote_all(argv)}\n"
+def _exec_line(environment: Mapping[str, str], argv: list[str]) -> bytes:
+    exports = (f"export {checked_name(name)}={shell_quote(value)};" for name, value in environment.items())
+    line = f"{NEWLINE}=${{IFS#??}};{''.join(exports)}exec {shell_join(argv)}\n"
     return line.encode(errors="surrogateescape")

@@ -10,24 +10,24 @@ from ..context.block_context import BlockContext
 from ..context.resolver import ContextResolver
 from ..errors import ContextError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
-from ..model.runbook import BlockSpec, Effects, type_for_people
+from ..model.runbook import BlockSpec, Effects, display_type
 from ..policy.effects import Effect
-from ..secrets.provenance import ContextValue, Source
-from .planned_work import Intent
+from ..secrets.provenance import ContextValue, Origin
+from .planned_work import PlannedWork
 
 
 class BlockBehavior:
     """A block type at work on one block.
 
     uses_host: True if its work happens on the host that a block above chose.
-    asks_first: True for a context block whose execution asks a person what the blocks below need.
+    prompts_first: True for a context block whose execution asks a person what the blocks below need.
 
     A type overrides `passive_context`, if it tells something to the blocks below, and `execute`, if it does work. One
     instance serves one block; it keeps no state between executions.
     """
 
     uses_host: ClassVar[bool] = False
-    asks_first: ClassVar[bool] = False
+    prompts_first: ClassVar[bool] = False
 
     def __init__(self, spec: BlockSpec, label: str) -> None:
         self.spec = spec
@@ -41,7 +41,7 @@ class BlockBehavior:
         return None
 
     @property
-    def declares(self) -> bool:
+    def has_passive_context(self) -> bool:
         """False if the block can't tell anything to the blocks below without being run."""
         return type(self).passive_context is not BlockBehavior.passive_context
 
@@ -55,27 +55,27 @@ class BlockBehavior:
     @property
     def known_effect(self) -> Effect | None:
         """The same, where the file alone tells it; None where it takes what the block sees."""
-        return self.said_effect
+        return self.declared_effect
 
     @property
     def unknown_effect(self) -> Effect:
         """That of a block of which nobody can tell what it does."""
-        kind = type_for_people(self.spec.type)
+        kind = display_type(self.spec.type)
         reason = f"what a {kind} block changes can't be known; where it only reads, say: effects: read"
         return Effect(Effects.WRITE, reason)
 
     @property
-    def said_effect(self) -> Effect | None:
+    def declared_effect(self) -> Effect | None:
         """What the author says that it does; None where nothing is said."""
-        said = self.spec.rules.effects
-        return None if said is None else Effect(said, f"it says effects: {said}")
+        declared = self.spec.rules.effects
+        return None if declared is None else Effect(declared, f"it says effects: {declared}")
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         """What it would do, from what is known before anything runs. Nothing may be touched for it.
 
         :raises RunbookError: if it could not do it.
         """
-        return Intent()
+        return PlannedWork()
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         """Do the work.
@@ -85,9 +85,9 @@ class BlockBehavior:
         return WorkResult()
 
     @property
-    def source(self) -> Source:
+    def origin(self) -> Origin:
         """This block as the source of a value."""
-        return Source(self.label, self.spec.place)
+        return Origin(self.label, self.spec.location)
 
     def resolved(self, resolver: ContextResolver, prop: str) -> ContextValue:
         """A prop's value, rendered if it is text; a secret if the block is marked as sensitive.
@@ -99,16 +99,16 @@ class BlockBehavior:
             value = ""
         sensitive = self.spec.rules.sensitive
         if not self.spec.rules.template:
-            return ContextValue(value, self.source, sensitive)
+            return ContextValue(value, self.origin, sensitive)
         try:
-            resolved = resolver.resolve_value(value, self.source)
+            resolved = resolver.resolve_value(value, self.origin)
             return replace(resolved, sensitive=resolved.sensitive or sensitive)
         except TemplateError as error:
-            place = self.spec.place_of(prop)
+            location = self.spec.location_of(prop)
             raise ContextError(
-                error.message, place=place.below((error.line or 1) - 1), block=self.spec.label, hint=error.hint
+                error.message, location=location.shifted((error.line or 1) - 1), block=self.spec.label, hint=error.hint
             ) from error
 
-    def fault(self, message: str, prop: str, hint: str | None = None) -> ContextError:
+    def prop_error(self, message: str, prop: str, hint: str | None = None) -> ContextError:
         """An error about one of the block's props."""
-        return ContextError(message, place=self.spec.place_of(prop), block=self.spec.label, hint=hint)
+        return ContextError(message, location=self.spec.location_of(prop), block=self.spec.label, hint=hint)

@@ -6,10 +6,10 @@ from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import DocumentCwd, DocumentEnvVar, DocumentSshConfig, DocumentSshHost
 from ..context.resolver import ContextResolver
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from .behavior import BlockBehavior
 
-_LOGIN = {
+_LOGIN_PROPS = {
     "identity_key": "identityKey",
     "certificate": "certificate",
     "passphrase": "passphrase",
@@ -23,12 +23,14 @@ class Env(BlockBehavior):
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         name = str(self.resolved(resolver, "name").value)
         if not name:
-            raise self.fault("the environment variable's name is empty", "name", "give it a name")
+            raise self.prop_error("the environment variable's name is empty", "name", "give it a name")
         value = self.resolved(resolver, "value")
         for text, prop, forbidden in ((name, "name", "=\0"), (str(value.value), "value", "\0")):
             if any(character in forbidden for character in text):
-                raise self.fault(f"{text!r} can't be the {prop} of an environment variable", prop, "no = or NUL in it")
-        return BlockContext(DocumentEnvVar(name, ContextValue(str(value.value), value.source, value.sensitive)))
+                raise self.prop_error(
+                    f"{text!r} can't be the {prop} of an environment variable", prop, "no = or NUL in it"
+                )
+        return BlockContext(DocumentEnvVar(name, ContextValue(str(value.value), value.origin, value.sensitive)))
 
 
 class Directory(BlockBehavior):
@@ -42,11 +44,11 @@ class LocalDirectory(BlockBehavior):
     """A directory that the file does not hold; without an answer it is the default one."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
-        given = local_values.get("path")
-        if given is None:
-            source = Source(f"the default directory: nobody answered {local_values.key}", self.spec.place)
-            return BlockContext(DocumentCwd(ContextValue("", source)))
-        return BlockContext(DocumentCwd(given))
+        provided = local_values.get("path")
+        if provided is None:
+            origin = Origin(f"the default directory: nobody answered {local_values.key}", self.spec.location)
+            return BlockContext(DocumentCwd(ContextValue("", origin)))
+        return BlockContext(DocumentCwd(provided))
 
 
 class HostSelect(BlockBehavior):
@@ -63,7 +65,9 @@ class SshConnect(BlockBehavior):
         user, hostname = (str(self.resolved(resolver, prop).value).strip() for prop in ("user", "hostname"))
         port = self._port()
         if bool(user) != bool(hostname):
-            raise self.fault("user and hostname go together", "user" if user else "hostname", "give both, or neither")
+            raise self.prop_error(
+                "user and hostname go together", "user" if user else "hostname", "give both, or neither"
+            )
         user_host = self._user_host(resolver)
         name = f"{user}@{hostname}" + (f":{port}" if port else "") if user else user_host
         config = DocumentSshConfig(
@@ -71,22 +75,22 @@ class SshConnect(BlockBehavior):
             user=user or None,
             hostname=hostname or None,
             port=port,
-            **{field: self._given(resolver, local_values, prop) for field, prop in _LOGIN.items()},
+            **{field: self._login_value(resolver, local_values, prop) for field, prop in _LOGIN_PROPS.items()},
         )
-        return BlockContext(DocumentSshHost(ContextValue(name, self.source)), config)
+        return BlockContext(DocumentSshHost(ContextValue(name, self.origin)), config)
 
-    def _given(self, resolver: ContextResolver, local_values: LocalValues, prop: str) -> ContextValue | None:
+    def _login_value(self, resolver: ContextResolver, local_values: LocalValues, prop: str) -> ContextValue | None:
         """What to log in with: as answered, else as the file has it."""
-        answered = local_values.get(prop)
-        written = self.resolved(resolver, prop) if self.spec.props.get(prop) else None
-        return answered or written
+        provided = local_values.get(prop)
+        declared = self.resolved(resolver, prop) if self.spec.props.get(prop) else None
+        return provided or declared
 
     def _user_host(self, resolver: ContextResolver) -> str:
         user_host = str(self.resolved(resolver, "userHost").value).strip()
         if not user_host and not self.spec.props.get("hostname"):
-            raise self.fault("no host to connect to", "userHost", "give userHost, or user and hostname")
+            raise self.prop_error("no host to connect to", "userHost", "give userHost, or user and hostname")
         if " " in user_host:
-            raise self.fault(f'"{user_host}" is no [user@]host[:port]', "userHost")
+            raise self.prop_error(f'"{user_host}" is no [user@]host[:port]', "userHost")
         return user_host
 
     def _port(self) -> int | None:
@@ -94,5 +98,5 @@ class SshConnect(BlockBehavior):
         if port is None or port == 0:
             return None
         if not isinstance(port, int) or not 0 < port < 65536:
-            raise self.fault(f"{port} is no port", "port", "1 to 65535, or 0 for the default")
+            raise self.prop_error(f"{port} is no port", "port", "1 to 65535, or 0 for the default")
         return port

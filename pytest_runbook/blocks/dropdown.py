@@ -11,33 +11,33 @@ from ..context.items import DocumentVar
 from ..context.resolver import ContextResolver
 from ..errors import BlockFailed, RunbookError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import Section
+from ..execution.result import OutputSection
 from ..messages.client_messages import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
 from ..model.runbook import BlockSpec, Effects
 from ..policy.effects import Effect
 from ..resources.process.captured_output import CapturedOutput, Stream
-from ..secrets.provenance import ContextValue, Reads, Source
+from ..secrets.provenance import ContextValue, Origin, ReadLog
 from ..templates import is_template
 from ..text import shorten
 from .behavior import BlockBehavior
-from .local_commands import ending, run_command
-from .planned_work import Intent
+from .local_commands import describe_exit, run_command
+from .planned_work import PlannedWork
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10
-_BETWEEN = re.compile(r",\s*|\r?\n")
+_OPTION_SEPARATOR = re.compile(r",\s*|\r?\n")
 _ONE_VARIABLE = re.compile(r"(?:\{\{\s*)?(?:var\.)?(\w+)(?:\s*\}\})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class DropdownOption:
     """One of the values to choose from, and how it is shown."""
 
     label: str
     value: str
 
     @classmethod
-    def of(cls, piece: str, delimiter: str) -> Option:
+    def of(cls, piece: str, delimiter: str) -> DropdownOption:
         """The first delimiter ends the label; without one, the value is its own label."""
         label, found, value = piece.partition(delimiter)
         return cls(label, value) if found else cls(piece, piece)
@@ -46,13 +46,13 @@ class Option:
         return self.value if self.label == self.value else f"{self.value} ({self.label})"
 
 
-def split_options(text: str, delimiter: str) -> tuple[Option, ...]:
+def split_options(text: str, delimiter: str) -> tuple[DropdownOption, ...]:
     """The options of a text: one a line, or separated by commas.
 
     Source: the runbook format.
     """
-    pieces = (piece.strip() for piece in _BETWEEN.split(text))
-    return tuple(Option.of(piece, delimiter) for piece in pieces if piece)
+    pieces = (piece.strip() for piece in _OPTION_SEPARATOR.split(text))
+    return tuple(DropdownOption.of(piece, delimiter) for piece in pieces if piece)
 
 
 class Dropdown(BlockBehavior):
@@ -63,7 +63,7 @@ class Dropdown(BlockBehavior):
 
     def __init__(self, spec: BlockSpec, label: str) -> None:
         super().__init__(spec, label)
-        self._kind, self._text = _source(spec)
+        self._kind, self._text = _options_source(spec)
         self._delimiter = str(spec.props["delimiter"] or ":")
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext | None:
@@ -72,45 +72,47 @@ class Dropdown(BlockBehavior):
         if not name or self._kind == "command":
             return None
         try:
-            reads = Reads()
-            options = self._listed(resolver, reads)
-            given = self._answer(resolver, local_values, options, reads)
-            value = None if given is None else _chosen(options, str(given.value)).value
+            read_log = ReadLog()
+            options = self._static_options(resolver, read_log)
+            provided = self._answer(resolver, local_values, options, read_log)
+            value = None if provided is None else _chosen(options, str(provided.value)).value
         except RunbookError:
             return None
-        return None if value is None else BlockContext(DocumentVar(name, ContextValue(value, self.source)))
+        return None if value is None else BlockContext(DocumentVar(name, ContextValue(value, self.origin)))
 
     @property
     def known_effect(self) -> Effect:
         asks = Effect(Effects.READ, "it only asks")
-        return self.said_effect or (self.unknown_effect if self._kind == "command" else asks)
+        return self.declared_effect or (self.unknown_effect if self._kind == "command" else asks)
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         name = context.render("name")
         if name in context.resolver.fixed:
-            return Intent(does=f"{name} is given by {context.resolver.fixed[name].source}")
+            return PlannedWork(action=f"{name} is given by {context.resolver.fixed[name].origin}")
         if self._kind == "command":
-            given = context.local_values.get("value")
+            provided = context.local_values.get("value")
             does = f"{name}: one of what this prints: {context.render_text(self._text, 'commandOptions')}"
-            return Intent(does=does) if given or context.asks_people else self._intent_unanswered(context, ())
-        options = self._listed(context.resolver, context.reads)
-        given = self._answer(context.resolver, context.local_values, options, context.reads)
-        if given is None:
-            is_asked = context.asks_people
-            return Intent(does=f"asks for {name}") if is_asked else self._intent_unanswered(context, options)
-        return Intent(does=f"{name} = {_chosen(options, str(given.value))}, chosen by {given.source}")
+            return (
+                PlannedWork(action=does) if provided or context.is_interactive else self._plan_unanswered(context, ())
+            )
+        options = self._static_options(context.resolver, context.read_log)
+        provided = self._answer(context.resolver, context.local_values, options, context.read_log)
+        if provided is None:
+            is_asked = context.is_interactive
+            return PlannedWork(action=f"asks for {name}") if is_asked else self._plan_unanswered(context, options)
+        return PlannedWork(action=f"{name} = {_chosen(options, str(provided.value))}, chosen by {provided.origin}")
 
-    def _intent_unanswered(self, context: ExecutionContext, options: tuple[Option, ...]) -> Intent:
-        error = self._unanswered(context, options)
-        return Intent(problem=error.message if options else "nobody chose", hint=error.hint)
+    def _plan_unanswered(self, context: ExecutionContext, options: tuple[DropdownOption, ...]) -> PlannedWork:
+        error = self._no_answer_error(context, options)
+        return PlannedWork(problem=error.message if options else "nobody chose", hint=error.hint)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         name = context.render("name")
         if not name:
-            context.findings.did = "it has no name, so that nothing can use its answer"
+            context.report_details.did = "it has no name, so that nothing can use its answer"
             return WorkResult()
         if name in context.resolver.fixed:
-            context.findings.did = f"{name} is given by {context.resolver.fixed[name].source}"
+            context.report_details.did = f"{name} is given by {context.resolver.fixed[name].origin}"
             return WorkResult()
         options = await self._options(context)
         shown = [{"label": option.label, "value": option.value} for option in options]
@@ -118,107 +120,119 @@ class Dropdown(BlockBehavior):
         chosen = await self._choice(context, name, options)
         return WorkResult(variables={name: chosen.value})
 
-    async def _choice(self, context: ExecutionContext, name: str, options: tuple[Option, ...]) -> Option:
-        given = self._answer(context.resolver, context.local_values, options, context.reads)
-        if given is not None:
-            answer, whose = str(given.value), str(given.source)
-        elif context.asks_people:
-            answer, whose = await self._asked(context, name, options), "the person who was asked"
+    async def _choice(
+        self, context: ExecutionContext, name: str, options: tuple[DropdownOption, ...]
+    ) -> DropdownOption:
+        provided = self._answer(context.resolver, context.local_values, options, context.read_log)
+        if provided is not None:
+            answer, origin = str(provided.value), str(provided.origin)
+        elif context.is_interactive:
+            answer, origin = await self._prompt_for_choice(context, name, options), "the person who was asked"
         else:
-            raise self._unanswered(context, options)
+            raise self._no_answer_error(context, options)
         try:
             chosen = _chosen(options, answer)
         except BlockFailed as error:
-            error.hint = f"{_listing(options)}; the answer is from {whose}"
+            error.hint = f"{_listing(options)}; the answer is from {origin}"
             raise
-        context.findings.did = f"{name} = {chosen}, chosen by {whose}"
+        context.report_details.did = f"{name} = {chosen}, chosen by {origin}"
         return chosen
 
     def _answer(
-        self, resolver: ContextResolver, local_values: LocalValues, options: tuple[Option, ...], reads: Reads
+        self,
+        resolver: ContextResolver,
+        local_values: LocalValues,
+        options: tuple[DropdownOption, ...],
+        read_log: ReadLog,
     ) -> ContextValue | None:
         """What was answered; the word ``saved`` is the value in the file, unless there is an option of that name."""
-        given = local_values.get("value")
-        is_saved = local_values.saved_answers if given is None else _is_word_saved(str(given.value), options)
+        provided = local_values.get("value")
+        is_saved = local_values.saved_answers if provided is None else _is_saved_keyword(str(provided.value), options)
         if not is_saved:
-            return given
+            return provided
         saved = str(self.spec.props["value"] or "")
-        text = resolver.resolve(saved, reads) if self.spec.rules.template else saved
-        return ContextValue(text, Source("the saved value"))
+        text = resolver.resolve(saved, read_log) if self.spec.rules.template else saved
+        return ContextValue(text, Origin("the saved value"))
 
-    def _unanswered(self, context: ExecutionContext, options: tuple[Option, ...]) -> BlockFailed:
+    def _no_answer_error(self, context: ExecutionContext, options: tuple[DropdownOption, ...]) -> BlockFailed:
         how = context.local_values.how_to_answer(options[0].value if options else "VALUE")
         return BlockFailed(f"nobody chose; {_listing(options)}", hint=how)
 
-    async def _asked(self, context: ExecutionContext, name: str, options: tuple[Option, ...]) -> str:
+    async def _prompt_for_choice(
+        self, context: ExecutionContext, name: str, options: tuple[DropdownOption, ...]
+    ) -> str:
         choices = [PromptOption(option.label, option.value) for option in options]
         prompt = f"Choose a value for {name}"
         answer = await context.prompt_client(
             name, prompt, input=InputKind.DROPDOWN, choices=choices, buttons=OK_OR_CANCEL
         )
         if answer.value is None or answer.button == CANCEL:
-            raise self._unanswered(context, options)
+            raise self._no_answer_error(context, options)
         return answer.value
 
-    async def _options(self, context: ExecutionContext) -> tuple[Option, ...]:
+    async def _options(self, context: ExecutionContext) -> tuple[DropdownOption, ...]:
         if self._kind == "command":
-            options = await self._printed(context)
+            options = await self._command_options(context)
         else:
-            options = self._listed(context.resolver, context.reads)
+            options = self._static_options(context.resolver, context.read_log)
         if not options:
-            raise BlockFailed("there are no options to choose from", place=self.spec.place_of(f"{self._kind}Options"))
+            raise BlockFailed(
+                "there are no options to choose from", location=self.spec.location_of(f"{self._kind}Options")
+            )
         return options
 
-    def _listed(self, resolver: ContextResolver, reads: Reads) -> tuple[Option, ...]:
+    def _static_options(self, resolver: ContextResolver, read_log: ReadLog) -> tuple[DropdownOption, ...]:
         """The options out of the file or a variable."""
         if self._kind == "fixed":
             return split_options(self._text, self._delimiter)
-        value = self._variable(resolver, reads)
+        value = self._variable(resolver, read_log)
         if isinstance(value, list | tuple):
-            return tuple(Option.of(str(item), self._delimiter) for item in value)
+            return tuple(DropdownOption.of(str(item), self._delimiter) for item in value)
         return split_options(str(value), self._delimiter)
 
-    def _variable(self, resolver: ContextResolver, reads: Reads) -> object:
+    def _variable(self, resolver: ContextResolver, read_log: ReadLog) -> object:
         """What the source names: a variable, or a text that is a template."""
         alone = _ONE_VARIABLE.fullmatch(self._text.strip())
         if alone is None and self.spec.rules.template and is_template(self._text):
-            return resolver.resolve(self._text, reads)
+            return resolver.resolve(self._text, read_log)
         name = alone[1] if alone else self._text.strip()
         dotted, found = f"var.{name}", resolver.vars.get(name)
         if found is None:
-            raise TemplateError(f"{dotted} is undefined", name=dotted, place=self.spec.place_of("variableOptions"))
-        reads.values[dotted] = found
-        resolver.seen.add(dotted)
+            raise TemplateError(
+                f"{dotted} is undefined", name=dotted, location=self.spec.location_of("variableOptions")
+            )
+        read_log.values[dotted] = found
+        resolver.names_read.add(dotted)
         return found.value
 
-    async def _printed(self, context: ExecutionContext) -> tuple[Option, ...]:
+    async def _command_options(self, context: ExecutionContext) -> tuple[DropdownOption, ...]:
         """The options that a command prints.
 
         :raises BlockFailed: if the command fails.
         """
         command = context.render_text(self._text, "commandOptions")
         output = CapturedOutput()
-        context.findings.did = context.redactor.excerpt(command, 80)
-        context.findings.output = lambda: _sections(output)
+        context.report_details.did = context.masker.excerpt(command, 80)
+        context.report_details.output = lambda: _sections(output)
         outcome = await run_command(context, command, output)
         if outcome.exit_code != 0:
-            place = self.spec.place_of("commandOptions")
+            location = self.spec.location_of("commandOptions")
             raise BlockFailed(
-                f"the command that prints the options failed: {ending(outcome)}",
-                place=place,
-                said=output.tail(Stream.STDERR),
+                f"the command that prints the options failed: {describe_exit(outcome)}",
+                location=location,
+                detail=output.tail(Stream.STDERR),
             )
         return split_options(output.stdout, self._delimiter)
 
 
-def _source(spec: BlockSpec) -> tuple[str, str]:
+def _options_source(spec: BlockSpec) -> tuple[str, str]:
     """Where the options come from, and its text. Old documents have one text for all three kinds."""
     kind = str(spec.props["optionsType"])
     texts = {name: str(spec.props[f"{name}Options"] or "") for name in ("fixed", "variable", "command")}
     return kind, texts[kind] if any(texts.values()) else str(spec.props["options"] or "")
 
 
-def _chosen(options: tuple[Option, ...], answer: str) -> Option:
+def _chosen(options: tuple[DropdownOption, ...], answer: str) -> DropdownOption:
     """The option of that value, else of that label.
 
     :raises BlockFailed: if there is none, or the label is that of several values.
@@ -233,16 +247,16 @@ def _chosen(options: tuple[Option, ...], answer: str) -> Option:
     return found[0]
 
 
-def _is_word_saved(answer: str, options: tuple[Option, ...]) -> bool:
+def _is_saved_keyword(answer: str, options: tuple[DropdownOption, ...]) -> bool:
     return answer == SAVED and not any(SAVED in (option.value, option.label) for option in options)
 
 
-def _listing(options: tuple[Option, ...]) -> str:
+def _listing(options: tuple[DropdownOption, ...]) -> str:
     shown = ", ".join(str(option) for option in options[:SHOWN_OPTIONS])
     more = f", ... ({len(options)})" if len(options) > SHOWN_OPTIONS else ""
     return f"options: {shown}{more}"
 
 
-def _sections(output: CapturedOutput) -> list[Section]:
+def _sections(output: CapturedOutput) -> list[OutputSection]:
     named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
-    return [Section(name, output.tail(stream)) for name, stream in named if output.size(stream)]
+    return [OutputSection(name, output.tail(stream)) for name, stream in named if output.size(stream)]

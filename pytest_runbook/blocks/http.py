@@ -9,17 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..context.json_form import LARGEST_VALUE
+from ..context.json_form import MAX_VALUE_LENGTH
 from ..context.output import Output
-from ..errors import BlockFailed, Malformed, Unreachable
+from ..errors import BlockFailed, InvalidValue, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import Section
+from ..execution.result import OutputSection
 from ..model.runbook import Effects
 from ..policy.effects import Effect
 from ..resources.http.client import FileBody, HttpExchange, HttpRequest, with_query
 from .behavior import BlockBehavior
-from .http_props import TOKEN, Headers, HttpProps, learn_headers
-from .planned_work import Intent
+from .http_props import TOKEN, Headers, HttpProps, mask_header_credentials
+from .planned_work import PlannedWork
 from .remote_access import proxy_of, via_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,7 +27,7 @@ WITHOUT_BODY = frozenset({"GET", "HEAD"})
 BODIES = ("body", "json", "form", "files", "bodyFile")
 FRAMING = frozenset({"content-length", "transfer-encoding"})
 READ_TIMEOUT = 30.0
-LARGEST_EXCERPT = 16 * 1024
+MAX_EXCERPT = 16 * 1024
 HINTS = {401: "give it credentials: `auth`", 407: "the proxy wants credentials: put them into HTTPS_PROXY"}
 
 
@@ -36,11 +36,11 @@ class Http(BlockBehavior):
 
     @property
     def known_effect(self) -> Effect:
-        return self.said_effect or _effect_of(self._method())
+        return self.declared_effect or _effect_of(self._method())
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         url, via = context.require("url").strip(), via_of(context)
-        return Intent(does=f"{self._method()} {url}", where=None if via is None else f"via {via}", urls=(url,))
+        return PlannedWork(action=f"{self._method()} {url}", where=None if via is None else f"via {via}", urls=(url,))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
@@ -48,23 +48,25 @@ class Http(BlockBehavior):
             if request.check is not None:
                 request.check(str(request.url))
             exchange = HttpExchange(replace(request, proxy=await proxy_of(context, self.label)))
-            context.findings.where = "local"
-            context.findings.output = lambda: _sections(exchange)
+            context.report_details.where = "local"
+            context.report_details.output = lambda: _sections(exchange)
             await perform(context, exchange, self.label)
         output = _output(exchange)
         if context.has_listener:
             context.send_output(data=_message(output))
-        return WorkResult(output=output, requirement="output.status < 400", failure=_failure(exchange))
+        return WorkResult(output=output, default_assertion="output.status < 400", failure=_failure(exchange))
 
     def _method(self) -> str:
         """In upper case, as every method of the standard is.
 
-        :raises Malformed: if it can't be one.
+        :raises InvalidValue: if it can't be one.
         """
         method = str(self.spec.props["verb"]).strip().upper() or "GET"
         if not TOKEN.fullmatch(method) or method == "CONNECT":
-            place = self.spec.place_of("verb")
-            raise Malformed(f'"{method}" is no method of a request', place=place, hint="GET, POST, PUT, DELETE ...")
+            location = self.spec.location_of("verb")
+            raise InvalidValue(
+                f'"{method}" is no method of a request', location=location, hint="GET, POST, PUT, DELETE ..."
+            )
         return method
 
     def _request(self, context: ExecutionContext, files: ExitStack) -> HttpRequest:
@@ -72,14 +74,16 @@ class Http(BlockBehavior):
         method = self._method()
         auth, authorization = props.credentials()
         body, implied = self._body(context, props, method, files)
-        given = _without_framing(context, props.headers())
-        has = {name.lower() for name, _ in given}
-        if "authorization" in has and (auth or authorization):
-            raise props.fault("auth", "credentials twice: auth, and the header Authorization", "leave one of them out")
+        headers = _without_framing(context, props.headers())
+        header_names = {name.lower() for name, _ in headers}
+        if "authorization" in header_names and (auth or authorization):
+            raise props.prop_error(
+                "auth", "credentials twice: auth, and the header Authorization", "leave one of them out"
+            )
         return HttpRequest(
             method=method,
             url=with_query(props.url("url"), props.pairs("query")),
-            headers=(*given, *authorization, *(header for header in implied if header[0] not in has)),
+            headers=(*headers, *authorization, *(header for header in implied if header[0] not in header_names)),
             body=body,
             auth=auth,
             tls=props.tls(),
@@ -87,7 +91,7 @@ class Http(BlockBehavior):
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=self._read_timeout(props),
             max_body=int(str(self.spec.props["maxBody"])),
-            check=context.resources.allowed.url_check,
+            check=context.resources.allow_list.url_check,
         )
 
     def _read_timeout(self, props: HttpProps) -> float | None:
@@ -98,12 +102,12 @@ class Http(BlockBehavior):
         self, context: ExecutionContext, props: HttpProps, method: str, files: ExitStack
     ) -> tuple[Mapping[str, Any], Headers]:
         """The request's body as the client takes it, with the headers that it implies."""
-        given = [prop for prop in BODIES if self.spec.props[prop] not in (None, "")]
-        if len(given) > 1 and given != ["form", "files"]:
-            raise props.fault(given[1], f"a request has one body, not {' and '.join(given)}")
-        match given:
+        body_props = [prop for prop in BODIES if self.spec.props[prop] not in (None, "")]
+        if len(body_props) > 1 and body_props != ["form", "files"]:
+            raise props.prop_error(body_props[1], f"a request has one body, not {' and '.join(body_props)}")
+        match body_props:
             case ["body"] if method in WITHOUT_BODY:
-                context.findings.notes.append(f"`body` is not sent with {method}")
+                context.report_details.notes.append(f"`body` is not sent with {method}")
             case ["body"]:
                 return {"content": context.render("body").encode()}, ()
             case ["json"]:
@@ -129,18 +133,18 @@ def _effect_of(method: str) -> Effect:
 async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str) -> None:
     """Send a request, unless somebody found out a moment ago that its server can't be reached.
 
-    :raises RunbookError: if there is no whole answer. `UnreachableBefore`: if it was not tried.
+    :raises RunbookError: if there is no whole answer. `KnownUnreachable`: if it was not tried.
     """
     resources, target = context.resources, exchange.request.target
     context.check_reachable(target)
     try:
         await resources.http.perform(exchange, context.run_id)
     except Unreachable as error:
-        resources.reachability.note(target, error.located(context.spec.place), owner)
+        resources.reachability.record_failure(target, error.with_location(context.spec.location), owner)
         raise
     finally:
-        context.findings.did = exchange.told()
-    learn_headers(context.redactor, exchange.answer.headers.multi_items())
+        context.report_details.did = exchange.summary()
+    mask_header_credentials(context.masker, exchange.received_response.headers.multi_items())
     resources.reachability.forget(target)
 
 
@@ -148,7 +152,7 @@ def _without_framing(context: ExecutionContext, headers: Headers) -> Headers:
     """The author's headers without those that say how long the body is: a wrong one breaks the connection."""
     framing = [name for name, _ in headers if name.lower() in FRAMING]
     if framing:
-        context.findings.notes.append(f"{', '.join(framing)}: left out; they follow from the body")
+        context.report_details.notes.append(f"{', '.join(framing)}: left out; they follow from the body")
     return tuple(header for header in headers if header[0] not in framing)
 
 
@@ -156,7 +160,7 @@ def _json(props: HttpProps) -> bytes:
     try:
         return json.dumps(props.data("json"), ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:
-        raise props.fault("json", f"json can't be written as JSON: {error}") from error
+        raise props.prop_error("json", f"json can't be written as JSON: {error}") from error
 
 
 def _form(props: HttpProps) -> dict[str, list[str]]:
@@ -169,11 +173,11 @@ def _form(props: HttpProps) -> dict[str, list[str]]:
 def _uploads(context: ExecutionContext, props: HttpProps, files: ExitStack) -> list[tuple[str, Any]]:
     """The files of a multipart body: field, and file name, content and type."""
     uploads = []
-    for field, given in props.mapping("files").items():
-        for one in given if isinstance(given, list) else (given,):
+    for field, entries in props.mapping("files").items():
+        for one in entries if isinstance(entries, list) else (entries,):
             upload = one if isinstance(one, Mapping) else {"path": one}
             if not upload.keys() <= {"path", "name", "type"} or not isinstance(upload.get("path"), str):
-                raise props.fault("files", f"files: {field} must be a path", "or a mapping of path, name and type")
+                raise props.prop_error("files", f"files: {field} must be a path", "or a mapping of path, name and type")
             path = context.file("files", str(upload["path"]))
             content = files.enter_context(path.open("rb"))
             named = (str(upload.get("name") or path.name), content)
@@ -196,11 +200,11 @@ def _output(exchange: HttpExchange) -> Output:
             "duration_seconds": exchange.headers_seconds,
             "seconds": exchange.seconds,
             "url": exchange.url,
-            "http_version": exchange.answer.http_version,
+            "http_version": exchange.received_response.http_version,
             "tls_expiry_days": exchange.tls_expiry_days,
         },
         lambda: _one_value(output),
-        large=("body", "body_json") if len(body) > LARGEST_VALUE else (),
+        large=("body", "body_json") if len(body) > MAX_VALUE_LENGTH else (),
     )
     return output
 
@@ -208,12 +212,12 @@ def _output(exchange: HttpExchange) -> Output:
 def _parsed(body: bytearray, charset: str) -> object:
     """The body as JSON; None where it is none."""
     try:
-        return json.loads(body.decode(charset), parse_constant=_refuse)
+        return json.loads(body.decode(charset), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         return None
 
 
-def _refuse(constant: str) -> object:
+def _reject_constant(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON")
 
 
@@ -247,18 +251,20 @@ def _message(output: Mapping[str, object]) -> dict[str, object]:
 def _failure(exchange: HttpExchange) -> BlockFailed | None:
     if exchange.status < 400:
         return None
-    said = bytes(exchange.body[:LARGEST_EXCERPT]).decode(exchange.charset, "replace")
-    return BlockFailed(f"{exchange.status} {exchange.reason}".rstrip(), hint=HINTS.get(exchange.status), said=said)
+    detail = bytes(exchange.body[:MAX_EXCERPT]).decode(exchange.charset, "replace")
+    return BlockFailed(f"{exchange.status} {exchange.reason}".rstrip(), hint=HINTS.get(exchange.status), detail=detail)
 
 
-def _sections(exchange: HttpExchange) -> list[Section]:
+def _sections(exchange: HttpExchange) -> list[OutputSection]:
     """The body for reports: its beginning, as far as it is text."""
-    body = bytes(exchange.body[:LARGEST_EXCERPT])
+    body = bytes(exchange.body[:MAX_EXCERPT])
     if exchange.response is None or not body:
         return []
     size = f"{len(exchange.body):,} bytes"
     if b"\0" in body:
-        return [Section("body", f"[{size} of {exchange.headers.get('content-type', 'something that is no text')}]")]
+        return [
+            OutputSection("body", f"[{size} of {exchange.headers.get('content-type', 'something that is no text')}]")
+        ]
     text = body.decode(exchange.charset, "replace")
     whole = len(body) == len(exchange.body)
-    return [Section("body", text if whole else f"[the first {LARGEST_EXCERPT // 1024} KiB of {size}]\n{text}")]
+    return [OutputSection("body", text if whole else f"[the first {MAX_EXCERPT // 1024} KiB of {size}]\n{text}")]

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 from httpx2 import URL
 
-from ..errors import Malformed
+from ..errors import InvalidValue
 from ..execution.context import ExecutionContext
 from ..resources.http.client import parse_url
-from ..resources.tls import TlsSettings, beside
-from ..secrets.masker import Redactor
+from ..resources.tls import TlsSettings, path_in_folder
+from ..secrets.masker import Masker
 from ..text import duration_seconds
 
 COOKIES = ("cookie", "set-cookie")
@@ -25,25 +25,25 @@ _FORBIDDEN = re.compile("[\0-\x08\n-\x1f\x7f]")
 Headers = tuple[tuple[str, str], ...]
 
 
-def learn_headers(redactor: Redactor, headers: Iterable[tuple[str, str]]) -> None:
+def mask_header_credentials(masker: Masker, headers: Iterable[tuple[str, str]]) -> None:
     """Credentials in headers are secrets: cookies, what names its scheme, and what is called like a secret."""
     for name, value in headers:
         where = f"the header {name}"
         if name.lower() in COOKIES:
             pairs = value.split(";") if name.lower() == "cookie" else [value.partition(";")[0]]
             for pair in pairs:
-                redactor.add_derived(pair.partition("=")[2], where)
-        elif redactor.names.match(name):
-            _learn_credentials(redactor, value, where)
+                masker.add_derived_secret(pair.partition("=")[2], where)
+        elif masker.names.match(name):
+            _mask_credentials(masker, value, where)
 
 
-def _learn_credentials(redactor: Redactor, value: str, where: str) -> None:
+def _mask_credentials(masker: Masker, value: str, where: str) -> None:
     """A token, and what basic authentication holds, behind the name of a scheme."""
     scheme, _, rest = value.strip().rpartition(" ")
-    redactor.add(rest, where)
+    masker.add(rest, where)
     if scheme.lower() == "basic":
         with suppress(ValueError):
-            redactor.add(base64.b64decode(rest).decode().partition(":")[2], where)
+            masker.add(base64.b64decode(rest).decode().partition(":")[2], where)
 
 
 class HttpProps:
@@ -56,8 +56,8 @@ class HttpProps:
         self._context = context
         self._props = context.spec.props
 
-    def fault(self, prop: str, message: str, hint: str | None = None) -> Malformed:
-        return Malformed(message, place=self._context.spec.place_of(prop), hint=hint)
+    def prop_error(self, prop: str, message: str, hint: str | None = None) -> InvalidValue:
+        return InvalidValue(message, location=self._context.spec.location_of(prop), hint=hint)
 
     def text(self, prop: str) -> str | None:
         """A text without the white space around it; None where there is none."""
@@ -67,10 +67,10 @@ class HttpProps:
         """A URL; its password is a secret from here on."""
         try:
             url = parse_url(self._context.require(prop))
-        except Malformed as error:
-            raise error.located(self._context.spec.place_of(prop)) from error
+        except InvalidValue as error:
+            raise error.with_location(self._context.spec.location_of(prop)) from error
         if url.password:
-            self._context.redactor.add(url.password, f"the password in {prop}")
+            self._context.masker.add(url.password, f"the password in {prop}")
         return url
 
     def data(self, prop: str) -> object:
@@ -91,11 +91,11 @@ class HttpProps:
 
     def headers(self) -> Headers:
         """Names and values; a mapping, or a text of JSON as the reference has it."""
-        given = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
-        if not isinstance(given, Mapping):
-            raise self.fault("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
-        headers = tuple(self._checked_header(name, text) for name, text in self._pairs("headers", given))
-        learn_headers(self._context.redactor, headers)
+        declared = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
+        if not isinstance(declared, Mapping):
+            raise self.prop_error("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
+        headers = tuple(self._checked_header(name, text) for name, text in self._pairs("headers", declared))
+        mask_header_credentials(self._context.masker, headers)
         return headers
 
     def credentials(self) -> tuple[tuple[str, str] | None, Headers]:
@@ -103,50 +103,52 @@ class HttpProps:
         auth = self.mapping("auth")
         if not auth:
             return None, ()
-        given = {name: str(value).strip("\r\n") for name, value in auth.items()}
-        if empty := [name for name, value in given.items() if not value]:
-            raise self.fault("auth", f"auth: {empty[0]} is empty", "is the variable or secret that it comes from set?")
-        for name in given.keys() - {"user"}:
-            self._context.redactor.add(given[name], f"auth.{name}")
-        if given.keys() == {"bearer"}:
-            return None, (self._checked_header("authorization", f"Bearer {given['bearer']}"),)
-        if given.keys() == {"user", "password"}:
-            return (given["user"], given["password"]), ()
-        raise self.fault("auth", "auth holds user and password, or bearer", f"it has {', '.join(given)}")
+        credentials = {name: str(value).strip("\r\n") for name, value in auth.items()}
+        if empty := [name for name, value in credentials.items() if not value]:
+            raise self.prop_error(
+                "auth", f"auth: {empty[0]} is empty", "is the variable or secret that it comes from set?"
+            )
+        for name in credentials.keys() - {"user"}:
+            self._context.masker.add(credentials[name], f"auth.{name}")
+        if credentials.keys() == {"bearer"}:
+            return None, (self._checked_header("authorization", f"Bearer {credentials['bearer']}"),)
+        if credentials.keys() == {"user", "password"}:
+            return (credentials["user"], credentials["password"]), ()
+        raise self.prop_error("auth", "auth holds user and password, or bearer", f"it has {', '.join(credentials)}")
 
     def tls(self) -> TlsSettings:
         ca, cert, key = (self._file(prop) for prop in ("ca", "cert", "key"))
         password = self._context.render("keyPassword").strip("\r\n") or None
         if password is not None:
-            self._context.redactor.add(password, "key_password")
+            self._context.masker.add(password, "key_password")
         if cert is None and (key or password):
-            raise self.fault("key", "a key belongs to a certificate, and none is given", "name it with `cert`")
+            raise self.prop_error("key", "a key belongs to a certificate, and none is given", "name it with `cert`")
         verify = self._props.get("verify") is not False
         return TlsSettings(verify=verify, ca=ca, cert=cert, key=key, key_password=password)
 
     def _file(self, prop: str) -> str | None:
         text = self.text(prop)
-        return None if text is None else beside(self._context.folder, text)
+        return None if text is None else path_in_folder(self._context.folder, text)
 
     def _json_headers(self) -> object:
         """Parsed before it is rendered, so that no value can break out of its quotes; afterwards, if need be."""
-        written = str(self._props["headers"])
+        text = str(self._props["headers"])
         try:
-            return self._rendered(json.loads(written), "headers") if written.strip() else {}
+            return self._rendered(json.loads(text), "headers") if text.strip() else {}
         except ValueError:
             rendered = self._context.render("headers")
         try:
             return json.loads(rendered) if rendered.strip() else {}
         except ValueError as error:
-            raise self.fault("headers", f"headers are no JSON: {error}", '{"Accept": "text/plain"}') from error
+            raise self.prop_error("headers", f"headers are no JSON: {error}", '{"Accept": "text/plain"}') from error
 
     def _checked_header(self, name: str, text: str) -> tuple[str, str]:
         value = text.strip()
         if not TOKEN.fullmatch(name):
-            raise self.fault("headers", f'"{name}" can\'t be the name of a header', "letters, digits and -")
+            raise self.prop_error("headers", f'"{name}" can\'t be the name of a header', "letters, digits and -")
         if found := _FORBIDDEN.search(value):
             what = "a line break" if found[0] in "\r\n" else f"the character {found[0]!r}"
-            raise self.fault("headers", f"the header {name} has {what} in its value", "cut it with a filter")
+            raise self.prop_error("headers", f"the header {name} has {what} in its value", "cut it with a filter")
         return name, value
 
     def _pairs(self, prop: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -160,7 +162,7 @@ class HttpProps:
                 return "true" if value else "false"
             case str() | int() | float():
                 return str(value)
-        raise self.fault(prop, f"{prop}: {name} is no text", "a text, a number, true or false, or a list of those")
+        raise self.prop_error(prop, f"{prop}: {name} is no text", "a text, a number, true or false, or a list of those")
 
     def _rendered(self, value: object, prop: str) -> object:
         match value:

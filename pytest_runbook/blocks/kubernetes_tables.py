@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-Row = dict[str, object]
-Object = Mapping[str, object]
+KubernetesRow = dict[str, object]
+KubernetesObject = Mapping[str, object]
 
 NONE = "<none>"
 ROLE_LABEL = "node-role.kubernetes.io/"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class KubernetesTable:
     """The objects of a list. columns: the keys of each row. kind: of the objects, in lower case; None for no object."""
 
     kind: str | None
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[KubernetesRow, ...]
 
     @property
     def headings(self) -> list[dict[str, object]]:
@@ -31,16 +31,16 @@ class Table:
         return max(len(text) for text in (_title(column), *(str(row[column]) for row in self.rows)))
 
 
-def table_of(items: Sequence[object], now: datetime) -> Table:
+def table_of(items: Sequence[object], now: datetime) -> KubernetesTable:
     """The table of a list's items. Objects of several kinds share the columns that all have."""
     objects = [item for item in items if isinstance(item, Mapping)]
     if not objects:
-        return Table(None, (), ())
+        return KubernetesTable(None, (), ())
     kinds = {str(item.get("kind", "")) for item in objects}
     kind = str(objects[0].get("kind", "")).lower()
     cells = _CELLS.get(kind, _ANY) if len(kinds) == 1 else _ANY
     rows = tuple({name: cell(_Fields(item, now)) for name, cell in cells.items()} for item in objects)
-    return Table(kind, tuple(cells), rows)
+    return KubernetesTable(kind, tuple(cells), rows)
 
 
 def secret_values(items: Sequence[object]) -> list[str]:
@@ -53,7 +53,7 @@ def secret_values(items: Sequence[object]) -> list[str]:
 class _Fields:
     """One object, read without trust in its shape."""
 
-    item: Object
+    item: KubernetesObject
     now: datetime
 
     def at(self, *path: str) -> object:
@@ -70,7 +70,7 @@ class _Fields:
         found = self.at(*path)
         return found if isinstance(found, int) else 0
 
-    def listed(self, *path: str) -> list[Object]:
+    def listed(self, *path: str) -> list[KubernetesObject]:
         found = self.at(*path)
         return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
@@ -104,8 +104,8 @@ def _restarts(fields: _Fields) -> int:
 
 def _external_ip(fields: _Fields) -> str:
     balanced = [item.get("ip") or item.get("hostname") for item in fields.listed("status", "loadBalancer", "ingress")]
-    given = fields.at("spec", "externalIPs")
-    addresses = [*balanced, *(given if isinstance(given, list) else ())]
+    declared = fields.at("spec", "externalIPs")
+    addresses = [*balanced, *(declared if isinstance(declared, list) else ())]
     return ",".join(str(address) for address in addresses if address) or NONE
 
 
@@ -140,12 +140,15 @@ def _title(column: str) -> str:
     return "IP" if column == "ip" else words[0].upper() + words[1:]
 
 
-Cell = Callable[[_Fields], object]
-_NAME: dict[str, Cell] = {"name": lambda fields: fields.text("metadata", "name")}
-_NAMED: dict[str, Cell] = {**_NAME, "namespace": lambda fields: fields.text("metadata", "namespace", default="cluster")}
-_AGE: dict[str, Cell] = {"age": lambda fields: fields.age}
-_ANY: dict[str, Cell] = {**_NAMED, "kind": lambda fields: fields.text("kind"), **_AGE}
-_CELLS: dict[str, dict[str, Cell]] = {
+CellReader = Callable[[_Fields], object]
+_NAME: dict[str, CellReader] = {"name": lambda fields: fields.text("metadata", "name")}
+_NAMED: dict[str, CellReader] = {
+    **_NAME,
+    "namespace": lambda fields: fields.text("metadata", "namespace", default="cluster"),
+}
+_AGE: dict[str, CellReader] = {"age": lambda fields: fields.age}
+_ANY: dict[str, CellReader] = {**_NAMED, "kind": lambda fields: fields.text("kind"), **_AGE}
+_CELLS: dict[str, dict[str, CellReader]] = {
     "pod": {
         **_NAMED,
         "ready": _ready_containers,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..execution.context import ExecutionContext
 from ..resources.process.captured_output import CapturedOutput
-from ..resources.process.process_group import Mark
+from ..resources.process.process_group import ProcessLabel
 from ..resources.process.runner import ProcessOutcome, run_process
 
 
@@ -18,20 +18,20 @@ async def run_command(context: ExecutionContext, command: str, output: CapturedO
     """
     resources = context.resources
     interpreter = resources.interpreter(str(context.spec.props["interpreter"]))
-    context.findings.where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
+    context.report_details.where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
     with interpreter.command(command, resources.folder, is_secret=context.is_secret(command)) as started:
         outcome = await run_process(
             started.argv,
             cwd=Path(context.resolver.cwd),
             env={**await resources.base_environment(), **context.resolver.program_env(), **started.environment},
             output=output,
-            keeper=resources.processes,
-            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            supervisor=resources.processes,
+            label=ProcessLabel(run_id=context.run_id, execution_id=context.handle.id),
         )
-    context.findings.exit_code = outcome.exit_code
+    context.report_details.exit_code = outcome.exit_code
     return outcome
 
 
-def ending(outcome: ProcessOutcome) -> str:
+def describe_exit(outcome: ProcessOutcome) -> str:
     """How it ended, for people."""
     return f"ended by {outcome.signal}" if outcome.signal is not None else f"exit code {outcome.exit_code}"

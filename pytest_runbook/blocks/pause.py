@@ -11,7 +11,7 @@ from ..secrets.provenance import ContextValue
 from ..templates import Expression
 from ..text import shorten
 from .behavior import BlockBehavior
-from .planned_work import Intent
+from .planned_work import PlannedWork
 
 CONTINUE, STOP = "continue", "stop"
 BUTTONS = (PromptOption("Continue", CONTINUE), PromptOption("Stop", STOP))
@@ -37,32 +37,32 @@ class Pause(BlockBehavior):
 
     @property
     def known_effect(self) -> Effect:
-        return self.said_effect or Effect(Effects.READ, "it only asks")
+        return self.declared_effect or Effect(Effects.READ, "it only asks")
 
-    def plan(self, context: ExecutionContext) -> Intent:
-        given = context.local_values.get("value")
-        if given is not None:
-            return Intent(does=f"{shorten(str(given.value), 80)}, answered by {given.source}")
-        if context.asks_people:
-            return Intent(does="asks whether to go on")
+    def plan(self, context: ExecutionContext) -> PlannedWork:
+        provided = context.local_values.get("value")
+        if provided is not None:
+            return PlannedWork(action=f"{shorten(str(provided.value), 80)}, answered by {provided.origin}")
+        if context.is_interactive:
+            return PlannedWork(action="asks whether to go on")
         hint = context.local_values.how_to_answer(CONTINUE)
-        return Intent(problem="nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
+        return PlannedWork(problem="nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        if not self._is_wanted(context):
-            context.findings.did = "nothing to wait for: its condition is false"
+        if not self._must_pause(context):
+            context.report_details.did = "nothing to wait for: its condition is false"
             return WorkResult()
-        given = context.local_values.get("value")
-        if given is not None:
-            self._follow(context, given)
-        elif context.asks_people:
-            await self._ask(context)
+        provided = context.local_values.get("value")
+        if provided is not None:
+            self._apply_answer(context, provided)
+        elif context.is_interactive:
+            await self._prompt(context)
         else:
             hint = context.local_values.how_to_answer(CONTINUE)
             raise BlockFailed("paused, and nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
         return WorkResult()
 
-    def _is_wanted(self, context: ExecutionContext) -> bool:
+    def _must_pause(self, context: ExecutionContext) -> bool:
         expression = self.spec.props["if"]
         if expression:
             return self._holds(context, str(expression))
@@ -70,42 +70,42 @@ class Pause(BlockBehavior):
             return True
         return is_truthy(context.render("condition"))
 
-    def _follow(self, context: ExecutionContext, given: ContextValue) -> None:
+    def _apply_answer(self, context: ExecutionContext, provided: ContextValue) -> None:
         """Do as the answer says.
 
         :raises BlockFailed: if it is a condition that does not hold, or nothing that can be understood.
         """
-        answer = str(given.value).strip()
+        answer = str(provided.value).strip()
         if answer.lower() not in (CONTINUE, STOP):
-            self._check(context, answer, given)
+            self._check_condition(context, answer, provided)
         elif answer.lower() == STOP:
-            context.findings.stops = f"stopped the run, as answered by {given.source}"
-        context.findings.did = f"{context.redactor.excerpt(answer, 80)}, answered by {given.source}"
+            context.report_details.stop_reason = f"stopped the run, as answered by {provided.origin}"
+        context.report_details.did = f"{context.masker.excerpt(answer, 80)}, answered by {provided.origin}"
 
-    def _check(self, context: ExecutionContext, condition: str, given: ContextValue) -> None:
-        hint = f"the answer is from {given.source}; continue and stop answer it, too"
+    def _check_condition(self, context: ExecutionContext, condition: str, provided: ContextValue) -> None:
+        hint = f"the answer is from {provided.origin}; continue and stop answer it, too"
         try:
             holds = self._holds(context, condition)
         except RunbookError as error:
             raise BlockFailed(
-                f"the answer {context.redactor.excerpt(condition, 80)!r}: {error.message}", hint=hint
+                f"the answer {context.masker.excerpt(condition, 80)!r}: {error.message}", hint=hint
             ) from error
         if not holds:
-            raise BlockFailed(f"paused: {context.redactor.excerpt(condition, 80)} does not hold", hint=hint)
+            raise BlockFailed(f"paused: {context.masker.excerpt(condition, 80)} does not hold", hint=hint)
 
     def _holds(self, context: ExecutionContext, expression: str) -> bool:
         """Whether an expression holds.
 
         :raises RunbookError: if it can't be evaluated.
         """
-        explanation = Expression(expression).explain(context.resolver.names(context.reads))
+        explanation = Expression(expression).explain(context.resolver.names(context.read_log))
         if explanation.error is not None:
-            raise explanation.error.located(self.spec.place_of("if"))
+            raise explanation.error.with_location(self.spec.location_of("if"))
         return explanation.holds
 
-    async def _ask(self, context: ExecutionContext) -> None:
+    async def _prompt(self, context: ExecutionContext) -> None:
         context.block_paused()
         answer = await context.prompt_client(self.spec.name or "Pause", "Go on with the run?", buttons=BUTTONS)
         if answer.button != CONTINUE:
-            context.findings.stops = "stopped the run, as the person said who was asked"
-        context.findings.did = f"{answer.button}, answered by the person who was asked"
+            context.report_details.stop_reason = "stopped the run, as the person said who was asked"
+        context.report_details.did = f"{answer.button}, answered by the person who was asked"

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class PlannedWork:
     """What a block would do if it ran now.
 
-    does: its work, in the author's words, as far as they are known. where: host, directory, program, or the server.
+    action: its work, in the author's words, as far as they are known. where: host, directory, program, or the server.
     program: what has to be there to run it on this machine, and is not looked for elsewhere.
-    urls: what it would ask, as `Allowed` looks at it. path: the runbook that it would run.
+    urls: what it would ask, as `AllowList` looks at it. path: the runbook that it would run.
     problem: why it could not even begin; hint: what to do about that.
     """
 
-    does: str = ""
+    action: str = ""
     where: str | None = None
     program: str | None = None
     urls: tuple[str, ...] = ()

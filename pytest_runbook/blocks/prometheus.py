@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 
 from ..context.json_form import wire_data
 from ..context.output import Output
-from ..errors import BlockFailed, Malformed, NotSerializable
+from ..errors import BlockFailed, InvalidValue, NotSerializable
 from ..execution.context import ExecutionContext
-from ..execution.result import Section
+from ..execution.result import OutputSection
 from ..model.runbook import Effects
 from ..policy.effects import Effect
 from ..resources.http.client import HttpExchange, HttpRequest
@@ -27,9 +27,9 @@ from .query_block import QueryBlockBehavior
 from .remote_access import proxy_of
 
 INSTANT = "instant"
-LARGEST_EXCERPT = 100
-MOST_POINTS = 60
-MOST_KEPT_SAMPLES = 1_000
+SHOWN_SERIES = 100
+MAX_POINTS = 60
+MAX_KEPT_SAMPLES = 1_000
 # Range and step in seconds, by the format's names. Source: section 10 of the runbook format.
 RANGES = {
     "5m": (300, 10),
@@ -119,7 +119,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
 
     @property
     def known_effect(self) -> Effect:
-        return self.said_effect or Effect(Effects.READ, "a query only reads")
+        return self.declared_effect or Effect(Effects.READ, "a query only reads")
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         return f"{super().target(context, connection_string)} {HttpProps(context).tls()}"
@@ -137,18 +137,18 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
             connect_timeout=props.seconds("connectTimeout"),
             read_timeout=props.seconds("readTimeout"),
             proxy=await proxy_of(context, self.label),
-            check=context.resources.allowed.url_check,
+            check=context.resources.allow_list.url_check,
         )
 
     async def execute_query(
         self, context: ExecutionContext, connection: HttpRequest, query: str
     ) -> tuple[PrometheusResult]:
         time_range = self._time_range()
-        exchange = HttpExchange(_asking(connection, query, time_range))
-        context.findings.did = context.redactor.excerpt(query, 80)
+        exchange = HttpExchange(_with_query(connection, query, time_range))
+        context.report_details.did = context.masker.excerpt(query, 80)
         await context.resources.http.perform(exchange, context.run_id)
         result = _result(_data(exchange), query, time_range)
-        self._tell(context, result, exchange)
+        self._report_result(context, result, exchange)
         return (result,)
 
     def create_output(self, results: Sequence[PrometheusResult]) -> Output:
@@ -169,7 +169,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
                 "warnings": list(result.warnings),
             },
             lambda: _one_value(result),
-            large=("results", "first", "data", "series") if samples > MOST_KEPT_SAMPLES else (),
+            large=("results", "first", "data", "series") if samples > MAX_KEPT_SAMPLES else (),
         )
 
     def result_message(self, result: PrometheusResult) -> Mapping[str, object]:
@@ -189,23 +189,27 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
             seconds = math.ceil(duration_seconds(period))
         except ValueError as error:
             hint = f"one of {', '.join(filter(None, RANGES))}, another duration, or {INSTANT}"
-            raise Malformed(f"period: {error}", place=self.spec.place_of("period"), hint=hint) from None
-        return seconds, max(1, math.ceil(seconds / MOST_POINTS))
+            raise InvalidValue(f"period: {error}", location=self.spec.location_of("period"), hint=hint) from None
+        return seconds, max(1, math.ceil(seconds / MAX_POINTS))
 
-    def _tell(self, context: ExecutionContext, result: PrometheusResult, exchange: HttpExchange) -> None:
+    def _report_result(self, context: ExecutionContext, result: PrometheusResult, exchange: HttpExchange) -> None:
         count = f"{len(result.series)} series" if result.kind in ("matrix", "vector") else result.kind
-        context.findings.did = f"{context.findings.did} -> {count} in {show_seconds(exchange.seconds or 0.0)}"
-        context.findings.notes += [f"Prometheus warns: {warning}" for warning in result.warnings]
-        context.findings.output = lambda: [Section("series", "\n".join(_told(result)))] if result.series else []
+        context.report_details.did = (
+            f"{context.report_details.did} -> {count} in {show_seconds(exchange.seconds or 0.0)}"
+        )
+        context.report_details.notes += [f"Prometheus warns: {warning}" for warning in result.warnings]
+        context.report_details.output = lambda: (
+            [OutputSection("series", "\n".join(_series_lines(result)))] if result.series else []
+        )
 
 
-def _asking(request: HttpRequest, query: str, time_range: TimeRange) -> HttpRequest:
+def _with_query(request: HttpRequest, query: str, time_range: TimeRange) -> HttpRequest:
     parameters = {"query": query}
     if time_range.step:
         parameters |= {"start": str(time_range.start), "end": str(time_range.end), "step": f"{time_range.step}s"}
-    base, _, given = request.url.raw_path.decode("ascii").partition("?")
+    base, _, query_string = request.url.raw_path.decode("ascii").partition("?")
     path = f"{base.rstrip('/')}/api/v1/{'query_range' if time_range.step else 'query'}"
-    target = f"{path}?{'&'.join(filter(None, (given, urlencode(parameters))))}"
+    target = f"{path}?{'&'.join(filter(None, (query_string, urlencode(parameters))))}"
     return replace(request, url=request.url.copy_with(raw_path=target.encode()))
 
 
@@ -223,12 +227,12 @@ def _data(exchange: HttpExchange) -> Mapping[str, Any]:
         return answer
     if isinstance(answer, dict) and answer.get("status") == "error":
         kind = str(answer.get("errorType"))
-        raise BlockFailed(f"Prometheus refuses the query: {answer.get('error')}", hint=HINTS.get(kind), said=text)
+        raise BlockFailed(f"Prometheus refuses the query: {answer.get('error')}", hint=HINTS.get(kind), detail=text)
     hint = {401: "give it credentials: `auth`", 403: "these credentials are not enough"}.get(
         exchange.status, "is `endpoint` the address of a Prometheus server, with the path that it is served below?"
     )
-    said = ": ".join(filter(None, (f"HTTP {exchange.status} {exchange.reason}".rstrip(), shorten(text, 200))))
-    raise BlockFailed(f"no answer of a Prometheus server: {said}", hint=hint, said=text)
+    detail = ": ".join(filter(None, (f"HTTP {exchange.status} {exchange.reason}".rstrip(), shorten(text, 200))))
+    raise BlockFailed(f"no answer of a Prometheus server: {detail}", hint=hint, detail=text)
 
 
 def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> PrometheusResult:
@@ -238,7 +242,7 @@ def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> Pro
         warnings = [str(warning) for key in ("warnings", "infos") for warning in answer.get(key) or ()]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotSerializable(
-            f"the server's answer has a shape that nobody knows: {error!r}", said=shorten(str(answer), 1000)
+            f"the server's answer has a shape that nobody knows: {error!r}", detail=shorten(str(answer), 1000)
         ) from error
     return PrometheusResult(kind, series, query, time_range, tuple(warnings))
 
@@ -279,11 +283,11 @@ def _one_value(result: PrometheusResult) -> object:
     return values[0]
 
 
-def _told(result: PrometheusResult) -> Iterator[str]:
+def _series_lines(result: PrometheusResult) -> Iterator[str]:
     """A line for each series: its last value, its name."""
-    for series in result.series[:LARGEST_EXCERPT]:
+    for series in result.series[:SHOWN_SERIES]:
         last = series.values[-1] if series.values else "no sample"
         more = f" (the last of {len(series.values)})" if len(series.values) > 1 else ""
         yield f"{shorten(str(last), 60)}{more}  {shorten(series.name, 120)}"
-    if len(result.series) > LARGEST_EXCERPT:
-        yield f"... and {len(result.series) - LARGEST_EXCERPT} more"
+    if len(result.series) > SHOWN_SERIES:
+        yield f"... and {len(result.series) - SHOWN_SERIES} more"

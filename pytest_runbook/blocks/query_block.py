@@ -15,16 +15,16 @@ from ..errors import FileError, Unreachable
 from ..execution.context import ExecutionContext, WorkResult
 from ..text import DURATION_HINT, duration_seconds, show_seconds
 from .behavior import BlockBehavior
-from .planned_work import Intent
+from .planned_work import PlannedWork
 from .remote_access import via_of
 
 CONNECT_TIMEOUT = 10.0
 
-Connection = TypeVar("Connection")
-Result = TypeVar("Result")
+ConnectionT = TypeVar("ConnectionT")
+QueryResultT = TypeVar("QueryResultT")
 
 
-class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
+class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
     """A block that connects, asks, and leaves what it was told.
 
     A type says how; `execute_query_block` gives it the lifecycle: connecting has a time limit of its own, the query
@@ -37,39 +37,41 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
     disconnect_grace: ClassVar[float] = 5.0
 
     @abstractmethod
-    async def connect(self, context: ExecutionContext, connection_string: str) -> Connection:
+    async def connect(self, context: ExecutionContext, connection_string: str) -> ConnectionT:
         """Reach the service.
 
         :raises Unreachable: if it can't be reached, or does not let us in.
         """
 
     @abstractmethod
-    async def execute_query(self, context: ExecutionContext, connection: Connection, query: str) -> Sequence[Result]:
+    async def execute_query(
+        self, context: ExecutionContext, connection: ConnectionT, query: str
+    ) -> Sequence[QueryResultT]:
         """Ask. Cancelled or timed out, nothing goes on at the other side when this has ended.
 
         :raises BlockFailed: if the service refuses; `said` has its own words.
         """
 
     @abstractmethod
-    def create_output(self, results: Sequence[Result]) -> Output:
+    def create_output(self, results: Sequence[QueryResultT]) -> Output:
         """The keys of ``output``."""
 
     @abstractmethod
-    def result_message(self, result: Result) -> Mapping[str, object]:
+    def result_message(self, result: QueryResultT) -> Mapping[str, object]:
         """One result as plain data, as clients get it."""
 
-    def at_hand(self, context: ExecutionContext, connection_string: str) -> Connection | None:
+    def connect_nowait(self, context: ExecutionContext, connection_string: str) -> ConnectionT | None:
         """A connection that can be had without waiting for anything; None: `connect` makes one.
 
         :raises RunbookError: if it can't be made at all.
         """
         return None
 
-    def let_go(self, context: ExecutionContext, connection: Connection) -> bool:
+    def disconnect_nowait(self, context: ExecutionContext, connection: ConnectionT) -> bool:
         """Give the connection back, if that takes no waiting; False: `disconnect` does it."""
         return False
 
-    async def disconnect(self, context: ExecutionContext, connection: Connection) -> None:
+    async def disconnect(self, context: ExecutionContext, connection: ConnectionT) -> None:
         """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
 
     def resolve_query(self, context: ExecutionContext) -> str:
@@ -92,15 +94,15 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         way = "" if via is None else f" via {via}"
         return f"{self.spec.type} {connection_string}{way}{' read-only' if context.read_only else ''}"
 
-    def address(self, context: ExecutionContext, connection_string: str) -> str:
+    def policy_url(self, context: ExecutionContext, connection_string: str) -> str:
         """Where that leads, as a URL: what may be asked is told by it."""
         return connection_string
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         query, via = self.resolve_query(context), via_of(context)
         connection_string = self.resolve_connection_string(context)
         where = connection_name(connection_string) + ("" if via is None else f" via {via}")
-        return Intent(does=query, where=where, urls=(self.address(context, connection_string),))
+        return PlannedWork(action=query, where=where, urls=(self.policy_url(context, connection_string),))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         return await self.execute_query_block(context)
@@ -109,17 +111,17 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         """The whole of it: resolve, connect, ask, tell, disconnect."""
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
-        context.redactor.learn_addresses(connection_string, "the connection")
-        if (check := context.resources.allowed.url_check) is not None:
-            check(self.address(context, connection_string))
-        context.findings.where = connection_name(connection_string)
+        context.masker.add_uri_passwords(connection_string, "the connection")
+        if (check := context.resources.allow_list.url_check) is not None:
+            check(self.policy_url(context, connection_string))
+        context.report_details.where = connection_name(connection_string)
         target = self.target(context, connection_string)
         reachability = context.resources.reachability
         context.check_reachable(target)
         try:
-            results = await self._ask(context, connection_string, query)
+            results = await self._run_query(context, connection_string, query)
         except Unreachable as error:
-            reachability.note(target, error.located(self.spec.place), self.label)
+            reachability.record_failure(target, error.with_location(self.spec.location), self.label)
             raise
         reachability.forget(target)
         if context.has_listener:
@@ -127,25 +129,25 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
                 context.send_output(data=self.result_message(result))
         return WorkResult(output=self.create_output(results))
 
-    async def _ask(self, context: ExecutionContext, connection_string: str, query: str) -> Sequence[Result]:
+    async def _run_query(self, context: ExecutionContext, connection_string: str, query: str) -> Sequence[QueryResultT]:
         context.send_output(stdout=b"Connecting...")
-        connection = self.at_hand(context, connection_string)
+        connection = self.connect_nowait(context, connection_string)
         if connection is None:
-            connection = await self._connect_in_time(context, connection_string)
+            connection = await self._connect_with_timeout(context, connection_string)
         try:
             context.send_output(stdout=b"Connected successfully")
             context.send_output(stdout=b"Executing query...")
             return await self.execute_query(context, connection, query)
         finally:
-            if not self.let_go(context, connection):
+            if not self.disconnect_nowait(context, connection):
                 with anyio.move_on_after(self.disconnect_grace, shield=True):
                     await self.disconnect(context, connection)
 
-    async def _connect_in_time(self, context: ExecutionContext, connection_string: str) -> Connection:
+    async def _connect_with_timeout(self, context: ExecutionContext, connection_string: str) -> ConnectionT:
         seconds = self.connect_timeout()
         with anyio.move_on_after(seconds):
             return await self.connect(context, connection_string)
-        raise too_slow(connection_name(connection_string), seconds)
+        raise connect_timeout_error(connection_name(connection_string), seconds)
 
     def connect_timeout(self) -> float:
         """How long connecting may take, in seconds.
@@ -156,11 +158,11 @@ class QueryBlockBehavior(BlockBehavior, Generic[Connection, Result]):
         try:
             return CONNECT_TIMEOUT if text is None else duration_seconds(str(text))
         except ValueError as error:
-            place = self.spec.place_of("connectTimeout")
-            raise FileError(f"connect_timeout: {error}", place=place, hint=DURATION_HINT) from None
+            location = self.spec.location_of("connectTimeout")
+            raise FileError(f"connect_timeout: {error}", location=location, hint=DURATION_HINT) from None
 
 
-def too_slow(name: str, seconds: float) -> Unreachable:
+def connect_timeout_error(name: str, seconds: float) -> Unreachable:
     """A connection that takes too long to be made."""
     hint = "is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer"
     return Unreachable(f"no connection to {name} within {show_seconds(seconds)}", hint=hint)
@@ -175,5 +177,5 @@ def connection_name(connection_string: str) -> str:
     scheme, separator, rest = connection_string.partition("://")
     if not separator:
         scheme, rest = "", connection_string
-    credentials, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{re.split('[?#]', place)[0]}"
+    credentials, at, host_and_path = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{re.split('[?#]', host_and_path)[0]}"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..context.items import DocumentSshConfig
 from ..errors import TemplateError, Unreachable
 from ..execution.context import ExecutionContext
-from ..model.runbook import Given
+from ..model.runbook import Declaration
 from ..resources.process.sudo import Become
 from ..resources.ssh.config.destination import Destination
 from ..resources.ssh.target import Credentials, Target
@@ -38,7 +38,7 @@ def via_of(context: ExecutionContext) -> str | None:
     """
     own = context.render("via", forbid_empty=True).strip()
     connection = context.connections.get(str(context.spec.props.get("connection")))
-    return own or (None if connection is None else _text(context, connection.via))
+    return own or (None if connection is None else _declared_text(context, connection.via))
 
 
 def bastion_of(context: ExecutionContext, via: str) -> Target:
@@ -54,18 +54,21 @@ def become_of(context: ExecutionContext) -> Become | None:
 
     :raises TemplateError: if it can't be rendered.
     """
-    given = context.spec.rules.become
-    if given is None:
+    declared = context.spec.rules.become
+    if declared is None:
         return None
-    return Become(_text(context, given.user) or "root", _secret(context, given.password, "the password for sudo"))
+    return Become(
+        _declared_text(context, declared.user) or "root",
+        _secret_text(context, declared.password, "the password for sudo"),
+    )
 
 
-async def once_reachable(
+async def run_if_reachable(
     context: ExecutionContext, target: Target, label: str, work: Callable[[], Awaitable[ResultT]]
 ) -> ResultT:
     """Do what needs a host; that it can't be reached is one error, owned by the block that found out.
 
-    :raises UnreachableBefore: if another block did.
+    :raises KnownUnreachable: if another block did.
     """
     reachability, key = context.resources.reachability, f"ssh {target}"
     context.check_reachable(key)
@@ -73,7 +76,7 @@ async def once_reachable(
         result = await work()
     except Unreachable as error:
         context.check_reachable(key)  # somebody else was first, and this block only waited with them
-        reachability.note(key, error.located(context.spec.place), label)
+        reachability.record_failure(key, error.with_location(context.spec.location), label)
         raise
     reachability.forget(key)
     return result
@@ -88,7 +91,7 @@ async def proxy_of(context: ExecutionContext, label: str) -> str | None:
     if via is None:
         return None
     target = bastion_of(context, via)
-    return await once_reachable(context, target, label, lambda: context.resources.ssh.proxy(target))
+    return await run_if_reachable(context, target, label, lambda: context.resources.ssh.proxy(target))
 
 
 async def tunnelled(context: ExecutionContext, label: str, uri: str, default_port: int) -> str:
@@ -100,14 +103,14 @@ async def tunnelled(context: ExecutionContext, label: str, uri: str, default_por
     if via is None or not parts.hostname:
         return uri
     target, server = bastion_of(context, via), (parts.hostname, parts.port or default_port)
-    host, port = await once_reachable(context, target, label, lambda: context.resources.ssh.tunnel(target, *server))
+    host, port = await run_if_reachable(context, target, label, lambda: context.resources.ssh.tunnel(target, *server))
     login, at, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{login}{at}{host}:{port}"))
 
 
-def _destination(written: str, config: DocumentSshConfig | None) -> Destination:
+def _destination(text: str, config: DocumentSshConfig | None) -> Destination:
     if config is None:
-        return Destination.parse(written)
+        return Destination.parse(text)
     if config.user and config.hostname:
         return Destination.of(config.hostname, config.user, config.port)
     found = Destination.parse(config.user_host)
@@ -117,24 +120,26 @@ def _destination(written: str, config: DocumentSshConfig | None) -> Destination:
 def _credentials(context: ExecutionContext, config: DocumentSshConfig) -> Credentials:
     """Those of the ssh-connect block above, else those of the runbook."""
     access = context.ssh
-    identity = _either(context, config.identity_key, access.identity)
-    certificate = _either(context, config.certificate, access.certificate)
-    known_hosts, files = _text(context, access.known_hosts), _text(context, access.config)
+    identity = _text_or_declared(context, config.identity_key, access.identity)
+    certificate = _text_or_declared(context, config.certificate, access.certificate)
+    known_hosts, files = _declared_text(context, access.known_hosts), _declared_text(context, access.config)
     return Credentials(
         identity=_key(context, identity),
         certificate=certificate and _file_or_text(context, certificate, is_text="-cert-v01@" in certificate),
-        passphrase=_told(config.passphrase) or _secret(context, access.passphrase, "the passphrase"),
-        password=_told(config.password) or _secret(context, access.password, "the password"),
+        passphrase=_text_or_none(config.passphrase) or _secret_text(context, access.passphrase, "the passphrase"),
+        password=_text_or_none(config.password) or _secret_text(context, access.password, "the password"),
         known_hosts=known_hosts and _file_or_text(context, known_hosts, is_text=_holds_keys(known_hosts)),
         config=(Path(_file_or_text(context, files, is_text=False)),) if files else None,
     )
 
 
-def _either(context: ExecutionContext, value: ContextValue | None, given: Given | None) -> str | None:
-    return _told(value) or _text(context, given)
+def _text_or_declared(
+    context: ExecutionContext, value: ContextValue | None, declaration: Declaration | None
+) -> str | None:
+    return _text_or_none(value) or _declared_text(context, declaration)
 
 
-def _told(value: ContextValue | None) -> str | None:
+def _text_or_none(value: ContextValue | None) -> str | None:
     return None if value is None or not str(value.value).strip() else str(value.value)
 
 
@@ -143,7 +148,7 @@ def _key(context: ExecutionContext, identity: str | None) -> str | None:
         return None
     is_text = identity.lstrip().startswith("-----BEGIN")
     if is_text:
-        context.redactor.add(identity, "the private key")
+        context.masker.add(identity, "the private key")
     return _file_or_text(context, identity, is_text=is_text)
 
 
@@ -156,17 +161,17 @@ def _holds_keys(text: str) -> bool:
     return any(kind in text for kind in (" ssh-", " ecdsa-", " sk-"))
 
 
-def _secret(context: ExecutionContext, given: Given | None, name: str) -> str | None:
-    text = _text(context, given)
+def _secret_text(context: ExecutionContext, declaration: Declaration | None, name: str) -> str | None:
+    text = _declared_text(context, declaration)
     if text is not None:
-        context.redactor.add(text, name)
+        context.masker.add(text, name)
     return text
 
 
-def _text(context: ExecutionContext, given: Given | None) -> str | None:
-    if given is None:
+def _declared_text(context: ExecutionContext, declaration: Declaration | None) -> str | None:
+    if declaration is None:
         return None
     try:
-        return context.resolver.resolve(str(given.value), context.reads, forbid_empty=True)
+        return context.resolver.resolve(str(declaration.value), context.read_log, forbid_empty=True)
     except TemplateError as error:
-        raise error.located(given.place.below((error.line or 1) - 1), context.spec.label) from None
+        raise error.with_location(declaration.location.shifted((error.line or 1) - 1), context.spec.label) from None

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..context.output import Output
-from ..errors import BlockFailed, Place
+from ..errors import BlockFailed, Location
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import Section
+from ..execution.result import OutputSection
 from ..policy.effects import Effect
 from ..resources.process.captured_output import CapturedOutput, Stream
 from ..resources.process.interpreters import Interpreter
 from ..resources.process.output_variables import decode_output_variables
-from ..resources.process.process_group import Mark
+from ..resources.process.process_group import ProcessLabel
 from ..resources.process.runner import OutputListener, ProcessOutcome, run_process
 from ..resources.process.sudo import Become
 from ..resources.ssh.remote_command import RemoteCommand
@@ -23,11 +23,11 @@ from ..resources.ssh.target import Target
 from ..text import show_seconds
 from .become import run_as
 from .behavior import BlockBehavior
-from .planned_work import Intent
-from .remote_access import become_of, once_reachable, target_of
+from .planned_work import PlannedWork
+from .remote_access import become_of, run_if_reachable, target_of
 
-LARGEST_EXCERPT = 16 * 1024
-LAST_WORDS_LINES = 15
+MAX_EXCERPT = 16 * 1024
+STDERR_TAIL_LINES = 15
 
 
 class Script(BlockBehavior):
@@ -37,31 +37,31 @@ class Script(BlockBehavior):
 
     @property
     def known_effect(self) -> Effect:
-        return self.said_effect or self.unknown_effect
+        return self.declared_effect or self.unknown_effect
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         program = interpreter.program if context.resolver.ssh_host is None else None
-        return Intent(does=context.render("code"), where=_where(context, interpreter), program=program)
+        return PlannedWork(action=context.render("code"), where=_where(context, interpreter), program=program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()
         code = context.render("code")
-        encoded(code, self.spec.place_of("code"))
+        encoded(code, self.spec.location_of("code"))
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         output = CapturedOutput()
         stdin = _stdin(context)
         target = target_of(context)
-        context.findings.where = _where(context, interpreter)
-        context.findings.did = context.redactor.excerpt(code, 80) or "an empty script"
-        context.findings.output = lambda: _sections(output)
+        context.report_details.where = _where(context, interpreter)
+        context.report_details.did = context.masker.excerpt(code, 80) or "an empty script"
+        context.report_details.output = lambda: _sections(output)
         become = become_of(context)
         if target is not None:
-            outcome, variables = await self._run_there(context, target, become, interpreter, code, stdin, output)
+            outcome, variables = await self._run_remote(context, target, become, interpreter, code, stdin, output)
         elif become is not None:
-            passing_on = _passing_on(context)
-            outcome, content = await run_as(context, become, interpreter, code, stdin or b"", output, passing_on)
-            self._tell(context, outcome)
+            forward_output = _output_forwarder(context)
+            outcome, content = await run_as(context, become, interpreter, code, stdin or b"", output, forward_output)
+            self._report_exit(context, outcome)
             variables = written_variables(lambda: decode_output_variables(content), context, outcome.exit_code)
         else:
             outcome, variables = await self._run(context, interpreter, code, stdin, output)
@@ -70,7 +70,7 @@ class Script(BlockBehavior):
         return WorkResult(
             output=_output(outcome),
             variables=variables,
-            requirement="output.exit_code == 0",
+            default_assertion="output.exit_code == 0",
             failure=_failure(outcome),
         )
 
@@ -88,21 +88,21 @@ class Script(BlockBehavior):
             resources.output_variables() as file,
             interpreter.command(code, resources.folder, is_secret=hidden) as command,
         ):
-            given = {**await resources.base_environment(), **context.resolver.program_env()}
+            inherited = {**await resources.base_environment(), **context.resolver.program_env()}
             outcome = await run_process(
                 command.argv,
                 cwd=Path(context.resolver.cwd),
-                env={**given, **file.environment, **command.environment},
+                env={**inherited, **file.environment, **command.environment},
                 stdin=stdin,
                 output=output,
-                on_output=_passing_on(context),
-                keeper=resources.processes,
-                mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+                on_output=_output_forwarder(context),
+                supervisor=resources.processes,
+                label=ProcessLabel(run_id=context.run_id, execution_id=context.handle.id),
             )
-            self._tell(context, outcome)
+            self._report_exit(context, outcome)
             return outcome, written_variables(file.read, context, outcome.exit_code)
 
-    async def _run_there(
+    async def _run_remote(
         self,
         context: ExecutionContext,
         target: Target,
@@ -118,12 +118,12 @@ class Script(BlockBehavior):
             interpreter=interpreter,
             code=code,
             is_secret=context.is_secret(code),
-            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            label=ProcessLabel(run_id=context.run_id, execution_id=context.handle.id),
             cwd=context.resolver.remote_cwd,
             env=context.resolver.block_env(),
             stdin=stdin or b"",
         )
-        outcome = await once_reachable(
+        outcome = await run_if_reachable(
             context,
             target,
             self.label,
@@ -133,32 +133,32 @@ class Script(BlockBehavior):
                 become,
                 command,
                 output=output,
-                on_output=_passing_on(context),
+                on_output=_output_forwarder(context),
             ),
         )
-        self._tell(context, outcome.process)
+        self._report_exit(context, outcome.process)
         variables = written_variables(lambda: decode_output_variables(outcome.file), context, outcome.process.exit_code)
         return outcome.process, variables
 
-    def _tell(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
-        findings = context.findings
-        findings.exit_code = outcome.exit_code
-        findings.did = f"{findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
+    def _report_exit(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
+        report_details = context.report_details
+        report_details.exit_code = outcome.exit_code
+        report_details.did = f"{report_details.did} -> {_describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
 
 
 def _stdin(context: ExecutionContext) -> bytes | None:
-    given = context.spec.rules.scope.stdin
-    if given is None:
+    declared = context.spec.rules.scope.stdin
+    if declared is None:
         return None
-    return encoded(context.render_text(str(given.value), "stdin"), given.place)
+    return encoded(context.render_text(str(declared.value), "stdin"), declared.location)
 
 
-def encoded(text: str, place: Place) -> bytes:
+def encoded(text: str, location: Location) -> bytes:
     """The text as a program gets it; bytes that came in as no UTF-8 go out as they came."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise BlockFailed(f"{text[error.start]!r} is half a character, and no UTF-8", place=place) from error
+        raise BlockFailed(f"{text[error.start]!r} is half a character, and no UTF-8", location=location) from error
 
 
 def written_variables(
@@ -170,11 +170,11 @@ def written_variables(
     except BlockFailed as error:
         if exit_code == 0:
             raise
-        context.findings.notes.append(error.message)
+        context.report_details.notes.append(error.message)
         return {}
 
 
-def _passing_on(context: ExecutionContext) -> OutputListener:
+def _output_forwarder(context: ExecutionContext) -> OutputListener:
     def listen(stream: Stream, data: bytes) -> None:
         if stream is Stream.STDOUT:
             context.send_output(stdout=data)
@@ -216,10 +216,10 @@ def _one_line(stdout: str) -> str:
 def _failure(outcome: ProcessOutcome) -> BlockFailed | None:
     if outcome.exit_code == 0:
         return None
-    return BlockFailed(_ending(outcome), hint=_hint(outcome), said=outcome.output.tail(Stream.STDERR))
+    return BlockFailed(_describe_exit(outcome), hint=_hint(outcome), detail=outcome.output.tail(Stream.STDERR))
 
 
-def _ending(outcome: ProcessOutcome) -> str:
+def _describe_exit(outcome: ProcessOutcome) -> str:
     if outcome.signal is not None:
         return f"ended by {outcome.signal} ({signal.strsignal(signal.Signals[outcome.signal])})"
     return f"exit code {outcome.exit_code}"
@@ -233,18 +233,18 @@ def _hint(outcome: ProcessOutcome) -> str | None:
 
 def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
     resolver = context.resolver
-    whose = f" <- {resolver.cwd_source}" if resolver.cwd_source is not None else ""
+    origin = f" <- {resolver.cwd_origin}" if resolver.cwd_origin is not None else ""
     cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
-    return f"{resolver.host}, cwd {cwd}{whose}, {' '.join(interpreter.words)}"
+    return f"{resolver.host}, cwd {cwd}{origin}, {' '.join(interpreter.words)}"
 
 
-def _sections(output: CapturedOutput) -> list[Section]:
+def _sections(output: CapturedOutput) -> list[OutputSection]:
     named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
-    return [Section(name, _excerpt(output, stream)) for name, stream in named if output.size(stream)]
+    return [OutputSection(name, _excerpt(output, stream)) for name, stream in named if output.size(stream)]
 
 
 def _excerpt(output: CapturedOutput, stream: Stream) -> str:
     """The end of what came, with a word on how much is left out."""
     size = output.size(stream)
-    text = output.tail(stream, limit=LARGEST_EXCERPT)
-    return text if size <= LARGEST_EXCERPT else f"[the last {LARGEST_EXCERPT // 1024} KiB of {size} bytes]\n{text}"
+    text = output.tail(stream, limit=MAX_EXCERPT)
+    return text if size <= MAX_EXCERPT else f"[the last {MAX_EXCERPT // 1024} KiB of {size} bytes]\n{text}"

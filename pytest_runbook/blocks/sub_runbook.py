@@ -9,16 +9,16 @@ import anyio
 from ..context.block_context import BlockContext
 from ..context.items import ContextItem, DocumentCwd, DocumentEnvVar, DocumentEnvVars, DocumentVar, DocumentVars
 from ..context.resolver import ContextResolver, Values
-from ..errors import BlockFailed, NotTried, Refused, RunbookError
+from ..errors import BlockFailed, BlockSkipped, Refused, RunbookError
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import BlockResult, Outcome, Section
+from ..execution.result import BlockResult, Outcome, OutputSection
 from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..model.runbook import Effects
 from ..policy.effects import Effect
 from ..secrets.provenance import ContextValue
 from ..text import show_seconds
 from .behavior import BlockBehavior
-from .planned_work import Intent
+from .planned_work import PlannedWork
 
 
 class SubRunbook(BlockBehavior):
@@ -29,19 +29,21 @@ class SubRunbook(BlockBehavior):
         """Its blocks are asked one by one, and are held to what it says itself."""
         return Effect(Effects.READ, "its blocks are asked one by one")
 
-    def plan(self, context: ExecutionContext) -> Intent:
+    def plan(self, context: ExecutionContext) -> PlannedWork:
         reference = self._reference(context)
-        return Intent(does=f"run {reference}", path=reference.path or None)
+        return PlannedWork(action=f"run {reference}", path=reference.path or None)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         reference = self._reference(context)
-        context.findings.did = f"run {reference}"
-        context.findings.output = lambda: _sections(context.findings.children)
+        context.report_details.did = f"run {reference}"
+        context.report_details.output = lambda: _sections(context.report_details.children)
         context.set_state({"status": "loading"})
         try:
-            outcome = await context.children.run_child(context, reference, lambda progress: _show(context, progress))
-            self._judge(context, outcome)
-            exports = self._exports(context.resolver, outcome.final())
+            outcome = await context.children.run_child(
+                context, reference, lambda progress: _show_progress(context, progress)
+            )
+            self._check_outcome(context, outcome)
+            exports = self._exports(context.resolver, outcome.final_resolver())
         except RunbookError as error:
             context.set_state({"status": _status(error)})
             raise
@@ -58,29 +60,35 @@ class SubRunbook(BlockBehavior):
             context.render(prop).strip() for prop in ("runbookPath", "runbookUri", "runbookId", "runbookName")
         )
         if not (path or uri or runbook_id):
-            place = self.spec.place_of("runbookPath")
-            raise BlockFailed("it names no runbook to run", place=place, hint="give runbookPath")
+            location = self.spec.location_of("runbookPath")
+            raise BlockFailed("it names no runbook to run", location=location, hint="give runbookPath")
         return ChildReference(path=path, uri=uri, id=runbook_id, name=name)
 
-    def _judge(self, context: ExecutionContext, outcome: ChildOutcome) -> None:
+    def _check_outcome(self, context: ExecutionContext, outcome: ChildOutcome) -> None:
         """Its outcome is that of its blocks.
 
         :raises BlockFailed: if one of them failed, or one that had to pass did not run.
-        :raises NotTried: if none of them ran.
+        :raises BlockSkipped: if none of them ran.
         """
-        context.findings.did = f"run {outcome.shown}: {_counted(outcome.results)}"
+        context.report_details.did = f"run {outcome.display_path}: {_count_outcomes(outcome.results)}"
         failed = [result for result in outcome.results if result.outcome is Outcome.FAILED]
         if failed:
-            message = f"block {failed[0].number} {failed[0].label} of {outcome.shown} failed: {failed[0].message}"
+            message = (
+                f"block {failed[0].number} {failed[0].label} of {outcome.display_path} failed: {failed[0].message}"
+            )
             raise BlockFailed(message, hint=failed[0].hint)
-        stops = next((result.stops for result in outcome.results if result.stops), None)
-        context.findings.stops = stops or (outcome.gap and f"is not whole: {outcome.gap}")
+        stops = next((result.stop_reason for result in outcome.results if result.stop_reason), None)
+        context.report_details.stop_reason = stops or (
+            outcome.first_not_run and f"is not whole: {outcome.first_not_run}"
+        )
         if outcome.results and all(result.outcome is Outcome.SKIPPED for result in outcome.results):
             first = outcome.results[0]
-            kind = Refused if first.kind == Refused.kind else NotTried
-            raise kind(f"nothing of {outcome.shown} ran: {first.message}")
-        if outcome.unmet is not None:
-            raise BlockFailed(f"{outcome.shown}: {outcome.unmet.message}", hint=outcome.unmet.hint)
+            kind = Refused if first.kind == Refused.kind else BlockSkipped
+            raise kind(f"nothing of {outcome.display_path} ran: {first.message}")
+        if outcome.required_failure is not None:
+            raise BlockFailed(
+                f"{outcome.display_path}: {outcome.required_failure.message}", hint=outcome.required_failure.hint
+            )
 
     def _exports(self, entry: ContextResolver, final: ContextResolver) -> BlockContext:
         """What goes on above: what is new or has changed, as far as the block says so."""
@@ -92,7 +100,7 @@ class SubRunbook(BlockBehavior):
             changed = _changed(entry.env, final.env)
             exports.insert(DocumentEnvVars(tuple(DocumentEnvVar(name, value) for name, value in changed.items())))
         if props["exportCwd"] and final.cwd != entry.cwd:
-            exports.insert(DocumentCwd(ContextValue(final.cwd, final.cwd_source or self.source)))
+            exports.insert(DocumentCwd(ContextValue(final.cwd, final.cwd_origin or self.origin)))
         return exports
 
 
@@ -104,7 +112,7 @@ def _changed(before: Values, after: Values) -> dict[str, ContextValue]:
     return {name: value for name, value in after.items() if name not in before or before[name].value != value.value}
 
 
-def _show(context: ExecutionContext, progress: ChildProgress) -> None:
+def _show_progress(context: ExecutionContext, progress: ChildProgress) -> None:
     context.set_state(
         {
             "status": "running",
@@ -122,14 +130,14 @@ def _status(error: RunbookError) -> object:
     return "recursionDetected" if isinstance(error.__cause__, ChildRecursion) else {"failed": {"error": error.message}}
 
 
-def _counted(results: tuple[BlockResult, ...]) -> str:
+def _count_outcomes(results: tuple[BlockResult, ...]) -> str:
     counts = ((sum(result.outcome is outcome for result in results), outcome) for outcome in Outcome)
     return ", ".join(f"{count} {outcome}" for count, outcome in counts if count) or "it is empty"
 
 
-def _sections(results: tuple[BlockResult, ...]) -> list[Section]:
+def _sections(results: tuple[BlockResult, ...]) -> list[OutputSection]:
     """Each block in a line."""
-    return [Section("blocks", "\n".join(map(_line, results)))] if results else []
+    return [OutputSection("blocks", "\n".join(map(_line, results)))] if results else []
 
 
 def _line(result: BlockResult) -> str:

@@ -15,29 +15,29 @@ import anyio
 from ..context.output import Output
 from ..errors import BlockFailed
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import Section
+from ..execution.result import OutputSection
 from ..messages.events import EventKind
 from ..policy.effects import Effect
 from ..resources.process.captured_output import CapturedOutput, Stream
 from ..resources.process.interpreters import Interpreter
 from ..resources.process.output_variables import OutputVariablesFile, decode_output_variables
-from ..resources.process.process_group import Mark
+from ..resources.process.process_group import ProcessLabel
 from ..resources.ssh.target import Target
 from ..resources.terminal.local_pty import LocalPty
-from ..resources.terminal.pty import Pty, PtyOutcome, PtySize, type_code
+from ..resources.terminal.pty import Pty, PtyOutcome, PtySize, drive_shell
 from ..resources.terminal.screen import screen_text
-from ..resources.terminal.shell_driver import Typist
-from ..resources.terminal.shells import line_limit, mark_of, prepare_shell
+from ..resources.terminal.shell_driver import ShellDriver
+from ..resources.terminal.shells import line_limit, prepare_shell, prompt_mark_of
 from ..text import show_seconds
 from .behavior import BlockBehavior
-from .planned_work import Intent
-from .remote_access import become_of, once_reachable, target_of
+from .planned_work import PlannedWork
+from .remote_access import become_of, run_if_reachable, target_of
 from .script import encoded, written_variables
 
 DEFAULT_SHELL = "/bin/sh"
 TERMINAL_ENVIRONMENT = {"TERM": "xterm-256color", "ATUIN_DESKTOP_PTY": "true"}
-LARGEST_EXCERPT = 16 * 1024
-REPLAYED = 256 * 1024
+MAX_EXCERPT = 16 * 1024
+REPLAY_BYTES = 256 * 1024
 _EXIT_HINTS = {
     126: "the command was found but can't be run",
     127: "a command was not found: look at PATH",
@@ -51,50 +51,52 @@ class Terminal(BlockBehavior):
 
     @property
     def known_effect(self) -> Effect:
-        return self.said_effect or self.unknown_effect
+        return self.declared_effect or self.unknown_effect
 
-    def plan(self, context: ExecutionContext) -> Intent:
-        named = str(self.spec.props.get("type") or "")
-        if context.resolver.ssh_host is not None and not named:
-            return Intent(does=context.render("code"), where=f"{context.resolver.host}, the login shell in a terminal")
-        interpreter = context.resources.interpreter(named or os.environ.get("SHELL", "") or DEFAULT_SHELL)
+    def plan(self, context: ExecutionContext) -> PlannedWork:
+        shell = str(self.spec.props.get("type") or "")
+        if context.resolver.ssh_host is not None and not shell:
+            return PlannedWork(
+                action=context.render("code"), where=f"{context.resolver.host}, the login shell in a terminal"
+            )
+        interpreter = context.resources.interpreter(shell or os.environ.get("SHELL", "") or DEFAULT_SHELL)
         program = interpreter.program if context.resolver.ssh_host is None else None
-        return Intent(does=context.render("code"), where=_where(context, interpreter), program=program)
+        return PlannedWork(action=context.render("code"), where=_where(context, interpreter), program=program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         code = context.render("code")
         target = target_of(context)
         if target is not None and become_of(context) is not None:
             raise BlockFailed("a terminal can't become another user", hint="type sudo into it, or use a script")
-        findings = context.findings
-        findings.did = context.redactor.excerpt(code, 80) or "an empty terminal"
+        report_details = context.report_details
+        report_details.did = context.masker.excerpt(code, 80) or "an empty terminal"
         interpreter = await self._interpreter(context, target)
-        findings.where = _where(context, interpreter)
+        report_details.where = _where(context, interpreter)
         session = _Session(context, interpreter, _lines(context, code, interpreter))
-        findings.output = session.sections
-        outcome, variables = await (session.run() if target is None else self._run_there(context, target, session))
+        report_details.output = session.sections
+        outcome, variables = await (session.run() if target is None else self._run_remote(context, target, session))
         return WorkResult(
             output=session.output(outcome),
             variables=variables,
-            requirement="output.exit_code == 0",
+            default_assertion="output.exit_code == 0",
             failure=_failure(outcome),
         )
 
     async def _interpreter(self, context: ExecutionContext, target: Target | None) -> Interpreter:
-        named = str(self.spec.props.get("type") or "")
-        if not named and target is not None:
+        shell = str(self.spec.props.get("type") or "")
+        if not shell and target is not None:
             from ..resources.ssh.remote_pty import login_shell
 
             pool = context.resources.ssh
-            named = await once_reachable(context, target, self.label, lambda: login_shell(pool, target))
-        elif not named:
-            named = os.environ.get("SHELL", "")
-        return context.resources.interpreter(named or DEFAULT_SHELL)
+            shell = await run_if_reachable(context, target, self.label, lambda: login_shell(pool, target))
+        elif not shell:
+            shell = os.environ.get("SHELL", "")
+        return context.resources.interpreter(shell or DEFAULT_SHELL)
 
-    async def _run_there(
+    async def _run_remote(
         self, context: ExecutionContext, target: Target, session: _Session
     ) -> tuple[PtyOutcome, dict[str, object]]:
-        return await once_reachable(context, target, self.label, lambda: session.run_there(target))
+        return await run_if_reachable(context, target, self.label, lambda: session.run_remote(target))
 
 
 class _Session:
@@ -103,11 +105,11 @@ class _Session:
     def __init__(self, context: ExecutionContext, interpreter: Interpreter, lines: list[str]) -> None:
         self._context = context
         self._interpreter = interpreter
-        self._mark = mark_of(interpreter, context.resources.folder.name)
-        self._typist = Typist(lines, self._mark)
+        self._prompt_mark = prompt_mark_of(interpreter, context.resources.folder.name)
+        self._driver = ShellDriver(lines, self._prompt_mark)
         self._size = PtySize(_number(context, "rows"), _number(context, "cols"))
         self._captured = CapturedOutput()
-        self._since = time.monotonic()
+        self._started_at = time.monotonic()
 
     async def run(self) -> tuple[PtyOutcome, dict[str, object]]:
         """Run it on this machine; gives its end, and the variables that were written.
@@ -117,21 +119,21 @@ class _Session:
         context, resources = self._context, self._context.resources
         with resources.output_variables() as file:
             env = await _environment(context, file)
-            shell = prepare_shell(self._interpreter, self._mark, env, resources.folder)
+            shell = prepare_shell(self._interpreter, self._prompt_mark, env, resources.folder)
             pty = LocalPty(
                 shell.argv,
                 cwd=Path(context.resolver.cwd),
                 env={**env, **shell.environment},
                 size=self._size,
-                on_output=self._hear,
-                keeper=resources.processes,
-                mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+                on_output=self._receive,
+                supervisor=resources.processes,
+                label=ProcessLabel(run_id=context.run_id, execution_id=context.handle.id),
             )
-            async with self._at(pty), pty:
-                await type_code(pty, self._typist)
-            return self._ended(pty.outcome, file.read)
+            async with self._registered(pty), pty:
+                await drive_shell(pty, self._driver)
+            return self._finish(pty.outcome, file.read)
 
-    async def run_there(self, target: Target) -> tuple[PtyOutcome, dict[str, object]]:
+    async def run_remote(self, target: Target) -> tuple[PtyOutcome, dict[str, object]]:
         """Run it on another host.
 
         :raises RunbookError: if it can't be reached, the shell can't be started, or the code is not complete.
@@ -142,51 +144,58 @@ class _Session:
         command = TerminalCommand(
             interpreter=self._interpreter,
             code="",
-            mark=Mark(run_id=context.run_id, execution_id=context.handle.id),
+            label=ProcessLabel(run_id=context.run_id, execution_id=context.handle.id),
             cwd=context.resolver.remote_cwd,
             env={"ATUIN_DESKTOP_PTY": "true", **context.resolver.block_env()},
-            prompt_mark=self._mark,
+            prompt_mark=self._prompt_mark,
         )
-        pty = await RemotePty.open(context.resources.ssh, target, command, self._size, self._hear)
-        async with self._at(pty), pty:
-            await type_code(pty, self._typist)
-        return self._ended(pty.outcome, lambda: decode_output_variables(pty.file))
+        pty = await RemotePty.open(context.resources.ssh, target, command, self._size, self._receive)
+        async with self._registered(pty), pty:
+            await drive_shell(pty, self._driver)
+        return self._finish(pty.outcome, lambda: decode_output_variables(pty.file))
 
     @asynccontextmanager
-    async def _at(self, pty: Pty) -> AsyncIterator[None]:
+    async def _registered(self, pty: Pty) -> AsyncIterator[None]:
         """Let others see the terminal and type into it; cancelled, say how far things had come."""
         context, pty_id = self._context, self._context.handle.id
-        about = {"pid": pty_id, "runbook": context.runbook_id, "block": context.spec.id, "created_at": int(time.time())}
-        context.emit_event(EventKind.PTY_OPENED, about)
-        context.send_output(data=about)
+        details = {
+            "pid": pty_id,
+            "runbook": context.runbook_id,
+            "block": context.spec.id,
+            "created_at": int(time.time()),
+        }
+        context.emit_event(EventKind.PTY_OPENED, details)
+        context.send_output(data=details)
         try:
-            with context.resources.ptys.holding(pty_id, pty):
+            with context.resources.ptys.registered(pty_id, pty):
                 yield
         except anyio.get_cancelled_exc_class():
-            context.findings.notes.append(self._typist.state)
+            context.report_details.notes.append(self._driver.state)
             context.set_output(self.output(None))
             raise
         finally:
-            self._show(self._typist.hear_end())
+            self._record_output(self._driver.feed_eof())
             context.emit_event(EventKind.PTY_CLOSED, {"pty_id": pty_id})
 
-    def _ended(
+    def _finish(
         self, outcome: PtyOutcome, read: Callable[[], Mapping[str, str]]
     ) -> tuple[PtyOutcome, dict[str, object]]:
         """How it ended as its author sees it: with the last command, if the shell came that far."""
-        context, typist = self._context, self._typist
-        if typist.problem is not None:
+        context, driver = self._context, self._driver
+        if driver.problem is not None:
             context.set_output(self.output(None))
             hint = "close the quote, the bracket or the here-document; the screen shows what the shell made of it"
-            raise BlockFailed(typist.problem, place=context.spec.place_of("code"), hint=hint)
-        if typist.status is not None:
-            outcome = PtyOutcome(exit_code=typist.status, signal=None, seconds=outcome.seconds)
-        context.findings.exit_code = outcome.exit_code
-        context.findings.did = f"{context.findings.did} -> {_ending(outcome)} in {show_seconds(outcome.seconds)}"
+            raise BlockFailed(driver.problem, location=context.spec.location_of("code"), hint=hint)
+        if driver.status is not None:
+            outcome = PtyOutcome(exit_code=driver.status, signal=None, seconds=outcome.seconds)
+        context.report_details.exit_code = outcome.exit_code
+        context.report_details.did = (
+            f"{context.report_details.did} -> {_describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
+        )
         return outcome, written_variables(read, context, outcome.exit_code)
 
-    def _hear(self, data: bytes) -> None:
-        self._show(self._typist.hear(data))
+    def _receive(self, data: bytes) -> None:
+        self._record_output(self._driver.feed_data(data))
 
     def output(self, outcome: PtyOutcome | None) -> Output:
         """The block's output. outcome: None if it was cancelled, or could not go on."""
@@ -198,19 +207,19 @@ class _Session:
             "cancelled": outcome is None,
             "exit_code": outcome and outcome.exit_code,
             "signal": outcome and outcome.signal,
-            "seconds": time.monotonic() - self._since if outcome is None else outcome.seconds,
+            "seconds": time.monotonic() - self._started_at if outcome is None else outcome.seconds,
         }
         return Output(fields, _no_value)
 
-    def sections(self) -> list[Section]:
+    def sections(self) -> list[OutputSection]:
         """The end of what was to be seen."""
         captured = self._captured
-        text = screen_text(captured.tail(limit=REPLAYED), rows=self._size.rows, cols=self._size.cols)
-        if len(text) <= LARGEST_EXCERPT and captured.size() <= REPLAYED:
-            return [Section("screen", text)] if text else []
-        return [Section("screen", f"[the end of {captured.size()} bytes]\n{text[-LARGEST_EXCERPT:]}")]
+        text = screen_text(captured.tail(limit=REPLAY_BYTES), rows=self._size.rows, cols=self._size.cols)
+        if len(text) <= MAX_EXCERPT and captured.size() <= REPLAY_BYTES:
+            return [OutputSection("screen", text)] if text else []
+        return [OutputSection("screen", f"[the end of {captured.size()} bytes]\n{text[-MAX_EXCERPT:]}")]
 
-    def _show(self, data: bytes) -> None:
+    def _record_output(self, data: bytes) -> None:
         if data:
             self._captured.append(Stream.STDOUT, data)
             self._context.send_output(binary=data)
@@ -234,30 +243,30 @@ def _lines(context: ExecutionContext, code: str, interpreter: Interpreter) -> li
 
     :raises BlockFailed: if one can't be typed.
     """
-    place, limit = context.spec.place_of("code"), line_limit(interpreter)
+    location, limit = context.spec.location_of("code"), line_limit(interpreter)
     lines = [line.removesuffix("\r") for line in code.removesuffix("\n").split("\n")] if code else []
     for number, line in enumerate(lines):
-        size = len(encoded(line, place.below(number)))
+        size = len(encoded(line, location.shifted(number)))
         if limit is not None and size > limit:
             message = f"line {number + 1} has {size} bytes; a terminal takes {limit} at most"
-            raise BlockFailed(message, place=place, hint="break it with backslashes, or make it a script")
+            raise BlockFailed(message, location=location, hint="break it with backslashes, or make it a script")
     return lines
 
 
 def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
     resolver = context.resolver
-    whose = f" <- {resolver.cwd_source}" if resolver.cwd_source is not None else ""
+    origin = f" <- {resolver.cwd_origin}" if resolver.cwd_origin is not None else ""
     cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
-    return f"{resolver.host}, cwd {cwd}{whose}, {' '.join(interpreter.words)} in a terminal"
+    return f"{resolver.host}, cwd {cwd}{origin}, {' '.join(interpreter.words)} in a terminal"
 
 
 def _failure(outcome: PtyOutcome) -> BlockFailed | None:
     if outcome.exit_code == 0:
         return None
-    return BlockFailed(_ending(outcome), hint=_EXIT_HINTS.get(outcome.exit_code or 0))
+    return BlockFailed(_describe_exit(outcome), hint=_EXIT_HINTS.get(outcome.exit_code or 0))
 
 
-def _ending(outcome: PtyOutcome) -> str:
+def _describe_exit(outcome: PtyOutcome) -> str:
     if outcome.signal is not None:
         return f"ended by {outcome.signal} ({signal.strsignal(signal.Signals[outcome.signal])})"
     return f"exit code {outcome.exit_code}"

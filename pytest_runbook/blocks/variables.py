@@ -8,7 +8,7 @@ from ..context.items import DocumentVar
 from ..context.resolver import ContextResolver
 from ..execution.context import ExecutionContext, WorkResult
 from ..messages.client_messages import CANCEL, OK_OR_CANCEL, InputKind
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from .behavior import BlockBehavior
 
 
@@ -22,39 +22,39 @@ class Var(BlockBehavior):
         """The name, rendered and checked."""
         name = str(self.resolved(resolver, "name").value)
         if not name:
-            raise self.fault("the variable's name is empty", "name", "give it a name")
+            raise self.prop_error("the variable's name is empty", "name", "give it a name")
         if not all(character.isalnum() or character == "_" for character in name):
             hint = "letters, digits and underscores only"
-            raise self.fault(f'"{name}" is no name for a variable', "name", hint)
+            raise self.prop_error(f'"{name}" is no name for a variable', "name", hint)
         return name
 
 
 class LocalVar(Var):
     """A variable whose value the file does not hold. Without one it is undefined: an error where it is used."""
 
-    asks_first = True
+    prompts_first = True
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         name = self.variable_name(resolver)
-        given = local_values.get("value")
-        if given is None:
+        provided = local_values.get("value")
+        if provided is None:
             return BlockContext()
-        sensitive = given.sensitive or self._is_hidden
-        return BlockContext(DocumentVar(name, ContextValue(given.value, given.source, sensitive=sensitive)))
+        sensitive = provided.sensitive or self._is_hidden
+        return BlockContext(DocumentVar(name, ContextValue(provided.value, provided.origin, sensitive=sensitive)))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         """Ask for the value, where there is somebody to ask and nobody has given one."""
         name = self.variable_name(context.resolver)
-        is_given = name in context.resolver.fixed or context.local_values.get("value") is not None
-        if is_given or not context.asks_people:
+        is_provided = name in context.resolver.fixed or context.local_values.get("value") is not None
+        if is_provided or not context.is_interactive:
             return WorkResult()
         hidden = self._is_hidden
         answer = await context.prompt_client(
             name, f"Value of {name}", input=InputKind.STRING, is_hidden=hidden, buttons=OK_OR_CANCEL
         )
         if answer.value is not None and answer.button != CANCEL:
-            value = ContextValue(answer.value, Source("the person who was asked"), sensitive=hidden)
-            context.update_active_context(lambda left: left.insert(DocumentVar(name, value)))
+            value = ContextValue(answer.value, Origin("the person who was asked"), sensitive=hidden)
+            context.update_active_context(lambda active: active.insert(DocumentVar(name, value)))
         return WorkResult()
 
     @property

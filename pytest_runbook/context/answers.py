@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..model.runbook import BlockSpec
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 
 MAIN_PROPS = ("value", "path")
 ANSWER_PREFIX = "RUNBOOK_ANSWER_"
@@ -56,7 +56,7 @@ class EnvironmentAnswers(Mapping[str, ContextValue]):
 
     def __getitem__(self, key: str) -> ContextValue:
         variable = ANSWER_PREFIX + re.sub(r"\W", "_", key, flags=re.ASCII).upper()
-        return ContextValue(os.environ[variable], Source(f"the environment variable {variable}"))
+        return ContextValue(os.environ[variable], Origin(f"the environment variable {variable}"))
 
     def __iter__(self) -> Iterator[str]:
         return (name.removeprefix(ANSWER_PREFIX) for name in os.environ if name.startswith(ANSWER_PREFIX))

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from .items import BlockExecutionOutput, ContextItem
 
-_UNHEARD = frozenset({BlockExecutionOutput})
+_NOT_INHERITED = frozenset({BlockExecutionOutput})
 ItemT = TypeVar("ItemT", bound=ContextItem)
 
 
@@ -35,9 +35,9 @@ class BlockContext:
         self._items.pop(kind, None)
 
     @property
-    def says_nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """True if the blocks below see the same with it and without, outputs apart."""
-        return self._items.keys() <= _UNHEARD
+        return self._items.keys() <= _NOT_INHERITED
 
     def copy(self) -> BlockContext:
         return BlockContext(*self)

@@ -61,11 +61,11 @@ class DocumentSshHost:
     host: ContextValue | None
 
     @classmethod
-    def of(cls, written: ContextValue) -> DocumentSshHost:
+    def of(cls, value: ContextValue) -> DocumentSshHost:
         """What a host's name means: ``local`` and its kin are this machine, every other keeps its case."""
-        name = str(written.value).strip()
+        name = str(value.value).strip()
         local = name.casefold() in LOCAL_HOSTS
-        return cls(None if local else ContextValue(name, written.source, written.sensitive))
+        return cls(None if local else ContextValue(name, value.origin, value.sensitive))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from ..errors import Place
-from ..secrets.provenance import ContextValue, Source
+from ..errors import Location
+from ..secrets.provenance import ContextValue, Origin
 from .block_context import BlockContext
 from .items import (
     BlockExecutionOutput,
@@ -29,16 +29,16 @@ from .items import (
 )
 from .output import Output
 
-Json = dict[str, Any]
-LARGEST_VALUE = 64 * 1024
+JsonObject = dict[str, Any]
+MAX_VALUE_LENGTH = 64 * 1024
 """Characters of its JSON, for one value or one field of an output."""
-LONGEST_ESCAPE = 12
+MAX_ESCAPE_LENGTH = 12
 """Characters of JSON, at most, for one of a text: a surrogate pair."""
 _STRICT = json.JSONEncoder(allow_nan=False)
 _LAZY = json.JSONEncoder(allow_nan=False, default=lambda value: _read_lazy(value))
 
 
-def context_to_json(context: BlockContext) -> list[Json]:
+def context_to_json(context: BlockContext) -> list[JsonObject]:
     """One mapping an item, its ``kind`` first."""
     return [written for item in context if (written := _item_to_json(item)) is not None]
 
@@ -49,7 +49,7 @@ def context_from_json(items: Sequence[Mapping[str, Any]]) -> BlockContext:
     :raises ValueError: if the data has another shape.
     """
     try:
-        return BlockContext(*(_READ[item["kind"]](item) for item in items if item["kind"] in _READ))
+        return BlockContext(*(_ITEM_READERS[item["kind"]](item) for item in items if item["kind"] in _ITEM_READERS))
     except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"no stored context: {error!r}") from error
 
@@ -99,7 +99,7 @@ def _read_lazy(value: object) -> object:
             return str(value)
 
 
-def _item_to_json(item: ContextItem) -> Json | None:
+def _item_to_json(item: ContextItem) -> JsonObject | None:
     match item:
         case DocumentVar() | DocumentEnvVar():
             return _named(type(item).__name__, item)
@@ -116,38 +116,38 @@ def _item_to_json(item: ContextItem) -> Json | None:
             config = {"userHost": item.user_host, "user": item.user, "hostname": item.hostname, "port": item.port}
             return {"kind": "DocumentSshConfig", **config}
         case BlockExecutionOutput():
-            return None if item.sensitive else {"kind": "BlockExecutionOutput", "fields": _fields(item.fields)}
+            return None if item.sensitive else {"kind": "BlockExecutionOutput", "fields": _output_fields(item.fields)}
 
 
-def _named(kind: str, item: DocumentVar | DocumentEnvVar) -> Json | None:
+def _named(kind: str, item: DocumentVar | DocumentEnvVar) -> JsonObject | None:
     if item.value.sensitive or not _fits(item.value.value):
         return None
     return {"kind": kind, "name": item.name, **_value_to_json(item.value)}
 
 
-def _value_to_json(value: ContextValue) -> Json:
-    place = value.source.place
-    source = {"label": value.source.label} | ({"path": place.path, "line": place.line} if place else {})
+def _value_to_json(value: ContextValue) -> JsonObject:
+    location = value.origin.location
+    origin = {"label": value.origin.label} | ({"path": location.path, "line": location.line} if location else {})
     key = "decimal" if isinstance(value.value, Decimal) else "value"
-    return {key: plain_data(value.value), "source": source}
+    return {key: plain_data(value.value), "source": origin}
 
 
 def _value_from_json(data: Mapping[str, Any]) -> ContextValue:
-    source = data["source"]
-    place = Place(source["path"], source["line"]) if "path" in source else None
+    origin = data["source"]
+    location = Location(origin["path"], origin["line"]) if "path" in origin else None
     value = Decimal(data["decimal"]) if "decimal" in data else data["value"]
-    return ContextValue(value, Source(source["label"], place))
+    return ContextValue(value, Origin(origin["label"], location))
 
 
-def _fields(fields: Mapping[str, object]) -> Json:
+def _output_fields(fields: Mapping[str, object]) -> JsonObject:
     """The fields of an output that can be kept."""
     large = fields.large if isinstance(fields, Output) else ()
     small = {name: fields[name] for name in fields if name not in large}
     with suppress(ValueError, TypeError):  # not a number, infinite, keys that are no texts
         text = _LAZY.encode(small)
-        if len(text) <= LARGEST_VALUE:
-            kept: Json = json.loads(text)
-            return kept
+        if len(text) <= MAX_VALUE_LENGTH:
+            stored: JsonObject = json.loads(text)
+            return stored
     plain = {name: plain_data(value) for name, value in small.items()}
     return {name: value for name, value in plain.items() if _is_short(value)}
 
@@ -161,10 +161,10 @@ def _is_short(value: object) -> bool:
     """True if plain data has a JSON, and that is not too long."""
     if value is None or isinstance(value, bool):
         return True
-    if isinstance(value, str) and len(value) * LONGEST_ESCAPE < LARGEST_VALUE:
+    if isinstance(value, str) and len(value) * MAX_ESCAPE_LENGTH < MAX_VALUE_LENGTH:
         return True
     try:
-        return len(_STRICT.encode(value)) <= LARGEST_VALUE
+        return len(_STRICT.encode(value)) <= MAX_VALUE_LENGTH
     except ValueError:  # not a number, infinite, or of more digits than Python writes
         return False
 
@@ -195,7 +195,7 @@ def _ssh_config_from_json(data: Mapping[str, Any]) -> DocumentSshConfig:
     return DocumentSshConfig(data["userHost"], data["user"], data["hostname"], data["port"])
 
 
-_READ: dict[str, Callable[[Mapping[str, Any]], ContextItem]] = {
+_ITEM_READERS: dict[str, Callable[[Mapping[str, Any]], ContextItem]] = {
     "DocumentVar": _var_from_json,
     "DocumentEnvVar": _env_from_json,
     "DocumentVars": lambda data: DocumentVars(tuple(map(_var_from_json, data["values"]))),

@@ -13,7 +13,7 @@ ValueT = TypeVar("ValueT")
 
 _BITS = 4
 _WIDTH = 1 << _BITS
-_DEEPEST = 60
+_MAX_DEPTH = 60
 _EMPTY: tuple[Any, ...] = (None,) * _WIDTH
 
 
@@ -30,17 +30,17 @@ class PersistentMap(Mapping[str, ValueT]):
         self._root = _EMPTY
         self._size = 0  # nothing is ever taken away, so that it is the next name's number, too
         for name, value in (values or {}).items():
-            grown = self.set(name, value)
-            self._root, self._size = grown._root, grown._size
+            updated = self.set(name, value)
+            self._root, self._size = updated._root, updated._size
 
     def set(self, name: str, value: ValueT) -> PersistentMap[ValueT]:
         """The map with that value for that name."""
-        grown: PersistentMap[ValueT] = PersistentMap()
+        updated: PersistentMap[ValueT] = PersistentMap()
         known = self._leaf(name)
         number = self._size if known is None else known.number
-        grown._root = _with(self._root, 0, _Leaf(name, value, number))
-        grown._size = self._size + (known is None)
-        return grown
+        updated._root = _with_leaf(self._root, 0, _Leaf(name, value, number))
+        updated._size = self._size + (known is None)
+        return updated
 
     def __getitem__(self, name: str) -> ValueT:
         leaf = self._leaf(name)
@@ -50,14 +50,14 @@ class PersistentMap(Mapping[str, ValueT]):
         return value
 
     def _leaf(self, name: str) -> _Leaf | None:
-        found: Any = self._root
+        node: Any = self._root
         bits = hash(name)
-        while type(found) is tuple:
-            found = found[bits & (_WIDTH - 1)]
+        while type(node) is tuple:
+            node = node[bits & (_WIDTH - 1)]
             bits >>= _BITS
-        if type(found) is dict:
-            found = found.get(name)
-        return None if found is None or found.name != name else found
+        if type(node) is dict:
+            node = node.get(name)
+        return None if node is None or node.name != name else node
 
     def __iter__(self) -> Iterator[str]:
         return (leaf.name for leaf in sorted(_leaves(self._root), key=_number))
@@ -81,29 +81,29 @@ class _Leaf:
 _number = attrgetter("number")
 
 
-def _with(branch: tuple[Any, ...], depth: int, leaf: _Leaf) -> tuple[Any, ...]:
-    at = (hash(leaf.name) >> depth) & (_WIDTH - 1)
-    return (*branch[:at], _joined(branch[at], depth + _BITS, leaf), *branch[at + 1 :])
+def _with_leaf(branch: tuple[Any, ...], depth: int, leaf: _Leaf) -> tuple[Any, ...]:
+    index = (hash(leaf.name) >> depth) & (_WIDTH - 1)
+    return (*branch[:index], _placed_leaf(branch[index], depth + _BITS, leaf), *branch[index + 1 :])
 
 
-def _joined(found: Any, depth: int, leaf: _Leaf) -> Any:
+def _placed_leaf(node: Any, depth: int, leaf: _Leaf) -> Any:
     """What stands in a place once the leaf has come to what stands there."""
-    if found is None or (type(found) is _Leaf and found.name == leaf.name):
+    if node is None or (type(node) is _Leaf and node.name == leaf.name):
         return leaf
-    if type(found) is tuple:
-        return _with(found, depth, leaf)
-    if depth >= _DEEPEST:
-        others = found if type(found) is dict else {found.name: found}
+    if type(node) is tuple:
+        return _with_leaf(node, depth, leaf)
+    if depth >= _MAX_DEPTH:
+        others = node if type(node) is dict else {node.name: node}
         return {**others, leaf.name: leaf}
-    return _with(_with(_EMPTY, depth, found), depth, leaf)
+    return _with_leaf(_with_leaf(_EMPTY, depth, node), depth, leaf)
 
 
-def _leaves(found: Any) -> Iterator[_Leaf]:
-    match found:
+def _leaves(node: Any) -> Iterator[_Leaf]:
+    match node:
         case _Leaf():
-            yield found
+            yield node
         case tuple():
-            for below in found:
-                yield from _leaves(below)
+            for child in node:
+                yield from _leaves(child)
         case dict():
-            yield from found.values()
+            yield from node.values()

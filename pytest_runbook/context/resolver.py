@@ -10,7 +10,7 @@ from operator import attrgetter
 from types import MappingProxyType
 
 from ..secrets.forms import is_maskable
-from ..secrets.provenance import ContextValue, Namespace, Reads, Source
+from ..secrets.provenance import ContextNamespace, ContextValue, Origin, ReadLog
 from ..templates import is_template, render
 from .block_context import BlockContext
 from .items import (
@@ -26,8 +26,8 @@ from .paths import resolve_directory, resolve_remote_directory
 from .persistent_map import PersistentMap
 
 Values = Mapping[str, ContextValue]
-NOTHING: Values = MappingProxyType({})
-LOCAL = "local"
+NO_VALUES: Values = MappingProxyType({})
+LOCAL_HOST = "local"
 
 
 class ProcessEnvironment(Mapping[str, ContextValue]):
@@ -36,14 +36,14 @@ class ProcessEnvironment(Mapping[str, ContextValue]):
     is_secret: tells from a name and its value whether that is one.
     """
 
-    source = Source("the environment")
+    origin = Origin("the environment")
 
     def __init__(self, is_secret: Callable[[str, str, str], bool] = lambda name, value, where: False) -> None:
         self._is_secret = is_secret
 
     def __getitem__(self, name: str) -> ContextValue:
         value = os.environ[name]
-        return ContextValue(value, self.source, sensitive=self._is_secret(name, value, "env."))
+        return ContextValue(value, self.origin, sensitive=self._is_secret(name, value, "env."))
 
     def __iter__(self) -> Iterator[str]:
         return iter(os.environ)
@@ -84,43 +84,43 @@ class ContextResolver:
     vars, env: persistent maps, so that a snapshot costs nothing and the next one shares all but what changed.
     fixed: variables given by option, matrix or checks file: what a block declares does not replace them, what a program
     put out does.
-    given_env: environment given from outside (fixture, env file); below it comes the process's own.
-    cwd_source: who set the directory; None for the default one.
+    provided_env: environment given from outside (fixture, env file); below it comes the process's own.
+    cwd_origin: who set the directory; None for the default one.
     remote_cwd: the same on another host: "" where a login begins.
     secrets: read when somebody asks for one. fixtures: what templates read as ``fixture.NAME``.
     roots: further root objects of templates: doc, workspace, runbook, block.
-    seen: dotted names that were read so far, by any resolver of the run.
-    note_derived: told of each text that a ``{{ }}`` made of a secret, and what it was made of.
+    names_read: dotted names that were read so far, by any resolver of the run.
+    on_derived: told of each text that a ``{{ }}`` made of a secret, and what it was made of.
     """
 
     default_cwd: str
     cwd: str
-    cwd_source: Source | None = None
+    cwd_origin: Origin | None = None
     remote_cwd: str = ""
     vars: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
     fixed: Values = field(default_factory=dict)
     env: PersistentMap[ContextValue] = field(default_factory=PersistentMap)
-    given_env: Values = field(default_factory=dict)
+    provided_env: Values = field(default_factory=dict)
     process_env: Values = field(default_factory=ProcessEnvironment)
     secrets: Values = field(default_factory=dict)
     fixtures: Values = field(default_factory=dict)
     ssh_host: ContextValue | None = None
     ssh_config: DocumentSshConfig | None = None
     roots: Mapping[str, object] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set, compare=False)
-    note_derived: Callable[[str, str], object] = field(default=lambda text, name: None, compare=False)
+    names_read: set[str] = field(default_factory=set, compare=False)
+    on_derived: Callable[[str, str], object] = field(default=lambda text, name: None, compare=False)
 
     @classmethod
     def start(
         cls,
         cwd: str,
         *,
-        vars: Values = NOTHING,
-        fixed: Values = NOTHING,
-        given_env: Values = NOTHING,
-        secrets: Values = NOTHING,
-        fixtures: Values = NOTHING,
-        seen: set[str] | None = None,
+        vars: Values = NO_VALUES,
+        fixed: Values = NO_VALUES,
+        provided_env: Values = NO_VALUES,
+        secrets: Values = NO_VALUES,
+        fixtures: Values = NO_VALUES,
+        names_read: set[str] | None = None,
     ) -> ContextResolver:
         """What the first block sees. vars: the weakest; fixed ones win over them and over what blocks declare."""
         return cls(
@@ -128,25 +128,25 @@ class ContextResolver:
             cwd=cwd,
             vars=PersistentMap({**vars, **fixed}),
             fixed=fixed,
-            given_env=given_env,
+            provided_env=provided_env,
             secrets=secrets,
             fixtures=fixtures,
-            seen=set() if seen is None else seen,
+            names_read=set() if names_read is None else names_read,
         )
 
     def fold(self, context: BlockContext) -> ContextResolver:
         """What a block sees below one that says this."""
-        if context.says_nothing:
+        if context.changes_nothing:
             return self
         env = self._folded_env(context)
-        cwd, cwd_source, remote_cwd = self._folded_cwd(context, env)
+        cwd, cwd_origin, remote_cwd = self._folded_cwd(context, env)
         host = context.get(DocumentSshHost)
         return replace(
             self,
             vars=self._folded_vars(context),
             env=env,
             cwd=cwd,
-            cwd_source=cwd_source,
+            cwd_origin=cwd_origin,
             remote_cwd=remote_cwd,
             ssh_host=self.ssh_host if host is None else host.host,
             ssh_config=context.get(DocumentSshConfig) or (self.ssh_config if host is None else None),
@@ -161,41 +161,43 @@ class ContextResolver:
 
         :raises TemplateError: if it can't be; nothing is ever used as it stands.
         """
-        return self.resolve(text, Reads())
+        return self.resolve(text, ReadLog())
 
-    def resolve(self, text: str, reads: Reads, *, forbid_empty: bool = False) -> str:
-        """The same, noting in `reads` which values went into it.
+    def resolve(self, text: str, read_log: ReadLog, *, forbid_empty: bool = False) -> str:
+        """The same, noting in `read_log` which values went into it.
 
         forbid_empty: a ``{{ }}`` that prints nothing is an error.
         """
         if not is_template(text):
             return text
         try:
-            return render(text, self.names(reads), forbid_empty=forbid_empty, printed=partial(self._printed, reads))
+            return render(
+                text, self.names(read_log), forbid_empty=forbid_empty, on_print=partial(self._record_printed, read_log)
+            )
         finally:
-            self.seen.update(reads.values)
+            self.names_read.update(read_log.values)
 
-    def resolve_value(self, value: object, source: Source) -> ContextValue:
+    def resolve_value(self, value: object, origin: Origin) -> ContextValue:
         """A value out of a file, rendered if it is text; what was rendered from a secret is one."""
         if not isinstance(value, str):
-            return ContextValue(value, source)
-        reads = Reads()
-        text = self.resolve(value, reads)
-        return ContextValue(text, source, sensitive=reads.sensitive and is_maskable(text.strip()))
+            return ContextValue(value, origin)
+        read_log = ReadLog()
+        text = self.resolve(value, read_log)
+        return ContextValue(text, origin, sensitive=read_log.sensitive and is_maskable(text.strip()))
 
-    def _printed(self, reads: Reads, text: str) -> None:
+    def _record_printed(self, read_log: ReadLog, text: str) -> None:
         """Note what a ``{{ }}`` printed, if it read a secret."""
-        if reads.secret_read is not None:
-            self.note_derived(text, f"what was made of {reads.secret_read}")
-            reads.secret_read = None
+        if read_log.last_secret is not None:
+            self.on_derived(text, f"what was made of {read_log.last_secret}")
+            read_log.last_secret = None
 
-    def names(self, reads: Reads) -> dict[str, object]:
+    def names(self, read_log: ReadLog) -> dict[str, object]:
         """The root objects of templates and expressions."""
         return {
-            "var": Namespace("var", reads, self.vars),
-            "env": Namespace("env", reads, self.env, self.given_env, self.process_env),
-            "secret": Namespace("secret", reads, self.secrets),
-            "fixture": Namespace("fixture", reads, self.fixtures),
+            "var": ContextNamespace("var", read_log, self.vars),
+            "env": ContextNamespace("env", read_log, self.env, self.provided_env, self.process_env),
+            "secret": ContextNamespace("secret", read_log, self.secrets),
+            "fixture": ContextNamespace("fixture", read_log, self.fixtures),
             "host": self.host,
             **self.roots,
         }
@@ -203,25 +205,25 @@ class ContextResolver:
     @property
     def host(self) -> str:
         """Where programs run: ``local`` or the host's name as written."""
-        return LOCAL if self.ssh_host is None else str(self.ssh_host.value)
+        return LOCAL_HOST if self.ssh_host is None else str(self.ssh_host.value)
 
     def program_env(self) -> dict[str, str]:
         """The environment for a program on this machine: the process's own, the given one, then env blocks."""
-        layers = (self.given_env, self.env)
+        layers = (self.provided_env, self.env)
         return {**os.environ, **{name: str(value.value) for layer in layers for name, value in layer.items()}}
 
     def block_env(self) -> dict[str, str]:
         """What env blocks set, alone."""
         return {name: str(value.value) for name, value in self.env.items()}
 
-    def snapshot(self, shown: Callable[[ContextValue], object] = attrgetter("value")) -> ResolvedContext:
-        """All of it as plain data. shown: gives what is to be seen of a value."""
+    def snapshot(self, display: Callable[[ContextValue], object] = attrgetter("value")) -> ResolvedContext:
+        """All of it as plain data. display: gives what is to be seen of a value."""
         return ResolvedContext(
-            variables={name: shown(value) for name, value in self.vars.items()},
-            variables_sources={name: str(value.source) for name, value in self.vars.items()},
+            variables={name: display(value) for name, value in self.vars.items()},
+            variables_sources={name: str(value.origin) for name, value in self.vars.items()},
             cwd=self.cwd,
-            env_vars={name: str(shown(value)) for name, value in self.env.items()},
-            ssh_host=None if self.ssh_host is None else str(shown(self.ssh_host)),
+            env_vars={name: str(display(value)) for name, value in self.env.items()},
+            ssh_host=None if self.ssh_host is None else str(display(self.ssh_host)),
         )
 
     def _folded_vars(self, context: BlockContext) -> PersistentMap[ContextValue]:
@@ -229,26 +231,26 @@ class ContextResolver:
         declared = context.get(DocumentVar)
         if declared is not None and declared.name not in self.fixed:
             folded = folded.set(declared.name, declared.value)
-        left = context.get(DocumentVars)
-        for item in left.values if left is not None else ():
+        produced = context.get(DocumentVars)
+        for item in produced.values if produced is not None else ():
             folded = folded.set(item.name, item.value)
         return folded
 
     def _folded_env(self, context: BlockContext) -> PersistentMap[ContextValue]:
         folded = self.env
         declared = context.get(DocumentEnvVar)
-        left = context.get(DocumentEnvVars)
-        for item in (*((declared,) if declared else ()), *(left.values if left else ())):
+        produced = context.get(DocumentEnvVars)
+        for item in (*((declared,) if declared else ()), *(produced.values if produced else ())):
             folded = folded.set(item.name, item.value)
         return folded
 
-    def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Source | None, str]:
+    def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Origin | None, str]:
         item = context.get(DocumentCwd)
         if item is None:
-            return self.cwd, self.cwd_source, self.remote_cwd
+            return self.cwd, self.cwd_origin, self.remote_cwd
         path = str(item.path.value)
         if not path.strip():
             return self.default_cwd, None, ""
         texts = {name: str(value.value) for name, value in env.items()} if "$" in path else {}
-        there = resolve_remote_directory(path, self.remote_cwd, texts)
-        return resolve_directory(path, self.cwd, texts), item.path.source, there
+        remote = resolve_remote_directory(path, self.remote_cwd, texts)
+        return resolve_directory(path, self.cwd, texts), item.path.origin, remote

@@ -12,20 +12,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-_OLD = 60.0  # seconds; a file is written within milliseconds
+_STALE_AFTER = 60.0  # seconds; a file is written within milliseconds
 
 
 class StoredContext:
     """The active context of one block as it is kept.
 
-    items, stamp: or what makes them, when somebody first reads them: not every storage does.
+    items, fingerprint: or what makes them, when somebody first reads them: not every storage does.
     """
 
     def __init__(
-        self, items: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]], stamp: str | Callable[[], str]
+        self, items: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]], fingerprint: str | Callable[[], str]
     ) -> None:
         self._items = items
-        self._stamp = stamp
+        self._fingerprint = fingerprint
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -35,19 +35,19 @@ class StoredContext:
         return self._items
 
     @property
-    def stamp(self) -> str:
+    def fingerprint(self) -> str:
         """Says for which definition of the block, host and variables it holds."""
-        if callable(self._stamp):
-            self._stamp = self._stamp()
-        return self._stamp
+        if callable(self._fingerprint):
+            self._fingerprint = self._fingerprint()
+        return self._fingerprint
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, StoredContext) and (self.items, self.stamp) == (other.items, other.stamp)
+        return isinstance(other, StoredContext) and (self.items, self.fingerprint) == (other.items, other.fingerprint)
 
     __hash__ = None  # type: ignore[assignment]  # it holds lists
 
     def __repr__(self) -> str:
-        return f"StoredContext({self.items!r}, {self.stamp!r})"
+        return f"StoredContext({self.items!r}, {self.fingerprint!r})"
 
 
 class ContextStorage(Protocol):
@@ -109,18 +109,18 @@ class FileStorage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._folders: dict[str, Path] = {}
-        self._made: set[Path] = set()
+        self._created: set[Path] = set()
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
         path = self._path(document_id, block_id)
-        self._make(path.parent)
-        data = json.dumps({"stamp": context.stamp, "items": context.items}, separators=(",", ":"))
-        write_whole(path, data.encode())
+        self._create_folder(path.parent)
+        data = json.dumps({"stamp": context.fingerprint, "items": context.items}, separators=(",", ":"))
+        write_atomically(path, data.encode())
 
     def load(self, document_id: str, block_id: str) -> StoredContext | None:
         try:
             data = json.loads(self._path(document_id, block_id).read_text(encoding="ascii"))
-            return StoredContext(items=list(data["items"]), stamp=str(data["stamp"]))
+            return StoredContext(items=list(data["items"]), fingerprint=str(data["stamp"]))
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -129,7 +129,7 @@ class FileStorage:
 
     def delete_for_document(self, document_id: str) -> None:
         shutil.rmtree(self._folder_of(document_id), ignore_errors=True)
-        self._made.clear()
+        self._created.clear()
 
     def _path(self, document_id: str, block_id: str) -> Path:
         return self._folder_of(document_id) / f"{_file_name(block_id)}.json"
@@ -139,14 +139,14 @@ class FileStorage:
             self._folders[document_id] = self._folder / _file_name(document_id)
         return self._folders[document_id]
 
-    def _make(self, folder: Path) -> None:
-        if folder not in self._made:
+    def _create_folder(self, folder: Path) -> None:
+        if folder not in self._created:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_halves(folder)
-            self._made.add(folder)
+            _remove_stale_temporaries(folder)
+            self._created.add(folder)
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file whole or not at all, whatever becomes of us and of the disk meanwhile.
 
     :raises OSError: if it can't be written.
@@ -162,16 +162,16 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         raise
 
 
-def stamp_of(parts: Mapping[str, object]) -> str:
+def fingerprint_of(parts: Mapping[str, object]) -> str:
     """A digest of what a stored context depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _remove_halves(folder: Path) -> None:
+def _remove_stale_temporaries(folder: Path) -> None:
     """Remove what was left by processes that were killed while they wrote."""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # somebody else was quicker
-            if path.suffix != ".json" and time.time() - path.stat().st_mtime > _OLD:
+            if path.suffix != ".json" and time.time() - path.stat().st_mtime > _STALE_AFTER:
                 path.unlink()
 
 

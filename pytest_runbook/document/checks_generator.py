@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from ..context.json_form import plain_data
 from ..errors import RunbookError
 from ..execution.result import Outcome
-from ..model.loaders.checks import fingerprint
+from ..model.loaders.checks import block_digest
 from ..model.loaders.checks_update import as_yaml
 from ..model.runbook import BlockSpec, Form
-from ..secrets.masker import Redactor
+from ..secrets.masker import Masker
 from .run import RunbookRun
 
 EXACT = ("exit_code", "status")
-LEAST_SECONDS = 10
-DEPTH = 3
-MOST_KEYS = 30
+MIN_SECONDS_LIMIT = 10
+MAX_DEPTH = 3
+MAX_KEYS = 30
 
 _HEAD = """\
 # What was seen of {name} in a run in which every block passed. Change it as you like: nothing replaces it.
@@ -26,19 +26,19 @@ blocks:
 """
 
 
-def lacks_checks(run: RunbookRun) -> bool:
+def lacks_checks_file(run: RunbookRun) -> bool:
     """True if it is of a document that does something and has no checks file."""
-    book = run.document.runbook
-    return book.form is Form.ATUIN and book.checks is None and bool(run.document.items)
+    runbook = run.document.runbook
+    return runbook.form is Form.ATUIN and runbook.checks_location is None and bool(run.document.items)
 
 
-def not_passed(run: RunbookRun) -> BlockSpec | None:
+def first_not_passed(run: RunbookRun) -> BlockSpec | None:
     """The first block of a run that did not pass; None if it says what to expect of all of them."""
     passed = {result.block_id for result in run.results.values() if result.outcome is Outcome.PASSED}
     return next((spec for spec in run.document.items if spec.id not in passed), None)
 
 
-def checks_of_run(run: RunbookRun, redactor: Redactor) -> str:
+def checks_of_run(run: RunbookRun, masker: Masker) -> str:
     """The text of a checks file by which the same run would be green."""
     names = Counter(spec.name for spec in run.document.items)
     seen: Counter[str] = Counter()
@@ -47,14 +47,14 @@ def checks_of_run(run: RunbookRun, redactor: Redactor) -> str:
         seen[spec.name] += 1
         key = spec.name if names[spec.name] == 1 else f"{spec.name}#{seen[spec.name]}"
         lines.append(f"  {as_yaml(key if spec.name else spec.id)}:")
-        lines += (f"    {line}" for line in _entry(spec, run.document.output(spec.id), redactor))
+        lines += (f"    {line}" for line in _entry(spec, run.document.output(spec.id), masker))
     return _HEAD.format(name=run.document.runbook.path.name) + "\n".join(lines) + "\n"
 
 
-def _entry(spec: BlockSpec, output: Mapping[str, object] | None, redactor: Redactor) -> Iterator[str]:
+def _entry(spec: BlockSpec, output: Mapping[str, object] | None, masker: Masker) -> Iterator[str]:
     yield f"id: {as_yaml(spec.id)}"
-    yield f"code: sha256:{fingerprint(spec)}"
-    shapes = list(_shapes(output or {}, redactor))
+    yield f"code: sha256:{block_digest(spec)}"
+    shapes = list(_shapes(output or {}, masker))
     if shapes:
         yield "expect:"
         yield from (f"  {line}" for line in shapes)
@@ -64,26 +64,26 @@ def _entry(spec: BlockSpec, output: Mapping[str, object] | None, redactor: Redac
         yield from (f"  - {line}" for line in conditions)
 
 
-def _shapes(output: Mapping[str, object], redactor: Redactor) -> Iterator[str]:
+def _shapes(output: Mapping[str, object], masker: Masker) -> Iterator[str]:
     for name in EXACT:
-        value = _read(output, name)
+        value = _output_field(output, name)
         if isinstance(value, int):
             yield f"{name}: {value}"
-    body = _read(output, "body_json")
+    body = _output_field(output, "body_json")
     if isinstance(body, dict) and body:
-        yield f"body_json: {_shape(body, redactor, DEPTH)}"
+        yield f"body_json: {_shape(body, masker, MAX_DEPTH)}"
 
 
 def _conditions(output: Mapping[str, object]) -> Iterator[str]:
-    rows = _read(output, "rows")
+    rows = _output_field(output, "rows")
     if isinstance(rows, list):
         yield f"output.rows | length > 0  # {len(rows):,} in this run" if rows else "output.rows | length == 0"
-    seconds = _read(output, "seconds")
+    seconds = _output_field(output, "seconds")
     if isinstance(seconds, (int, float)):
-        yield f"output.seconds < {max(LEAST_SECONDS, math.ceil(seconds * 10))}"
+        yield f"output.seconds < {max(MIN_SECONDS_LIMIT, math.ceil(seconds * 10))}"
 
 
-def _read(output: Mapping[str, object], name: str) -> object:
+def _output_field(output: Mapping[str, object], name: str) -> object:
     """A field of the output in plain data; None where it is not there, or can't be made."""
     try:
         return plain_data(output[name]) if name in output else None
@@ -91,13 +91,13 @@ def _read(output: Mapping[str, object], name: str) -> object:
         return None
 
 
-def _shape(value: object, redactor: Redactor, depth: int) -> str:
+def _shape(value: object, masker: Masker, depth: int) -> str:
     """The shape of a value, in one line: keys and types."""
     match value:
         case dict() if depth and value:
             keys = [key for key in value if value[key] is not None and not key.startswith("$")]
-            known = [key for key in keys if not redactor.holds_secret(key)][:MOST_KEYS]
-            return f"{{{', '.join(f'{as_yaml(key)}: {_shape(value[key], redactor, depth - 1)}' for key in known)}}}"
+            known = [key for key in keys if not masker.holds_secret(key)][:MAX_KEYS]
+            return f"{{{', '.join(f'{as_yaml(key)}: {_shape(value[key], masker, depth - 1)}' for key in known)}}}"
         case dict():
             return "<mapping>"
         case list():

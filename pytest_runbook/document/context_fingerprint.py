@@ -20,13 +20,13 @@ from ..context.items import (
 from ..context.json_form import context_to_json
 from ..context.output import Output
 from ..context.resolver import ContextResolver, Values
-from ..context.storage import stamp_of
-from ..model.runbook import BlockSpec, Given
-from ..secrets.masker import Redactor
+from ..context.storage import fingerprint_of
+from ..model.runbook import BlockSpec, Declaration
+from ..secrets.masker import Masker
 from ..secrets.provenance import ContextValue
 
 
-class Sights:
+class ContextFingerprints:
     """Digests of what blocks see, secrets apart.
 
     Each is made from that of the block above, so that a block costs the same wherever it stands.
@@ -35,37 +35,39 @@ class Sights:
     def __init__(self) -> None:
         self._digests: list[str] = []
 
-    def forget_below(self, index: int) -> None:
+    def invalidate_below(self, index: int) -> None:
         """Let go of what the blocks below one see."""
         del self._digests[index + 1 :]
 
-    def at(self, index: int, first: ContextResolver, said: Callable[[int], Iterable[BlockContext]]) -> str:
-        """The digest for a block. first: what the first block sees. said: what the block of an index tells."""
+    def at(self, index: int, first: ContextResolver, contexts_of: Callable[[int], Iterable[BlockContext]]) -> str:
+        """The digest for a block. first: what the first block sees. contexts_of: what the block of an index tells."""
         if not self._digests:
             start = {"host": first.host, "cwd": first.cwd, "vars": _texts(first.vars), "env": _texts(first.env)}
-            self._digests.append(stamp_of(start))
+            self._digests.append(fingerprint_of(start))
         for position in range(len(self._digests) - 1, index):
-            items = [part for context in said(position) for item in context for part in _parts(item)]
-            self._digests.append(stamp_of({"above": self._digests[-1], "said": items}) if items else self._digests[-1])
+            items = [part for context in contexts_of(position) for item in context for part in _parts(item)]
+            self._digests.append(
+                fingerprint_of({"above": self._digests[-1], "said": items}) if items else self._digests[-1]
+            )
         return self._digests[index]
 
 
-def kept_as(runbook_id: str, host: ContextValue | None, cell: Values) -> str:
+def storage_document_id(runbook_id: str, host: ContextValue | None, cell: Values) -> str:
     """The id under which a run's contexts are kept: the runbook's own, or one of the cell or the host of the run."""
     if host is None and not cell:
         return runbook_id
     values = {name: value.value for name, value in cell.items()}
-    return f"{runbook_id} {stamp_of({'host': host and host.value, 'cell': values})}"
+    return f"{runbook_id} {fingerprint_of({'host': host and host.value, 'cell': values})}"
 
 
-def stamp(spec: BlockSpec, sight: str) -> str:
+def context_fingerprint(spec: BlockSpec, fingerprint_above: str) -> str:
     """Says for which definition of a block, and for what it sees, a stored context holds."""
-    return stamp_of({"block": _definition(spec), "sees": sight})
+    return fingerprint_of({"block": _definition(spec), "sees": fingerprint_above})
 
 
-def kept_items(context: BlockContext, redactor: Redactor) -> list[dict[str, Any]]:
+def storable_items(context: BlockContext, masker: Masker) -> list[dict[str, Any]]:
     """What is kept of a context: variables that hold a secret are left out, outputs are masked."""
-    masked = redactor.redact_data(context_to_json(_without_secrets(context, redactor)))
+    masked = masker.mask_data(context_to_json(_without_secrets(context, masker)))
     assert isinstance(masked, list)
     return masked
 
@@ -76,14 +78,14 @@ def is_large(context: BlockContext) -> bool:
     return output is not None and isinstance(output.fields, Output) and bool(output.fields.large)
 
 
-def _without_secrets(context: BlockContext, redactor: Redactor) -> BlockContext:
+def _without_secrets(context: BlockContext, masker: Masker) -> BlockContext:
     """The context without the variables that hold a secret: a mask in a value would be a wrong value."""
-    kept = context.copy()
-    left = context.get(DocumentVars)
-    if left is not None:
-        open_ones = (item for item in left.values if not redactor.holds_secret(str(item.value.value)))
-        kept.insert(DocumentVars(tuple(open_ones)))
-    return kept
+    storable = context.copy()
+    produced = context.get(DocumentVars)
+    if produced is not None:
+        not_secret = (item for item in produced.values if not masker.holds_secret(str(item.value.value)))
+        storable.insert(DocumentVars(tuple(not_secret)))
+    return storable
 
 
 def _parts(item: ContextItem) -> Iterator[object]:
@@ -93,18 +95,18 @@ def _parts(item: ContextItem) -> Iterator[object]:
             for each in values:
                 yield from _parts(each)
         case DocumentVar(name, value) | DocumentEnvVar(name, value):
-            yield from _told(type(item).__name__, name, value)
+            yield from _value_parts(type(item).__name__, name, value)
         case DocumentCwd(path):
-            yield from _told("cwd", "", path)
+            yield from _value_parts("cwd", "", path)
         case DocumentSshHost(host):
-            yield from _told("host", "", host)
+            yield from _value_parts("host", "", host)
         case DocumentSshConfig():
             yield ["config", item.user_host, item.user, item.hostname, item.port]
         case BlockExecutionOutput():
             pass
 
 
-def _told(kind: str, name: str, value: ContextValue | None) -> Iterator[object]:
+def _value_parts(kind: str, name: str, value: ContextValue | None) -> Iterator[object]:
     if value is None or not value.sensitive:
         yield [kind, name, None if value is None else str(value.value)]
 
@@ -118,14 +120,14 @@ def _definition(spec: BlockSpec) -> dict[str, object]:
         "props": dict(spec.props),
         "template": rules.template,
         "captures": {capture.name: capture.expression.source for capture in rules.captures},
-        "scope": {name: given.value for name, given in alone.items() if given is not None},
+        "scope": {name: declaration.value for name, declaration in alone.items() if declaration is not None},
         "vars": _values(scope.vars),
         "env": _values(scope.env),
     }
 
 
-def _values(given: tuple[Given, ...]) -> dict[str, object]:
-    return {item.name: item.value for item in given}
+def _values(declarations: tuple[Declaration, ...]) -> dict[str, object]:
+    return {item.name: item.value for item in declarations}
 
 
 def _texts(values: Values) -> dict[str, str]:

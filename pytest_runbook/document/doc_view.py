@@ -13,7 +13,7 @@ from ..model.runbook import Node
 Outputs = Callable[[str], Mapping[str, object] | None]
 
 
-class _Fields(Mapping[str, object]):
+class _LazyFields(Mapping[str, object]):
     """A lazy mapping: each key has a method of its name that makes its value, or is absent."""
 
     _keys: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class _Fields(Mapping[str, object]):
         return True
 
 
-class NodeView(_Fields):
+class NodeView(_LazyFields):
     """One node: block_type, content, props and, once it was run, output."""
 
     _keys = ("block_type", "content", "props", "output")
@@ -97,7 +97,7 @@ class NamedViews(Mapping[str, NodeView]):
         return len(self._by_name)
 
 
-class DocView(_Fields):
+class DocView(_LazyFields):
     """``doc`` as one block sees it: first, last, content, named, and the node directly before the block."""
 
     _keys = ("first", "last", "content", "named", "previous")

@@ -19,30 +19,30 @@ from ..context.answers import Answers, EnvironmentAnswers, LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import BlockExecutionOutput, DocumentVar
 from ..context.json_form import context_from_json
-from ..context.resolver import NOTHING, ContextResolver, ProcessEnvironment, ResolvedContext, Values
+from ..context.resolver import NO_VALUES, ContextResolver, ProcessEnvironment, ResolvedContext, Values
 from ..context.storage import ContextStorage, StoredContext
 from ..errors import ContextError, RunbookError, TemplateError
-from ..execution.block_runner import Limit
+from ..execution.block_runner import TimeLimit
 from ..execution.context import ContextChange
 from ..execution.handle import ExecutionHandle
 from ..execution.sub_runbooks import ChildRunner
-from ..messages.channel import ClientMessageChannel, Silence
+from ..messages.channel import ClientMessageChannel, NullChannel
 from ..messages.client_messages import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Runbook, type_for_people
+from ..model.runbook import BlockSpec, Runbook, display_type
 from ..policy.effect_limit import EffectLimit
-from ..policy.permissions import lacking, secrets_of
+from ..policy.permissions import find_missing_requirement, required_secret_names
 from ..secrets.masker import MASK
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from ..secrets.references import secrets_read
-from ..secrets.sensitivity import Marking
+from ..secrets.sensitivity import SensitivityMarker
 from ..secrets.sources import Secrets
-from .context_chain import Fold, Station
-from .context_fingerprint import is_large, kept_as, kept_items, stamp
+from .context_chain import ChainEntry, ContextChain
+from .context_fingerprint import context_fingerprint, is_large, storable_items, storage_document_id
 from .doc_view import DocView, Outputs, nodes_by_name
 from .executions import Executions
-from .first_change import ABOVE_ALL, blocks_reading, first_change, head_reads
-from .inputs import Inputs, given_from_outside, with_file_values
+from .first_change import ABOVE_ALL, blocks_reading, file_level_reads, first_change
+from .inputs import Inputs, resolver_from_inputs, with_file_values
 from .workspace import workspace_root
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Document:
     """One runbook, open.
 
     runbook: what its file says now. run_id: unique to this opening; what it starts is known by it.
-    fates: what became of blocks that left nothing, by id, to explain what is undefined: "was skipped".
+    outcome_texts: what became of blocks that left nothing, by id, to explain what is undefined: "was skipped".
     children: runs the runbooks that its blocks run. storage: another one than the runtime's.
-    outside: what is seen above the first block, for a runbook that a block runs. limit: what such a one may do at most.
+    base_resolver: what is seen above the first block, for a runbook that a block runs.
+    effect_limit: what such a one may do at most.
     """
 
     def __init__(
@@ -70,29 +71,29 @@ class Document:
         children: ChildRunner,
         *,
         storage: ContextStorage | None = None,
-        outside: ContextResolver | None = None,
-        limit: EffectLimit | None = None,
+        base_resolver: ContextResolver | None = None,
+        effect_limit: EffectLimit | None = None,
     ) -> None:
         self.runbook = runbook
         self.run_id = run_id
-        self.fates: dict[str, str] = {}
+        self.outcome_texts: dict[str, str] = {}
         self._runtime = runtime
-        self._marking = Marking(runtime.redactor)
-        self._inputs = self._marking.inputs(inputs)
+        self._sensitivity = SensitivityMarker(runtime.masker)
+        self._inputs = self._sensitivity.mark_inputs(inputs)
         self._channel = channel
         self._storage = runtime.storage if storage is None else storage
-        self._outside = outside
-        limit = EffectLimit.of_run(runtime.settings.effects) if limit is None else limit
-        self.executions = Executions(self, runtime, channel, children, limit)
-        self._told: dict[str, ResolvedContext] = {}
+        self._base_resolver = base_resolver
+        effect_limit = EffectLimit.of_run(runtime.settings.effects) if effect_limit is None else effect_limit
+        self.executions = Executions(self, runtime, channel, children, effect_limit)
+        self._sent_contexts: dict[str, ResolvedContext] = {}
         self._states: dict[str, Mapping[str, object]] = {}
-        self._seen: set[str] = set()
-        self._fixtures: Values = {} if outside is None else outside.fixtures
-        self._fold = Fold(self._first_resolver, self._declared)
+        self._names_read: set[str] = set()
+        self._fixtures: Values = {} if base_resolver is None else base_resolver.fixtures
+        self._chain = ContextChain(self._first_resolver, self._passive_context)
         self._secrets = self._declared_secrets(runbook)
-        self._learned = False
+        self._has_read_available_secrets = False
         self._load(runbook, ABOVE_ALL)
-        if outside is None:
+        if base_resolver is None:
             self.set_fixtures(inputs.fixtures)
 
     # What blocks see
@@ -100,7 +101,7 @@ class Document:
     @property
     def names_read(self) -> frozenset[str]:
         """The dotted names that anything in this document has read: ``var.region``."""
-        return frozenset(self._seen)
+        return frozenset(self._names_read)
 
     @property
     def items(self) -> tuple[BlockSpec, ...]:
@@ -108,15 +109,15 @@ class Document:
         return self._items
 
     def spec(self, block_id: str) -> BlockSpec:
-        return self._fold.stations[self._index[block_id]].spec
+        return self._chain.entries[self._index[block_id]].spec
 
     def local_values(self, block_id: str) -> LocalValues:
         """What a person answered the block."""
-        return self._fold.stations[self._index[block_id]].local_values
+        return self._chain.entries[self._index[block_id]].local_values
 
     def behavior(self, block_id: str) -> BlockBehavior | None:
         """What runs the block; None for a type that nothing runs yet."""
-        return self._fold.stations[self._index[block_id]].behavior
+        return self._chain.entries[self._index[block_id]].behavior
 
     def above(self, block_id: str) -> tuple[BlockSpec, ...]:
         """The blocks above a block, in their order."""
@@ -125,7 +126,7 @@ class Document:
     def resolver_above(self, block_id: str) -> ContextResolver:
         """What a block sees: the fold over all blocks above it."""
         index = self._index[block_id]
-        return self._with_roots(self._fold.to(index), self._fold.stations[index])
+        return self._with_roots(self._chain.resolver_above(index), self._chain.entries[index])
 
     def resolved_context(self, block_id: str) -> ResolvedContext:
         """The same as plain data."""
@@ -147,17 +148,17 @@ class Document:
 
         :raises ContextError: if it can't be evaluated.
         """
-        error = self._first_error(len(self._fold.stations))
+        error = self._first_error(len(self._chain.entries))
         if error is not None:
             raise error
-        return self._fold.to(len(self._fold.stations))
+        return self._chain.resolver_above(len(self._chain.entries))
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
         """A block's ``output``, None if it left none."""
         index = self._index.get(block_id)
         if index is None:
             return None
-        item = self._fold.stations[index].active.get(BlockExecutionOutput)
+        item = self._chain.entries[index].active.get(BlockExecutionOutput)
         return None if item is None else item.fields
 
     def state(self, block_id: str) -> Mapping[str, object]:
@@ -169,11 +170,11 @@ class Document:
         number = self.number(spec)
         if not number:
             return f'{spec.type} block "{spec.name}"' if spec.name else f"{spec.type} block"
-        return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({type_for_people(spec.type)})"
+        return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({display_type(spec.type)})"
 
     def final_variables(self) -> dict[str, object]:
         """The variables as they stand below the last block."""
-        return {name: value.value for name, value in self._fold.to(len(self._fold.stations)).vars.items()}
+        return {name: value.value for name, value in self._chain.resolver_above(len(self._chain.entries)).vars.items()}
 
     @property
     def secrets(self) -> Container[object]:
@@ -183,8 +184,8 @@ class Document:
     def declared_variables(self, block_id: str) -> frozenset[str]:
         """The variables that a block declares without being run."""
         index = self._index[block_id]
-        self._fold.to(index + 1)
-        declared = self._fold.stations[index].passive.get(DocumentVar)
+        self._chain.resolver_above(index + 1)
+        declared = self._chain.entries[index].passive.get(DocumentVar)
         return frozenset() if declared is None else frozenset({declared.name})
 
     def number(self, spec: BlockSpec) -> int:
@@ -199,33 +200,33 @@ class Document:
         What blocks left stays with them, as long as they are there; a block that runs goes on as it was started.
         """
         changed = first_change(self.runbook, runbook)
-        before = self._kept_as, set(self._index)
+        before = self._storage_id, set(self._index)
         self._load(runbook, len(runbook.blocks) if changed is None else changed)
         for block_id in before[1] - self._index.keys():
-            self._told.pop(block_id, None)
+            self._sent_contexts.pop(block_id, None)
             self._states.pop(block_id, None)
             self._delete_stored(before[0], block_id)
         if changed is None:
             return None
-        self._tell_contexts(changed)
+        self._send_contexts(changed)
         return max(changed, 0)
 
     def rebuild_contexts(self, start: int = 0) -> None:
         """Evaluate the contexts again, from a block's index on."""
-        self._fold.forget_from(start)
-        self._tell_contexts(start)
+        self._chain.invalidate_from(start)
+        self._send_contexts(start)
 
     def update_active_context(self, block_id: str, change: ContextChange) -> None:
         """Change what a block left; the blocks below see it at once. Nothing happens if the block is gone."""
         index = self._index.get(block_id)
         if index is None:
             return
-        station = self._fold.stations[index]
-        before = station.active.get(BlockExecutionOutput)
-        change(station.active)
-        if station.active.get(BlockExecutionOutput) is not before:
+        entry = self._chain.entries[index]
+        before = entry.active.get(BlockExecutionOutput)
+        change(entry.active)
+        if entry.active.get(BlockExecutionOutput) is not before:
             self._channel.send(BlockExecutionOutputChanged(block_id))
-        self._marking.context(station.active)
+        self._sensitivity.mark_context(entry.active)
         self._refold(index)
 
     def update_passive_context(self, block_id: str, change: ContextChange) -> None:
@@ -233,10 +234,10 @@ class Document:
         index = self._index.get(block_id)
         if index is None:
             return
-        self._fold.to(index + 1)
-        station = self._fold.stations[index]
-        change(station.passive)
-        self._marking.context(station.passive)
+        self._chain.resolver_above(index + 1)
+        entry = self._chain.entries[index]
+        change(entry.passive)
+        self._sensitivity.mark_context(entry.passive)
         self._refold(index)
 
     def clear_active_context(self, block_id: str) -> None:
@@ -244,9 +245,9 @@ class Document:
         index = self._index.get(block_id)
         if index is None:
             return
-        self._delete_stored(self._kept_as, block_id)
-        if len(self._fold.stations[index].active):
-            self._fold.stations[index].active = BlockContext()
+        self._delete_stored(self._storage_id, block_id)
+        if len(self._chain.entries[index].active):
+            self._chain.entries[index].active = BlockContext()
             self._channel.send(BlockExecutionOutputChanged(block_id))
             self._refold(index)
 
@@ -258,20 +259,20 @@ class Document:
     def reset(self) -> None:
         """Take away what any block left or shows, outputs included."""
         self._states.clear()
-        for station in self._fold.stations:
-            if len(station.active):
-                station.active = BlockContext()
-                self._channel.send(BlockExecutionOutputChanged(station.spec.id))
-        self.fates.clear()
-        self._storage.delete_for_document(self._kept_as)
+        for entry in self._chain.entries:
+            if len(entry.active):
+                entry.active = BlockContext()
+                self._channel.send(BlockExecutionOutputChanged(entry.spec.id))
+        self.outcome_texts.clear()
+        self._storage.delete_for_document(self._storage_id)
         self.rebuild_contexts()
 
     def set_answers(self, answers: Values) -> None:
         """Take other answers in the place of the strongest of `Inputs`; who reads them sees the new ones at once."""
-        given = self._marking.values("answer", answers)
-        self._inputs = replace(self._inputs, answers=(given, *self._inputs.answers[1:]))
+        marked = self._sensitivity.mark_values("answer", answers)
+        self._inputs = replace(self._inputs, answers=(marked, *self._inputs.answers[1:]))
         self._load(self.runbook, 0)
-        self._tell_contexts(0)
+        self._send_contexts(0)
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
         """Give templates further fixture values."""
@@ -283,35 +284,35 @@ class Document:
         if self._first_reading_fixtures is not None:
             self.rebuild_contexts(self._first_reading_fixtures)
 
-    def learn_secrets(self) -> bool:
+    def read_available_secrets(self) -> bool:
         """Make known the secrets that are at hand. True if there are others, which programs are to be asked for."""
-        if not self._learned:
-            self._learned = True
-            self._secrets.learn()
+        if not self._has_read_available_secrets:
+            self._has_read_available_secrets = True
+            self._secrets.read_available()
         return any(source.command for source in self._secrets.all_sources())
 
     async def fetch_secrets(self, block_id: str) -> None:
         """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
-        if not self.learn_secrets():
+        if not self.read_available_secrets():
             return
         catalog = self._runtime.registry.catalog
         names = secrets_read(self.runbook, self.spec(block_id), self.above(block_id), catalog)
         if await self._secrets.fetch(names):
             self.rebuild_contexts(ABOVE_ALL)
 
-    async def lacking(self) -> RunbookError | None:
+    async def find_missing_requirement(self) -> RunbookError | None:
         """What is wrong if the runbook requires something that is not to be had."""
         required = self.runbook.requires
-        if required and await self._secrets.fetch(secrets_of(required)):
+        if required and await self._secrets.fetch(required_secret_names(required)):
             self.rebuild_contexts(ABOVE_ALL)
-        return lacking(required, self._fold.to(0)) if required else None
+        return find_missing_requirement(required, self._chain.resolver_above(0)) if required else None
 
     # What is kept
 
     @property
-    def _kept_as(self) -> str:
+    def _storage_id(self) -> str:
         """What its contexts are kept under: each cell and each host of a runbook keeps its own."""
-        return kept_as(self.runbook.id, self._inputs.host, self._inputs.cell)
+        return storage_document_id(self.runbook.id, self._inputs.host, self._inputs.cell)
 
     def save_context(self, block_id: str) -> None:
         """Store what a block left, without secrets: variables that hold one are left out, outputs are masked.
@@ -319,16 +320,17 @@ class Document:
         :raises OSError: if it can't be written.
         """
         index = self._index[block_id]
-        station = self._fold.stations[index]
-        if not len(station.active):
+        entry = self._chain.entries[index]
+        if not len(entry.active):
             return
-        left, redactor = station.active.copy(), self._runtime.redactor
+        active, masker = entry.active.copy(), self._runtime.masker
         stored = StoredContext(
-            lambda: kept_items(left, redactor), partial(stamp, station.spec, self._fold.sight(index))
+            lambda: storable_items(active, masker),
+            partial(context_fingerprint, entry.spec, self._chain.fingerprint_above(index)),
         )
-        if is_large(left):
+        if is_large(active):
             _ = stored.items  # or whoever keeps this keeps all of the output alive
-        self._storage.save(self._kept_as, block_id, stored)
+        self._storage.save(self._storage_id, block_id, stored)
 
     def load_contexts(self) -> int:
         """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
@@ -336,19 +338,23 @@ class Document:
         Stored contexts that make no sense count as absent.
         """
         loaded = 0
-        for index, station in enumerate(self._fold.stations):
-            stored = self._storage.load(self._kept_as, station.spec.id)
-            if stored is not None and stored.items and stored.stamp == stamp(station.spec, self._fold.sight(index)):
+        for index, entry in enumerate(self._chain.entries):
+            stored = self._storage.load(self._storage_id, entry.spec.id)
+            if (
+                stored is not None
+                and stored.items
+                and stored.fingerprint == context_fingerprint(entry.spec, self._chain.fingerprint_above(index))
+            ):
                 with suppress(ValueError):
-                    station.active = context_from_json(stored.items)
+                    entry.active = context_from_json(stored.items)
                     loaded += 1
-                    self._fold.forget_from(index)
-        self._tell_contexts(0)
+                    self._chain.invalidate_from(index)
+        self._send_contexts(0)
         return loaded
 
     # What runs
 
-    def start_execution(self, block_id: str, limit: Limit | None = None) -> ExecutionHandle:
+    def start_execution(self, block_id: str, limit: TimeLimit | None = None) -> ExecutionHandle:
         """Start a block and give its handle at once; the block runs in the runtime's task group.
 
         :raises KeyError: if the document has no such block.
@@ -382,94 +388,94 @@ class Document:
             return error
         above = [setter for setter in setters if self._index[setter.id] < self._index[spec.id]]
         setter = above[-1] if above else setters[0]
-        fate = self._fate(setter) if above else "stands below"
-        told = error.located()
-        told.hint = f"{dotted} is set by {self.label(setter)} ({setter.place}), which {fate}"
-        return told
+        outcome_text = self._outcome_text(setter) if above else "stands below"
+        explained = error.with_location()
+        explained.hint = f"{dotted} is set by {self.label(setter)} ({setter.location}), which {outcome_text}"
+        return explained
 
-    def _fate(self, spec: BlockSpec) -> str:
+    def _outcome_text(self, spec: BlockSpec) -> str:
         """What became of a block that did not set its variable."""
         if spec.type != "local-var":
-            return self.fates.get(spec.id, "has not run")
-        key = self._fold.stations[self._index[spec.id]].local_values.key
+            return self.outcome_texts.get(spec.id, "has not run")
+        key = self._chain.entries[self._index[spec.id]].local_values.key
         return f"nobody answered: give an answer to {key}"
 
     # How contexts are folded
 
     def _load(self, runbook: Runbook, changed: int) -> None:
         """Take a runbook; what is known of the blocks above the first changed one stays, as do active contexts."""
-        kept = {station.spec.id: station.active for station in self._fold.stations}
-        same = self._fold.stations[: max(changed, 0)]
+        active_contexts = {entry.spec.id: entry.active for entry in self._chain.entries}
+        unchanged = self._chain.entries[: max(changed, 0)]
         if runbook.secrets != self.runbook.secrets:
-            self._secrets, self._learned = self._declared_secrets(runbook), False
+            self._secrets, self._has_read_available_secrets = self._declared_secrets(runbook), False
         self.runbook = runbook
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
         self._index = {spec.id: index for index, spec in enumerate(runbook.blocks)}
-        self._items = items_of(runbook, self._runtime.registry.catalog)
+        self._items = work_items(runbook, self._runtime.registry.catalog)
         self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
         self._first_reading_fixtures = _first_reading_fixtures(runbook)
-        strongest, *weaker = self._inputs.answers or (NOTHING,)
+        strongest, *weaker = self._inputs.answers or (NO_VALUES,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
         saved_answers = self._runtime.settings.saved_answers
-        ordinals = Counter(station.spec.type for station in same)
-        self._fold.stations = same
-        for spec in runbook.blocks[len(same) :]:
+        ordinals = Counter(station.spec.type for station in unchanged)
+        self._chain.entries = unchanged
+        for spec in runbook.blocks[len(unchanged) :]:
             ordinals[spec.type] += 1
             behavior = self._runtime.registry.behavior(spec.type)
-            station = Station(
+            station = ChainEntry(
                 spec=spec,
                 behavior=None if behavior is None else behavior(spec, self.label(spec)),
                 local_values=LocalValues(answers, spec, ordinals[spec.type], saved_answers),
-                active=kept.get(spec.id, BlockContext()),
+                active=active_contexts.get(spec.id, BlockContext()),
             )
-            self._fold.stations.append(station)
-        self._fold.forget_from(changed)
+            self._chain.entries.append(station)
+        self._chain.invalidate_from(changed)
 
     def _file_answers(self) -> dict[str, ContextValue]:
-        source = Source("answers", self.runbook.checks or self.runbook.place)
-        answers = {key: ContextValue(answer, source) for key, answer in self.runbook.answers.items()}
-        return self._marking.values("answer", answers)
+        origin = Origin("answers", self.runbook.checks_location or self.runbook.location)
+        answers = {key: ContextValue(answer, origin) for key, answer in self.runbook.answers.items()}
+        return self._sensitivity.mark_values("answer", answers)
 
-    def _declared(self, position: int, above: ContextResolver) -> BlockContext:
+    def _passive_context(self, position: int, above: ContextResolver) -> BlockContext:
         """What the block at a position declares. :raises ContextError: if that can't be evaluated."""
-        station = self._fold.stations[position]
-        if station.behavior is None or not station.behavior.declares:
+        entry = self._chain.entries[position]
+        if entry.behavior is None or not entry.behavior.has_passive_context:
             return BlockContext()
-        resolver = self._with_roots(above, station, partial(self._output_seen_from, position))
+        resolver = self._with_roots(above, entry, partial(self._output_seen_from, position))
         try:
-            declared = station.behavior.passive_context(resolver, station.local_values) or BlockContext()
+            declared = entry.behavior.passive_context(resolver, entry.local_values) or BlockContext()
         except ContextError:
             raise
         except Exception as error:
-            raise _context_fault(error, station.spec) from error
-        self._marking.context(declared)
+            raise _context_fault(error, entry.spec) from error
+        self._sensitivity.mark_context(declared)
         return declared
 
     def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
         """A block's output, for the declaration of the block at that position, which hangs on it from now on."""
         if self._index.get(block_id, ABOVE_ALL) >= position:
-            self._fold.looks_down(position)
+            self._chain.mark_depends_below(position)
         return self.output(block_id)
 
     def _refold(self, index: int) -> None:
-        self._tell_contexts(self._fold.refold(index))
+        self._send_contexts(self._chain.refold(index))
 
     def _first_error(self, index: int) -> ContextError | None:
-        found = self._fold.error_above(index)
-        return None if found is None else self._explained_context(*found)
+        located = self._chain.error_above(index)
+        return None if located is None else self._explained_context(*located)
 
     def _explained_context(self, position: int, error: ContextError) -> ContextError:
         """The error as it looks now: what could have set a name may stand below."""
-        cause, told = error.__cause__, error.located()
+        cause, explained = error.__cause__, error.with_location()
         if position > ABOVE_ALL and isinstance(cause, TemplateError):
-            told.hint = self.explained(cause, self._fold.stations[position].spec).hint
-        return told
+            explained.hint = self.explained(cause, self._chain.entries[position].spec).hint
+        return explained
 
     def _with_roots(
-        self, resolver: ContextResolver, station: Station, outputs: Outputs | None = None
+        self, resolver: ContextResolver, entry: ChainEntry, outputs: Outputs | None = None
     ) -> ContextResolver:
-        spec = station.spec
+        spec = entry.spec
         roots = {
             **self._roots(),
             "doc": DocView(self.runbook.nodes, self._by_name, spec.node, outputs or self.output),
@@ -484,58 +490,58 @@ class Document:
 
     def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
-        outside = self._outside or given_from_outside(self.runbook, self._inputs, self._runtime.settings)
-        resolver = outside.with_roots(self._roots(), self._fixtures)
+        base = self._base_resolver or resolver_from_inputs(self.runbook, self._inputs, self._runtime.settings)
+        resolver = base.with_roots(self._roots(), self._fixtures)
         resolver = replace(
             resolver,
             secrets=self._secrets,
-            process_env=ProcessEnvironment(self._marking.redactor.learn),
-            seen=self._seen,
-            note_derived=self._marking.redactor.add_derived,
+            process_env=ProcessEnvironment(self._sensitivity.masker.add_if_sensitive),
+            names_read=self._names_read,
+            on_derived=self._sensitivity.masker.add_derived_secret,
         )
         try:
-            return with_file_values(resolver, self.runbook, self._marking.value), None
+            return with_file_values(resolver, self.runbook, self._sensitivity.mark_value), None
         except TemplateError as error:
-            return resolver, ContextError(error.message, place=error.place, hint=error.hint)
+            return resolver, ContextError(error.message, location=error.location, hint=error.hint)
 
     def _declared_secrets(self, runbook: Runbook) -> Secrets:
         """Those of the file, and those that are given from outside and that it does not declare itself."""
         root, folder = self._runtime.settings.root, runbook.path.parent
-        given = {} if self._outside else {source.name: (source, root) for source in self._inputs.secrets}
+        provided = {} if self._base_resolver else {source.name: (source, root) for source in self._inputs.secrets}
         return Secrets(
-            sources={**given, **{source.name: (source, folder) for source in runbook.secrets}},
+            sources={**provided, **{source.name: (source, folder) for source in runbook.secrets}},
             commands=self._runtime.resources.secret_commands,
             fixture=lambda name: self._fixtures.get(name),
-            on_read=self._runtime.redactor.add,
-            inherited=self._outside.secrets if self._outside else NOTHING,
+            on_read=self._runtime.masker.add,
+            inherited=self._base_resolver.secrets if self._base_resolver else NO_VALUES,
         )
 
     def _fixture_value(self, name: str, value: object) -> ContextValue:
         is_secret = any(source.fixture == name for source in self.runbook.secrets)
-        source = Source(f'fixture "{name}"')
-        return self._marking.value("fixture", name, ContextValue(value, source, sensitive=is_secret))
+        source = Origin(f'fixture "{name}"')
+        return self._sensitivity.mark_value("fixture", name, ContextValue(value, source, sensitive=is_secret))
 
-    def _delete_stored(self, kept_as: str, block_id: str) -> None:
+    def _delete_stored(self, storage_id: str, block_id: str) -> None:
         try:
-            self._storage.delete(kept_as, block_id)
+            self._storage.delete(storage_id, block_id)
         except OSError as error:
-            self._runtime.note(f"what an earlier run left could not be deleted: {error}")
+            self._runtime.warn(f"what an earlier run left could not be deleted: {error}")
 
-    def _tell_contexts(self, start: int) -> None:
+    def _send_contexts(self, start: int) -> None:
         """Tell the client of each block from there on that sees something else than before, if anybody listens."""
-        if isinstance(self._channel, Silence):
+        if isinstance(self._channel, NullChannel):
             return
-        for station in self._fold.stations[max(start, 0) :]:
-            context = self.resolver_above(station.spec.id).snapshot(self._shown)
-            if self._told.get(station.spec.id) != context:
-                self._told[station.spec.id] = context
-                self._channel.send(BlockContextUpdate(station.spec.id, context))
+        for entry in self._chain.entries[max(start, 0) :]:
+            context = self.resolver_above(entry.spec.id).snapshot(self._masked_value)
+            if self._sent_contexts.get(entry.spec.id) != context:
+                self._sent_contexts[entry.spec.id] = context
+                self._channel.send(BlockContextUpdate(entry.spec.id, context))
 
-    def _shown(self, value: ContextValue) -> object:
-        return MASK if value.sensitive else self._runtime.redactor.redact_data(value.value)
+    def _masked_value(self, value: ContextValue) -> object:
+        return MASK if value.sensitive else self._runtime.masker.mask_data(value.value)
 
 
-def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
+def work_items(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
     """The blocks of a runbook that do work, in the order of a run: clean-ups come last."""
     items = [spec for spec in runbook.blocks if spec.type not in catalog or catalog[spec.type].is_item]
     return (*(s for s in items if not s.rules.is_cleanup), *(s for s in items if s.rules.is_cleanup))
@@ -544,7 +550,7 @@ def items_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
 def _first_reading_fixtures(runbook: Runbook) -> int | None:
     """The index of the first block that may read a fixture, be it as a secret; None if none does."""
     roots = ("fixture", "secret") if any(source.fixture for source in runbook.secrets) else ("fixture",)
-    if any(head_reads(root, runbook) for root in roots):
+    if any(file_level_reads(root, runbook) for root in roots):
         return ABOVE_ALL
     return min((index for root in roots for index in blocks_reading(root, runbook)), default=None)
 
@@ -552,6 +558,6 @@ def _first_reading_fixtures(runbook: Runbook) -> int | None:
 def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:
     """What a third-party block type raised in place of a `ContextError`."""
     if isinstance(error, RunbookError):
-        return ContextError(error.message, place=error.place or spec.place, block=spec.label, hint=error.hint)
+        return ContextError(error.message, location=error.location or spec.location, block=spec.label, hint=error.hint)
     message = f"a fault in the block type's code: {type(error).__name__}: {error}"
-    return ContextError(message, place=spec.place, block=spec.label, hint="please report it to its author")
+    return ContextError(message, location=spec.location, block=spec.label, hint="please report it to its author")

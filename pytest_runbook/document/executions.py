@@ -12,20 +12,20 @@ from ..context.block_context import BlockContext
 from ..context.items import DocumentCwd, DocumentEnvVar, DocumentSshHost, DocumentVar
 from ..context.resolver import ContextResolver
 from ..errors import TemplateError
-from ..execution.attempt import Trial
-from ..execution.block_runner import BlockRunner, Limit
+from ..execution.attempt import Attempt
+from ..execution.block_runner import BlockRunner, TimeLimit
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.result import BlockResult
 from ..execution.sub_runbooks import ChildRunner
 from ..messages.channel import ClientMessageChannel
 from ..messages.client_messages import PromptAnswer
-from ..model.runbook import BlockSpec, Effects, Given
+from ..model.runbook import BlockSpec, Declaration, Effects
 from ..policy.effect_limit import EffectLimit
 from ..policy.permissions import refused_effect
-from ..secrets.provenance import ContextValue, Source
-from ..secrets.sensitivity import Marking
-from .inputs import value_of
+from ..secrets.provenance import ContextValue, Origin
+from ..secrets.sensitivity import SensitivityMarker
+from .inputs import render_declaration
 
 if TYPE_CHECKING:
     from .document import Document
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Executions:
     """Runs blocks of a document, each once at a time.
 
-    children: runs the runbooks that its blocks run. limit: what they may do at most.
+    children: runs the runbooks that its blocks run. effect_limit: what they may do at most.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Executions:
         runtime: Runtime,
         channel: ClientMessageChannel,
         children: ChildRunner,
-        limit: EffectLimit,
+        effect_limit: EffectLimit,
     ) -> None:
         self._document = document
         self._runtime = runtime
         self._channel = channel
         self._children = children
-        self._limit = limit
+        self._effect_limit = effect_limit
         self._running: dict[str, ExecutionHandle] = {}
 
     @property
@@ -58,7 +58,7 @@ class Executions:
         """Those that are not settled, by block id."""
         return dict(self._running)
 
-    def start(self, block_id: str, limit: Limit | None = None) -> ExecutionHandle:
+    def start(self, block_id: str, limit: TimeLimit | None = None) -> ExecutionHandle:
         """Start a block in the runtime's task group.
 
         :raises KeyError: if the document has no such block.
@@ -73,14 +73,14 @@ class Executions:
             raise
         return runner.context.handle
 
-    def prepare(self, block_id: str, limit: Limit | None = None) -> BlockRunner:
+    def prepare(self, block_id: str, limit: TimeLimit | None = None) -> BlockRunner:
         """What runs a block, for `run`; errors as those of `start`."""
         document, spec = self._document, self._document.spec(block_id)
         if block_id in self._running:
             raise RuntimeError(f"{document.label(spec)} is running already")
         behavior = document.behavior(block_id)
         if behavior is None:
-            raise RuntimeError(not_supported(spec.type))
+            raise RuntimeError(unsupported_reason(spec.type))
         error = document.context_error_above(block_id)
         if error is not None:
             raise error
@@ -107,14 +107,14 @@ class Executions:
     async def run(self, runner: BlockRunner) -> BlockResult:
         """Run a block to its end in the caller's own task; give what came of it. Cancelled, it ends the block first."""
         handle = runner.context.handle
-        self._runtime.begin(handle)
+        self._runtime.register_execution(handle)
         try:
             return await runner.run()
         finally:
-            self._runtime.forget(handle)
+            self._runtime.unregister_execution(handle)
             del self._running[handle.block_id]
 
-    def context(self, block_id: str, limit: Limit) -> ExecutionContext:
+    def context(self, block_id: str, limit: TimeLimit) -> ExecutionContext:
         """What a block gets that is started now."""
         document, runtime, spec = self._document, self._runtime, self._document.spec(block_id)
         runbook, settings = document.runbook, runtime.settings
@@ -130,30 +130,30 @@ class Executions:
             store=document,
             children=self._children,
             resources=runtime.resources,
-            redactor=runtime.redactor,
+            masker=runtime.masker,
             channel=self._channel,
             events=runtime.events,
             connections=runbook.connections,
             ssh=runbook.ssh,
-            asks_people=settings.asks_people,
-            limit=self._limit.within(runbook, spec),
+            is_interactive=settings.is_interactive,
+            effect_limit=self._effect_limit.narrowed_by(runbook, spec),
             is_quiet=not document.number(spec),
         )
 
-    def _runner(self, spec: BlockSpec, behavior: BlockBehavior, limit: Limit) -> BlockRunner:
+    def _runner(self, spec: BlockSpec, behavior: BlockBehavior, limit: TimeLimit) -> BlockRunner:
         document, runtime = self._document, self._runtime
         context, label = self.context(spec.id, limit), document.label(spec)
         answer = context.local_values.get("value") if spec.rules.sensitive else None
         if answer is not None:
-            runtime.redactor.add_data(answer.value, f"the answer to {label}")
-        trial = Trial(
+            runtime.masker.add_data(answer.value, f"the answer to {label}")
+        attempt = Attempt(
             context=context,
             execute=self._work(behavior),
             label=label,
             difference=runtime.settings.difference,
             explain=partial(document.explained, spec=spec),
         )
-        return BlockRunner(trial=trial, number=document.number(spec))
+        return BlockRunner(attempt=attempt, number=document.number(spec))
 
     def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
         """The block's work, in its own scope, with what is undefined explained."""
@@ -170,12 +170,16 @@ class Executions:
 
     def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
         """What the block sees, with the keys that stand beside its type."""
-        scope, source = spec.rules.scope, Source("this block's own keys", spec.place)
-        marking = Marking(self._runtime.redactor)
+        scope, origin = spec.rules.scope, Origin("this block's own keys", spec.location)
+        sensitivity = SensitivityMarker(self._runtime.masker)
 
-        def value(given: Given, root: str = "") -> ContextValue:
-            found = value_of(resolver, given, source) if spec.rules.template else ContextValue(given.value, source)
-            return marking.value(root, given.name, found)
+        def value(declaration: Declaration, root: str = "") -> ContextValue:
+            resolved = (
+                render_declaration(resolver, declaration, origin)
+                if spec.rules.template
+                else ContextValue(declaration.value, origin)
+            )
+            return sensitivity.mark_value(root, declaration.name, resolved)
 
         for given in scope.vars:
             resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given, "var"))))
@@ -188,15 +192,15 @@ class Executions:
         return resolver
 
 
-def not_supported(block_type: str) -> str:
+def unsupported_reason(block_type: str) -> str:
     """Why a block of a type that nothing runs yet does not run."""
     return f"{block_type} blocks are not supported yet"
 
 
 def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:
     """:raises Refused: if the block may do more than it may."""
-    if context.limit.level is Effects.DESTRUCTIVE:
+    if context.effect_limit.level is Effects.DESTRUCTIVE:
         return
-    refusal = refused_effect(context.limit, behavior.effects(context))
+    refusal = refused_effect(context.effect_limit, behavior.effects(context))
     if refusal is not None:
         raise refusal

@@ -17,7 +17,7 @@ def first_change(old: Runbook, new: Runbook) -> int | None:
     Places count, because values say where they come from. Templates see every node through ``doc``, prose included, so
     that an edit of any node touches the first block that reads it.
     """
-    if _head(old) != _head(new):
+    if _file_level(old) != _file_level(new):
         return ABOVE_ALL
     touched = [] if old.nodes == new.nodes else list(blocks_reading("doc", new))[:1]
     different = _first_difference(old.blocks, new.blocks)
@@ -32,13 +32,13 @@ def blocks_reading(root: str, runbook: Runbook) -> Iterator[int]:
             yield index
 
 
-def head_reads(root: str, runbook: Runbook) -> bool:
+def file_level_reads(root: str, runbook: Runbook) -> bool:
     """True if the runbook's own variables or environment may read a root object of templates."""
-    given = (*runbook.vars, *runbook.env, *runbook.checks_vars)
-    return any(isinstance(item.value, str) and re.search(rf"\b{root}\b", item.value) for item in given)
+    declarations = (*runbook.vars, *runbook.env, *runbook.checks_vars)
+    return any(isinstance(item.value, str) and re.search(rf"\b{root}\b", item.value) for item in declarations)
 
 
-def _head(runbook: Runbook) -> object:
+def _file_level(runbook: Runbook) -> object:
     """What a runbook says as a whole, as far as contexts depend on it."""
     return (
         runbook.id,

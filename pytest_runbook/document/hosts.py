@@ -26,7 +26,7 @@ def check_hosts(runbook: Runbook) -> None:
             if host.name in seen:
                 raise BlockFailed(f'"{host.name}" is there twice', hint="once is enough")
         except RunbookError as error:
-            faults.append(FileError(f"hosts: {error.message}", place=host.place, hint=error.hint))
+            faults.append(FileError(f"hosts: {error.message}", location=host.location, hint=error.hint))
         seen.add(host.name)
     if faults:
         raise UnreadableFile(faults)

@@ -9,12 +9,12 @@ from ..context.block_context import BlockContext
 from ..context.items import DocumentEnvVar, DocumentSshHost, DocumentVar
 from ..context.resolver import ContextResolver, Values
 from ..errors import TemplateError
-from ..model.runbook import Given, Runbook, SecretSource
-from ..secrets.provenance import ContextValue, Source
+from ..model.runbook import Declaration, Runbook, SecretSource
+from ..secrets.provenance import ContextValue, Origin
 from .settings import Settings
 from .workspace import default_directory
 
-Mark = Callable[[str, str, ContextValue], ContextValue]
+MarkSensitive = Callable[[str, str, ContextValue], ContextValue]
 """By the root object and the name that templates know a value by."""
 
 
@@ -39,39 +39,43 @@ class Inputs:
     secrets: tuple[SecretSource, ...] = ()
 
 
-def given_from_outside(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
+def resolver_from_inputs(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
     """What is given to a runbook that no other one runs."""
     cwd = str(default_directory(runbook, settings))
     fixed = {**inputs.cell, **inputs.fixed}
-    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=fixed, given_env=inputs.env)
+    resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=fixed, provided_env=inputs.env)
     return resolver if inputs.host is None else resolver.fold(BlockContext(DocumentSshHost.of(inputs.host)))
 
 
-def with_file_values(resolver: ContextResolver, runbook: Runbook, mark: Mark) -> ContextResolver:
+def with_file_values(resolver: ContextResolver, runbook: Runbook, mark_sensitive: MarkSensitive) -> ContextResolver:
     """The same with the environment and variables of the file and its checks file.
 
-    mark: gives a value as what it is: a secret or not.
+    mark_sensitive: gives a value as what it is: a secret or not.
     :raises TemplateError: if one can't be rendered; it knows its place.
     """
-    for given in runbook.env:
-        value = mark("env", given.name, value_of(resolver, given, Source("env", given.place)))
-        resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value)))
+    for declaration in runbook.env:
+        value = mark_sensitive(
+            "env", declaration.name, render_declaration(resolver, declaration, Origin("env", declaration.location))
+        )
+        resolver = resolver.fold(BlockContext(DocumentEnvVar(declaration.name, value)))
     fixed = dict(resolver.fixed)
-    for given in runbook.checks_vars:
-        if given.name not in fixed:
-            value = value_of(resolver, given, Source("the checks file", given.place))
-            fixed[given.name] = mark("var", given.name, value)
-            resolver = replace(resolver, vars=resolver.vars.set(given.name, fixed[given.name]))
+    for declaration in runbook.checks_vars:
+        if declaration.name not in fixed:
+            value = render_declaration(resolver, declaration, Origin("the checks file", declaration.location))
+            fixed[declaration.name] = mark_sensitive("var", declaration.name, value)
+            resolver = replace(resolver, vars=resolver.vars.set(declaration.name, fixed[declaration.name]))
     resolver = replace(resolver, fixed=fixed)
-    for given in runbook.vars:
-        value = mark("var", given.name, value_of(resolver, given, Source("vars", given.place)))
-        resolver = resolver.fold(BlockContext(DocumentVar(given.name, value)))
+    for declaration in runbook.vars:
+        value = mark_sensitive(
+            "var", declaration.name, render_declaration(resolver, declaration, Origin("vars", declaration.location))
+        )
+        resolver = resolver.fold(BlockContext(DocumentVar(declaration.name, value)))
     return resolver
 
 
-def value_of(resolver: ContextResolver, given: Given, source: Source) -> ContextValue:
+def render_declaration(resolver: ContextResolver, declaration: Declaration, origin: Origin) -> ContextValue:
     """A value, rendered. :raises TemplateError: if it can't be; it knows its place."""
     try:
-        return resolver.resolve_value(given.value, source)
+        return resolver.resolve_value(declaration.value, origin)
     except TemplateError as error:
-        raise error.located(given.place.below((error.line or 1) - 1)) from error
+        raise error.with_location(declaration.location.shifted((error.line or 1) - 1)) from error

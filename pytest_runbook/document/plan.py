@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..blocks.behavior import BlockBehavior
-from ..blocks.planned_work import Intent
+from ..blocks.planned_work import PlannedWork
 from ..context.items import DocumentVar, DocumentVars
-from ..context.plan_resolver import TURNS, Legend, PlanResolver
+from ..context.plan_resolver import ITERATIONS, PlanResolver, Unknowns
 from ..context.storage import MemoryStorage
 from ..errors import ContextError, Refused, RunbookError, TemplateError
 from ..execution.context import ExecutionContext
 from ..execution.sub_runbooks import ChildReference
-from ..messages.channel import Silence
-from ..model.runbook import BlockSpec, Condition, Runbook, type_for_people
+from ..messages.channel import NullChannel
+from ..model.runbook import BlockSpec, Condition, Runbook, display_type
 from ..policy.effect_limit import EffectLimit
 from ..policy.effects import Effect
 from ..policy.permissions import refusal_of, refused_effect, undeclared_secret
 from ..resources.process.interpreters import find_program
-from ..secrets.masker import Redactor
-from ..secrets.provenance import ContextValue, Reads, Source
+from ..secrets.masker import Masker
+from ..secrets.provenance import ContextValue, Origin, ReadLog
 from ..secrets.references import secret_names
 from ..templates import Expression
 from ..templates.name_references import names_under
-from ..templates.preview import OPEN, NotKnown, is_known, placeholder
+from ..templates.preview import PLACEHOLDER_OPEN, UnknownValue, is_known, placeholder
 from .document import Document
-from .inputs import Inputs, given_from_outside
+from .inputs import Inputs, resolver_from_inputs
 from .run import RunbookRun
 from .sub_runbooks import SubRunbooks
 from .template_check import texts_in
@@ -42,7 +42,7 @@ _ANY_VARIABLE = re.compile(r"\bvar\.(\w+)")
 Read = Callable[[Path, str], Runbook]
 
 
-class PlanRedactor(Redactor):
+class PlanMasker(Masker):
     """Knows no secret by what only stands for it."""
 
     def add(self, value: str, name: str) -> None:
@@ -55,7 +55,7 @@ class PlannedProblem:
     """What is wrong, where, and what to do about it."""
 
     message: str
-    place: str
+    location: str
     hint: str | None = None
 
 
@@ -72,7 +72,7 @@ class PlannedBlock:
     number: int
     name: str
     type: str
-    place: str
+    location: str
     action: str
     why: str | None
     is_cleanup: bool
@@ -118,12 +118,12 @@ def problems_of_block(block: PlannedBlock) -> Iterator[PlannedProblem]:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _BlockPreview:
     """What was seen of one block. texts: all of its texts, as far as they are known."""
 
     refusal: Refused | None
     effect: Effect | None = None
-    intent: Intent = field(default_factory=Intent)
+    planned_work: PlannedWork = field(default_factory=PlannedWork)
     texts: list[str] = field(default_factory=list)
     problems: list[PlannedProblem] = field(default_factory=list)
 
@@ -132,38 +132,38 @@ class _PlannedDocument(Document):
     """A document of which nothing has run: outputs are known when they are there."""
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
-        raise NotKnown(f"{OPEN}the output{placeholder('')[1:]}", f"the run of block {block_id}")
+        raise UnknownValue(f"{PLACEHOLDER_OPEN}the output{placeholder('')[1:]}", f"the run of block {block_id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
     """Looks through runbooks.
 
-    read: reads a runbook that another one runs. others: who may give variables that nothing in a file sets.
-    answers_others: who may answer blocks that ask, beside what is known; None: nobody.
+    read: reads a runbook that another one runs. variable_provider: who may give variables that nothing in a file sets.
+    answer_provider: who may answer blocks that ask, beside what is known; None: nobody.
     """
 
     runtime: Runtime
     read: Read
-    others: str | None = None
-    answers_others: str | None = None
+    variable_provider: str | None = None
+    answer_provider: str | None = None
 
     def plan(
-        self, runbook: Runbook, inputs: Inputs, *, left_out: Mapping[str, str] | None = None, cell: str | None = None
+        self, runbook: Runbook, inputs: Inputs, *, not_run: Mapping[str, str] | None = None, cell: str | None = None
     ) -> RunbookPlan:
-        """What a runbook would do. left_out: what became of blocks that are not to run, by id. cell: of its matrix."""
+        """What a runbook would do. not_run: what became of blocks that are not to run, by id. cell: of its matrix."""
         settings = self.runtime.settings
-        others = "a runbook that this one needs" if runbook.needs else self.others
-        fixtures = {*runbook.wanted_fixtures, *(name for spec in runbook.blocks for name in spec.rules.fixtures)}
-        legend = Legend(others=others, fixtures=frozenset(fixtures))
-        outside = PlanResolver.of(given_from_outside(runbook, inputs, settings), legend)
+        variable_provider = "a runbook that this one needs" if runbook.needs else self.variable_provider
+        fixtures = {*runbook.required_fixtures, *(name for spec in runbook.blocks for name in spec.rules.fixtures)}
+        unknowns = Unknowns(variable_provider=variable_provider, fixtures=frozenset(fixtures))
+        base_resolver = PlanResolver.of(resolver_from_inputs(runbook, inputs, settings), unknowns)
         children = SubRunbooks(self.runtime, inputs, self.read, (runbook,))
-        pages = _Pages(self, runbook, inputs, children, outside, legend, (runbook,), None)
-        blocks, problems = pages.blocks(left_out or {})
-        undeclared = (undeclared_secret(named, pages.document.secrets) for named in runbook.requires)
-        problems = (*(_told(error) for error in undeclared if error is not None), *problems)
+        runbook_planner = _RunbookPlanner(self, runbook, inputs, children, base_resolver, unknowns, (runbook,), None)
+        blocks, problems = runbook_planner.blocks(not_run or {})
+        undeclared = (undeclared_secret(named, runbook_planner.document.secrets) for named in runbook.requires)
+        problems = (*(_problem_of(error) for error in undeclared if error is not None), *problems)
         return RunbookPlan(
-            path=str(runbook.place),
+            path=str(runbook.location),
             name=runbook.name,
             cell=cell,
             environment=settings.environment,
@@ -174,7 +174,7 @@ class Planner:
         )
 
 
-class _Pages:
+class _RunbookPlanner:
     """One runbook, looked through from top to bottom."""
 
     def __init__(
@@ -183,115 +183,119 @@ class _Pages:
         runbook: Runbook,
         inputs: Inputs,
         children: SubRunbooks,
-        outside: PlanResolver,
-        legend: Legend,
+        base_resolver: PlanResolver,
+        unknowns: Unknowns,
         lineage: tuple[Runbook, ...],
-        limit: EffectLimit | None,
+        effect_limit: EffectLimit | None,
     ) -> None:
         self._planner = planner
         self._runtime = planner.runtime
         self._runbook = runbook
         self._inputs = inputs
         self._children = children
-        self._legend = legend
+        self._unknowns = unknowns
         self._lineage = lineage
         self.document = _PlannedDocument(
             runbook,
             self._runtime,
             "plan",
             inputs,
-            Silence(),
+            NullChannel(),
             children,
             storage=MemoryStorage(),
-            outside=outside,
-            limit=limit,
+            base_resolver=base_resolver,
+            effect_limit=effect_limit,
         )
         self._run = RunbookRun(self.document, self._runtime)
-        self._read_names = frozenset(_ANY_VARIABLE.findall(repr(runbook.blocks)))
+        self._variables_read = frozenset(_ANY_VARIABLE.findall(repr(runbook.blocks)))
 
-    def blocks(self, left_out: Mapping[str, str]) -> tuple[tuple[PlannedBlock, ...], tuple[PlannedProblem, ...]]:
+    def blocks(self, not_run: Mapping[str, str]) -> tuple[tuple[PlannedBlock, ...], tuple[PlannedProblem, ...]]:
         """All blocks that do work, and what is wrong with what stands between them."""
-        self._run.leave_out(left_out)
+        self._run.mark_not_run(not_run)
         planned, problems = [], []
-        told: set[str] = set()
+        reported: set[str] = set()
         for spec in self._runbook.blocks:
             if self.document.number(spec):
-                block = self._block(spec, left_out.get(spec.id))
+                block = self._block(spec, not_run.get(spec.id))
                 error = self.document.context_error_above(spec.id)
-                if error is not None and str(error) not in told:
-                    told.add(str(error))
+                if error is not None and str(error) not in reported:
+                    reported.add(str(error))
                     problems.append(self._problem(error, spec))
                 planned.append(block)
-            elif self._planner.answers_others is not None and spec.type == "local-var":
-                self._leave(spec, [str(spec.props.get("name"))], self._planner.answers_others)
+            elif self._planner.answer_provider is not None and spec.type == "local-var":
+                self._set_placeholders(spec, [str(spec.props.get("name"))], self._planner.answer_provider)
         return tuple(sorted(planned, key=lambda block: block.number)), tuple(problems)
 
-    def _block(self, spec: BlockSpec, fate: str | None) -> PlannedBlock:
+    def _block(self, spec: BlockSpec, not_run_reason: str | None) -> PlannedBlock:
         document = self.document
         limit = self._runtime.block_limit(self._runbook, spec)
         context = document.executions.context(spec.id, limit)
-        seen = self._seen(spec, context)
-        action, why = self._action(spec, fate, seen.refusal)
+        preview = self._preview(spec, context)
+        action, why = self._action(spec, not_run_reason, preview.refusal)
         sets, inner = self._sets(spec), tuple[PlannedBlock, ...]()
         if action == "run":
-            inner = self._inner(spec, context, seen)
+            inner = self._nested_blocks(spec, context, preview)
             why = self._condition(spec, context)
-            self._leave(spec, sets, document.label(spec))
-        elif seen.refusal is not None or spec.rules.skip is not None:
-            self._run.leave_out({spec.id: "is refused" if seen.refusal else "is skipped"})
-        names = dict.fromkeys(_PLACEHOLDER.findall("\n".join(seen.texts)))
+            self._set_placeholders(spec, sets, document.label(spec))
+        elif preview.refusal is not None or spec.rules.skip is not None:
+            self._run.mark_not_run({spec.id: "is refused" if preview.refusal else "is skipped"})
+        names = dict.fromkeys(_PLACEHOLDER.findall("\n".join(preview.texts)))
         return PlannedBlock(
             number=document.number(spec),
             name=spec.name,
-            type=type_for_people(spec.type),
-            place=str(spec.place),
+            type=display_type(spec.type),
+            location=str(spec.location),
             action=action,
             why=why,
             is_cleanup=spec.rules.is_cleanup,
-            effects=str(seen.effect.level) if seen.effect else None,
-            effects_reason=seen.effect.reason if seen.effect else None,
-            does=seen.intent.does,
-            where=seen.intent.where,
+            effects=str(preview.effect.level) if preview.effect else None,
+            effects_reason=preview.effect.reason if preview.effect else None,
+            does=preview.planned_work.action,
+            where=preview.planned_work.where,
             limit=limit.seconds,
-            loop=_loop(spec),
+            loop=_for_each_text(spec),
             unknown=self._unknown(names),
             secrets=self._secrets(spec, names),
             sets=tuple(sets),
-            problems=tuple(dict.fromkeys(seen.problems)) if action == "run" else (),
+            problems=tuple(dict.fromkeys(preview.problems)) if action == "run" else (),
             blocks=inner,
         )
 
-    def _seen(self, spec: BlockSpec, context: ExecutionContext) -> _Seen:
+    def _preview(self, spec: BlockSpec, context: ExecutionContext) -> _BlockPreview:
         """What can be seen of a block; where the context above it is wrong, that is told and nothing else."""
         behavior = self.document.behavior(spec.id)
-        seen = _Seen(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings))
+        preview = _BlockPreview(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings))
         if behavior is None or self.document.context_error_above(spec.id) is not None:
-            return seen
+            return preview
         try:
             context.resolver = self.document.executions.in_scope(spec, context.resolver)
-            self._look(seen, behavior, context)
+            self._preview_behavior(preview, behavior, context)
         except Refused as refusal:
-            seen.refusal = seen.refusal or refusal
-        except NotKnown as unknown:
-            seen.texts.append(unknown.text)
+            preview.refusal = preview.refusal or refusal
+        except UnknownValue as unknown:
+            preview.texts.append(unknown.text)
         except RunbookError as error:
-            seen.problems.append(self._problem(error, spec))
+            preview.problems.append(self._problem(error, spec))
         except Exception as error:  # a block type that does not expect to be asked so early
-            seen.intent = Intent(does=f"(it can't be told before it runs: {error})")
-        seen.texts += (seen.intent.does, seen.intent.where or "", *self._rendered(spec, context, seen.problems))
-        seen.problems += self._faults(spec, context, seen.intent)
-        return seen
+            preview.planned_work = PlannedWork(action=f"(it can't be told before it runs: {error})")
+        preview.texts += (
+            preview.planned_work.action,
+            preview.planned_work.where or "",
+            *self._rendered(spec, context, preview.problems),
+        )
+        preview.problems += self._faults(spec, context, preview.planned_work)
+        return preview
 
-    def _look(self, seen: _Seen, behavior: BlockBehavior, context: ExecutionContext) -> None:
+    def _preview_behavior(self, preview: _BlockPreview, behavior: BlockBehavior, context: ExecutionContext) -> None:
         """Ask its behaviour; what it says first stays, whatever comes after it."""
-        seen.effect = behavior.effects(context)
-        seen.refusal = seen.refusal or refused_effect(context.limit, seen.effect)
-        seen.intent = behavior.plan(context)
+        preview.effect = behavior.effects(context)
+        preview.refusal = preview.refusal or refused_effect(context.effect_limit, preview.effect)
+        preview.planned_work = behavior.plan(context)
         main = self._runtime.registry.catalog[context.spec.type].main
-        if not seen.intent.does and seen.intent.problem is None and main is not None:
-            seen.intent = replace(seen.intent, does=context.render(main))
-        for url in filter(is_known, seen.intent.urls):
-            self._runtime.resources.allowed.check_url(url)
+        if not preview.planned_work.action and preview.planned_work.problem is None and main is not None:
+            preview.planned_work = replace(preview.planned_work, action=context.render(main))
+        for url in filter(is_known, preview.planned_work.urls):
+            self._runtime.resources.allow_list.check_url(url)
 
     def _rendered(self, spec: BlockSpec, context: ExecutionContext, problems: list[PlannedProblem]) -> list[str]:
         """All texts of a block, as far as they are known; a problem for each that can't be rendered."""
@@ -307,44 +311,48 @@ class _Pages:
 
     def _unknown(self, names: Mapping[str, None]) -> Mapping[str, str]:
         """Who gives what is not known, as far as that is not said by its name."""
-        givers = {name: self._legend.givers.get(name, "the run") for name in names if not name.startswith("secret.")}
-        return {name: giver for name, giver in givers.items() if giver != TURNS}
+        providers = {
+            name: self._unknowns.providers.get(name, "the run") for name in names if not name.startswith("secret.")
+        }
+        return {name: giver for name, giver in providers.items() if giver != ITERATIONS}
 
-    def _action(self, spec: BlockSpec, fate: str | None, refusal: Refused | None) -> tuple[str, str | None]:
+    def _action(self, spec: BlockSpec, not_run_reason: str | None, refusal: Refused | None) -> tuple[str, str | None]:
         """What becomes of it, and why."""
-        if fate is not None:
-            return "skip", fate
+        if not_run_reason is not None:
+            return "skip", not_run_reason
         if spec.rules.skip is not None:
             return "skip", spec.rules.skip.reason
         if refusal is not None:
             return "refuse", refusal.message
-        gap = self._run.gap_above(spec)
-        return ("run", None) if gap is None else ("skip", gap.reason)
+        decision = self._run.not_run_above(spec)
+        return ("run", None) if decision is None else ("skip", decision.reason)
 
     def _condition(self, spec: BlockSpec, context: ExecutionContext) -> str | None:
         """On what it hangs whether it runs, as far as that is open."""
         condition = spec.rules.when
         if condition is None:
             return None
-        explanation = Expression(condition.source).explain(context.resolver.names(Reads()))
+        explanation = Expression(condition.source).explain(context.resolver.names(ReadLog()))
         if explanation.error is not None:
             return f"when {condition.source}"
         return f"when {condition.source}: {'true' if explanation.holds else 'false, as things are'}"
 
-    def _faults(self, spec: BlockSpec, context: ExecutionContext, intent: Intent) -> Iterator[PlannedProblem]:
+    def _faults(
+        self, spec: BlockSpec, context: ExecutionContext, planned_work: PlannedWork
+    ) -> Iterator[PlannedProblem]:
         """What is wrong beside what its behaviour says."""
-        if intent.problem is not None and self._planner.answers_others is None:
-            yield PlannedProblem(message=intent.problem, place=str(spec.place), hint=intent.hint)
-        program, env = intent.program, context.resolver.program_env()
-        if program is not None and not _is_here(program, Path(context.resolver.cwd), env.get("PATH")):
+        if planned_work.problem is not None and self._planner.answer_provider is None:
+            yield PlannedProblem(message=planned_work.problem, location=str(spec.location), hint=planned_work.hint)
+        program, env = planned_work.program, context.resolver.program_env()
+        if program is not None and not _is_available(program, Path(context.resolver.cwd), env.get("PATH")):
             hint = "install it, or map it to another one: --runbook-interpreter"
-            yield PlannedProblem(message=f"there is no {program} here", place=str(spec.place), hint=hint)
-        names = context.resolver.names(Reads())
+            yield PlannedProblem(message=f"there is no {program} here", location=str(spec.location), hint=hint)
+        names = context.resolver.names(ReadLog())
         own = {capture.name for capture in spec.rules.captures}
         for condition in _conditions(spec):
             for name in sorted(names_under("var", condition.source, is_expression=True) or ()):
                 if name not in own and self._is_undefined(names, name):
-                    error = TemplateError(f"var.{name} is undefined", name=f"var.{name}", place=condition.place)
+                    error = TemplateError(f"var.{name} is undefined", name=f"var.{name}", location=condition.location)
                     yield self._problem(self.document.explained(error, spec), spec)
 
     @staticmethod
@@ -355,7 +363,7 @@ class _Pages:
             variables[name]
         except KeyError:
             return True
-        except NotKnown:
+        except UnknownValue:
             return False
         return False
 
@@ -366,51 +374,60 @@ class _Pages:
         named += [variable] if isinstance(variable, str) and variable and is_known(variable) else []
         if spec.type == "dropdown" and isinstance(spec.props.get("name"), str):
             named.append(str(spec.props["name"]))
-        written = (name for name in sorted(self._read_names) if spec.may_set(name) and _writes(spec, name))
+        written = (name for name in sorted(self._variables_read) if spec.may_set(name) and _writes(spec, name))
         is_exporting = spec.props.get("exportVars") is True
-        exported = (name for name in sorted(self._read_names) if is_exporting and self._is_open(spec, name))
+        exported = (name for name in sorted(self._variables_read) if is_exporting and self._is_open(spec, name))
         return list(dict.fromkeys((*named, *written, *exported)))
 
     def _is_open(self, spec: BlockSpec, name: str) -> bool:
         return name not in self.document.resolver_above(spec.id).vars
 
-    def _leave(self, spec: BlockSpec, names: list[str], by: str) -> None:
+    def _set_placeholders(self, spec: BlockSpec, names: list[str], provider: str) -> None:
         """Let the blocks below see that it will set these variables, where they do not know them already."""
         passive = self.document.declared_variables(spec.id)
         values = tuple(
-            DocumentVar(name, ContextValue(placeholder(f"var.{name}"), Source(by, spec.place)))
+            DocumentVar(name, ContextValue(placeholder(f"var.{name}"), Origin(provider, spec.location)))
             for name in names
             if name not in passive
         )
         for value in values:
-            self._legend.givers[f"var.{value.name}"] = f"{by} ({spec.place})"
+            self._unknowns.providers[f"var.{value.name}"] = f"{provider} ({spec.location})"
         if values:
             self.document.update_active_context(spec.id, lambda left: left.insert(DocumentVars(values)))
 
-    def _inner(self, spec: BlockSpec, context: ExecutionContext, seen: _Seen) -> tuple[PlannedBlock, ...]:
+    def _nested_blocks(
+        self, spec: BlockSpec, context: ExecutionContext, preview: _BlockPreview
+    ) -> tuple[PlannedBlock, ...]:
         """The blocks of the runbook that it runs."""
-        path = seen.intent.path
+        path = preview.planned_work.path
         if path is None or not is_known(path) or not isinstance(context.resolver, PlanResolver):
             return ()
         try:
             runbook = self._children.find(context, ChildReference(path=path, uri="", id="", name=""))
         except RunbookError as error:
-            seen.problems.append(self._problem(error, spec))
+            preview.problems.append(self._problem(error, spec))
             return ()
         lineage = (*self._lineage, runbook)
         children = SubRunbooks(self._runtime, self._inputs, self._planner.read, lineage)
-        pages = _Pages(
-            self._planner, runbook, self._inputs, children, context.resolver, self._legend, lineage, context.limit
+        runbook_planner = _RunbookPlanner(
+            self._planner,
+            runbook,
+            self._inputs,
+            children,
+            context.resolver,
+            self._unknowns,
+            lineage,
+            context.effect_limit,
         )
-        blocks, faults = pages.blocks({})
-        seen.problems += faults
-        if pages.gap is not None:
-            self._run.leave_out({spec.id: f"is not whole: {pages.gap}"})
+        blocks, faults = runbook_planner.blocks({})
+        preview.problems += faults
+        if runbook_planner.first_not_run is not None:
+            self._run.mark_not_run({spec.id: f"is not whole: {runbook_planner.first_not_run}"})
         return blocks
 
     @property
-    def gap(self) -> str | None:
-        return self._run.gap
+    def first_not_run(self) -> str | None:
+        return self._run.first_not_run
 
     def _secrets(self, spec: BlockSpec, names: Mapping[str, None]) -> tuple[str, ...]:
         """The names of the secrets that it reads, or that stand in what others declare for it."""
@@ -425,19 +442,19 @@ class _Pages:
             error = self.document.explained(error, spec)
         elif isinstance(error, ContextError) and isinstance(cause, TemplateError):
             error = _with_hint(error, self.document.explained(cause, spec).hint)
-        place = error.place or spec.place
-        return PlannedProblem(message=error.message, place=str(place), hint=error.hint)
+        location = error.location or spec.location
+        return PlannedProblem(message=error.message, location=str(location), hint=error.hint)
 
 
-def _told(error: RunbookError) -> PlannedProblem:
-    return PlannedProblem(message=error.message, place=str(error.place), hint=error.hint)
+def _problem_of(error: RunbookError) -> PlannedProblem:
+    return PlannedProblem(message=error.message, location=str(error.location), hint=error.hint)
 
 
 def _with_hint(error: ContextError, hint: str | None) -> ContextError:
     """The same error with another hint."""
-    told = error.located()
-    told.hint = hint
-    return told
+    hinted = error.with_location()
+    hinted.hint = hint
+    return hinted
 
 
 def _writes(spec: BlockSpec, name: str) -> bool:
@@ -445,7 +462,7 @@ def _writes(spec: BlockSpec, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}(=|<<)", str(spec.props.get("code"))) is not None
 
 
-def _is_here(program: str, cwd: Path, path: str | None) -> bool:
+def _is_available(program: str, cwd: Path, path: str | None) -> bool:
     return not is_known(program) or find_program(program, cwd=cwd, path=path) is not None
 
 
@@ -454,13 +471,13 @@ def _conditions(spec: BlockSpec) -> Iterator[Condition]:
     yield from (*rules.assertions, *rules.warnings, *(capture.expression for capture in rules.captures))
     if rules.when is not None:
         yield rules.when
-    if rules.loop is not None and isinstance(rules.loop.over, Condition):
-        yield rules.loop.over
+    if rules.for_each is not None and isinstance(rules.for_each.over, Condition):
+        yield rules.for_each.over
 
 
-def _loop(spec: BlockSpec) -> str | None:
-    loop = spec.rules.loop
-    if loop is None:
+def _for_each_text(spec: BlockSpec) -> str | None:
+    for_each = spec.rules.for_each
+    if for_each is None:
         return None
-    over = loop.over
-    return f"for each {loop.name} of {over.source if isinstance(over, Condition) else over}"
+    over = for_each.over
+    return f"for each {for_each.name} of {over.source if isinstance(over, Condition) else over}"

@@ -17,24 +17,24 @@ import anyio.abc
 from ..blocks.registry import BlockRegistry
 from ..context.storage import ContextStorage, MemoryStorage
 from ..errors import UnreadableFile
-from ..execution.block_runner import RUN_ENDED, Limit
+from ..execution.block_runner import RUN_ENDED, TimeLimit
 from ..execution.handle import ExecutionHandle
-from ..messages.channel import ClientMessageChannel, Guarded, Silence
+from ..messages.channel import ClientMessageChannel, GuardedChannel, NullChannel
 from ..messages.events import Event, EventBus, EventKind
 from ..model.loaders.atuin import UnknownBlocks
 from ..model.loading import load_runbook
 from ..model.runbook import BlockSpec, Runbook
 from ..resources.process.process_group import Grace
 from ..resources.resources import Resources
-from ..secrets.masker import Redactor
+from ..secrets.masker import Masker
 from ..text import show_limit
 from .document import Document
 from .inputs import Inputs
 from .settings import Settings
 from .sub_runbooks import SubRunbooks
-from .template_check import problems_of
+from .template_check import runbook_problems
 
-AT_ONCE = Grace(interrupt=0.0, terminate=0.0)
+NO_GRACE = Grace(interrupt=0.0, terminate=0.0)
 GRACE_SHARE = 0.07
 """Of the time for shutting down: what a program gets after an interrupt, and again after a termination."""
 RESERVED_SHARE = 5 * GRACE_SHARE
@@ -44,9 +44,9 @@ RESERVED_SHARE = 5 * GRACE_SHARE
 class Runtime:
     """Owns documents and everything they share.
 
-    events: what happened, for those who watch. redactor: the one place that knows the secrets.
+    events: what happened, for those who watch. masker: the one place that knows the secrets.
     ptys: terminals that are open, to be typed into, resized and killed by their executions' ids.
-    notes: what went wrong without harming a block, one line each, for the end of the run.
+    warnings: what went wrong without harming a block, one line each, for the end of the run.
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class Runtime:
         settings: Settings,
         registry: BlockRegistry,
         storage: ContextStorage,
-        redactor: Redactor,
+        masker: Masker,
         resources: Resources,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.storage = storage
-        self.redactor = redactor
-        redactor.learn_environment(os.environ)
+        self.masker = masker
+        masker.add_environment(os.environ)
         self.resources = resources
         self.ptys = resources.ptys
-        self.events = EventBus(self.note)
-        self.notes: dict[str, None] = {}
-        resources.report_to(self._emit, self.note)
+        self.events = EventBus(self.warn)
+        self.warnings: dict[str, None] = {}
+        resources.report_to(self._emit, self.warn)
         self._tasks = tasks
         self._executions: set[ExecutionHandle] = set()
         self._is_over = False
@@ -82,25 +82,27 @@ class Runtime:
         """
         if not isinstance(runbook, Runbook):
             runbook = read_runbook(Path(runbook), self.registry)
-        heard = Silence() if channel is None or isinstance(channel, Silence) else Guarded(channel, self.note)
+        guarded_channel = (
+            NullChannel() if channel is None or isinstance(channel, NullChannel) else GuardedChannel(channel, self.warn)
+        )
         inputs = inputs or Inputs()
         children = SubRunbooks(self, inputs, self._read_child, (runbook,))
-        return Document(runbook, self, str(uuid.uuid4()), inputs, heard, children)
+        return Document(runbook, self, str(uuid.uuid4()), inputs, guarded_channel, children)
 
-    def _read_child(self, path: Path, shown: str) -> Runbook:
-        return read_runbook(path, self.registry, shown=shown, unknown_blocks=self.settings.unknown_blocks)
+    def _read_child(self, path: Path, display_path: str) -> Runbook:
+        return read_runbook(path, self.registry, display_path=display_path, unknown_blocks=self.settings.unknown_blocks)
 
     def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
         """Run something in the runtime's task group."""
         self._tasks.start_soon(function, *arguments)
 
-    def begin(self, handle: ExecutionHandle) -> None:
+    def register_execution(self, handle: ExecutionHandle) -> None:
         """Know of an execution until `forget`: it is ended before anything is closed."""
         self._executions.add(handle)
         if self._is_over:
             handle.cancel(RUN_ENDED)
 
-    def forget(self, handle: ExecutionHandle) -> None:
+    def unregister_execution(self, handle: ExecutionHandle) -> None:
         self._executions.discard(handle)
 
     async def end_executions(self) -> None:
@@ -112,51 +114,51 @@ class Runtime:
         for handle in executions:
             await handle.wait()
 
-    def block_limit(self, runbook: Runbook, spec: BlockSpec) -> Limit:
+    def block_limit(self, runbook: Runbook, spec: BlockSpec) -> TimeLimit:
         """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
         return _limit_of(spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout)
 
     def shut_down(self) -> None:
         """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
         if self._shutdown_at is None:
-            self._shutdown_at = time.monotonic() + self.settings.shutdown
-            grace = GRACE_SHARE * self.settings.shutdown
-            self.resources.hurry(Grace(interrupt=grace, terminate=grace))
+            self._shutdown_at = time.monotonic() + self.settings.shutdown_timeout
+            grace = GRACE_SHARE * self.settings.shutdown_timeout
+            self.resources.tighten_deadline(Grace(interrupt=grace, terminate=grace))
 
     def shut_down_at_once(self) -> None:
         """Nothing gets time to end any more."""
         self._shutdown_at = time.monotonic()
-        self.resources.hurry(AT_ONCE)
+        self.resources.tighten_deadline(NO_GRACE)
 
-    def shutdown_limit(self) -> Limit | None:
+    def shutdown_limit(self) -> TimeLimit | None:
         """What is left of the time for shutting down; None as long as nobody wants to."""
         if self._shutdown_at is None:
             return None
-        left = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown
-        return Limit(max(left, 0.0), f"shutting down within {show_limit(self.settings.shutdown)}")
+        remaining = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown_timeout
+        return TimeLimit(max(remaining, 0.0), f"shutting down within {show_limit(self.settings.shutdown_timeout)}")
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Keep something for the end of the run; the same text once."""
-        self.notes[self.redactor.redact(text)] = None
+        self.warnings[self.masker.mask(text)] = None
 
     def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:
-        self.events.emit(Event(kind, {key: self.redactor.redact_data(value) for key, value in data.items()}))
+        self.events.emit(Event(kind, {key: self.masker.mask_data(value) for key, value in data.items()}))
 
 
 @lru_cache(maxsize=64)
-def _limit_of(seconds: float) -> Limit:
-    return Limit(seconds, f"limit {show_limit(seconds)}")
+def _limit_of(seconds: float) -> TimeLimit:
+    return TimeLimit(seconds, f"limit {show_limit(seconds)}")
 
 
 def read_runbook(
-    path: Path, registry: BlockRegistry, *, shown: str | None = None, unknown_blocks: UnknownBlocks = "error"
+    path: Path, registry: BlockRegistry, *, display_path: str | None = None, unknown_blocks: UnknownBlocks = "error"
 ) -> Runbook:
     """The runbook of a file, its templates and expressions looked through.
 
     :raises UnreadableFile: with every fault that was found.
     """
-    runbook = load_runbook(path, shown=shown, catalog=registry.catalog, unknown_blocks=unknown_blocks)
-    problems = problems_of(runbook, registry.catalog)
+    runbook = load_runbook(path, display_path=display_path, catalog=registry.catalog, unknown_blocks=unknown_blocks)
+    problems = runbook_problems(runbook, registry.catalog)
     if problems:
         raise UnreadableFile(problems)
     return runbook
@@ -168,7 +170,7 @@ async def open_runtime(
     *,
     registry: BlockRegistry | None = None,
     storage: ContextStorage | None = None,
-    redactor: Redactor | None = None,
+    masker: Masker | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open what runs runbooks; on leaving, what still runs is cancelled and everything is closed.
 
@@ -177,11 +179,11 @@ async def open_runtime(
     settings = settings or Settings()
     raised: Exception | None = None
     resources = Resources(
-        interpreters=settings.interpreters, login_shell=settings.login_shell, allowed=settings.allowed
+        interpreters=settings.interpreters, login_shell=settings.login_shell, allow_list=settings.allow_list
     )
     async with resources, anyio.create_task_group() as tasks:
         runtime = Runtime(
-            settings, registry or BlockRegistry(), storage or MemoryStorage(), redactor or Redactor(), resources, tasks
+            settings, registry or BlockRegistry(), storage or MemoryStorage(), masker or Masker(), resources, tasks
         )
         try:
             yield runtime

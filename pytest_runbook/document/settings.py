@@ -10,7 +10,7 @@ from ..execution.assertions import Difference
 from ..execution.sub_runbooks import RunbookLoader
 from ..model.loaders.atuin import UnknownBlocks
 from ..model.runbook import Effects
-from ..policy.allow_list import EVERYTHING, Allowed
+from ..policy.allow_list import ALLOW_EVERYTHING, AllowList
 from ..resources.process.login_environment import LoginShell
 from .workspace import DefaultDirectory
 
@@ -26,16 +26,16 @@ class Settings:
 
     root: the folder that paths are shown relative to; invocation: where the run was started.
     block_timeout: seconds for a block that has no limit of its own. cleanup_timeout: for all clean-ups of a runbook.
-    shutdown: seconds that everything, clean-ups included, may take after an interruption.
+    shutdown_timeout: seconds that everything, clean-ups included, may take after an interruption.
     interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
     login_shell: never, once or each. effects: blocks that may do more than this are refused.
-    allowed: which block types, interpreters, hosts and URLs may run.
+    allow_list: which block types, interpreters, hosts and URLs may run.
     environment: the name of the one in which runbooks run; None: it has none.
     saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
     runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
     unknown_blocks: what becomes of unknown block types in sub-runbooks.
     runbook_loader: finds sub-runbooks that are named by a uri or an id.
-    asks_people: the channels of documents answer prompts, so that blocks without an answer ask.
+    is_interactive: the channels of documents answer prompts, so that blocks without an answer ask.
     difference: shows where two values of an equality differ.
     """
 
@@ -43,16 +43,16 @@ class Settings:
     invocation: Path = field(default_factory=Path.cwd)
     block_timeout: float = 600.0
     cleanup_timeout: float = 300.0
-    shutdown: float = 7.0
+    shutdown_timeout: float = 7.0
     default_directory: DefaultDirectory = DefaultDirectory.AUTO
     interpreters: Mapping[str, str] = field(default_factory=dict)
     login_shell: LoginShell = LoginShell.NEVER
     effects: Effects = Effects.DESTRUCTIVE
-    allowed: Allowed = EVERYTHING
+    allow_list: AllowList = ALLOW_EVERYTHING
     environment: str | None = None
     saved_answers: bool = False
     runbook_root: Path | None = None
     runbook_loader: RunbookLoader | None = None
     unknown_blocks: UnknownBlocks = "error"
-    asks_people: bool = False
+    is_interactive: bool = False
     difference: Difference = no_difference

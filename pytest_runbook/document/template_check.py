@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..errors import FileError, Place, unknown
+from ..errors import FileError, Location, unknown_name_message
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Condition, Connection, Given, Runbook
+from ..model.runbook import BlockSpec, Condition, Connection, Declaration, Runbook
 from ..templates import LOOP_ROOTS, TEMPLATE_ROOTS, Expression, Problem, is_template, template_problems
 
 
-def problems_of(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
+def runbook_problems(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
     """Every fault in the file's templates and expressions, in the order of the file."""
     uris = (connection.uri for connection in runbook.connections.values())
-    found = [*_given_problems((*runbook.vars, *runbook.env, *runbook.checks_vars, *uris), None)]
+    found = [*_declaration_problems((*runbook.vars, *runbook.env, *runbook.checks_vars, *uris), None)]
     for spec in runbook.blocks:
         found += _block_problems(spec, catalog)
         found += _connection_problems(spec, runbook.connections)
@@ -24,23 +24,25 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
     stdin = spec.rules.scope.stdin
     if stdin is not None and spec.type == "run":
         hint = "what is to be typed stands in its code; a script reads `stdin`"
-        yield FileError("a terminal has a keyboard, and no `stdin`", place=stdin.place, block=spec.label, hint=hint)
+        yield FileError(
+            "a terminal has a keyboard, and no `stdin`", location=stdin.location, block=spec.label, hint=hint
+        )
     if spec.rules.template and spec.type in catalog:
-        roots = TEMPLATE_ROOTS if spec.rules.loop is None else LOOP_ROOTS
+        roots = TEMPLATE_ROOTS if spec.rules.for_each is None else LOOP_ROOTS
         for prop in catalog[spec.type].props:
             value = spec.props.get(prop.name) if prop.templated else None
-            if value and not _is_text_of_others(spec, prop.name):
+            if value and not _is_verbatim_text(spec, prop.name):
                 for text in texts_in(value):
-                    yield from _text_problems(text, spec.place_of(prop.name), spec.label, roots)
+                    yield from _text_problems(text, spec.location_of(prop.name), spec.label, roots)
         scope = spec.rules.scope
-        alone = (given for given in (scope.directory, scope.host, scope.stdin) if given is not None)
-        yield from _given_problems((*scope.env, *scope.vars, *alone), spec.label, roots)
+        alone = (declaration for declaration in (scope.directory, scope.host, scope.stdin) if declaration is not None)
+        yield from _declaration_problems((*scope.env, *scope.vars, *alone), spec.label, roots)
         for expectation in spec.rules.expectations:
             for text in texts_in(expectation.value):
-                yield from _text_problems(text, expectation.place, spec.label, roots)
+                yield from _text_problems(text, expectation.location, spec.label, roots)
     for condition in (*_conditions(spec), *_expression_props(spec, catalog)):
         for problem in Expression(condition.source).problems():
-            yield _error(problem, condition.place, spec.label)
+            yield _error(problem, condition.location, spec.label)
 
 
 def texts_in(value: object) -> Iterator[str]:
@@ -59,10 +61,10 @@ def _expression_props(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condit
     for prop in catalog[spec.type].props if spec.type in catalog else ():
         source = spec.props.get(prop.name)
         if prop.expression and isinstance(source, str) and source:
-            yield Condition(source=source, place=spec.place_of(prop.name))
+            yield Condition(source=source, location=spec.location_of(prop.name))
 
 
-def _is_text_of_others(spec: BlockSpec, prop: str) -> bool:
+def _is_verbatim_text(spec: BlockSpec, prop: str) -> bool:
     """True for the text of an editor that sets no variable: braces in it are nobody's business."""
     return spec.type == "editor" and prop == "code" and not spec.props.get("variableName")
 
@@ -71,12 +73,12 @@ def _connection_problems(spec: BlockSpec, connections: Mapping[str, Connection])
     name = spec.props.get("connection")
     if not isinstance(name, str) or not name:
         return
-    fitting = [known for known, connection in connections.items() if connection.type == spec.type]
-    if name not in fitting:
-        message, hint = unknown(f"connection of {spec.type} blocks", name, fitting)
-        hint = hint if fitting else f"connections: {{{name}: {{{spec.type}: URI}}}}"
-        place = spec.checks_place or spec.place_of("connection")
-        yield FileError(message, place=place, block=spec.label, hint=hint)
+    matching = [known for known, connection in connections.items() if connection.type == spec.type]
+    if name not in matching:
+        message, hint = unknown_name_message(f"connection of {spec.type} blocks", name, matching)
+        hint = hint if matching else f"connections: {{{name}: {{{spec.type}: URI}}}}"
+        location = spec.checks_location or spec.location_of("connection")
+        yield FileError(message, location=location, block=spec.label, hint=hint)
 
 
 def _conditions(spec: BlockSpec) -> Iterator[Condition]:
@@ -86,24 +88,24 @@ def _conditions(spec: BlockSpec) -> Iterator[Condition]:
     yield from (capture.expression for capture in rules.captures)
     if rules.when is not None:
         yield rules.when
-    if rules.loop is not None and isinstance(rules.loop.over, Condition):
-        yield rules.loop.over
+    if rules.for_each is not None and isinstance(rules.for_each.over, Condition):
+        yield rules.for_each.over
     if rules.retry is not None and rules.retry.until is not None:
         yield rules.retry.until
 
 
-def _given_problems(
-    values: tuple[Given, ...], block: str | None, roots: tuple[str, ...] = TEMPLATE_ROOTS
+def _declaration_problems(
+    values: tuple[Declaration, ...], block: str | None, roots: tuple[str, ...] = TEMPLATE_ROOTS
 ) -> Iterator[FileError]:
-    for given in values:
-        yield from _text_problems(given.value, given.place, block, roots)
+    for declaration in values:
+        yield from _text_problems(declaration.value, declaration.location, block, roots)
 
 
-def _text_problems(text: object, place: Place, block: str | None, roots: tuple[str, ...]) -> Iterator[FileError]:
+def _text_problems(text: object, location: Location, block: str | None, roots: tuple[str, ...]) -> Iterator[FileError]:
     if isinstance(text, str) and is_template(text):
         for problem in template_problems(text, roots):
-            yield _error(problem, place, block)
+            yield _error(problem, location, block)
 
 
-def _error(problem: Problem, place: Place, block: str | None) -> FileError:
-    return FileError(problem.message, place=place.below(problem.line - 1), block=block, hint=problem.hint)
+def _error(problem: Problem, location: Location, block: str | None) -> FileError:
+    return FileError(problem.message, location=location.shifted(problem.line - 1), block=block, hint=problem.hint)

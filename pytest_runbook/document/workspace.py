@@ -11,7 +11,7 @@ from ..model.runbook import Form, Runbook
 if TYPE_CHECKING:
     from .settings import Settings
 
-MARKER = "atuin.toml"
+WORKSPACE_FILE = "atuin.toml"
 
 
 class DefaultDirectory(StrEnum):
@@ -25,7 +25,7 @@ class DefaultDirectory(StrEnum):
 
 def workspace_root(path: Path) -> Path | None:
     """The nearest folder upwards that holds ``atuin.toml``."""
-    return next((folder for folder in path.parents if (folder / MARKER).is_file()), None)
+    return next((folder for folder in path.parents if (folder / WORKSPACE_FILE).is_file()), None)
 
 
 def default_directory(runbook: Runbook, settings: Settings) -> Path:

@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 from ..context.json_form import plain_data
-from ..errors import RunbookError, TemplateError, unknown
+from ..errors import RunbookError, TemplateError, unknown_name_message
 from ..model.runbook import Condition, Expectation
-from ..secrets.masker import MASK, Redactor
+from ..secrets.masker import MASK, Masker
 from ..templates import Explanation, Expression, Undefined
 from .result import AssertionTrace, Operand, Verdict
-from .shapes import ABSENT, Render, narrowed, rendered, wanted
+from .shapes import ABSENT, Render, expected_value, innermost_difference, render_shape
 
-LONGEST_VALUE = 1000
-MOST_DIFFERENCE_LINES = 40
+MAX_VALUE_TEXT = 1000
+MAX_DIFFERENCE_LINES = 40
 
 Difference = Callable[[str, object, object], Sequence[str]]
 """Lines that show where two values differ: operator, left, right."""
@@ -25,31 +25,31 @@ Explain = Callable[[RunbookError], RunbookError]
 """Gives the same error with what is known of the name that is undefined."""
 
 
-class Judge:
+class AssertionEvaluator:
     """Evaluates conditions over the names that a block's author may use.
 
-    hide_values: for a block whose output is secret.
+    mask_values: for a block whose output is secret.
     """
 
     def __init__(
         self,
         names: Mapping[str, object],
-        redactor: Redactor,
+        masker: Masker,
         difference: Difference,
         explain: Explain,
         *,
-        hide_values: bool = False,
+        mask_values: bool = False,
     ) -> None:
         self._names = names
-        self._redactor = redactor
+        self._masker = masker
         self._difference = difference
         self._explain = explain
-        self._hide_values = hide_values
+        self._mask_values = mask_values
 
-    def judge(self, conditions: Iterable[Condition]) -> tuple[AssertionTrace, ...]:
-        return tuple(self.trace(condition) for condition in conditions)
+    def evaluate_all(self, conditions: Iterable[Condition]) -> tuple[AssertionTrace, ...]:
+        return tuple(self.evaluate(condition) for condition in conditions)
 
-    def trace(self, condition: Condition) -> AssertionTrace:
+    def evaluate(self, condition: Condition) -> AssertionTrace:
         """How one condition came out."""
         explanation = Expression(condition.source).explain(self._names)
         if explanation.error is not None:
@@ -58,32 +58,32 @@ class Judge:
             return AssertionTrace(
                 source=condition.source,
                 verdict=Verdict.PASSED,
-                place=str(condition.place),
+                location=str(condition.location),
                 operands=self._operands(explanation),
             )
-        return self._failed(condition, explanation)
+        return self._failed_trace(condition, explanation)
 
-    def shape(self, expectation: Expectation, render: Render) -> AssertionTrace:
+    def evaluate_expectation(self, expectation: Expectation, render: Render) -> AssertionTrace:
         """Whether a part of the output has the shape that is expected of it."""
         try:
-            value = self._part(expectation)
-            there = wanted(rendered(expectation.value, render), value)
+            value = self._output_part(expectation)
+            conforming = expected_value(render_shape(expectation.value, render), value)
         except RunbookError as error:
             return self.error_trace(expectation, error, "expect ")
-        hops, actual, expected = narrowed(value, there)
-        source = f"expect {expectation.source}{''.join(map(_shown_hop, hops))}"
-        if there is value:
-            return AssertionTrace(source=source, verdict=Verdict.PASSED, place=str(expectation.place))
+        path, actual, expected = innermost_difference(value, conforming)
+        source = f"expect {expectation.source}{''.join(map(_step_text, path))}"
+        if conforming is value:
+            return AssertionTrace(source=source, verdict=Verdict.PASSED, location=str(expectation.location))
         return AssertionTrace(
             source=source,
             verdict=Verdict.FAILED,
-            place=str(expectation.place),
+            location=str(expectation.location),
             expected=str(ABSENT) if expected is ABSENT else self._show(expected),
             actual=str(ABSENT) if actual is ABSENT else self._show(actual),
-            difference=tuple(self._differing(actual, expected)),
+            difference=tuple(self._difference_lines(actual, expected)),
         )
 
-    def _part(self, expectation: Expectation) -> object:
+    def _output_part(self, expectation: Expectation) -> object:
         """The part of the output that a path leads to, in plain data; `ABSENT` if it leads nowhere.
 
         :raises TemplateError: if not even its first key is there.
@@ -93,11 +93,11 @@ class Judge:
         if not isinstance(output, Mapping):
             raise TemplateError("the block gave no output", name="output")
         if first not in output and expectation.value != "<absent>":
-            message, hint = unknown("key of output", str(first), [str(key) for key in output])
+            message, hint = unknown_name_message("key of output", str(first), [str(key) for key in output])
             raise TemplateError(message, hint=hint, name=f"output.{first}")
         part: object = plain_data(output[first]) if first in output else ABSENT
-        for hop in rest:
-            part = _hop(part, hop)
+        for step in rest:
+            part = _descend(part, step)
         return part
 
     def value(self, condition: Condition) -> object:
@@ -107,19 +107,19 @@ class Judge:
         """
         return Expression(condition.source).evaluate(self._names)
 
-    def error_trace(self, condition: Condition | Expectation, error: RunbookError, what: str = "") -> AssertionTrace:
+    def error_trace(self, condition: Condition | Expectation, error: RunbookError, prefix: str = "") -> AssertionTrace:
         """An assertion that could not be evaluated."""
         error = self._explain(error)
         return AssertionTrace(
-            source=what + condition.source,
+            source=prefix + condition.source,
             verdict=Verdict.ERROR,
-            place=str(condition.place),
-            message=self._redactor.redact(error.message),
-            hint=error.hint and self._redactor.redact(error.hint),
+            location=str(condition.location),
+            message=self._masker.mask(error.message),
+            hint=error.hint and self._masker.mask(error.hint),
             undefined=error.name if isinstance(error, TemplateError) else None,
         )
 
-    def _failed(self, condition: Condition, explanation: Explanation) -> AssertionTrace:
+    def _failed_trace(self, condition: Condition, explanation: Explanation) -> AssertionTrace:
         comparison = explanation.comparison
         expected = actual = None
         difference: Sequence[str] = ()
@@ -127,11 +127,11 @@ class Judge:
             actual = self._show(comparison.actual)
             if comparison.op == "==":
                 expected = self._show(comparison.expected)
-                difference = self._differing(comparison.actual, comparison.expected)
+                difference = self._difference_lines(comparison.actual, comparison.expected)
         return AssertionTrace(
             source=condition.source,
             verdict=Verdict.FAILED,
-            place=str(condition.place),
+            location=str(condition.location),
             expected=expected,
             actual=actual,
             operands=self._operands(explanation),
@@ -141,18 +141,18 @@ class Judge:
     def _operands(self, explanation: Explanation) -> tuple[Operand, ...]:
         return tuple(Operand(operand.source, self._show(operand.value)) for operand in explanation.operands)
 
-    def _differing(self, left: object, right: object) -> Sequence[str]:
+    def _difference_lines(self, left: object, right: object) -> Sequence[str]:
         """Where two values differ, unless one look at both shows it."""
-        if self._hide_values or not _is_big(left, right):
+        if self._mask_values or not _is_big(left, right):
             return ()
         lines = self._difference("==", plain_data(left), plain_data(right))
-        return [self._redactor.redact(line) for line in lines[:MOST_DIFFERENCE_LINES]]
+        return [self._masker.mask(line) for line in lines[:MAX_DIFFERENCE_LINES]]
 
     def _show(self, value: object) -> str:
-        return MASK if self._hide_values else self._redactor.redact(show_value(value))
+        return MASK if self._mask_values else self._masker.mask(show_value(value))
 
 
-def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
+def show_value(value: object, longest: int = MAX_VALUE_TEXT) -> str:
     """A value for people, as Python writes it, its middle left out where it is long."""
     try:
         if isinstance(value, Undefined):
@@ -166,24 +166,24 @@ def show_value(value: object, longest: int = LONGEST_VALUE) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
-def mentions(conditions: Iterable[Condition], expectations: Iterable[Expectation], requirement: str) -> bool:
+def mentions(conditions: Iterable[Condition], expectations: Iterable[Expectation], default_assertion: str) -> bool:
     """True if the author speaks of the field himself that a requirement such as ``output.status < 400`` is about."""
-    field = requirement.split()[0].removeprefix("output.")
+    field = default_assertion.split()[0].removeprefix("output.")
     pattern = re.compile(rf"\boutput\s*(?:\.\s*{field}\b|\[\s*['\"]{field}['\"]\s*\])")
     is_expected = any(expectation.path[0] == field for expectation in expectations)
     return is_expected or any(pattern.search(condition.source) for condition in conditions)
 
 
-def _hop(value: object, hop: str | int) -> object:
+def _descend(value: object, step: str | int) -> object:
     if isinstance(value, dict):
-        return value.get(hop, ABSENT)
-    if isinstance(value, list) and isinstance(hop, int) and -len(value) <= hop < len(value):
-        return value[hop]
+        return value.get(step, ABSENT)
+    if isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+        return value[step]
     return ABSENT
 
 
-def _shown_hop(hop: str | int) -> str:
-    return f".{hop}" if isinstance(hop, str) and hop.isidentifier() else f"[{hop!r}]"
+def _step_text(step: str | int) -> str:
+    return f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{step!r}]"
 
 
 def _bounded(value: object, longest: int) -> Any:

@@ -14,21 +14,21 @@ from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import BlockExecutionOutput
 from ..context.resolver import ContextResolver
-from ..errors import BlockFailed, Malformed, RunbookError, TemplateError
-from ..messages.channel import ClientMessageChannel, Silence
+from ..errors import BlockFailed, InvalidValue, RunbookError, TemplateError
+from ..messages.channel import ClientMessageChannel, NullChannel
 from ..messages.client_messages import BlockOutput, ClientPrompt, InputKind, Lifecycle, PromptAnswer, PromptOption
 from ..messages.events import Event, EventBus, EventKind
 from ..model.runbook import BlockSpec, Connection, Effects, SshAccess
 from ..policy.effect_limit import NO_LIMIT, EffectLimit
 from ..resources.resources import Resources
-from ..secrets.masker import Redactor, StreamRedactor
-from ..secrets.provenance import Reads
+from ..secrets.masker import Masker, StreamMasker
+from ..secrets.provenance import ReadLog
 from .handle import ExecutionHandle
-from .result import BlockResult, Section
+from .result import BlockResult, OutputSection
 from .sub_runbooks import ChildRunner
 
 ContextChange = Callable[[BlockContext], None]
-_AS_IT_CAME = "surrogateescape"
+_LOSSLESS = "surrogateescape"
 
 
 class ContextStore(Protocol):
@@ -44,21 +44,21 @@ class ContextStore(Protocol):
 
 
 @dataclass(slots=True)
-class Findings:
+class ReportDetails:
     """What a block tells of its work for reports, as soon as it knows it.
 
     did: what it did, in a line. where: host, directory, program. exit_code: of the program it ran.
     output: makes the pieces of output to show; called when the block has ended, however it ended.
-    children: what came of the blocks of a runbook that it ran. stops: why nothing is to run after it.
+    children: what came of the blocks of a runbook that it ran. stop_reason: why nothing is to run after it.
     """
 
     did: str | None = None
     where: str | None = None
     exit_code: int | None = None
-    output: Callable[[], Sequence[Section]] = tuple
+    output: Callable[[], Sequence[OutputSection]] = tuple
     notes: list[str] = field(default_factory=list)
     children: tuple[BlockResult, ...] = ()
-    stops: str | None = None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +67,13 @@ class WorkResult:
 
     output: the keys of ``output``; None where the block has none.
     variables: set once the block succeeded, in their order.
-    requirement: the assertion that every block of the type has (``output.exit_code == 0``), None if it has none.
+    default_assertion: the assertion that every block of the type has (``output.exit_code == 0``), None if it has none.
     failure: says that it does not hold, unless the author wrote an assertion about the same field.
     """
 
     output: Mapping[str, object] | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
-    requirement: str | None = None
+    default_assertion: str | None = None
     failure: RunbookError | None = None
 
 
@@ -83,10 +83,10 @@ class ExecutionContext:
 
     resolver: what the block sees; a snapshot that later changes do not touch.
     folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
-    local_values: what a person answered it. asks_people: somebody answers what blocks ask with `prompt_client`.
+    local_values: what a person answered it. is_interactive: somebody answers what blocks ask with `prompt_client`.
     connections: the databases that the runbook calls by name. ssh: how to log in to its hosts.
-    reads: which values it looked up so far.
-    limit: what may be done at most, and who says so.
+    read_log: which values it looked up so far.
+    effect_limit: what may be done at most, and who says so.
     is_quiet: the block does no work that anybody would want to hear the stations of.
     """
 
@@ -101,22 +101,22 @@ class ExecutionContext:
     store: ContextStore
     children: ChildRunner
     resources: Resources
-    redactor: Redactor
+    masker: Masker
     channel: ClientMessageChannel
     events: EventBus
     connections: Mapping[str, Connection] = field(default_factory=dict)
     ssh: SshAccess = field(default_factory=SshAccess)
-    asks_people: bool = False
-    limit: EffectLimit = NO_LIMIT
+    is_interactive: bool = False
+    effect_limit: EffectLimit = NO_LIMIT
     is_quiet: bool = False
-    reads: Reads = field(default_factory=Reads)
-    findings: Findings = field(default_factory=Findings)
-    _texts: dict[str, _TextStream] = field(default_factory=dict)
+    read_log: ReadLog = field(default_factory=ReadLog)
+    report_details: ReportDetails = field(default_factory=ReportDetails)
+    _streams: dict[str, _TextStream] = field(default_factory=dict)
 
     @property
     def read_only(self) -> bool:
         """True if nothing may be changed; what can be told to open in such a mode, is."""
-        return self.limit.level is Effects.READ
+        return self.effect_limit.level is Effects.READ
 
     def render(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop, rendered; "" where the file has none.
@@ -133,25 +133,27 @@ class ExecutionContext:
         if not self.spec.rules.template:
             return text
         try:
-            return self.resolver.resolve(text, self.reads, forbid_empty=forbid_empty)
+            return self.resolver.resolve(text, self.read_log, forbid_empty=forbid_empty)
         except TemplateError as error:
-            place = self.spec.place_of(key)
-            raise error.located(place.below((error.line or 1) - 1), self.spec.label) from None
+            location = self.spec.location_of(key)
+            raise error.with_location(location.shifted((error.line or 1) - 1), self.spec.label) from None
 
     def is_secret(self, text: str) -> bool:
         """True if nobody may see a text on a command line: a secret is in it, or was at hand when it was made."""
-        return self.reads.sensitive or self.redactor.holds_secret(text)
+        return self.read_log.sensitive or self.masker.holds_secret(text)
 
     def require(self, prop: str, *, forbid_empty: bool = False) -> str:
         """A text prop that must not be empty, rendered.
 
         forbid_empty: neither may any ``{{ }}`` in it.
 
-        :raises Malformed: if it is.
+        :raises InvalidValue: if it is.
         """
         text = self.render(prop, forbid_empty=forbid_empty)
         if not text.strip():
-            raise Malformed(f"`{prop}` is empty", place=self.spec.place_of(prop), hint=f"give the block its {prop}")
+            raise InvalidValue(
+                f"`{prop}` is empty", location=self.spec.location_of(prop), hint=f"give the block its {prop}"
+            )
         return text
 
     def file(self, prop: str, path: str) -> Path:
@@ -159,21 +161,25 @@ class ExecutionContext:
 
         :raises BlockFailed: if there is none, or it lies outside of the folders that a runbook may send from.
         """
-        place = self.spec.place_of(prop)
-        found = (self.folder / path.strip()).resolve()
-        if not any(found.is_relative_to(folder.resolve()) for folder in (self.folder, self.root)):
+        location = self.spec.location_of(prop)
+        resolved = (self.folder / path.strip()).resolve()
+        if not any(resolved.is_relative_to(folder.resolve()) for folder in (self.folder, self.root)):
             hint = f"files that are sent lie below {self.root}"
-            raise BlockFailed(f"`{prop}` leads out of the project: {found}", place=place, hint=hint)
-        if not found.is_file():
-            raise BlockFailed(f"`{prop}`: there is no file {found}", place=place, hint=f"relative to {self.folder}")
-        if not os.access(found, os.R_OK):
-            raise BlockFailed(f"`{prop}`: {found} can't be read", place=place, hint="look at its mode and owner")
-        return found
+            raise BlockFailed(f"`{prop}` leads out of the project: {resolved}", location=location, hint=hint)
+        if not resolved.is_file():
+            raise BlockFailed(
+                f"`{prop}`: there is no file {resolved}", location=location, hint=f"relative to {self.folder}"
+            )
+        if not os.access(resolved, os.R_OK):
+            raise BlockFailed(
+                f"`{prop}`: {resolved} can't be read", location=location, hint="look at its mode and owner"
+            )
+        return resolved
 
     def check_reachable(self, target: str) -> None:
         """Let the block try for itself, unless an earlier one found out already; one with `retry` always tries.
 
-        :raises UnreachableBefore: if an earlier block could not reach it.
+        :raises KnownUnreachable: if an earlier block could not reach it.
         """
         if self.spec.rules.retry is None:
             self.resources.reachability.check(target)
@@ -185,7 +191,7 @@ class ExecutionContext:
         self._announce(Lifecycle.FINISHED, exit_code, EventKind.BLOCK_FINISHED, {"success": success})
 
     def block_failed(self, message: str) -> None:
-        message = self.redactor.redact(message)
+        message = self.masker.mask(message)
         self._announce(Lifecycle.ERROR, message, EventKind.BLOCK_FAILED, {"error": message})
 
     def block_cancelled(self) -> None:
@@ -213,7 +219,7 @@ class ExecutionContext:
     @property
     def has_listener(self) -> bool:
         """False if nobody hears what is sent, so that it need not be made."""
-        return not isinstance(self.channel, Silence)
+        return not isinstance(self.channel, NullChannel)
 
     def send_output(
         self,
@@ -231,17 +237,17 @@ class ExecutionContext:
         if not self.has_listener or self.spec.rules.sensitive:
             return
         for name, chunk in (("stdout", stdout), ("stderr", stderr), ("binary", binary)):
-            if chunk and (text := self._text(name).feed(chunk)):
+            if chunk and (text := self._stream(name).feed(chunk)):
                 self._send_text(name, text)
         if data is not None:
             self.channel.send(BlockOutput(block_id=self.spec.id, data=self._masked(data)))
 
     def finish_output(self) -> None:
         """Pass on what was held back of texts that ended."""
-        for name, stream in self._texts.items():
+        for name, stream in self._streams.items():
             if text := stream.finish():
                 self._send_text(name, text)
-        self._texts.clear()
+        self._streams.clear()
 
     def set_state(self, state: Mapping[str, object]) -> None:
         """Show something of the block itself."""
@@ -269,8 +275,8 @@ class ExecutionContext:
             block_id=self.spec.id,
             execution_id=self.handle.id,
             prompt_id=prompt_id,
-            title=self.redactor.redact(title),
-            prompt=self.redactor.redact(prompt),
+            title=self.masker.mask(title),
+            prompt=self.masker.mask(prompt),
             input=input,
             choices=tuple(choices),
             is_hidden=is_hidden,
@@ -286,21 +292,21 @@ class ExecutionContext:
         self.emit_event(kind, data)
 
     def _masked(self, data: Mapping[str, object]) -> dict[str, object]:
-        return {key: self.redactor.redact_data(value) for key, value in data.items()}
+        return {key: self.masker.mask_data(value) for key, value in data.items()}
 
-    def _text(self, name: str) -> _TextStream:
-        errors = _AS_IT_CAME if name == "binary" else "replace"
-        return self._texts.setdefault(name, _TextStream(self.redactor.stream(), errors))
+    def _stream(self, name: str) -> _TextStream:
+        errors = _LOSSLESS if name == "binary" else "replace"
+        return self._streams.setdefault(name, _TextStream(self.masker.stream(), errors))
 
     def _send_text(self, name: str, text: str) -> None:
-        piece: dict[str, Any] = {name: text.encode(errors=_AS_IT_CAME) if name == "binary" else text}
+        piece: dict[str, Any] = {name: text.encode(errors=_LOSSLESS) if name == "binary" else text}
         self.channel.send(BlockOutput(block_id=self.spec.id, **piece))
 
 
 class _TextStream:
     """Bytes that arrive in chunks to masked text."""
 
-    def __init__(self, masked: StreamRedactor, errors: str) -> None:
+    def __init__(self, masked: StreamMasker, errors: str) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._masked = masked
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from ..context.output import Output
 from ..errors import RunbookError, TemplateError
 from ..secrets.provenance import ContextValue
-from .context import Findings
-from .result import AssertionTrace, BlockResult, Outcome, Section, Turn, Verdict
+from .context import ReportDetails
+from .result import AssertionTrace, BlockResult, Iteration, Outcome, OutputSection, Verdict
 
-MOST_TURNS = 10_000
-MOST_SHOWN = 3
+MAX_ITERATIONS = 10_000
+MAX_SHOWN_FAILURES = 3
 """So many failed turns are shown in full."""
 
 
-def items_of(value: object) -> Sequence[object]:
+def for_each_items(value: object) -> Sequence[object]:
     """What the turns go over: the items of a list, the entries of a mapping, the numbers from 1 on.
 
     :raises TemplateError: if it is nothing of the kind, or too much.
@@ -33,8 +33,8 @@ def items_of(value: object) -> Sequence[object]:
             items = value
         case _:
             items = _refuse(value)
-    if len(items) > MOST_TURNS:
-        raise TemplateError(f"for_each: {len(items):,} turns; at most {MOST_TURNS:,} are taken")
+    if len(items) > MAX_ITERATIONS:
+        raise TemplateError(f"for_each: {len(items):,} turns; at most {MAX_ITERATIONS:,} are taken")
     return items
 
 
@@ -43,7 +43,7 @@ def _refuse(value: object) -> Sequence[object]:
     raise TemplateError(f"for_each goes over a list, a mapping or a number, not {type(value).__name__}", hint=hint)
 
 
-def roots_of(name: str, items: Sequence[object], index: int) -> Mapping[str, object]:
+def iteration_roots(name: str, items: Sequence[object], index: int) -> Mapping[str, object]:
     """The names that a turn sees besides all others. index: from 0 on."""
     count = len(items)
     loop = {"index": index + 1, "index0": index, "length": count, "first": index == 0, "last": index == count - 1}
@@ -51,56 +51,58 @@ def roots_of(name: str, items: Sequence[object], index: int) -> Mapping[str, obj
 
 
 @dataclass(slots=True)
-class TurnsSoFar:
+class IterationResults:
     """What the turns of a block left, one after the other."""
 
-    turns: list[Turn] = field(default_factory=list)
+    iterations: list[Iteration] = field(default_factory=list)
     errors: list[RunbookError] = field(default_factory=list)
     outputs: list[Mapping[str, object]] = field(default_factory=list)
     variables: dict[str, list[ContextValue]] = field(default_factory=dict)
     assertions: list[AssertionTrace] = field(default_factory=list)
     warnings: list[AssertionTrace] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+    sections: list[OutputSection] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     children: list[BlockResult] = field(default_factory=list)
-    stops: str | None = None
+    stop_reason: str | None = None
     exit_code: int | None = None
 
-    def leave(self, output: Mapping[str, object] | None, variables: Mapping[str, ContextValue]) -> None:
+    def add_output(self, output: Mapping[str, object] | None, variables: Mapping[str, ContextValue]) -> None:
         """Keep what a turn leaves to the blocks below."""
         if output is not None:
             self.outputs.append(output)
         for name, value in variables.items():
             self.variables.setdefault(name, []).append(value)
 
-    def add(self, turn: Turn, warnings: Iterable[AssertionTrace], findings: Findings) -> None:
+    def add_iteration(
+        self, iteration: Iteration, warnings: Iterable[AssertionTrace], report_details: ReportDetails
+    ) -> None:
         """Keep what is told of a turn."""
-        self.turns.append(turn)
-        self.warnings += _of_turn(turn, warnings)
-        self.notes += findings.notes
-        self.children += findings.children
-        self.stops = self.stops or findings.stops
+        self.iterations.append(iteration)
+        self.warnings += _labelled(iteration, warnings)
+        self.notes += report_details.notes
+        self.children += report_details.children
+        self.stop_reason = self.stop_reason or report_details.stop_reason
 
     def add_failure(
         self,
-        turn: Turn,
+        iteration: Iteration,
         error: RunbookError,
         assertions: Iterable[AssertionTrace],
-        sections: Iterable[Section],
+        sections: Iterable[OutputSection],
         exit_code: int | None,
     ) -> None:
         """Keep why a turn failed; of the first ones that do, all that explains it."""
         self.errors.append(error)
-        if len(self.errors) > MOST_SHOWN:
+        if len(self.errors) > MAX_SHOWN_FAILURES:
             return
         self.exit_code = exit_code if self.exit_code is None else self.exit_code
-        self.assertions += _of_turn(turn, (trace for trace in assertions if trace.verdict is not Verdict.PASSED))
-        self.sections += (replace(section, title=f"{section.title} of turn {turn.number}") for section in sections)
+        self.assertions += _labelled(iteration, (trace for trace in assertions if trace.verdict is not Verdict.PASSED))
+        self.sections += (replace(section, title=f"{section.title} of turn {iteration.number}") for section in sections)
 
-    def variables_of_all(self) -> dict[str, ContextValue]:
+    def collected_variables(self) -> dict[str, ContextValue]:
         """Each variable as the list of what the turns set; a secret if one of these is."""
         return {
-            name: ContextValue([value.value for value in values], values[0].source, any(v.sensitive for v in values))
+            name: ContextValue([value.value for value in values], values[0].origin, any(v.sensitive for v in values))
             for name, values in self.variables.items()
         }
 
@@ -108,18 +110,18 @@ class TurnsSoFar:
         """The first failure, which speaks for all of them; None if all turns went well."""
         if not self.errors:
             return None
-        first = next(turn for turn in self.turns if turn.outcome is Outcome.FAILED)
-        told = self.errors[0].located()
-        told.message = f"{len(self.errors)} of {len(self.turns)} turns failed; {first.label}: {told.message}"
-        return told
+        first = next(iteration for iteration in self.iterations if iteration.outcome is Outcome.FAILED)
+        summary = self.errors[0].with_location()
+        summary.message = f"{len(self.errors)} of {len(self.iterations)} turns failed; {first.label}: {summary.message}"
+        return summary
 
     def output(self) -> Output:
         """What the block gives: the outputs of its turns."""
         return Output({"turns": tuple(self.outputs)}, _no_value)
 
 
-def _of_turn(turn: Turn, traces: Iterable[AssertionTrace]) -> Iterator[AssertionTrace]:
-    return (replace(trace, source=f"{turn.label}: {trace.source}") for trace in traces)
+def _labelled(iteration: Iteration, traces: Iterable[AssertionTrace]) -> Iterator[AssertionTrace]:
+    return (replace(trace, source=f"{iteration.label}: {trace.source}") for trace in traces)
 
 
 def _no_value() -> object:

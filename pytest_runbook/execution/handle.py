@@ -14,7 +14,7 @@ from ..messages.client_messages import ClientPrompt, PromptAnswer
 from ..messages.status import ExecutionStatus
 
 if TYPE_CHECKING:
-    from .block_runner import Limit
+    from .block_runner import TimeLimit
     from .result import BlockResult
 
 
@@ -24,14 +24,14 @@ class ExecutionHandle:
     id: unique to this execution. limit: how long it may take.
     """
 
-    def __init__(self, block_id: str, limit: Limit) -> None:
+    def __init__(self, block_id: str, limit: TimeLimit) -> None:
         self.block_id = block_id
         self.limit = limit
         self.scope = anyio.CancelScope()
         self._status = ExecutionStatus()
         self._result: BlockResult | None = None
         self._settled: anyio.Event | None = None
-        self._cancelled: Cancelled | None = None
+        self._cancellation: Cancelled | None = None
         self._prompts: dict[str, tuple[anyio.Event, list[PromptAnswer]]] = {}
 
     @cached_property
@@ -50,16 +50,16 @@ class ExecutionHandle:
     @property
     def cancellation(self) -> Cancelled | None:
         """Why it is to end, None if nobody asked for that."""
-        return self._cancelled
+        return self._cancellation
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Ask the block to end; the first reason counts, a deadline that passed included."""
         if self._status.is_settled or self.scope.cancel_called:
             return
-        self._cancelled = Cancelled(reason)
+        self._cancellation = Cancelled(reason)
         self.scope.cancel()
 
-    def hurry(self, limit: Limit) -> None:
+    def tighten_deadline(self, limit: TimeLimit) -> None:
         """Have it end sooner, if it would not anyway."""
         deadline = anyio.current_time() + limit.seconds
         if deadline < self.scope.deadline:

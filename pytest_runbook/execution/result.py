@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..errors import NotTried, RunbookError
+from ..errors import BlockSkipped, RunbookError
 
 
 class Outcome(StrEnum):
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 def outcome_of(error: RunbookError | None) -> Outcome:
     if error is None:
         return Outcome.PASSED
-    return Outcome.SKIPPED if isinstance(error, NotTried) else Outcome.FAILED
+    return Outcome.SKIPPED if isinstance(error, BlockSkipped) else Outcome.FAILED
 
 
 class Verdict(StrEnum):
@@ -50,7 +50,7 @@ class AssertionTrace:
 
     source: str
     verdict: Verdict
-    place: str | None = None
+    location: str | None = None
     expected: str | None = None
     actual: str | None = None
     operands: tuple[Operand, ...] = ()
@@ -61,7 +61,7 @@ class AssertionTrace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
+class AttemptGroup:
     """What became of attempts that followed each other and ended alike.
 
     first, last: their 1-based numbers. at: seconds since the block's first attempt began. seconds: for all of them.
@@ -76,7 +76,7 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Iteration:
     """One turn of a block with ``for_each``.
 
     number: 1-based. label: what it was about, masked and bounded: ``table = 'orders'``. message: why it failed.
@@ -100,7 +100,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class OutputSection:
     """A piece of output for reports, bounded and masked."""
 
     title: str
@@ -111,42 +111,42 @@ class Section:
 class BlockResult:
     """What came of one block, in plain data.
 
-    number: 1-based position among the runbook's items. place: ``file:line``; checks_place: that of its checks file.
+    number: 1-based position among the runbook's items. location: ``file:line``; checks_location: that of its checks file.
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
     message: why it failed or was skipped; a first line that stands alone.
     seconds: the block's own time. attempts: how many there were. attempt_log: what became of each, if it is retried.
-    turns: of a block with ``for_each``.
+    iterations: of a block with ``for_each``.
     warnings: what should hold and does not. did: what it did, in a line. where: host, directory, program.
     exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
-    stops: why nothing is to run after it, although it did not fail; None: nothing of the kind.
+    stop_reason: why nothing is to run after it, although it did not fail; None: nothing of the kind.
     """
 
     block_id: str
     name: str
     type: str
     number: int
-    place: str
+    location: str
     outcome: Outcome
-    checks_place: str | None = None
+    checks_location: str | None = None
     kind: str | None = None
     message: str | None = None
     hint: str | None = None
-    error_place: str | None = None
+    error_location: str | None = None
     seconds: float = 0.0
     attempts: int = 0
-    attempt_log: tuple[Attempts, ...] = ()
-    turns: tuple[Turn, ...] = ()
+    attempt_log: tuple[AttemptGroup, ...] = ()
+    iterations: tuple[Iteration, ...] = ()
     assertions: tuple[AssertionTrace, ...] = ()
     warnings: tuple[AssertionTrace, ...] = ()
     did: str | None = None
     where: str | None = None
     host: str = "local"
     exit_code: int | None = None
-    sections: tuple[Section, ...] = ()
+    sections: tuple[OutputSection, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     notes: tuple[str, ...] = ()
     children: tuple[BlockResult, ...] = ()
-    stops: str | None = None
+    stop_reason: str | None = None
 
     @property
     def label(self) -> str:

@@ -10,136 +10,138 @@ from functools import partial
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from ..errors import NotTried, RunbookError, TimedOut
-from ..model.runbook import Condition, Loop, Retry
-from ..secrets.provenance import Reads
+from ..errors import BlockSkipped, RunbookError, TimedOut
+from ..model.runbook import Condition, ForEach, Retry
+from ..secrets.provenance import ReadLog
 from ..text import shorten, show_limit
 from .assertions import show_value
-from .attempt import Ending, Trial
-from .context import ExecutionContext, Findings
-from .for_each import TurnsSoFar, items_of, roots_of
-from .result import Attempts, Turn, outcome_of
-from .retry_policy import AttemptLog, may_help, pauses
+from .attempt import Attempt, Ending
+from .context import ExecutionContext, ReportDetails
+from .for_each import IterationResults, for_each_items, iteration_roots
+from .result import AttemptGroup, Iteration, outcome_of
+from .retry_policy import AttemptLog, is_retryable, retry_delays
 
-LONGEST_FAILURE = 120
-LONGEST_ITEM = 200
+MAX_FAILURE_TEXT = 120
+MAX_ITEM_TEXT = 200
 
 
 @dataclass(slots=True)
-class Repeats:
+class RetryLoop:
     """Makes the attempts at a block, and takes its turns.
 
-    turn: what the turn that is under way is about; "" where there are none.
+    iteration_label: what the turn that is under way is about; "" where there are none.
     """
 
-    trial: Trial
-    turn: str = ""
-    turns: TurnsSoFar = field(default_factory=TurnsSoFar)
+    attempt: Attempt
+    iteration_label: str = ""
+    iteration_results: IterationResults = field(default_factory=IterationResults)
     _log: AttemptLog = field(default_factory=AttemptLog)
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Ending:
         """All of it, without a deadline."""
-        loop = self.context.spec.rules.loop
-        return await (self._attempts() if loop is None else self._loop(loop))
+        for_each = self.context.spec.rules.for_each
+        return await (self._run_attempts() if for_each is None else self._run_for_each(for_each))
 
     @property
     def context(self) -> ExecutionContext:
-        return self.trial.context
+        return self.attempt.context
 
     @property
     def count(self) -> int:
         """How many attempts there were."""
-        return sum(turn.attempts for turn in self.turns.turns) or self._log.count or 1
+        return sum(iteration.attempts for iteration in self.iteration_results.iterations) or self._log.count or 1
 
     @property
-    def log(self) -> Sequence[Attempts]:
+    def log(self) -> Sequence[AttemptGroup]:
         """What became of each attempt; nothing where turns tell it."""
-        return () if self.turns.turns else self._log.lines
+        return () if self.iteration_results.iterations else self._log.lines
 
     @property
     def elapsed(self) -> float:
         """Seconds since the block was started."""
         return time.monotonic() - self._started
 
-    async def _loop(self, loop: Loop) -> Ending:
+    async def _run_for_each(self, for_each: ForEach) -> Ending:
         """A turn for each item, all of them whatever becomes of one."""
         resolver = self.context.resolver
         try:
-            items = items_of(self._over(loop))
+            items = for_each_items(self._iterated_value(for_each))
         except RunbookError as error:
-            return Ending(self.trial.explain(error.located(loop.place)))
+            return Ending(self.attempt.explain(error.with_location(for_each.location)))
         if not items:
-            return Ending(NotTried("for_each: there is nothing to go over"))
+            return Ending(BlockSkipped("for_each: there is nothing to go over"))
         for index, item in enumerate(items):
-            self.turn = self.context.redactor.redact(f"{loop.name} = {show_value(item, LONGEST_ITEM)}")
-            self.context.resolver = replace(resolver, roots={**resolver.roots, **roots_of(loop.name, items, index)})
-            await self._take_turn(index + 1)
+            self.iteration_label = self.context.masker.mask(f"{for_each.name} = {show_value(item, MAX_ITEM_TEXT)}")
+            self.context.resolver = replace(
+                resolver, roots={**resolver.roots, **iteration_roots(for_each.name, items, index)}
+            )
+            await self._run_iteration(index + 1)
         self.context.resolver = resolver
-        return self._all_turns()
+        return self._combine_iterations()
 
-    def _over(self, loop: Loop) -> object:
+    def _iterated_value(self, for_each: ForEach) -> object:
         """What the turns go over; secret if it was made of something that is."""
-        if not isinstance(loop.over, Condition):
-            return loop.over
-        reads = Reads()
-        value = self.trial.judge(None, {}, reads).value(loop.over)
-        if reads.sensitive:
-            for item in items_of(value):
-                self.context.redactor.add_data(item, f"each.{loop.name}")
-        self.context.reads.values.update(reads.values)
+        if not isinstance(for_each.over, Condition):
+            return for_each.over
+        read_log = ReadLog()
+        value = self.attempt.evaluator(None, {}, read_log).value(for_each.over)
+        if read_log.sensitive:
+            for item in for_each_items(value):
+                self.context.masker.add_data(item, f"each.{for_each.name}")
+        self.context.read_log.values.update(read_log.values)
         return value
 
-    async def _take_turn(self, number: int) -> None:
-        self._log, self.context.findings, started = AttemptLog(), Findings(), time.monotonic()
-        ending = await self._attempts()
+    async def _run_iteration(self, number: int) -> None:
+        self._log, self.context.report_details, started = AttemptLog(), ReportDetails(), time.monotonic()
+        ending = await self._run_attempts()
         error = ending.error
-        turn = Turn(
+        iteration = Iteration(
             number=number,
-            label=self.turn,
+            label=self.iteration_label,
             outcome=outcome_of(error),
-            message=None if error is None else self.context.redactor.redact(error.message),
+            message=None if error is None else self.context.masker.mask(error.message),
             seconds=time.monotonic() - started,
             attempts=self._log.count or 1,
         )
-        self.turns.leave(self.trial.output, self.trial.variables)
-        self.turns.add(turn, self.trial.warnings, self.context.findings)
+        self.iteration_results.add_output(self.attempt.output, self.attempt.variables)
+        self.iteration_results.add_iteration(iteration, self.attempt.warnings, self.context.report_details)
         if error is not None:
-            self.turns.add_failure(
-                turn, error, ending.assertions, self.trial.sections(), self.context.findings.exit_code
+            self.iteration_results.add_failure(
+                iteration, error, ending.assertions, self.attempt.sections(), self.context.report_details.exit_code
             )
 
-    def _all_turns(self) -> Ending:
+    def _combine_iterations(self) -> Ending:
         """What the turns come to; the block leaves what each of them left."""
-        turns = self.turns
-        self.trial.warnings = tuple(turns.warnings)
-        self.context.findings = Findings(
-            did=f"{len(turns.turns)} turns, {len(turns.errors)} failed",
-            where=self.context.findings.where,
-            exit_code=turns.exit_code,
-            output=lambda: turns.sections,
-            notes=turns.notes,
-            children=tuple(turns.children),
-            stops=turns.stops,
+        results = self.iteration_results
+        self.attempt.warnings = tuple(results.warnings)
+        self.context.report_details = ReportDetails(
+            did=f"{len(results.iterations)} turns, {len(results.errors)} failed",
+            where=self.context.report_details.where,
+            exit_code=results.exit_code,
+            output=lambda: results.sections,
+            notes=results.notes,
+            children=tuple(results.children),
+            stop_reason=results.stop_reason,
         )
-        self.context.set_output(turns.output())
-        self.trial.publish(turns.variables_of_all())
-        return Ending(turns.error(), tuple(turns.assertions))
+        self.context.set_output(results.output())
+        self.attempt.publish(results.collected_variables())
+        return Ending(results.error(), tuple(results.assertions))
 
-    async def _attempts(self) -> Ending:
+    async def _run_attempts(self) -> Ending:
         """One attempt, or as many as its author wants."""
         retry = self.context.spec.rules.retry
         if retry is None:
-            return await self.trial.attempt()
-        return await self._timed(retry.within, "retry within", partial(self._retried, retry))
+            return await self.attempt.run()
+        return await self._run_with_timeout(retry.within, "retry within", partial(self._run_with_retry, retry))
 
-    async def _retried(self, retry: Retry) -> Ending:
-        resolver, waits = self.context.resolver, pauses(retry)
+    async def _run_with_retry(self, retry: Retry) -> Ending:
+        resolver, waits = self.context.resolver, retry_delays(retry)
         while True:
-            self.context.resolver, self.context.findings = resolver, Findings()
+            self.context.resolver, self.context.report_details = resolver, ReportDetails()
             self._log.begin(self.elapsed)
-            ending = await self._timed(retry.attempt_timeout, "attempt_timeout", self.trial.attempt)
-            self.log_end(ending)
+            ending = await self._run_with_timeout(retry.attempt_timeout, "attempt_timeout", self.attempt.run)
+            self.record_end(ending)
             pause = None if self._is_final(ending) else next(waits, None)
             if pause is None:
                 return ending
@@ -150,17 +152,19 @@ class Repeats:
 
     def _is_final(self, ending: Ending) -> bool:
         error = ending.error
-        return ending.is_final or error is None or not may_help(error, ending.assertions, self.context.spec)
+        return ending.is_final or error is None or not is_retryable(error, ending.assertions, self.context.spec)
 
-    async def _timed(self, seconds: float | None, key: str, attempt: Callable[[], Awaitable[Ending]]) -> Ending:
+    async def _run_with_timeout(
+        self, seconds: float | None, key: str, attempt: Callable[[], Awaitable[Ending]]
+    ) -> Ending:
         """What comes of it within a deadline of its own, if it has one."""
         with anyio.move_on_after(seconds):
             return await attempt()
         assert seconds is not None
-        return self.trial.judged_error(TimedOut(f"timed out ({key} {show_limit(seconds)})"))
+        return self.attempt.ending_of_error(TimedOut(f"timed out ({key} {show_limit(seconds)})"))
 
-    def log_end(self, ending: Ending) -> None:
+    def record_end(self, ending: Ending) -> None:
         """Keep how an attempt ended, the first time that somebody says it."""
-        redact = self.context.redactor.redact
-        failure = None if ending.error is None else shorten(redact(ending.error.message), LONGEST_FAILURE)
+        mask = self.context.masker.mask
+        failure = None if ending.error is None else shorten(mask(ending.error.message), MAX_FAILURE_TEXT)
         self._log.end(self.elapsed, failure)

@@ -7,33 +7,33 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 
-from ..errors import Cancelled, FileError, InternalError, Malformed, NotTried, RunbookError
+from ..errors import BlockSkipped, Cancelled, FileError, InternalError, InvalidValue, RunbookError
 from ..model.runbook import BlockSpec, Retry
-from .result import AssertionTrace, Attempts
+from .result import AssertionTrace, AttemptGroup
 
-MOST_LINES = 40
-_HOPELESS = (FileError, Malformed, NotTried, InternalError, Cancelled)
+MAX_ATTEMPT_GROUPS = 40
+_NOT_RETRYABLE = (FileError, InvalidValue, BlockSkipped, InternalError, Cancelled)
 
 
-def pauses(retry: Retry, chance: Callable[[], float] = random.random) -> Iterator[float]:
+def retry_delays(retry: Retry, chance: Callable[[], float] = random.random) -> Iterator[float]:
     """Seconds before each further attempt; without end where only a deadline ends them. chance: from 0 to 1."""
-    pause = retry.every
+    delay = retry.every
     for _ in count() if retry.attempts is None else range(retry.attempts - 1):
-        yield pause + retry.jitter * chance()
-        pause *= retry.backoff
+        yield delay + retry.jitter * chance()
+        delay *= retry.backoff
 
 
-def may_help(error: RunbookError, traces: Iterable[AssertionTrace], spec: BlockSpec) -> bool:
+def is_retryable(error: RunbookError, traces: Iterable[AssertionTrace], spec: BlockSpec) -> bool:
     """True unless the failure is one of the file, which no attempt mends: a template, an unknown name, a bad URI.
 
     A name is unknown if it does not come from what the block gives itself.
     """
-    if isinstance(error, _HOPELESS):
+    if isinstance(error, _NOT_RETRYABLE):
         return False
-    return all(trace.undefined is None or _is_given_by(spec, trace.undefined) for trace in traces)
+    return all(trace.undefined is None or _is_set_by(spec, trace.undefined) for trace in traces)
 
 
-def _is_given_by(spec: BlockSpec, dotted: str) -> bool:
+def _is_set_by(spec: BlockSpec, dotted: str) -> bool:
     root, _, rest = dotted.partition(".")
     return root == "output" or (root == "var" and spec.may_set(rest.partition(".")[0]))
 
@@ -43,11 +43,11 @@ class AttemptLog:
 
     def __init__(self) -> None:
         self.count = 0
-        self._lines: list[Attempts] = []
+        self._lines: list[AttemptGroup] = []
         self._begun_at: float | None = None
 
     @property
-    def lines(self) -> tuple[Attempts, ...]:
+    def lines(self) -> tuple[AttemptGroup, ...]:
         """In their order; of very many, those in the middle are left out."""
         return tuple(self._lines)
 
@@ -60,7 +60,7 @@ class AttemptLog:
         """Keep how the attempt that was begun last ended; nothing if that is known already."""
         if self._begun_at is None:
             return
-        line = Attempts(
+        line = AttemptGroup(
             first=self.count, last=self.count, at=self._begun_at, seconds=at - self._begun_at, failure=failure
         )
         self._begun_at = None
@@ -68,5 +68,5 @@ class AttemptLog:
             previous = self._lines.pop()
             line = replace(line, first=previous.first, at=previous.at, seconds=at - previous.at)
         self._lines.append(line)
-        if len(self._lines) > MOST_LINES:
-            del self._lines[MOST_LINES // 2]
+        if len(self._lines) > MAX_ATTEMPT_GROUPS:
+            del self._lines[MAX_ATTEMPT_GROUPS // 2]

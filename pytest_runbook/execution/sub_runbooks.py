@@ -48,16 +48,16 @@ class ChildProgress:
 class ChildOutcome:
     """What came of a runbook that a block ran.
 
-    shown: its path, for people. unmet: what is wrong if a block that it requires has not passed.
-    gap: which of its blocks was left out, although others stand on it.
-    final: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
+    display_path: its path, for people. required_failure: what is wrong if a block that it requires has not passed.
+    first_not_run: which of its blocks was left out, although others stand on it.
+    final_resolver: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
     """
 
-    shown: str
+    display_path: str
     results: tuple[BlockResult, ...]
-    unmet: RunbookError | None
-    gap: str | None
-    final: Callable[[], ContextResolver]
+    required_failure: RunbookError | None
+    first_not_run: str | None
+    final_resolver: Callable[[], ContextResolver]
 
 
 class ChildNotFound(Exception):
@@ -72,7 +72,7 @@ class ChildRunner(Protocol):
     """Runs runbooks within one."""
 
     async def run_child(
-        self, context: ExecutionContext, reference: ChildReference, tell: Callable[[ChildProgress], object]
+        self, context: ExecutionContext, reference: ChildReference, report_progress: Callable[[ChildProgress], object]
     ) -> ChildOutcome:
         """Run a runbook to its end, within what is left of the block's time; cancelled, it ends it and cleans up.
 

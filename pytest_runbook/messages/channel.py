@@ -17,14 +17,14 @@ class ClientMessageChannel(Protocol):
     def send(self, message: ClientMessage) -> None: ...
 
 
-class Silence:
+class NullChannel:
     """A channel that nobody listens to."""
 
     def send(self, message: ClientMessage) -> None:
         pass
 
 
-class Callback:
+class CallbackChannel:
     """Hands each message to a function."""
 
     def __init__(self, function: Callable[[ClientMessage], object]) -> None:
@@ -34,18 +34,18 @@ class Callback:
         self._function(message)
 
 
-class Guarded:
+class GuardedChannel:
     """Passes messages on to a channel whose faults are not the block's: each is told, none is raised."""
 
-    def __init__(self, channel: ClientMessageChannel, tell: Callable[[str], object]) -> None:
+    def __init__(self, channel: ClientMessageChannel, warn: Callable[[str], object]) -> None:
         self._channel = channel
-        self._tell = tell
+        self._warn = warn
 
     def send(self, message: ClientMessage) -> None:
         try:
             self._channel.send(message)
         except Exception as error:
-            self._tell(f"a message channel failed: {type(error).__name__}: {error}")
+            self._warn(f"a message channel failed: {type(error).__name__}: {error}")
 
 
 class MessageStream:
@@ -55,12 +55,12 @@ class MessageStream:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[ClientMessage] = deque()
+        self._queue: deque[ClientMessage] = deque()
         self._is_closed = False
         self._changed = anyio.Event()
 
     def send(self, message: ClientMessage) -> None:
-        self._waiting.append(message)
+        self._queue.append(message)
         self._changed.set()
 
     def close(self) -> None:
@@ -72,9 +72,9 @@ class MessageStream:
         return self
 
     async def __anext__(self) -> ClientMessage:
-        while not self._waiting:
+        while not self._queue:
             if self._is_closed:
                 raise StopAsyncIteration
             self._changed = anyio.Event()
             await self._changed.wait()
-        return self._waiting.popleft()
+        return self._queue.popleft()

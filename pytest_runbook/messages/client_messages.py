@@ -13,7 +13,7 @@ from enum import StrEnum
 from ..context.json_form import wire_data
 from ..context.resolver import ResolvedContext
 
-Json = dict[str, object]
+WireObject = dict[str, object]
 
 
 class Lifecycle(StrEnum):
@@ -42,18 +42,18 @@ class BlockOutput:
     lifecycle: Lifecycle | None = None
     detail: object = None
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         output = {
             "block_id": self.block_id,
             "stdout": self.stdout,
             "stderr": self.stderr,
-            "lifecycle": None if self.lifecycle is None else self._station(self.lifecycle),
+            "lifecycle": None if self.lifecycle is None else self._lifecycle_json(self.lifecycle),
             "binary": None if self.binary is None else list(self.binary),
             "object": wire_data(self.data),
         }
         return _message("blockOutput", blockId=self.block_id, output=output)
 
-    def _station(self, lifecycle: Lifecycle) -> Json:
+    def _lifecycle_json(self, lifecycle: Lifecycle) -> WireObject:
         data: dict[Lifecycle, object] = {
             Lifecycle.STARTED: self.detail,
             Lifecycle.FINISHED: {"exit_code": self.detail, "success": True},
@@ -69,7 +69,7 @@ class BlockStateChanged:
     block_id: str
     state: Mapping[str, object]
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         return _message("blockStateChanged", blockId=self.block_id, state=wire_data(self.state))
 
 
@@ -80,7 +80,7 @@ class BlockContextUpdate:
     block_id: str
     context: ResolvedContext
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         return _message("blockContextUpdate", blockId=self.block_id, context=wire_data(self.context.to_json()))
 
 
@@ -90,7 +90,7 @@ class BlockExecutionOutputChanged:
 
     block_id: str
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         return _message("blockExecutionOutputChanged", blockId=self.block_id)
 
 
@@ -109,7 +109,7 @@ class PromptOption:
     label: str
     value: str
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         return {"label": self.label, "value": self.value, "variant": None, "color": None}
 
 
@@ -136,7 +136,7 @@ class ClientPrompt:
     is_hidden: bool = False
     buttons: tuple[PromptOption, ...] = ()
 
-    def to_json(self) -> Json:
+    def to_json(self) -> WireObject:
         prompt = {
             "title": self.title,
             "prompt": self.prompt,
@@ -147,7 +147,7 @@ class ClientPrompt:
         }
         return _message("clientPrompt", executionId=self.execution_id, promptId=self.prompt_id, prompt=prompt)
 
-    def _input(self, kind: InputKind) -> Json:
+    def _input(self, kind: InputKind) -> WireObject:
         choices = [[choice.label, choice.value] for choice in self.choices]
         return {"type": str(kind)} | ({"data": choices} if kind is InputKind.DROPDOWN else {})
 
@@ -163,5 +163,5 @@ class PromptAnswer:
 ClientMessage = BlockOutput | BlockStateChanged | BlockContextUpdate | BlockExecutionOutputChanged | ClientPrompt
 
 
-def _message(kind: str, **data: object) -> Json:
+def _message(kind: str, **data: object) -> WireObject:
     return {"type": kind, "data": data}

@@ -59,11 +59,11 @@ Subscriber = Callable[[Event], object]
 class EventBus:
     """Hands each event to everybody who subscribed, in the event loop's thread.
 
-    tell: is told when a subscriber fails; that is not the fault of the block that ran.
+    warn: is told when a subscriber fails; that is not the fault of the block that ran.
     """
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self._tell = tell
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -76,7 +76,7 @@ class EventBus:
             try:
                 subscriber(event)
             except Exception as error:
-                self._tell(f"a subscriber to events failed: {type(error).__name__}: {error}")
+                self._warn(f"a subscriber to events failed: {type(error).__name__}: {error}")
 
     def subscribe(self, subscriber: Subscriber) -> AbstractContextManager[None]:
         """Subscribe as long as the context manager is open."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from ..errors import RunbookError
 
 
-class State(StrEnum):
+class ExecutionState(StrEnum):
     """running: not settled yet. The others are final."""
 
     RUNNING = "running"
@@ -21,12 +21,12 @@ class State(StrEnum):
 class ExecutionStatus:
     """Where an execution stands; error is there when it failed or was cancelled."""
 
-    state: State = State.RUNNING
+    state: ExecutionState = ExecutionState.RUNNING
     error: RunbookError | None = None
 
     @property
     def is_settled(self) -> bool:
-        return self.state is not State.RUNNING
+        return self.state is not ExecutionState.RUNNING
 
     def __str__(self) -> str:
         return self.state if self.error is None else f"{self.state}: {self.error.message}"

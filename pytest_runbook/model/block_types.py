@@ -16,8 +16,10 @@ _BODY_BYTES = (1, 4 * 1024**3)
 _DEPENDENCY = Prop(name="dependency", default="{}", app_only=True)
 _VISIBLE = Prop(name="outputVisible", type=PropType.BOOLEAN, default=True, app_only=True)
 _TERMINAL_ROWS = Prop(name="terminalRows", type=PropType.NUMBER, app_only=True)
-_AUTO_REFRESH = Prop(name="autoRefresh", type=PropType.NUMBER, also=(PropType.BOOLEAN,), default=0, app_only=True)
-_COLLAPSED = Prop(name="collapsed", type=PropType.BOOLEAN, also=(PropType.TEXT,), app_only=True)
+_AUTO_REFRESH = Prop(
+    name="autoRefresh", type=PropType.NUMBER, alternative_types=(PropType.BOOLEAN,), default=0, app_only=True
+)
+_COLLAPSED = Prop(name="collapsed", type=PropType.BOOLEAN, alternative_types=(PropType.TEXT,), app_only=True)
 
 PROSE_TYPES = frozenset(
     {
@@ -53,7 +55,8 @@ def _sql(name: str, default_name: str, *more: Prop) -> BlockType:
             Prop(name="connection", plain_only=True, help="one of the runbook's connections"),
             *(() if name == "sqlite" else (_VIA,)),
             Prop(
-                name="params", type=PropType.MAPPING, also=(PropType.LIST,), templated=True, plain_only=True,
+                name="params", type=PropType.MAPPING, alternative_types=(PropType.LIST,),
+                templated=True, plain_only=True,
                 help="values that the driver binds: by name, or a list",
             ),
             Prop(name="connectTimeout", type=PropType.DURATION, default="10s", plain_only=True, help="until connected"),
@@ -149,7 +152,7 @@ _HTTP = BlockType(
         Prop(name="url", default="", plain_required=True, templated=True),
         Prop(name="verb", default="GET", aliases=("method",), help="the request's method"),
         Prop(
-            name="headers", type=PropType.MAPPING, also=(PropType.TEXT,), templated=True,
+            name="headers", type=PropType.MAPPING, alternative_types=(PropType.TEXT,), templated=True,
             help="names and values, or the same as a text of JSON",
         ),
         Prop(name="body", default="", templated=True),

@@ -29,7 +29,7 @@ class Prop:
     """One prop of a block type.
 
     name: as the runbook format writes it (``outputVariable``); ``output_variable`` is understood, too.
-    also: further types that it may have.
+    alternative_types: further types that it may have.
     default: the value where the file has none, or null.
     plain_default: the default of the plain form where that is another one.
     required: an Atuin document without it can't be read.
@@ -45,7 +45,7 @@ class Prop:
 
     name: str
     type: PropType = PropType.TEXT
-    also: tuple[PropType, ...] = ()
+    alternative_types: tuple[PropType, ...] = ()
     default: object = None
     plain_default: object = None
     required: bool = False
@@ -137,11 +137,11 @@ class BlockCatalog:
                 table[name] = block_type
         self._types[block_type.name] = block_type
 
-    def atuin(self, name: str) -> BlockType | None:
+    def atuin_type(self, name: str) -> BlockType | None:
         """The type that an Atuin document means by this name."""
         return self._names.get(name)
 
-    def plain(self, name: str) -> BlockType | None:
+    def plain_type(self, name: str) -> BlockType | None:
         """The type that this key names in the plain form."""
         return self._plain.get(name)
 

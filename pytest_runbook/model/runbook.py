@@ -1,7 +1,7 @@
 """What a runbook file says, frozen, with the line of everything.
 
 Both forms - Atuin documents and the plain form - become this one model, and checks files are merged into it, so that
-nothing above this floor knows which file a word came from; a `Place` says it to people.
+nothing above this floor knows which file a word came from; a `Location` says it to people.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ..errors import Place
+from ..errors import Location
 from ..text import escape_controls, shorten
 
 
@@ -62,7 +62,7 @@ class Node:
     type: str
     props: Mapping[str, object] = field(default_factory=dict)
     content: object = None
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Condition:
     """An expression of the author's (assert, when, capture ...) and where it stands. Without braces."""
 
     source: str
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Expectation:
     path: tuple[str | int, ...]
     source: str
     value: object
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class ExpectedFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class SkipRule:
     """That a block is skipped, why, and what that means for those below it; None: what its other keys say."""
 
     reason: str
@@ -114,12 +114,12 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Declaration:
     """A name with a value from the file: a text is a template, everything else is kept as it is."""
 
     name: str
     value: object
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class SecretSource:
     """
 
     name: str
-    place: Place
+    location: Location
     env: str | None = None
     file: str | None = None
     command: str | tuple[str, ...] | None = None
@@ -147,8 +147,8 @@ class Connection:
 
     name: str
     type: str
-    uri: Given
-    via: Given | None = None
+    uri: Declaration
+    via: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,20 +159,20 @@ class SshAccess:
     config: an ssh_config in place of the user's and the system's.
     """
 
-    identity: Given | None = None
-    certificate: Given | None = None
-    passphrase: Given | None = None
-    password: Given | None = None
-    known_hosts: Given | None = None
-    config: Given | None = None
+    identity: Declaration | None = None
+    certificate: Declaration | None = None
+    passphrase: Declaration | None = None
+    password: Declaration | None = None
+    known_hosts: Declaration | None = None
+    config: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherUser:
+class BecomeUser:
     """Whom a script runs as, through sudo. Texts are templates."""
 
-    user: Given
-    password: Given | None = None
+    user: Declaration
+    password: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +193,15 @@ class Axis:
 
     name: str
     values: AxisSource | Sequence[object]
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class MatrixRows:
     """Cells that are added or left out: mappings of variables, or where they come from."""
 
     rows: AxisSource | Sequence[Mapping[str, object]] = ()
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,9 +209,9 @@ class Matrix:
     """That a runbook runs once for each cell: the product of its axes, less `exclude`, and `include`."""
 
     axes: tuple[Axis, ...]
-    include: Rows | None = None
-    exclude: Rows | None = None
-    place: Place
+    include: MatrixRows | None = None
+    exclude: MatrixRows | None = None
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,26 +228,26 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class NameReference:
     """A name that the file gives, and where."""
 
     name: str
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockScope:
     """What holds for one block alone: the keys env, vars, directory, host and stdin beside its type."""
 
-    env: tuple[Given, ...] = ()
-    vars: tuple[Given, ...] = ()
-    directory: Given | None = None
-    host: Given | None = None
-    stdin: Given | None = None
+    env: tuple[Declaration, ...] = ()
+    vars: tuple[Declaration, ...] = ()
+    directory: Declaration | None = None
+    host: Declaration | None = None
+    stdin: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loop:
+class ForEach:
     """That a block runs once for each item of something.
 
     name: how a turn calls its item: ``each.NAME``. over: an expression, or the items themselves in plain data.
@@ -255,7 +255,7 @@ class Loop:
 
     name: str
     over: Condition | object
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +285,7 @@ class BlockRules:
     warnings: the same, but what does not hold is only told. expectations: shapes of parts of the output.
     expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
     timeout: seconds, over all attempts; None: the runbook's or the run's default.
-    retry: None: the block has one attempt. loop: None: it has one turn.
+    retry: None: the block has one attempt. for_each: None: it has one turn.
     when: the block is skipped unless this is true.
     skip: None: it is not skipped. xfail: None: nobody expects it to fail.
     below: what becomes of the blocks below if this one is left out.
@@ -304,9 +304,9 @@ class BlockRules:
     captures: tuple[Capture, ...] = ()
     timeout: float | None = None
     retry: Retry | None = None
-    loop: Loop | None = None
+    for_each: ForEach | None = None
     when: Condition | None = None
-    skip: LeftOut | None = None
+    skip: SkipRule | None = None
     below: Below | None = None
     xfail: ExpectedFailure | None = None
     on_failure: OnFailure | None = None
@@ -316,11 +316,11 @@ class BlockRules:
     fixtures: tuple[str, ...] = ()
     effects: Effects | None = None
     sensitive: bool = False
-    become: OtherUser | None = None
+    become: BecomeUser | None = None
     template: bool = True
     scope: BlockScope = field(default_factory=BlockScope)
 
-    def lets_below_run(self, on_failure: OnFailure) -> bool:
+    def runs_blocks_below(self, on_failure: OnFailure) -> bool:
         """True if the blocks below run although this one was left out. on_failure: what holds for the whole file.
 
         Who says that they go on after its failure says that they stand on their own.
@@ -331,7 +331,7 @@ class BlockRules:
         return (self.on_failure or on_failure) is OnFailure.CONTINUE
 
 
-def type_for_people(name: str) -> str:
+def display_type(name: str) -> str:
     """How reports call a block type: what the format calls `run` is a terminal, where plain runbooks run scripts."""
     return "terminal" if name == "run" else name
 
@@ -344,10 +344,10 @@ class BlockSpec:
     type: the canonical name of its type.
     name: as written, "" where it has none.
     props: by the format's names, every prop of the type present, defaults filled in.
-    place: the line where the block begins.
+    location: the line where the block begins.
     lines: 1-based lines of the values of props and keys: ``code`` (first line of the text itself), ``assert``.
     node: its index in `Runbook.nodes`.
-    checks_place: where its checks file speaks of it, if one does.
+    checks_location: where its checks file speaks of it, if one does.
     """
 
     id: str
@@ -355,15 +355,15 @@ class BlockSpec:
     name: str
     props: Mapping[str, object]
     rules: BlockRules
-    place: Place
+    location: Location
     lines: Mapping[str, int] = field(default_factory=dict)
     node: int
-    checks_place: Place | None = None
+    checks_location: Location | None = None
 
     @property
     def label(self) -> str:
         """How errors and reports call it: ``block "Count users" (postgres)``."""
-        name, kind = escape_controls(shorten(self.name, 60)), type_for_people(self.type)
+        name, kind = escape_controls(shorten(self.name, 60)), display_type(self.type)
         return f'block "{name}" ({kind})' if name else f"block {self.id} ({kind})"
 
     def may_set(self, variable: str) -> bool:
@@ -379,39 +379,39 @@ class BlockSpec:
             return False
         return re.search(rf"\b{re.escape(variable)}\b", code) is not None
 
-    def place_of(self, key: str) -> Place:
+    def location_of(self, key: str) -> Location:
         """The line of a prop or key; the block's own where that is not known."""
-        return self.place.at(self.lines.get(key, self.place.line))
+        return self.location.at(self.lines.get(key, self.location.line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runbook:
     """One runbook file, read in full.
 
-    path: absolute. place: the file as it is shown to people.
+    path: absolute. location: the file as it is shown to people.
     nodes: all nodes, flattened, prose included, in document order.
     blocks: the nodes of known types, in document order; clean-ups of a ``finally`` section come last.
     effects: what its blocks may do at most.
     answers: what a person would be asked, by name, id or type#n.
-    notes: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
+    load_warnings: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
     require: names or ids of blocks that must have passed.
     needs: paths of runbooks that run first, relative to this one. matrix: None: it runs once.
     hosts: it runs once on each; none: once, where its blocks say.
     environments: where it runs; none: everywhere. requires: ``secret.NAME`` and ``env.NAME``, without which all of it
     is skipped.
-    checks: where its checks file is, if it has one.
+    checks_location: where its checks file is, if it has one.
     """
 
     path: Path
-    place: Place
+    location: Location
     form: Form
     id: str
     name: str
     nodes: tuple[Node, ...]
     blocks: tuple[BlockSpec, ...]
-    vars: tuple[Given, ...] = ()
-    env: tuple[Given, ...] = ()
-    checks_vars: tuple[Given, ...] = ()
+    vars: tuple[Declaration, ...] = ()
+    env: tuple[Declaration, ...] = ()
+    checks_vars: tuple[Declaration, ...] = ()
     secrets: tuple[SecretSource, ...] = ()
     connections: Mapping[str, Connection] = field(default_factory=dict)
     ssh: SshAccess = field(default_factory=SshAccess)
@@ -421,17 +421,17 @@ class Runbook:
     effects: Effects | None = None
     tags: tuple[str, ...] = ()
     fixtures: tuple[str, ...] = ()
-    require: tuple[Named, ...] = ()
-    needs: tuple[Named, ...] = ()
+    require: tuple[NameReference, ...] = ()
+    needs: tuple[NameReference, ...] = ()
     matrix: Matrix | None = None
-    hosts: tuple[Named, ...] = ()
-    environments: tuple[Named, ...] = ()
-    requires: tuple[Named, ...] = ()
-    notes: tuple[str, ...] = ()
-    checks: Place | None = None
+    hosts: tuple[NameReference, ...] = ()
+    environments: tuple[NameReference, ...] = ()
+    requires: tuple[NameReference, ...] = ()
+    load_warnings: tuple[str, ...] = ()
+    checks_location: Location | None = None
 
     @property
-    def wanted_fixtures(self) -> tuple[str, ...]:
+    def required_fixtures(self) -> tuple[str, ...]:
         """The fixtures that all of its blocks need: those that it names, and those that are secrets."""
         secret = (source.fixture for source in self.secrets if source.fixture is not None)
         return tuple(dict.fromkeys((*self.fixtures, *secret)))

@@ -16,12 +16,12 @@ from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .keys import access as access_keys
 from .keys import flow as flow_keys
 from .keys.common import FILE_KEYS, RULES, SCOPE, check_schema, check_version
-from .keys.defaults import KEYS as DEFAULT_KEYS
+from .keys.defaults import DEFAULT_KEYS as DEFAULT_KEYS
 from .keys.expect import expectations
 from .loaders.checks import CHECKS_KEYS, ENTRY_KEYS
 from .loaders.plain import EXPANDED
 from .runbook import Below, Effects, OnFailure
-from .source.mapping_reader import Reader, Section
+from .source.mapping_reader import KeyReader, MappingReader
 
 Schema: TypeAlias = dict[str, object]
 
@@ -48,7 +48,7 @@ _SECRET: Schema = {
         "timeout": _DURATION,
         "fixture": _TEXT,
     },
-    "oneOf": [{"required": [source]} for source in secret_sources.SOURCES],
+    "oneOf": [{"required": [source]} for source in secret_sources.SECRET_SOURCE_KEYS],
     "dependencies": {"timeout": ["command"]},
     "additionalProperties": False,
 }
@@ -59,7 +59,7 @@ _CAPTURES: Schema = {
     "additionalProperties": _TEXT,
     "minProperties": 1,
 }
-_LOOP: Schema = {
+_FOR_EACH: Schema = {
     "type": "object",
     "propertyNames": _NAME,
     "additionalProperties": {"type": ["string", "array", "object", "integer"], "minimum": 0},
@@ -86,7 +86,7 @@ _XFAIL: Schema = {
     "additionalProperties": False,
 }
 _BELOW: Schema = {"enum": [str(choice) for choice in Below]}
-_LEFT_OUT: Schema = {
+_SKIP: Schema = {
     "type": "object",
     "properties": {"reason": _TEXT, "below": _BELOW},
     "additionalProperties": False,
@@ -121,16 +121,16 @@ _BECOME: Schema = {
 }
 
 # What each reader of a key takes.
-_READERS: Mapping[Reader, Schema] = {
+_READERS: Mapping[KeyReader, Schema] = {
     check_schema: _TEXT,
     check_version: {"const": 1},
-    Section.text: _TEXT,
-    Section.condition: _TEXT,
-    Section.given_text: _TEXT,
+    MappingReader.text: _TEXT,
+    MappingReader.condition: _TEXT,
+    MappingReader.declared_text: _TEXT,
     flow_keys.retry: _RETRY,
-    flow_keys.named: _TEXTS,
+    flow_keys.name_references: _TEXTS,
     flow_keys.matrix: _MATRIX,
-    flow_keys.loop: _LOOP,
+    flow_keys.for_each: _FOR_EACH,
     flow_keys.expected_failure: {"anyOf": [{"type": "boolean"}, _TEXT, _XFAIL]},
     expectations: {"type": "object", "minProperties": 1},
     access_keys.effects: {"enum": [str(choice) for choice in Effects]},
@@ -143,22 +143,22 @@ _READERS: Mapping[Reader, Schema] = {
     },
     access_keys.become: {"anyOf": [_TEXT, _BECOME]},
     access_keys.connections: {"type": "object", "additionalProperties": _CONNECTION},
-    Section.regex: {**_TEXT, "format": "regex"},
-    Section.conditions: _TEXTS,
-    Section.names: _TEXTS,
-    Section.tags: _TEXTS,
-    Section.fixtures: _TEXTS,
-    Section.boolean: {"type": "boolean"},
-    Section.duration: _DURATION,
-    Section.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
-    Section.on_failure: {"enum": [str(choice) for choice in OnFailure]},
-    flow_keys.left_out: {"anyOf": [{"type": "boolean"}, _TEXT, _LEFT_OUT]},
+    MappingReader.regex: {**_TEXT, "format": "regex"},
+    MappingReader.conditions: _TEXTS,
+    MappingReader.names: _TEXTS,
+    MappingReader.tags: _TEXTS,
+    MappingReader.fixtures: _TEXTS,
+    MappingReader.boolean: {"type": "boolean"},
+    MappingReader.duration: _DURATION,
+    MappingReader.timeouts: {"anyOf": [_DURATION, _DURATIONS]},
+    MappingReader.on_failure: {"enum": [str(choice) for choice in OnFailure]},
+    flow_keys.skip: {"anyOf": [{"type": "boolean"}, _TEXT, _SKIP]},
     flow_keys.below: _BELOW,
-    Section.captures: {"anyOf": [_NAME, _CAPTURES]},
-    Section.given_vars: {"type": "object", "propertyNames": _NAME},
-    Section.given_env: {"type": "object", "additionalProperties": _SCALAR},
-    Section.answers: {"type": "object", "additionalProperties": _SCALAR},
-    Section.secrets: {"type": "object", "propertyNames": _NAME, "additionalProperties": _SECRET},
+    MappingReader.captures: {"anyOf": [_NAME, _CAPTURES]},
+    MappingReader.declared_vars: {"type": "object", "propertyNames": _NAME},
+    MappingReader.declared_env: {"type": "object", "additionalProperties": _SCALAR},
+    MappingReader.answers: {"type": "object", "additionalProperties": _SCALAR},
+    MappingReader.secrets: {"type": "object", "propertyNames": _NAME, "additionalProperties": _SECRET},
 }  # fmt: skip
 _PROP_TYPES: Mapping[PropType, Schema] = {
     PropType.TEXT: {"type": "string"},
@@ -275,7 +275,7 @@ def _block(catalog: BlockCatalog) -> Schema:
     properties = {key: _described(key, schema) for key, schema in common.items()}
     for key in catalog.plain_names:
         if key not in EXPANDED:
-            block_type = catalog.plain(key)
+            block_type = catalog.plain_type(key)
             assert block_type is not None
             properties[key] = _type_value(block_type)
     return {**_strict(properties), "anyOf": _one_type(catalog.plain_names)}
@@ -292,27 +292,29 @@ def _one_type(names: Iterable[str]) -> list[Schema]:
 def _type_value(block_type: BlockType) -> Schema:
     props = {spelling: _prop(prop) for spelling, prop in block_type.plain_props.items()}
     mapping: Schema = _strict(props)
-    if required := [prop.name for prop in block_type.props if prop.plain_required and _is_named_here_alone(prop)]:
+    if required := [prop.name for prop in block_type.props if prop.plain_required and _has_one_spelling(prop)]:
         mapping["required"] = required
     if block_type.one_of:
-        mapping["allOf"] = [{"oneOf": [_given(block_type, name) for name in group]} for group in block_type.one_of]
+        mapping["allOf"] = [
+            {"oneOf": [_requires_prop(block_type, name) for name in group]} for group in block_type.one_of
+        ]
     main = block_type.plain_props.get(block_type.main or "")
     return {"description": block_type.help, "anyOf": [_prop(main), mapping] if main else [mapping]}
 
 
-def _given(block_type: BlockType, name: str) -> Schema:
+def _requires_prop(block_type: BlockType, name: str) -> Schema:
     """The prop of that name is there, under any of its spellings."""
     spellings = [spelling for spelling, prop in block_type.plain_props.items() if prop.name == name]
     return {"anyOf": [{"required": [spelling]} for spelling in spellings]}
 
 
-def _is_named_here_alone(prop: Prop) -> bool:
+def _has_one_spelling(prop: Prop) -> bool:
     """True unless the prop can be given in another way: under another spelling, or as the block's own name."""
     return prop.name != "name" and len(prop.spellings) == 1 and not prop.aliases
 
 
 def _prop(prop: Prop) -> Schema:
-    kinds = [dict(_PROP_TYPES[kind]) for kind in (prop.type, *prop.also)]
+    kinds = [dict(_PROP_TYPES[kind]) for kind in (prop.type, *prop.alternative_types)]
     schema: Schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if prop.choices:
         schema["enum"] = list(prop.choices)

@@ -29,7 +29,7 @@ CHECKS_FILES = (".checks.yaml", ".checks.yml")
 SUFFIXES = (".atrb", ".yaml", ".yml", ".json", ".md")
 SESSION_PLUGIN = "runbook-session"
 PASSED_OVER = pytest.StashKey[set[Path]]()
-NAMED = pytest.StashKey[Set[Path]]()
+NAMED_PATHS = pytest.StashKey[Set[Path]]()
 ARGS_SOURCE, PASSED_OVER_KEY = "runbook_args_source", "runbook_passed_over"
 
 
@@ -152,7 +152,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     config = parent.config
     is_named = file_path in _named_paths(config)
-    if not is_named and not _is_asked_for(file_path, config):
+    if not is_named and not _is_below_argument(file_path, config):
         return None
     is_ours = is_named or file_path.name.endswith(CHECKS_FILES) or _matches(file_path, config)
     if not is_ours:
@@ -188,14 +188,14 @@ def runbook_session(config: pytest.Config) -> RunbookSession:
 
 def _named_paths(config: pytest.Config) -> Set[Path]:
     """The paths that are arguments of the command line themselves."""
-    if NAMED not in config.stash:
+    if NAMED_PATHS not in config.stash:
         folder = config.invocation_params.dir
         named = (folder / str(argument).split("::")[0] for argument in config.args)
-        config.stash[NAMED] = frozenset(Path(os.path.abspath(path)) for path in named)  # noqa: PTH100  # pytest follows no links
-    return config.stash[NAMED]
+        config.stash[NAMED_PATHS] = frozenset(Path(os.path.abspath(path)) for path in named)  # noqa: PTH100  # pytest follows no links
+    return config.stash[NAMED_PATHS]
 
 
-def _is_asked_for(path: Path, config: pytest.Config) -> bool:
+def _is_below_argument(path: Path, config: pytest.Config) -> bool:
     """True if it lies below an argument: pytest also shows us the files beside those that it was asked for."""
     return config.getoption("pyargs") or not _named_paths(config).isdisjoint(path.parents)
 
@@ -215,8 +215,8 @@ def _may_run(path: Path, config: pytest.Config) -> bool:
 
 
 def _args_source(config: pytest.Config) -> str:
-    told: dict[str, Any] = getattr(config, "workerinput", {})
-    return str(told.get(ARGS_SOURCE, config.args_source.name))
+    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    return str(workerinput.get(ARGS_SOURCE, config.args_source.name))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -240,8 +240,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Generator[None, Any, Any]:
     from .xdist import scheduler
 
-    usual = yield
-    return scheduler(config, log, usual)
+    default_scheduler = yield
+    return scheduler(config, log, default_scheduler)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -249,7 +249,7 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
     from .xdist import holds_runbook
 
     if holds_runbook(ids):
-        runbook_session(node.config).attend()
+        runbook_session(node.config).handle_signals()
 
 
 @pytest.fixture(scope="session")
@@ -288,11 +288,16 @@ def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
     __tracebackhide__ = True
     from .options import with_secrets
 
-    session, given = runbook_session(request.config), request.getfixturevalue  # not asked for again with every block
+    session, fixture_value = (
+        runbook_session(request.config),
+        request.getfixturevalue,
+    )  # not asked for again with every block
     folder = request.node.path.parent
-    inputs = session.given.inputs(folder, given("runbook_vars"), given("runbook_env"), given("runbook_answers"))
-    inputs = with_secrets(inputs, given("runbook_secrets"))
-    with session.opened(request.node, inputs) as document:
+    inputs = session.options.inputs(
+        folder, fixture_value("runbook_vars"), fixture_value("runbook_env"), fixture_value("runbook_answers")
+    )
+    inputs = with_secrets(inputs, fixture_value("runbook_secrets"))
+    with session.open_document(request.node, inputs) as document:
         yield document
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..context.storage import write_whole
-from ..document.checks_generator import checks_of_run, lacks_checks, not_passed
+from ..context.storage import write_atomically
+from ..document.checks_generator import checks_of_run, first_not_passed, lacks_checks_file
 from ..model.loaders.checks_update import updated_checks
 from .collection import UnreadableItem
 
@@ -17,77 +17,77 @@ if TYPE_CHECKING:
     from ..document.run import RunbookRun
     from ..model.catalog import BlockCatalog
     from ..model.runbook import Runbook
-    from ..secrets.masker import Redactor
+    from ..secrets.masker import Masker
     from .reports.summary import Summary
 
 _NEW_FILE = 0o666
 
 
-class ChecksFiles:
+class ChecksFileWriter:
     """The plugin object that writes them, where the options ask for it."""
 
-    def __init__(self, config: pytest.Config, summary: Summary, redactor: Redactor, catalog: BlockCatalog) -> None:
+    def __init__(self, config: pytest.Config, summary: Summary, masker: Masker, catalog: BlockCatalog) -> None:
         self._updates = bool(config.getoption("runbook_update_checks"))
         self._writes = bool(config.getoption("runbook_write_checks"))
         self._summary = summary
-        self._redactor = redactor
+        self._masker = masker
         self._catalog = catalog
-        self._books: list[Runbook] = []
+        self._runbooks: list[Runbook] = []
 
-    def note_book(self, book: Runbook) -> None:
+    def record_runbook(self, runbook: Runbook) -> None:
         """Know a runbook that was collected."""
-        self._books.append(book)
+        self._runbooks.append(runbook)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
         """Update checks files, in place of running anything; what can't be read is told as ever."""
         if not self._updates or session.testsfailed:
             return None
-        for book in self._books:
-            self._update(book)
+        for runbook in self._runbooks:
+            self._update(runbook)
         session.items[:] = [item for item in session.items if isinstance(item, UnreadableItem)]
         return None
 
     def write(self, run: RunbookRun) -> None:
         """Write a checks file for a document that has none, if every block of it passed."""
-        if not self._writes or not lacks_checks(run):
+        if not self._writes or not lacks_checks_file(run):
             return
         path = run.document.runbook.path.with_suffix(".checks.yaml")
-        if (open_item := not_passed(run)) is not None:
-            self._summary.note(f"{path.name} was not written: {open_item.label} has not passed")
+        if (first_unpassed := first_not_passed(run)) is not None:
+            self._summary.record_message(f"{path.name} was not written: {first_unpassed.label} has not passed")
             return
-        text = checks_of_run(run, self._redactor)
-        if self._redactor.holds_secret(text):
-            self._summary.note(f"{path.name} was not written: a secret would be in it")
+        text = checks_of_run(run, self._masker)
+        if self._masker.holds_secret(text):
+            self._summary.record_message(f"{path.name} was not written: a secret would be in it")
             return
         if path.exists():
             return
         try:
-            write_whole(path, text.encode(), _NEW_FILE)
+            write_atomically(path, text.encode(), _NEW_FILE)
         except OSError as error:
-            self._summary.note(f"{path.name} was not written: {error.strerror}")
+            self._summary.record_message(f"{path.name} was not written: {error.strerror}")
             return
-        self._summary.note(f"{path.name} was written: what was seen of {len(run.document.items)} blocks")
+        self._summary.record_message(f"{path.name} was written: what was seen of {len(run.document.items)} blocks")
 
-    def _update(self, book: Runbook) -> None:
-        update = updated_checks(book, self._catalog)
+    def _update(self, runbook: Runbook) -> None:
+        update = updated_checks(runbook, self._catalog)
         if update is None:
             return
-        if update.told:
-            _write_again(update.path.resolve(), update.text.encode())
-        elif not update.by_hand:
-            self._summary.note(f"{book.checks}: up to date")
-        for line in update.told:
-            self._summary.note(f"{book.checks}:{line}")
-        for line in update.by_hand:
-            self._summary.note(f"{book.checks}:{line}: could not be written; do it by hand")
+        if update.changes:
+            _overwrite(update.path.resolve(), update.text.encode())
+        elif not update.manual_changes:
+            self._summary.record_message(f"{runbook.checks_location}: up to date")
+        for line in update.changes:
+            self._summary.record_message(f"{runbook.checks_location}:{line}")
+        for line in update.manual_changes:
+            self._summary.record_message(f"{runbook.checks_location}:{line}: could not be written; do it by hand")
 
 
-def _write_again(path: Path, data: bytes) -> None:
+def _overwrite(path: Path, data: bytes) -> None:
     """:raises pytest.UsageError: if it can't be written; it is as it was, then."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        write_whole(path, data, mode)
+        write_atomically(path, data, mode)
         path.chmod(mode)  # which had the umask taken off
     except OSError as error:
         raise pytest.UsageError(f"{path} can't be written, and is as it was: {error.strerror}") from error

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ..document.document import items_of
+from ..document.document import work_items
 from ..document.inputs import Inputs
-from ..errors import FileError, Place, Refused, RunbookError, UnreadableFile
+from ..errors import FileError, Location, Refused, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
-from ..model.runbook import type_for_people
+from ..model.runbook import display_type
 from ..policy.permissions import refusal_of
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from ..text import escape_controls
-from .reports.failure import FailurePicture, again, picture_of_block, picture_of_file
+from .reports.failure import FailureRepr, block_failure_repr, file_failure_repr, rerun_command
 from .reports.properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
     from ..blocks.behavior import BlockBehavior
     from ..document.document import Document
-    from ..document.matrix import Cell
+    from ..document.matrix import MatrixCell
     from ..document.run import RunbookRun
     from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
     from .session import RunbookSession
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 160
 UNREADABLE = "(unreadable)"
 REQUIRED = "(required)"
-OWN_FAILURES = frozenset({"assertion", "block", "timeout", "unreachable"})
+XFAIL_KINDS = frozenset({"assertion", "block", "timeout", "unreachable"})
 # pytest gives these a meaning of its own: a tag of that name would not only be a tag.
 RESERVED_TAGS = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 
@@ -53,63 +53,63 @@ class BlockFailure(BlockFault):
 class RunbookNode(pytest.Module):
     """What is run from its first block to its last: a runbook file, or one cell of it. Its blocks are its items.
 
-    book: what the file says, once it was collected. run: the flow of its run, while its document is open.
+    runbook: what the file says, once it was collected. run: the flow of its run, while its document is open.
     document: what `runbook_document` gives, as long as that is set up.
     cell: which one it is. total: how many items it has. selected: those that are to run, in their order.
-    left_out: what became of blocks that others skipped, by id.
+    not_run: what became of blocks that others skipped, by id.
     """
 
     obj = None  # there is no Python module behind it
-    books: RunbookSession
-    book: Runbook | None = None
+    runbook_session: RunbookSession
+    runbook: Runbook | None = None
     run: RunbookRun | None = None
     document: Document | None = None
-    cell: Cell | None = None
+    cell: MatrixCell | None = None
     total = 0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.selected: list[BlockItem] = []
-        self.left_out: dict[str, str] = {}
+        self.not_run: dict[str, str] = {}
 
     @property
-    def shown_path(self) -> str:
+    def display_path(self) -> str:
         """Its path as people see it."""
-        assert self.book is not None
-        return self.book.place.path
+        assert self.runbook is not None
+        return self.runbook.location.path
 
     @property
-    def shown_id(self) -> str:
+    def rerun_id(self) -> str:
         """What pytest is to be given to run it alone."""
-        return self.shown_path
+        return self.display_path
 
     @property
     def cell_name(self) -> str | None:
         """What the cell is called, if it is one."""
         return None if self.cell is None else self.name
 
-    def _items(self, book: Runbook) -> Iterator[RunbookItem]:
-        specs = items_of(book, self.books.registry.catalog)
+    def _items(self, runbook: Runbook) -> Iterator[RunbookItem]:
+        specs = work_items(runbook, self.runbook_session.registry.catalog)
         self.total = len(specs)
         for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
             yield BlockItem.of(self, name, spec, index)
-        if book.require:
-            required: RequiredItem = RequiredItem.from_parent(self, name=REQUIRED, callobj=_function_with(()))
+        if runbook.require:
+            required: RequiredItem = RequiredItem.from_parent(self, name=REQUIRED, callobj=_placeholder_function(()))
             required.index = len(specs)
-            required.user_properties += properties_of_environment(self.books.settings.environment)
+            required.user_properties += properties_of_environment(self.runbook_session.settings.environment)
             required.add_marker("runbook")
             yield required
 
 
-def in_cell(node: RunbookNode, inputs: Inputs) -> Inputs:
+def with_cell_values(node: RunbookNode, inputs: Inputs) -> Inputs:
     """With the host of a cell, and its values."""
     if node.cell is None:
         return inputs
-    matrix, host = node.book.matrix if node.book else None, node.cell.host
-    source = Source(f'cell "{node.name}" of the matrix', matrix.place if matrix else None)
+    matrix, host = node.runbook.matrix if node.runbook else None, node.cell.host
+    source = Origin(f'cell "{node.name}" of the matrix', matrix.location if matrix else None)
     values = {name: ContextValue(value, source) for name, value in node.cell.values.items()}
-    where = None if host is None else ContextValue(host.name, Source("hosts", host.place))
-    return replace(inputs, cell=values, host=where)
+    host_value = None if host is None else ContextValue(host.name, Origin("hosts", host.location))
+    return replace(inputs, cell=values, host=host_value)
 
 
 class RunbookModule(RunbookNode):
@@ -122,34 +122,34 @@ class RunbookModule(RunbookNode):
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         try:
-            book = self._read()
-            cells = self.books.cells(book)
+            runbook = self._read()
+            cells = self.runbook_session.cells(runbook)
         except UnreadableFile as error:
             yield from self._unreadable(error)
             return
-        self.book = book
-        self.books.note_book(book)
-        for tag in book.tags:
+        self.runbook = runbook
+        self.runbook_session.record_runbook(runbook)
+        for tag in runbook.tags:
             self.add_marker(tag)
         if not cells:
-            yield from self._items(book)
+            yield from self._items(runbook)
         for cell, name in zip(cells, unique_names(cell.name for cell in cells), strict=True):
             yield RunbookCell.of(self, name, cell)
 
     def _read(self) -> Runbook:
         if self.fault is not None:
             raise UnreadableFile([self.fault])
-        book = self.books.read_for_hosts(self.path)
-        if book.tags or any(spec.rules.tags for spec in book.blocks):
-            _check_tags(book, RESERVED_TAGS | _markers_with_arguments(self.config))
-        return book
+        runbook = self.runbook_session.read_for_hosts(self.path)
+        if runbook.tags or any(spec.rules.tags for spec in runbook.blocks):
+            _check_tags(runbook, RESERVED_TAGS | _markers_with_arguments(self.config))
+        return runbook
 
     def _unreadable(self, error: UnreadableFile) -> Iterator[pytest.Item]:
-        if self.books.fails_collection:
+        if self.runbook_session.fails_collection:
             raise self.CollectError(str(error)) from None
-        item = UnreadableItem.from_parent(self, name=UNREADABLE, callobj=_unreadable)
+        item = UnreadableItem.from_parent(self, name=UNREADABLE, callobj=_unreadable_function)
         item.error = error
-        item.user_properties += properties_of_environment(self.books.settings.environment)
+        item.user_properties += properties_of_environment(self.runbook_session.settings.environment)
         item.add_marker("runbook")
         yield item
 
@@ -158,19 +158,19 @@ class RunbookCell(RunbookNode):
     """A runbook on one of its hosts, with the values of one cell of its matrix."""
 
     @classmethod
-    def of(cls, module: RunbookModule, name: str, which: Cell) -> RunbookCell:
+    def of(cls, module: RunbookModule, name: str, matrix_cell: MatrixCell) -> RunbookCell:
         node_id = f"{module.nodeid}::{name}"
         cell: RunbookCell = cls.from_parent(module, path=module.path, name=name, nodeid=node_id)
-        cell.books, cell.book, cell.cell = module.books, module.book, which
+        cell.runbook_session, cell.runbook, cell.cell = module.runbook_session, module.runbook, matrix_cell
         return cell
 
     @property
-    def shown_id(self) -> str:
-        return f"{self.shown_path}::{self.name}"
+    def rerun_id(self) -> str:
+        return f"{self.display_path}::{self.name}"
 
     def collect(self) -> Iterator[pytest.Item]:
-        assert self.book is not None
-        yield from self._items(self.book)
+        assert self.runbook is not None
+        yield from self._items(self.runbook)
 
 
 class ChecksModule(pytest.Module):
@@ -204,7 +204,7 @@ class RunbookItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value
         if isinstance(error, RunbookError):
-            return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
+            return FailureRepr(str(error), f"{error.kind}: {error.message}", error.location)
         return super().repr_failure(excinfo)
 
 
@@ -213,13 +213,13 @@ class RequiredItem(RunbookItem):
 
     def runtest(self) -> None:
         run = self.node.run
-        fault = None if run is None else run.unmet()
+        fault = None if run is None else run.required_failure()
         if fault is not None:
             raise fault
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        book = self.node.book
-        line = book.require[0].place.line if book else None
+        runbook = self.node.runbook
+        line = runbook.require[0].location.line if runbook else None
         return self.path, (line or 1) - 1, self.name
 
 
@@ -239,19 +239,21 @@ class BlockItem(RunbookItem):
 
     @classmethod
     def of(cls, module: RunbookNode, name: str, spec: BlockSpec, index: int) -> BlockItem:
-        assert module.book is not None
-        fixtures = (*module.book.wanted_fixtures, *spec.rules.fixtures)
-        item: BlockItem = cls.from_parent(module, name=name, callobj=_function_with(fixtures))
+        assert module.runbook is not None
+        fixtures = (*module.runbook.required_fixtures, *spec.rules.fixtures)
+        item: BlockItem = cls.from_parent(module, name=name, callobj=_placeholder_function(fixtures))
         item.spec, item.index, item.fixtures = spec, index, fixtures
         for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
             item.add_marker(marker)
-        if module.books.reruns_are_on:
+        if module.runbook_session.reruns_are_on:
             item.add_marker(pytest.mark.flaky(reruns=0, condition=False))
         if spec.rules.xfail is not None:
             item.add_marker(_xfail(spec.rules.xfail))
         if spec.name:
             item.extra_keyword_matches.add(spec.name)
-        item.user_properties += properties_of_spec(spec) + properties_of_environment(module.books.settings.environment)
+        item.user_properties += properties_of_spec(spec) + properties_of_environment(
+            module.runbook_session.settings.environment
+        )
         return item
 
     @property
@@ -281,25 +283,25 @@ class BlockItem(RunbookItem):
         """Skip a block that may not run here before a fixture is set up for it."""
         __tracebackhide__ = True
         node = self.node
-        assert node.book is not None, "it was collected"
+        assert node.runbook is not None, "it was collected"
         block = self._behavior() if node.document is None else node.document.behavior(self.spec.id)
-        self.refusal = refusal_of(node.book, self.spec, block, node.books.settings)
+        self.refusal = refusal_of(node.runbook, self.spec, block, node.runbook_session.settings)
         if self.refusal is not None:
             self.user_properties += properties_of_kind(self.refusal.kind)
             pytest.skip(escape_controls(self.refusal.message))
 
     def _behavior(self) -> BlockBehavior | None:
-        behavior = self.node.books.registry.behavior(self.spec.type)
+        behavior = self.node.runbook_session.registry.behavior(self.spec.type)
         return None if behavior is None else behavior(self.spec, self.spec.label)
 
     def runtest(self) -> None:
         __tracebackhide__ = True
-        self.result = result = self.node.books.running.step(self)
+        self.result = result = self.node.runbook_session.session_loop.step(self)
         self.user_properties += properties_of_result(result)
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(escape_controls(result.message or ""))
         if result.outcome is Outcome.FAILED:
-            raise (BlockFailure if result.kind in OWN_FAILURES else BlockFault)(result)
+            raise (BlockFailure if result.kind in XFAIL_KINDS else BlockFault)(result)
 
     def fixture_values(self) -> dict[str, object]:
         """The values of the fixtures that the block or its runbook names."""
@@ -308,29 +310,29 @@ class BlockItem(RunbookItem):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value
         if isinstance(error, BlockFault):
-            return self._picture(error.result)
+            return self._failure_repr(error.result)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         shown = f"{self.name} " if "." in self.name else self.name  # else `-v` makes `::` of the dots in its id
-        return self.path, (self.spec.place.line or 1) - 1, shown
+        return self.path, (self.spec.location.line or 1) - 1, shown
 
     def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
-        place = self.spec.place_of("fixtures") if name in self.spec.rules.fixtures else self.spec.place
-        return FileError(message, place=place, block=self.spec.label, hint=hint)
+        location = self.spec.location_of("fixtures") if name in self.spec.rules.fixtures else self.spec.location
+        return FileError(message, location=location, block=self.spec.label, hint=hint)
 
-    def _picture(self, result: BlockResult) -> FailurePicture:
+    def _failure_repr(self, result: BlockResult) -> FailureRepr:
         module = self.node
-        assert module.book is not None
+        assert module.runbook is not None
         results = module.run.results.values() if module.run else ()
-        return picture_of_block(
+        return block_failure_repr(
             result,
             node_id=self.nodeid,
-            book=module.book,
+            runbook=module.runbook,
             spec=self.spec,
             total=module.total,
             before=[earlier for earlier in results if earlier.block_id != result.block_id],
-            command=again(module.shown_id, module.books.settings.environment),
+            command=rerun_command(module.rerun_id, module.runbook_session.settings.environment),
         )
 
 
@@ -344,19 +346,19 @@ class UnreadableItem(pytest.Function):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if excinfo.value is self.error:
-            return picture_of_file(self.error)
+            return file_failure_repr(self.error)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        place = self.error.errors[0].place
-        return self.path, ((place.line if place else None) or 1) - 1, self.name
+        location = self.error.errors[0].location
+        return self.path, ((location.line if location else None) or 1) - 1, self.name
 
 
 def _parametrized_fixture(failure: BaseException) -> str | None:
     """The name of the fixture that pytest could not give a parameter, by its own words; None for other failures."""
-    words = str(failure)
-    found = re.search(r"Requested fixture '(\w+)'", words)
-    return found[1] if found and words.startswith("The requested fixture has no parameter") else None
+    message = str(failure)
+    found = re.search(r"Requested fixture '(\w+)'", message)
+    return found[1] if found and message.startswith("The requested fixture has no parameter") else None
 
 
 def node_names(specs: Iterable[BlockSpec]) -> list[str]:
@@ -365,20 +367,20 @@ def node_names(specs: Iterable[BlockSpec]) -> list[str]:
     names = []
     for spec in specs:
         ordinals[spec.type] += 1
-        names.append(node_name(spec.name) or f"{type_for_people(spec.type)} {ordinals[spec.type]}")
+        names.append(node_name(spec.name) or f"{display_type(spec.type)} {ordinals[spec.type]}")
     return unique_names(names)
 
 
-def unique_names(wanted: Iterable[str]) -> list[str]:
+def unique_names(proposed: Iterable[str]) -> list[str]:
     """Names that pytest can select, each once: those that are repeated get a number."""
     names: list[str] = []
-    taken: set[str] = set()
-    for base in map(node_name, wanted):
+    used: set[str] = set()
+    for base in map(node_name, proposed):
         name, number = base, 1
-        while name in taken:
+        while name in used:
             number += 1
             name = f"{base} ({number})"
-        taken.add(name)
+        used.add(name)
         names.append(name)
     return names
 
@@ -408,14 +410,20 @@ def _markers_with_arguments(config: pytest.Config) -> Set[str]:
     return {found[1] for found in lines if found}
 
 
-def _check_tags(book: Runbook, reserved: Set[str]) -> None:
-    tagged: list[tuple[str, Place, str | None]] = [(tag, book.checks or book.place, None) for tag in book.tags]
+def _check_tags(runbook: Runbook, reserved: Set[str]) -> None:
+    tagged: list[tuple[str, Location, str | None]] = [
+        (tag, runbook.checks_location or runbook.location, None) for tag in runbook.tags
+    ]
     tagged += [
-        (tag, spec.checks_place or spec.place_of("tags"), spec.label) for spec in book.blocks for tag in spec.rules.tags
+        (tag, spec.checks_location or spec.location_of("tags"), spec.label)
+        for spec in runbook.blocks
+        for tag in spec.rules.tags
     ]
     faults = [
-        FileError(f'tag "{tag}" means something else to pytest', place=place, block=label, hint="choose another name")
-        for tag, place, label in tagged
+        FileError(
+            f'tag "{tag}" means something else to pytest', location=location, block=label, hint="choose another name"
+        )
+        for tag, location, label in tagged
         if tag in reserved or tag.startswith(("_", "runbook_")) or tag == "runbook"
     ]
     if faults:
@@ -423,7 +431,7 @@ def _check_tags(book: Runbook, reserved: Set[str]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _function_with(fixtures: tuple[str, ...]) -> Callable[..., None]:
+def _placeholder_function(fixtures: tuple[str, ...]) -> Callable[..., None]:
     """The function that pytest reads the wanted fixtures from. It is never called."""
 
     def block(runbook_document: object) -> None:
@@ -432,6 +440,6 @@ def _function_with(fixtures: tuple[str, ...]) -> Callable[..., None]:
     return pytest.mark.usefixtures(*fixtures)(block) if fixtures else block
 
 
-def _unreadable() -> None:
+def _unreadable_function() -> None:
     """Stands for a file that can't be read. It is never called."""
     raise NotImplementedError

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ..context.resolver import Values
 from ..document.inputs import Inputs
 from ..document.run import RunbookRun
-from ..errors import ContextError, FileError, NotTried, Place, RunbookError, UnreadableFile
+from ..errors import BlockSkipped, ContextError, FileError, Location, RunbookError, UnreadableFile
 from ..execution.result import Outcome
 from ..model.loaders.checks import find_checks
-from ..model.loading import read_head
-from ..model.runbook import Named, Runbook
-from ..secrets.provenance import ContextValue, Source
+from ..model.loading import read_tree
+from ..model.runbook import NameReference, Runbook
+from ..secrets.provenance import ContextValue, Origin
 from .collection import RunbookItem, RunbookNode
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class DependencyResult:
     """What came of a runbook that others need. fault: why it is of no use. is_reported: its own items tell that."""
 
     variables: Values = field(default_factory=dict)
@@ -34,25 +34,27 @@ class Handed:
     is_reported: bool = False
 
 
-def needed_path(book: Runbook, needed: Named) -> Path:
-    return (book.path.parent / needed.name).resolve()
+def dependency_path(runbook: Runbook, dependency: NameReference) -> Path:
+    return (runbook.path.parent / dependency.name).resolve()
 
 
-def check_needs(book: Runbook) -> None:
+def check_dependencies(runbook: Runbook) -> None:
     """:raises UnreadableFile: if a runbook needs one that is not there, or itself."""
     faults = []
-    for needed in book.needs:
-        path = needed_path(book, needed)
-        if path == book.path.resolve():
-            faults.append(FileError(f"needs: {needed.name} is this runbook itself", place=needed.place))
+    for dependency in runbook.needs:
+        path = dependency_path(runbook, dependency)
+        if path == runbook.path.resolve():
+            faults.append(FileError(f"needs: {dependency.name} is this runbook itself", location=dependency.location))
         elif not path.is_file():
             hint = "a path, relative to this file"
-            faults.append(FileError(f"needs: there is no runbook {needed.name}", place=needed.place, hint=hint))
+            faults.append(
+                FileError(f"needs: there is no runbook {dependency.name}", location=dependency.location, hint=hint)
+            )
     if faults:
         raise UnreadableFile(faults)
 
 
-class Needs:
+class DependencyRunner:
     """Runs what is needed, if its items did not, and keeps what it handed over.
 
     read: reads a runbook. run: runs one to its end.
@@ -61,127 +63,133 @@ class Needs:
     def __init__(self, read: Callable[[Path], Runbook], run: Callable[[Runbook, Inputs], RunbookRun]) -> None:
         self._read = read
         self._run = run
-        self._wanted: set[Path] = set()
-        self._handed: dict[tuple[Path, str | None], Handed] = {}
-        self._under_way: list[Path] = []
+        self._dependency_paths: set[Path] = set()
+        self._results: dict[tuple[Path, str | None], DependencyResult] = {}
+        self._running: list[Path] = []
 
-    def note_book(self, book: Runbook) -> None:
+    def record_runbook(self, runbook: Runbook) -> None:
         """Know what a runbook needs, itself or through others, so that what becomes of it is kept."""
-        if book.needs:
-            path = book.path.resolve()
-            self._wanted.update(_before(path, {path: [needed_path(book, needed) for needed in book.needs]}))
+        if runbook.needs:
+            path = runbook.path.resolve()
+            self._dependency_paths.update(
+                _all_dependencies(path, {path: [dependency_path(runbook, dependency) for dependency in runbook.needs]})
+            )
 
-    def keep(self, node: RunbookNode, run: RunbookRun) -> None:
+    def store(self, node: RunbookNode, run: RunbookRun) -> None:
         """Keep what the items of a runbook leave, if somebody needs it and all of them ran."""
         path, cell = node.path.resolve(), node.cell
-        if path in self._wanted and len(run.results) == node.total and not (cell and cell.values):
+        if path in self._dependency_paths and len(run.results) == node.total and not (cell and cell.values):
             host = cell.host.name if cell and cell.host else None
-            self._handed[path, host] = replace(_handed(run), is_reported=True)
+            self._results[path, host] = replace(_dependency_result(run), is_reported=True)
 
-    def given_to(self, book: Runbook, inputs: Inputs) -> tuple[Inputs, RunbookError | None]:
+    def with_dependencies(self, runbook: Runbook, inputs: Inputs) -> tuple[Inputs, RunbookError | None]:
         """What a runbook gets of those that it needs; and why it can't run, if one of them is of no use."""
-        given: dict[str, ContextValue] = {}
-        for needed in book.needs:
+        variables: dict[str, ContextValue] = {}
+        for dependency in runbook.needs:
             try:
-                handed = self._of(needed_path(book, needed), inputs)
+                result = self._result_of(dependency_path(runbook, dependency), inputs)
             except RunbookError as error:
-                handed = Handed(fault=error.message)
-            if handed.fault is not None:
-                return inputs, _blocked(needed, handed)
-            source = f"{needed.name}, which this runbook needs"
-            given |= {name: replace(value, source=Source(source)) for name, value in handed.variables.items()}
-        return replace(inputs, vars={**inputs.vars, **given}), None
+                result = DependencyResult(fault=error.message)
+            if result.fault is not None:
+                return inputs, _dependency_error(dependency, result)
+            origin = f"{dependency.name}, which this runbook needs"
+            variables |= {name: replace(value, origin=Origin(origin)) for name, value in result.variables.items()}
+        return replace(inputs, vars={**inputs.vars, **variables}), None
 
-    def _of(self, path: Path, inputs: Inputs) -> Handed:
+    def _result_of(self, path: Path, inputs: Inputs) -> DependencyResult:
         """What a runbook hands over, that of the same host if it has hosts; it runs now if it did not yet."""
-        book = self._read(path)
-        if book.matrix is not None:
+        runbook = self._read(path)
+        if runbook.matrix is not None:
             raise FileError("it has a matrix, and nobody can say which of its cells is needed")
-        host = _shared_host(book, inputs)
+        host = _shared_host(runbook, inputs)
         key = path, None if host is None else str(host.value)
-        if key not in self._handed:
-            with self._working_on(path):
-                self._handed[key] = _handed(self._run(book, replace(inputs, host=host, cell={})))
-        return self._handed[key]
+        if key not in self._results:
+            with self._detect_cycle(path):
+                self._results[key] = _dependency_result(self._run(runbook, replace(inputs, host=host, cell={})))
+        return self._results[key]
 
     @contextmanager
-    def _working_on(self, path: Path) -> Iterator[None]:
-        if path in self._under_way:
-            names = " > ".join(other.name for other in (*self._under_way, path))
+    def _detect_cycle(self, path: Path) -> Iterator[None]:
+        if path in self._running:
+            names = " > ".join(other.name for other in (*self._running, path))
             raise FileError(f"runbooks need each other: {names}")
-        self._under_way.append(path)
+        self._running.append(path)
         try:
             yield
         finally:
-            self._under_way.pop()
+            self._running.pop()
 
 
-def _shared_host(book: Runbook, inputs: Inputs) -> ContextValue | None:
+def _shared_host(runbook: Runbook, inputs: Inputs) -> ContextValue | None:
     """The host on which a needed runbook runs: that of the one that needs it; None if it has no hosts."""
-    if not book.hosts:
+    if not runbook.hosts:
         return None
-    if inputs.host is None or inputs.host.value not in [host.name for host in book.hosts]:
+    if inputs.host is None or inputs.host.value not in [host.name for host in runbook.hosts]:
         raise FileError("it has hosts, and this runbook does not run on one of them")
     return inputs.host
 
 
-def _handed(run: RunbookRun) -> Handed:
+def _dependency_result(run: RunbookRun) -> DependencyResult:
     failed = next((result for result in run.results.values() if result.outcome is Outcome.FAILED), None)
     if failed is not None:
-        return Handed(fault=f"failed: block {failed.number} {failed.label}: {failed.message}")
+        return DependencyResult(fault=f"failed: block {failed.number} {failed.label}: {failed.message}")
     if not any(result.outcome is Outcome.PASSED for result in run.results.values()):
-        return Handed(fault="ran nothing")
-    unmet = run.unmet()
-    if unmet is not None:
-        return Handed(fault=f"failed: {unmet.message}")
-    return Handed(variables=dict(run.document.final_resolver().vars.items()))
+        return DependencyResult(fault="ran nothing")
+    required_failure = run.required_failure()
+    if required_failure is not None:
+        return DependencyResult(fault=f"failed: {required_failure.message}")
+    return DependencyResult(variables=dict(run.document.final_resolver().vars.items()))
 
 
-def _blocked(needed: Named, handed: Handed) -> RunbookError:
+def _dependency_error(dependency: NameReference, result: DependencyResult) -> RunbookError:
     """One error for a runbook that is of no use: its own where it was reported, else that of the first block."""
-    message = f"needs {needed.name}: {handed.fault}"
-    return NotTried(message, place=needed.place) if handed.is_reported else ContextError(message, place=needed.place)
+    message = f"needs {dependency.name}: {result.fault}"
+    return (
+        BlockSkipped(message, location=dependency.location)
+        if result.is_reported
+        else ContextError(message, location=dependency.location)
+    )
 
 
-def needed_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+def dependencies_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """The items, those of runbooks that others need before those others."""
     items = list(items)
-    if not any(map(_needs_others, items)):
+    if not any(map(_has_dependencies, items)):
         return items
     groups: dict[Path, list[pytest.Item]] = {}
     needs: dict[Path, list[Path]] = {}
     for item in items:
-        if isinstance(item, RunbookItem) and item.node.book is not None:
-            book = item.node.book
-            groups.setdefault(book.path.resolve(), []).append(item)
-            needs[book.path.resolve()] = [needed_path(book, needed) for needed in book.needs]
+        if isinstance(item, RunbookItem) and item.node.runbook is not None:
+            runbook = item.node.runbook
+            groups.setdefault(runbook.path.resolve(), []).append(item)
+            needs[runbook.path.resolve()] = [dependency_path(runbook, reference) for reference in runbook.needs]
     ordered: dict[pytest.Item, None] = {}
     for item in items:
         path = item.path.resolve() if isinstance(item, RunbookItem) else None
-        for first in _before(path, needs) if path else ():
-            ordered.update(dict.fromkeys(groups.get(first, ())))
+        for dependency in _all_dependencies(path, needs) if path else ():
+            ordered.update(dict.fromkeys(groups.get(dependency, ())))
         ordered[item] = None
     return list(ordered)
 
 
-def _needs_others(item: pytest.Item) -> bool:
-    return isinstance(item, RunbookItem) and item.node.book is not None and bool(item.node.book.needs)
+def _has_dependencies(item: pytest.Item) -> bool:
+    return isinstance(item, RunbookItem) and item.node.runbook is not None and bool(item.node.runbook.needs)
 
 
-def _before(path: Path, needs: dict[Path, list[Path]], on_the_way: tuple[Path, ...] = ()) -> Iterator[Path]:
+def _all_dependencies(path: Path, needs: dict[Path, list[Path]], dependents: tuple[Path, ...] = ()) -> Iterator[Path]:
     """All that has to run before a runbook, what is needed by what it needs included.
 
     needs: what is known of this; what files say that were not collected is added.
     """
     if path not in needs:
-        needs[path] = _needs_written(path)
-    for needed in needs[path]:
-        if needed not in on_the_way:
-            yield from _before(needed, needs, (*on_the_way, path))
-            yield needed
+        needs[path] = _declared_dependencies(path)
+    for dependency in needs[path]:
+        if dependency not in dependents:
+            yield from _all_dependencies(dependency, needs, (*dependents, path))
+            yield dependency
 
 
-def needed_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
+def dependency_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
     """Which runbooks belong together because one needs the other, or both need the same one, collected or not.
 
     names: paths relative to the root. Gives the name of their group, for those that have one.
@@ -190,7 +198,7 @@ def needed_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
     group: dict[Path, str] = {}
     needs: dict[Path, list[Path]] = {}
     for path, name in paths.items():
-        linked = {path, *_before(path, needs)}
+        linked = {path, *_all_dependencies(path, needs)}
         if len(linked) > 1:
             old = {group[one] for one in linked if one in group}
             group |= dict.fromkeys(linked, name)
@@ -198,14 +206,14 @@ def needed_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: group[path] for path, name in paths.items() if path in group}
 
 
-def _needs_written(path: Path) -> list[Path]:
+def _declared_dependencies(path: Path) -> list[Path]:
     """What a file, or its checks file, says that it needs; nothing where that can't be read."""
     found: list[Path] = []
     for file in (path, *find_checks(path)):
         if not file.is_file() or b"needs" not in file.read_bytes():
             continue
         with suppress(UnreadableFile):
-            tree = read_head(file, Place(str(file)))
+            tree = read_tree(file, Location(str(file)))
             for part in tree if isinstance(tree, list) else [tree]:
                 written = part.get("needs") if isinstance(part, dict) else None
                 names = written if isinstance(written, list) else [written]

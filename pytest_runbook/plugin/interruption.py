@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Self
 
 ECHO_SECONDS = 2.0
-LOOK_INTERVAL = 0.1
+SIGNAL_POLL_INTERVAL = 0.1
 """Seconds that the main thread waits at a time: Python notices in it alone that another thread got a signal."""
 
 
@@ -28,15 +28,18 @@ class Interruption:
     def __init__(self) -> None:
         self.name: str | None = None
         self.count = 0
-        self._react: Callable[[], object] | None = None
+        self._callback: Callable[[], object] | None = None
         self._handlers: dict[int, object] = {}
-        self._last = 0.0
+        self._last_at = 0.0
 
     def __enter__(self) -> Self:
         """Handle the signals, unless somebody else does, or this is a thread that can't."""
         if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-                if signal.getsignal(number) is usual:
+            for number, default_handler in (
+                (signal.SIGINT, signal.default_int_handler),
+                (signal.SIGTERM, signal.SIG_DFL),
+            ):
+                if signal.getsignal(number) is default_handler:
                     self._handlers[number] = signal.signal(number, self._handle)
         return self
 
@@ -46,25 +49,25 @@ class Interruption:
         self._handlers.clear()
 
     @contextmanager
-    def caught(self, react: Callable[[], object]) -> Iterator[None]:
+    def handled_by(self, callback: Callable[[], object]) -> Iterator[None]:
         """In the meantime a signal calls this, and raises nothing."""
-        outer, self._react = self._react, react
+        outer, self._callback = self._callback, callback
         try:
             yield
         finally:
-            self._react = outer
+            self._callback = outer
 
-    def note(self, interrupt: BaseException) -> None:
+    def record(self, interrupt: BaseException) -> None:
         """Count one that came as an exception."""
         self.name = self.name or ("SIGTERM" if isinstance(interrupt, Terminated) else "Ctrl-C")
         self.count += 1
-        self._last = time.monotonic()
+        self._last_at = time.monotonic()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGTERM and self.count and time.monotonic() - self._last < ECHO_SECONDS:
+        if number == signal.SIGTERM and self.count and time.monotonic() - self._last_at < ECHO_SECONDS:
             return  # whoever started us was interrupted, too, and only passes it on
         interrupt = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
-        if self._react is None:
+        if self._callback is None:
             raise interrupt
-        self.note(interrupt)
-        self._react()
+        self.record(interrupt)
+        self._callback()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..secrets.masker import Redactor
+from ..secrets.masker import Masker
 
 LEAKS_KEY = "runbook_leaks"
 REPORT_OPTIONS = (
@@ -25,120 +25,122 @@ REPORT_OPTIONS = (
     "ctrf",
 )
 """What options of pytest and its plugins are called that name a report, be it a file or a folder."""
-_MOST_TOLD = 20
-_EARLIER = 2.0
+_MAX_SHOWN_LEAKS = 20
+_MTIME_TOLERANCE = 2.0
 
 
-class Verification:
+class LeakCheck:
     """The plugin object that does so, and fails the run where it finds one."""
 
-    def __init__(self, config: pytest.Config, redactor: Redactor) -> None:
+    def __init__(self, config: pytest.Config, masker: Masker) -> None:
         self._config = config
-        self._redactor = redactor
-        self._since = time.time()
+        self._masker = masker
+        self._started_at = time.time()
         self._leaks: dict[str, None] = {}
-        self._of_workers: set[str] = set()
-        self._reports = 0
-        self._printed: list[str] = []
+        self._worker_secrets: set[str] = set()
+        self._report_count = 0
+        self._terminal_output: list[str] = []
         if not hasattr(config, "workerinput"):
-            self._listen(config.get_terminal_writer())
+            self._record_terminal(config.get_terminal_writer())
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._look_at_report(report, f"the report of {report.nodeid} ({report.when})")
+        self._search_report(report, f"the report of {report.nodeid} ({report.when})")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self._look_at_report(report, f"the report of collecting {report.nodeid}")
+        self._search_report(report, f"the report of collecting {report.nodeid}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_report_to_serializable(self, report: Any) -> Generator[None, Any, Any]:
         data = yield
-        self._look("what a worker sends of it", "\n".join(_texts(data)), getattr(report, "nodeid", ""))
+        self._search("what a worker sends of it", "\n".join(_texts(data)), getattr(report, "nodeid", ""))
         return data
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        told = getattr(node, "workeroutput", {}).get(LEAKS_KEY, {})
-        self._leaks |= dict.fromkeys(told.get("leaks", ()))
-        self._of_workers.update(told.get("secrets", ()))
+        worker_leaks = getattr(node, "workeroutput", {}).get(LEAKS_KEY, {})
+        self._leaks |= dict.fromkeys(worker_leaks.get("leaks", ()))
+        self._worker_secrets.update(worker_leaks.get("secrets", ()))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         if not hasattr(self._config, "workerinput"):
-            files = list(self._written())
-            self._look("the terminal's output", "".join(self._printed))
+            files = list(self._written_files())
+            self._search("the terminal's output", "".join(self._terminal_output))
             for path in files:
-                self._look(self._shown(path), path.read_bytes().decode("utf-8", "replace"))
-            self._tell(session, files)
+                self._search(self._file_label(path), path.read_bytes().decode("utf-8", "replace"))
+            self._report(session, files)
         return result
 
     def finish_worker(self, output: dict[str, Any]) -> None:
         """Add what was found in a worker to what it tells, which is looked at as well."""
-        self._look("what a worker tells at its end", "\n".join(_texts(output)))
-        output[LEAKS_KEY] = {"leaks": list(self._leaks), "secrets": list(self._names)}
+        self._search("what a worker tells at its end", "\n".join(_texts(output)))
+        output[LEAKS_KEY] = {"leaks": list(self._leaks), "secrets": list(self._secret_names)}
 
     @property
-    def _names(self) -> set[str]:
+    def _secret_names(self) -> set[str]:
         """What the secrets are called that were looked for, here and by workers."""
-        return {*self._redactor.known, *self._of_workers}
+        return {*self._masker.names_of_secrets, *self._worker_secrets}
 
-    def _listen(self, writer: Any) -> None:
+    def _record_terminal(self, writer: Any) -> None:
         write = writer.write
 
-        def heard(text: str, **options: Any) -> None:
-            self._printed.append(text)
+        def recording_write(text: str, **options: Any) -> None:
+            self._terminal_output.append(text)
             write(text, **options)
 
-        writer.write = heard
+        writer.write = recording_write
 
-    def _look_at_report(self, report: Any, where: str) -> None:
-        self._reports += 1
+    def _search_report(self, report: Any, where: str) -> None:
+        self._report_count += 1
         known = vars(report)
         sections = known.get("sections", ())
         rest = {
             name: value for name, value in known.items() if name not in ("sections", "longrepr", "keywords", "result")
         }
         for title, text in (*sections, ("text", report.longreprtext), ("properties", "\n".join(_texts(rest)))):
-            self._look(where, text, title)
+            self._search(where, text, title)
 
-    def _look(self, where: str, text: str, part: str = "") -> None:
+    def _search(self, where: str, text: str, part: str = "") -> None:
         for form in {text, html.unescape(text)}:
-            for found in self._redactor.find(form):
-                line = form.count("\n", 0, found.start) + 1
-                place = f"{where}, {part}" if part else f"{where}, line {line}"
-                self._leaks[f"{found.name} is in {place}"] = None
+            for secret in self._masker.find(form):
+                line = form.count("\n", 0, secret.start) + 1
+                location = f"{where}, {part}" if part else f"{where}, line {line}"
+                self._leaks[f"{secret.name} is in {location}"] = None
 
-    def _written(self) -> Iterator[Path]:
+    def _written_files(self) -> Iterator[Path]:
         """The files that the run wrote, as far as options and settings say where they are."""
         config = self._config
         named = [config.getoption(name, None) for name in REPORT_OPTIONS]
         named += [config.getini("log_file"), config.getini("cache_dir")]
-        for given in filter(None, named):
+        for report_path in filter(None, named):
             path = (
-                config.rootpath / given if given == config.getini("cache_dir") else config.invocation_params.dir / given
+                config.rootpath / report_path
+                if report_path == config.getini("cache_dir")
+                else config.invocation_params.dir / report_path
             )
             for file in path.rglob("*") if path.is_dir() else (path,):
-                if file.is_file() and file.stat().st_mtime >= self._since - _EARLIER:
+                if file.is_file() and file.stat().st_mtime >= self._started_at - _MTIME_TOLERANCE:
                     yield file
 
-    def _shown(self, path: Path) -> str:
+    def _file_label(self, path: Path) -> str:
         folder = self._config.invocation_params.dir
         return f"the file {path.relative_to(folder) if path.is_relative_to(folder) else path}"
 
-    def _tell(self, session: pytest.Session, files: list[Path]) -> None:
+    def _report(self, session: pytest.Session, files: list[Path]) -> None:
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        secrets = len(self._names)
-        where = f"the terminal's output, {self._reports} reports and {len(files)} files"
+        secrets = len(self._secret_names)
+        where = f"the terminal's output, {self._report_count} reports and {len(files)} files"
         if not self._leaks:
             reporter.write_line(f"secrets: none of {secrets} is in {where}")
             return
         reporter.write_line(f"SECRETS GOT OUT: looked for {secrets} in {where}", red=True, bold=True)
-        for leak in list(self._leaks)[:_MOST_TOLD]:
+        for leak in list(self._leaks)[:_MAX_SHOWN_LEAKS]:
             reporter.write_line(f"  {leak}", red=True)
-        if len(self._leaks) > _MOST_TOLD:
-            reporter.write_line(f"  and {len(self._leaks) - _MOST_TOLD} more places", red=True)
+        if len(self._leaks) > _MAX_SHOWN_LEAKS:
+            reporter.write_line(f"  and {len(self._leaks) - _MAX_SHOWN_LEAKS} more places", red=True)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

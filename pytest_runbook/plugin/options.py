@@ -15,16 +15,16 @@ from ..document.hosts import hosts_of
 from ..document.inputs import Inputs
 from ..document.settings import Settings
 from ..document.workspace import DefaultDirectory
-from ..errors import BlockFailed, Place, RunbookError
+from ..errors import BlockFailed, Location, RunbookError
 from ..execution.sub_runbooks import ChildReference, RunbookLoader
 from ..model.keys.access import ENVIRONMENT
-from ..model.runbook import Effects, Named, SecretSource
-from ..model.secret_sources import NoSource, secret_source
-from ..policy.allow_list import Allowed
+from ..model.runbook import Effects, NameReference, SecretSource
+from ..model.secret_sources import InvalidSecretSource, secret_source
+from ..policy.allow_list import AllowList
 from ..resources.process.login_environment import LoginShell
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from ..text import DURATION_HINT, duration_seconds
-from .prompts import somebody_is_there
+from .prompts import is_interactive
 
 if TYPE_CHECKING:
     from ..context.resolver import Values
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 def option(config: pytest.Config, name: str) -> Any:
     """An option's value, or that of its ini twin."""
-    given = config.getoption(f"runbook_{name}")
-    return config.getini(f"runbook_{name}") if given is None else given
+    value = config.getoption(f"runbook_{name}")
+    return config.getini(f"runbook_{name}") if value is None else value
 
 
 def flag(config: pytest.Config, name: str) -> bool:
@@ -54,33 +54,33 @@ def settings_of(config: pytest.Config, difference: Difference, catalog: BlockCat
         invocation=config.invocation_params.dir,
         block_timeout=_duration(config, "timeout"),
         cleanup_timeout=_duration(config, "cleanup_timeout"),
-        shutdown=_duration(config, "shutdown"),
+        shutdown_timeout=_duration(config, "shutdown"),
         default_directory=DefaultDirectory(choice(config, "cwd", [*DefaultDirectory])),
         interpreters={old.strip(): new.strip() for old, new in _pairs(interpreters, "runbook_interpreters").items()},
         login_shell=LoginShell(choice(config, "login_shell", [*LoginShell])),
         effects=_effects(config),
-        allowed=_allowed(config, catalog),
-        environment=environment(config),
+        allow_list=_allowed(config, catalog),
+        environment=environment_name(config),
         saved_answers=option(config, "saved_answers"),
         unknown_blocks=choice(config, "unknown_blocks", ("error", "skip")),
         runbook_root=_folder(config, "runbook_root"),
         runbook_loader=_loader(config),
-        asks_people=somebody_is_there(config),
+        is_interactive=is_interactive(config),
         difference=difference,
     )
 
 
-def _allowed(config: pytest.Config, catalog: BlockCatalog) -> Allowed:
+def _allowed(config: pytest.Config, catalog: BlockCatalog) -> AllowList:
     """What may run, by block types with the names of both forms; where these differ, that of the plain form counts."""
-    types = {name: block_type.name for name in catalog.atuin_names if (block_type := catalog.atuin(name))}
-    types |= {name: block_type.name for name in catalog.plain_names if (block_type := catalog.plain(name))}
+    types = {name: block_type.name for name in catalog.atuin_names if (block_type := catalog.atuin_type(name))}
+    types |= {name: block_type.name for name in catalog.plain_names if (block_type := catalog.plain_type(name))}
     try:
-        return Allowed.of(config.getini("runbook_allow"), types)
+        return AllowList.of(config.getini("runbook_allow"), types)
     except ValueError as error:
         raise pytest.UsageError(f"runbook_allow: {error}") from error
 
 
-def environment(config: pytest.Config) -> str | None:
+def environment_name(config: pytest.Config) -> str | None:
     """The name of the environment in which runbooks run: of the option, the ini setting or the process's environment.
 
     :raises pytest.UsageError: if it is no name.
@@ -95,18 +95,18 @@ def _effects(config: pytest.Config) -> Effects:
     return Effects.READ if option(config, "read_only") else Effects(choice(config, "effects", [*Effects]))
 
 
-def hosts(config: pytest.Config) -> tuple[Named, ...]:
+def hosts(config: pytest.Config) -> tuple[NameReference, ...]:
     """The hosts that the option or its ini twin names for all runbooks; none where neither does.
 
     :raises pytest.UsageError: if one is no host.
     """
-    shown, entries, folder = "--runbook-hosts", config.getoption("runbook_hosts"), config.invocation_params.dir
+    source_name, entries, folder = "--runbook-hosts", config.getoption("runbook_hosts"), config.invocation_params.dir
     if not entries:
-        shown, entries, folder = "runbook_hosts", config.getini("runbook_hosts"), config.rootpath
+        source_name, entries, folder = "runbook_hosts", config.getini("runbook_hosts"), config.rootpath
     try:
-        return tuple(Named(name=name, place=Place(shown)) for name in hosts_of(entries, folder))
+        return tuple(NameReference(name=name, location=Location(source_name)) for name in hosts_of(entries, folder))
     except (ValueError, BlockFailed) as error:
-        raise pytest.UsageError(f"{shown}: {error}") from error
+        raise pytest.UsageError(f"{source_name}: {error}") from error
 
 
 def _folder(config: pytest.Config, ini: str) -> Path | None:
@@ -129,32 +129,32 @@ def _loader(config: pytest.Config) -> RunbookLoader | None:
     return load
 
 
-class EnvironmentVariables:
+class EnvironmentVarsFiles:
     """The variables of files that go by the name of the environment, ``vars.NAME.yaml``, each read once."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._name = environment(config)
-        self._known: dict[Path, Values] = {}
+        self._name = environment_name(config)
+        self._loaded: dict[Path, Values] = {}
 
-    def below(self, folder: Path) -> Values:
+    def for_folder(self, folder: Path) -> Values:
         """Those of the file beside a runbook, then those of the one in pytest's rootdir.
 
         :raises UnreadableFile: if one can't be read.
         """
         if self._name is None:
             return {}
-        return {**self._of(self._config.rootpath), **self._of(folder)}
+        return {**self._load(self._config.rootpath), **self._load(folder)}
 
-    def _of(self, folder: Path) -> Values:
-        if folder not in self._known:
+    def _load(self, folder: Path) -> Values:
+        if folder not in self._loaded:
             path = folder / f"vars.{self._name}.yaml"
-            self._known[folder] = variables_of_file(path, self._config) if path.is_file() else {}
-        return self._known[folder]
+            self._loaded[folder] = variables_of_file(path, self._config) if path.is_file() else {}
+        return self._loaded[folder]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenValues:
+class RunbookOptions:
     """What the command line, the ini file and the files that they name give to every runbook.
 
     variables, answers: the strongest of all. file_variables, file_environment: the weakest.
@@ -164,25 +164,25 @@ class GivenValues:
     answers: Values
     file_variables: Values
     file_environment: Values
-    environment: EnvironmentVariables
+    environment_vars_files: EnvironmentVarsFiles
 
     @classmethod
-    def of(cls, config: pytest.Config) -> GivenValues:
+    def of(cls, config: pytest.Config) -> RunbookOptions:
         """:raises pytest.UsageError: if a value makes no sense or a file can't be read."""
         return cls(
             variables=_pairs_of(config, ini="runbook_vars", option="runbook_var"),
             answers=_pairs_of(config, ini="runbook_answers", option="runbook_answer"),
             file_variables=variables_of_files(config),
             file_environment=environment_of_files(config),
-            environment=EnvironmentVariables(config),
+            environment_vars_files=EnvironmentVarsFiles(config),
         )
 
-    def of_files(self, folder: Path) -> Values:
+    def variables_for(self, folder: Path) -> Values:
         """The variables of files for a runbook in a folder.
 
         :raises UnreadableFile: if one can't be read that goes by the name of the environment.
         """
-        return {**self.file_environment, **self.environment.below(folder), **self.file_variables}
+        return {**self.file_environment, **self.environment_vars_files.for_folder(folder), **self.file_variables}
 
     def inputs(
         self, folder: Path, vars: Mapping[str, object], env: Mapping[str, object], answers: Mapping[str, object]
@@ -190,9 +190,9 @@ class GivenValues:
         """These together with what the fixtures of a runbook give. folder: where it is."""
         return Inputs(
             fixed=self.variables,
-            vars={**self.of_files(folder), **typed(vars, "fixture runbook_vars")},
-            env={**self.file_environment, **texts(env, "fixture runbook_env")},
-            answers=(self.answers, texts(answers, "fixture runbook_answers")),
+            vars={**self.variables_for(folder), **typed_fixture_values(vars, "fixture runbook_vars")},
+            env={**self.file_environment, **text_fixture_values(env, "fixture runbook_env")},
+            answers=(self.answers, text_fixture_values(answers, "fixture runbook_answers")),
         )
 
 
@@ -214,9 +214,9 @@ def variables_of_file(path: Path, config: pytest.Config) -> Values:
     """
     from ..model.loading import load_values
 
-    shown = shown_path(path, config)
-    source = Source("vars file", Place(shown))
-    return {name: ContextValue(value, source) for name, value in load_values(path, shown=shown).items()}
+    path_text = display_path(path, config)
+    source = Origin("vars file", Location(path_text))
+    return {name: ContextValue(value, source) for name, value in load_values(path, display_path=path_text).items()}
 
 
 def environment_of_files(config: pytest.Config) -> Values:
@@ -229,13 +229,13 @@ def environment_of_files(config: pytest.Config) -> Values:
     values: dict[str, ContextValue] = {}
     for path in files:
         if not path.is_file():
-            raise pytest.UsageError(f"runbook env file {shown_path(path, config)}: there is no such file")
+            raise pytest.UsageError(f"runbook env file {display_path(path, config)}: there is no such file")
         found = {name: text for name, text in dotenv_values(path).items() if text is not None}
-        values |= _texts(found, f"env file {shown_path(path, config)}")
+        values |= _text_values(found, f"env file {display_path(path, config)}")
     return values
 
 
-def shown_path(path: Path, config: pytest.Config) -> str:
+def display_path(path: Path, config: pytest.Config) -> str:
     """A path as people see it: relative to where pytest was started, if it is below."""
     for folder in (config.invocation_params.dir, config.rootpath):
         if path.is_relative_to(folder):
@@ -243,14 +243,14 @@ def shown_path(path: Path, config: pytest.Config) -> str:
     return str(path)
 
 
-def texts(values: Mapping[str, object], label: str) -> Values:
+def text_fixture_values(values: Mapping[str, object], label: str) -> Values:
     """Values of a fixture, as texts."""
-    return {str(name): ContextValue(str(value), Source(label)) for name, value in _mapping(values, label).items()}
+    return {str(name): ContextValue(str(value), Origin(label)) for name, value in _mapping(values, label).items()}
 
 
-def typed(values: Mapping[str, object], label: str) -> Values:
+def typed_fixture_values(values: Mapping[str, object], label: str) -> Values:
     """Values of a fixture, as they are."""
-    return {str(name): ContextValue(value, Source(label)) for name, value in _mapping(values, label).items()}
+    return {str(name): ContextValue(value, Origin(label)) for name, value in _mapping(values, label).items()}
 
 
 def with_secrets(inputs: Inputs, secrets: object) -> Inputs:
@@ -258,19 +258,19 @@ def with_secrets(inputs: Inputs, secrets: object) -> Inputs:
     label = "fixture runbook_secrets"
     if not isinstance(secrets, Mapping):
         pytest.fail(f"{label} gave {type(secrets).__name__}; a mapping of names is needed", pytrace=False)
-    sources = tuple(_secret(str(name), said, Place(label)) for name, said in secrets.items())
+    sources = tuple(_secret(str(name), declared, Location(label)) for name, declared in secrets.items())
     return replace(inputs, secrets=sources)
 
 
-def _secret(name: str, said: object, place: Place) -> SecretSource:
-    if isinstance(said, str):
-        return SecretSource(name=name, place=place, value=said)
+def _secret(name: str, declared: object, location: Location) -> SecretSource:
+    if isinstance(declared, str):
+        return SecretSource(name=name, location=location, value=declared)
     try:
-        source = secret_source(name, said, place)
-    except NoSource as error:
-        pytest.fail(f"{place}: {error}\n  hint: {error.hint}", pytrace=False)
+        source = secret_source(name, declared, location)
+    except InvalidSecretSource as error:
+        pytest.fail(f"{location}: {error}\n  hint: {error.hint}", pytrace=False)
     if source.fixture is not None:
-        pytest.fail(f"{place}: secret {name} is a fixture: ask for it here, and give its value", pytrace=False)
+        pytest.fail(f"{location}: secret {name} is a fixture: ask for it here, and give its value", pytrace=False)
     return source
 
 
@@ -280,24 +280,24 @@ def _mapping(values: object, label: str) -> Mapping[object, object]:
     return values
 
 
-def _texts(values: Mapping[str, str], label: str) -> dict[str, ContextValue]:
-    return {name: ContextValue(value, Source(label)) for name, value in values.items()}
+def _text_values(values: Mapping[str, str], label: str) -> dict[str, ContextValue]:
+    return {name: ContextValue(value, Origin(label)) for name, value in values.items()}
 
 
 def _pairs_of(config: pytest.Config, *, ini: str, option: str) -> Values:
-    shown = f"--{option.replace('_', '-')}"
+    option_name = f"--{option.replace('_', '-')}"
     return {
-        **_texts(_pairs(config.getini(ini), ini), f"{ini} of the ini file"),
-        **_texts(_pairs(config.getoption(option), shown), shown),
+        **_text_values(_pairs(config.getini(ini), ini), f"{ini} of the ini file"),
+        **_text_values(_pairs(config.getoption(option), option_name), option_name),
     }
 
 
-def _pairs(lines: Iterable[str], whose: str) -> dict[str, str]:
+def _pairs(lines: Iterable[str], label: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for line in lines:
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
-            raise pytest.UsageError(f'{whose}: "{line}" is not NAME=VALUE')
+            raise pytest.UsageError(f'{label}: "{line}" is not NAME=VALUE')
         pairs[name.strip()] = value
     return pairs
 

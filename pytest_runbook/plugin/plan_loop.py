@@ -12,12 +12,12 @@ import anyio
 import pytest
 
 from ..context.storage import NoStorage
-from ..document.plan import PlannedBlock, PlannedProblem, Planner, PlanRedactor, RunbookPlan
+from ..document.plan import PlanMasker, PlannedBlock, PlannedProblem, Planner, RunbookPlan
 from ..document.runtime import open_runtime, read_runbook
-from ..errors import Place
+from ..errors import Location
 from ..text import escape_controls, show_limit
 from . import options as given
-from .collection import BlockItem, RunbookNode, UnreadableItem, in_cell
+from .collection import BlockItem, RunbookNode, UnreadableItem, with_cell_values
 
 if TYPE_CHECKING:
     from .session import RunbookSession
@@ -28,75 +28,77 @@ NAME_WIDTH = 40
 STDOUT = "-"
 
 
-class Plans:
+class PlanPrinter:
     """The plugin object that prints them."""
 
-    def __init__(self, books: RunbookSession) -> None:
-        self._books = books
+    def __init__(self, session: RunbookSession) -> None:
+        self._runbook_session = session
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
         """Plan every runbook that was selected, in place of running anything."""
         unreadable = [item for item in session.items if isinstance(item, UnreadableItem)]
         nodes = dict.fromkeys(item.node for item in session.items if isinstance(item, BlockItem))
-        redactor = PlanRedactor(self._books.redactor.names)
-        plans = anyio.run(self._plans, list(nodes), redactor)
+        masker = PlanMasker(self._runbook_session.masker.names)
+        plans = anyio.run(self._make_plans, list(nodes), masker)
         faults = [_problem(error) for item in unreadable for error in item.error.errors]
-        self._tell(session.config, plans, faults, redactor)
+        self._print(session.config, plans, faults, masker)
         session.testsfailed += len(faults) + sum(len(plan.all_problems) for plan in plans)
         return True
 
-    async def _plans(self, nodes: Sequence[RunbookNode], redactor: PlanRedactor) -> list[RunbookPlan]:
-        books = self._books
+    async def _make_plans(self, nodes: Sequence[RunbookNode], masker: PlanMasker) -> list[RunbookPlan]:
+        session = self._runbook_session
         async with open_runtime(
-            books.settings, registry=books.registry, storage=NoStorage(), redactor=redactor
+            session.settings, registry=session.registry, storage=NoStorage(), masker=masker
         ) as runtime:
 
-            def read(path: Path, shown: str) -> Any:
-                return read_runbook(path, books.registry, shown=shown, unknown_blocks=books.settings.unknown_blocks)
+            def read(path: Path, display_path: str) -> Any:
+                return read_runbook(
+                    path, session.registry, display_path=display_path, unknown_blocks=session.settings.unknown_blocks
+                )
 
             plans = []
             for node in nodes:
                 planner = Planner(
                     runtime=runtime,
                     read=read,
-                    others=self._overrider(node, "runbook_vars"),
-                    answers_others=self._overrider(node, "runbook_answers"),
+                    variable_provider=self._overrider(node, "runbook_vars"),
+                    answer_provider=self._overrider(node, "runbook_answers"),
                 )
                 plans.append(self._plan(planner, node))
             return plans
 
     def _plan(self, planner: Planner, node: RunbookNode) -> RunbookPlan:
-        assert node.book is not None, "it was collected"
-        inputs = in_cell(node, self._books.given.inputs(node.path.parent, {}, {}, {}))
+        assert node.runbook is not None, "it was collected"
+        inputs = with_cell_values(node, self._runbook_session.options.inputs(node.path.parent, {}, {}, {}))
         cell = None if node.cell is None else node.name
-        return planner.plan(node.book, inputs, left_out=self._books.gaps(node), cell=cell)
+        return planner.plan(node.runbook, inputs, not_run=self._runbook_session.unselected_blocks(node), cell=cell)
 
     def _overrider(self, node: RunbookNode, fixture: str) -> str | None:
         """The conftest.py, or plugin, whose fixture of that name counts for a runbook; None: nobody overrides ours."""
-        config = self._books.config
-        ours = config.pluginmanager.get_plugin("runbook")
+        config = self._runbook_session.config
+        our_plugin = config.pluginmanager.get_plugin("runbook")
         for plugin in config.pluginmanager.get_plugins():
-            if plugin is ours or not hasattr(plugin, fixture) or plugin.__class__.__name__ != "module":
+            if plugin is our_plugin or not hasattr(plugin, fixture) or plugin.__class__.__name__ != "module":
                 continue
             path = Path(str(getattr(plugin, "__file__", "")))
             if path.name != "conftest.py":
                 return f"fixture {fixture}"
             if node.path.is_relative_to(path.parent):
-                return f"fixture {fixture} ({given.shown_path(path, config)})"
+                return f"fixture {fixture} ({given.display_path(path, config)})"
         return None
 
-    def _tell(
+    def _print(
         self,
         config: pytest.Config,
         plans: Sequence[RunbookPlan],
         faults: Sequence[PlannedProblem],
-        redactor: PlanRedactor,
+        masker: PlanMasker,
     ) -> None:
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         file = config.getoption("runbook_plan_json")
         if file is not None:
-            text = as_json(plans, faults, redactor)
+            text = as_json(plans, faults, masker)
             if file == STDOUT:
                 reporter.write_line("")
                 reporter.write_line(text)
@@ -105,13 +107,13 @@ class Plans:
         if config.getoption("runbook_plan"):
             reporter.write_line("")
             for line in lines_of(plans, faults):
-                reporter.write_line(escape_controls(redactor.redact(line)), red=line.lstrip().startswith("PROBLEM"))
+                reporter.write_line(escape_controls(masker.mask(line)), red=line.lstrip().startswith("PROBLEM"))
 
 
-def as_json(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem], redactor: PlanRedactor) -> str:
+def as_json(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem], masker: PlanMasker) -> str:
     """All of it as JSON, without secrets."""
     known = {"runbooks": [plan.to_json() for plan in plans], "unreadable": [asdict(fault) for fault in faults]}
-    return json.dumps(redactor.redact_data(known), indent=2, ensure_ascii=False)
+    return json.dumps(masker.mask_data(known), indent=2, ensure_ascii=False)
 
 
 def lines_of(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem]) -> Iterator[str]:
@@ -128,11 +130,11 @@ def lines_of(plans: Sequence[RunbookPlan], faults: Sequence[PlannedProblem]) -> 
 
 
 def _lines_of_plan(plan: RunbookPlan) -> Iterator[str]:
-    said = [plan.name] if plan.name else []
-    said += [f"cell {plan.cell}"] if plan.cell else []
-    said += [f"environment {plan.environment}"] if plan.environment else []
-    said += [f"limit {show_limit(plan.limit)}"] if plan.limit else []
-    yield "  ".join((plan.path, *said))
+    heading = [plan.name] if plan.name else []
+    heading += [f"cell {plan.cell}"] if plan.cell else []
+    heading += [f"environment {plan.environment}"] if plan.environment else []
+    heading += [f"limit {show_limit(plan.limit)}"] if plan.limit else []
+    yield "  ".join((plan.path, *heading))
     if plan.requires:
         yield from _row("requires", ", ".join(plan.requires), "  ")
     for problem in plan.problems:
@@ -145,7 +147,7 @@ def _lines_of_block(block: PlannedBlock, indent: str) -> Iterator[str]:
     name = f"{block.number} {block.name}".strip() or str(block.number)
     kind = f"{block.type}, {block.effects or 'effects unknown'}, limit {show_limit(block.limit)}"
     kind += ", clean-up" if block.is_cleanup else ""
-    yield f"{indent}{name:<{NAME_WIDTH}}  {kind}  {block.place}"
+    yield f"{indent}{name:<{NAME_WIDTH}}  {kind}  {block.location}"
     inner = indent + "  "
     if block.action != "run":
         yield from _row("SKIPPED" if block.action == "skip" else "REFUSED", block.why or "", inner)
@@ -154,10 +156,10 @@ def _lines_of_block(block: PlannedBlock, indent: str) -> Iterator[str]:
         yield from _row("if", block.why.removeprefix("when "), inner)
     if block.loop is not None:
         yield from _row("loop", block.loop, inner)
-    yield from (f"{inner}| {line}" for line in _shown(block.does))
+    yield from (f"{inner}| {line}" for line in _truncated_lines(block.does))
     yield from _row("where", block.where or "", inner)
-    for name, giver in block.unknown.items():
-        yield from _row("unknown", f"{name} <- {giver}", inner)
+    for name, origin in block.unknown.items():
+        yield from _row("unknown", f"{name} <- {origin}", inner)
     yield from _row("secrets", ", ".join(block.secrets), inner)
     yield from _row("sets", ", ".join(f"var.{name}" for name in block.sets), inner)
     for problem in block.problems:
@@ -167,11 +169,11 @@ def _lines_of_block(block: PlannedBlock, indent: str) -> Iterator[str]:
 
 
 def _problem_lines(problem: PlannedProblem, indent: str) -> Iterator[str]:
-    yield from _row("PROBLEM", f"{problem.message}  {problem.place}", indent)
+    yield from _row("PROBLEM", f"{problem.message}  {problem.location}", indent)
     yield from _row("hint", problem.hint or "", indent)
 
 
-def _shown(text: str) -> list[str]:
+def _truncated_lines(text: str) -> list[str]:
     lines = text.strip("\n").splitlines()
     more = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
     return [line.rstrip() for line in lines[:SHOWN_LINES]] + more
@@ -185,7 +187,7 @@ def _row(label: str, text: str, indent: str) -> Iterator[str]:
 
 
 def _problem(error: Any) -> PlannedProblem:
-    return PlannedProblem(message=error.message, place=str(error.place or Place("?")), hint=error.hint)
+    return PlannedProblem(message=error.message, location=str(error.location or Location("?")), hint=error.hint)
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..context.json_form import plain_data
 from ..errors import FileError
 from ..execution.result import BlockResult, Outcome
-from ..secrets.provenance import ContextValue, Source
+from ..secrets.provenance import ContextValue, Origin
 from ..text import nearest
 from .options import with_secrets
 
@@ -37,14 +37,16 @@ class CalledBlock:
 
 
 class CalledRunbook(Mapping[str, CalledBlock]):
-    """What came of a runbook, by the names of its blocks. unmet: which required block did not pass; None: all did."""
+    """What came of a runbook, by the names of its blocks. required_failure: which required block did not pass; None:
+    all did.
+    """
 
     def __init__(
-        self, blocks: Mapping[str, CalledBlock], variables: Mapping[str, object], unmet: str | None = None
+        self, blocks: Mapping[str, CalledBlock], variables: Mapping[str, object], required_failure: str | None = None
     ) -> None:
         self._blocks = blocks
         self.variables = variables
-        self.unmet = unmet
+        self.required_failure = required_failure
 
     def __getitem__(self, name: str) -> CalledBlock:
         __tracebackhide__ = True
@@ -63,14 +65,14 @@ class CalledRunbook(Mapping[str, CalledBlock]):
     def passed(self) -> bool:
         """True if no block failed, at least one was tried, and those that are required passed."""
         outcomes = {block.result.outcome for block in self._blocks.values()}
-        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes and self.unmet is None
+        return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes and self.required_failure is None
 
     def __repr__(self) -> str:
         return f"<CalledRunbook {'; '.join(f'{name} {_brief(block.result)}' for name, block in self.items())}>"
 
 
 def _brief(result: BlockResult) -> str:
-    return f"failed: {result.message} ({result.place})" if result.outcome is Outcome.FAILED else result.outcome
+    return f"failed: {result.message} ({result.location})" if result.outcome is Outcome.FAILED else result.outcome
 
 
 class RunbookCaller:
@@ -98,35 +100,35 @@ class RunbookCaller:
         """
         __tracebackhide__ = True
         session = self._session
-        book = session.read(session.config.rootpath / path)
-        if book.hosts and host is None:
+        runbook = session.read(session.config.rootpath / path)
+        if runbook.hosts and host is None:
             raise FileError(
-                "it has hosts", place=book.hosts[0].place, hint='say which one: runbook.run(..., host="...")'
+                "it has hosts", location=runbook.hosts[0].location, hint='say which one: runbook.run(..., host="...")'
             )
-        inputs = session.given.inputs(book.path.parent, vars or {}, env or {}, answers or {})
-        _check_matrix(book, {*inputs.vars, *inputs.fixed})
+        inputs = session.options.inputs(runbook.path.parent, vars or {}, env or {}, answers or {})
+        _check_matrix(runbook, {*inputs.vars, *inputs.fixed})
         inputs = with_secrets(inputs, secrets or {})
-        where = None if host is None else ContextValue(host, Source("runbook.run"))
-        run = session.run_whole(book, replace(inputs, host=where))
-        if session.engine.interruption.name is not None:
+        host_value = None if host is None else ContextValue(host, Origin("runbook.run"))
+        run = session.run_whole(runbook, replace(inputs, host=host_value))
+        if session.portal.interruption.name is not None:
             raise KeyboardInterrupt
-        return session.engine.call(_called, run)
+        return session.portal.call(_called_runbook, run)
 
 
-def _check_matrix(book: Runbook, known: Set[str]) -> None:
+def _check_matrix(runbook: Runbook, known: Set[str]) -> None:
     """:raises FileError: if nobody says which values of its matrix a runbook is to have."""
-    known = known | {given.name for given in (*book.vars, *book.checks_vars)}
-    axis = next((axis for axis in book.matrix.axes if axis.name not in known), None) if book.matrix else None
+    known = known | {declared.name for declared in (*runbook.vars, *runbook.checks_vars)}
+    axis = next((axis for axis in runbook.matrix.axes if axis.name not in known), None) if runbook.matrix else None
     if axis is not None:
         hint = f'say with which value: runbook.run(..., vars={{"{axis.name}": ...}})'
-        raise FileError("it has a matrix", place=axis.place, hint=hint)
+        raise FileError("it has a matrix", location=axis.location, hint=hint)
 
 
-def _called(run: RunbookRun) -> CalledRunbook:
+def _called_runbook(run: RunbookRun) -> CalledRunbook:
     blocks, document = {}, run.document
     for result in run.results.values():
         fields = document.output(result.block_id)
         output = None if fields is None else SimpleNamespace(**{name: plain_data(fields[name]) for name in fields})
         blocks[result.name or f"{result.type} {result.number}"] = CalledBlock(result, output)
-    unmet = run.unmet()
-    return CalledRunbook(blocks, document.final_variables(), unmet.message if unmet else None)
+    required_failure = run.required_failure()
+    return CalledRunbook(blocks, document.final_variables(), required_failure.message if required_failure else None)

@@ -30,7 +30,7 @@ def _merged(items: Sequence[pytest.Item], blocks: dict[pytest.Collector, list[Ru
             yield from sorted(blocks.pop(item.node), key=lambda block: block.index)
 
 
-def note_selection(items: Sequence[pytest.Item]) -> None:
+def record_selection(items: Sequence[pytest.Item]) -> None:
     """Tell runbooks which of their items will run, and each of these which one comes before it."""
     for item in items:
         if isinstance(item, BlockItem):

@@ -14,30 +14,30 @@ import pytest
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import FileStorage, NoStorage
-from ..document.document import Document, items_of
+from ..document.document import Document, work_items
 from ..document.inputs import Inputs
-from ..document.matrix import Cell, cells_of
+from ..document.matrix import MatrixCell, cells_of
 from ..document.run import RunbookRun
 from ..document.runtime import read_runbook
 from ..errors import FileError
 from ..model.loaders.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
-from ..policy.permissions import elsewhere
-from ..secrets.masker import Redactor
+from ..policy.permissions import environment_refusal
+from ..secrets.masker import Masker
 from ..secrets.names import SensitiveNames
-from ..secrets.sources import learn_secrets
+from ..secrets.sources import read_available_secrets
 from . import options as given
-from .checks_files import ChecksFiles
-from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, in_cell, type_marker
-from .dependencies import Needs, check_needs, needed_first
-from .leak_check import Verification
-from .prompts import Questions
-from .report_hooks import OUTPUT_KEY, Reports
-from .reports.masking import Concealing
+from .checks_files import ChecksFileWriter
+from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker, with_cell_values
+from .dependencies import DependencyRunner, check_dependencies, dependencies_first
+from .leak_check import LeakCheck
+from .prompts import PromptChannel
+from .report_hooks import OUTPUT_KEY, ReportHooks
+from .reports.masking import ReportMasking
 from .reports.summary import Summary
-from .runtime_portal import Engine
-from .selection import NOT_SELECTED, in_document_order, note_selection
-from .session_loop import Running
+from .runtime_portal import RuntimePortal
+from .selection import NOT_SELECTED, in_document_order, record_selection
+from .session_loop import SessionLoop
 
 if TYPE_CHECKING:
     from ..context.resolver import ResolvedContext
@@ -53,41 +53,41 @@ class RunbookSession:
     """The plugin object that is registered with the first runbook of a session.
 
     registry: the block types, with those that other plugins add. settings: how runbooks run.
-    engine: open from the first runbook that runs on.
+    portal: open from the first runbook that runs on.
     fails_collection: True if a file that can't be read is a collection error and not an item.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.registry = BlockRegistry()
-        self.redactor = Redactor(SensitiveNames(config.getini("runbook_sensitive_names")))
-        self.redactor.learn_environment(os.environ)
-        self.summary = Summary(self.redactor)
-        wish = given.choice(config, "errors", ("item", "collect"))
-        self.fails_collection = wish == "collect" or config.option.collectonly
+        self.masker = Masker(SensitiveNames(config.getini("runbook_sensitive_names")))
+        self.masker.add_environment(os.environ)
+        self.summary = Summary(self.masker)
+        error_mode = given.choice(config, "errors", ("item", "collect"))
+        self.fails_collection = error_mode == "collect" or config.option.collectonly
         self._unknown_blocks = given.choice(config, "unknown_blocks", ("error", "skip"))
-        self.given = given.GivenValues.of(config)
-        self.summary.note_given(self.given.variables)
+        self.options = given.RunbookOptions.of(config)
+        self.summary.record_variables(self.options.variables)
         self._hosts = given.hosts(config)
         self._add_block_types()
         self.settings = given.settings_of(config, self._difference, self.registry.catalog)
-        self.engine = Engine(self.settings, self.registry, self._storage(), self.redactor)
-        self.running = Running(self)
-        self.needs = Needs(self.read_for_hosts, self.run_whole)
-        self.checks_files = ChecksFiles(config, self.summary, self.redactor, self.registry.catalog)
+        self.portal = RuntimePortal(self.settings, self.registry, self._storage(), self.masker)
+        self.session_loop = SessionLoop(self)
+        self.dependencies = DependencyRunner(self.read_for_hosts, self.run_whole)
+        self.checks_file_writer = ChecksFileWriter(config, self.summary, self.masker, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
-        reports = Reports(config, self.summary, self.settings.environment, self.running.note_worker)
-        plugins: list[object] = [self.running, self.checks_files, reports, Concealing(self.redactor)]
-        self._plans = bool(config.getoption("runbook_plan") or config.getoption("runbook_plan_json"))
-        if self._plans:
-            from .plan_loop import Plans  # what nobody else pays for
+        reports = ReportHooks(config, self.summary, self.settings.environment, self.session_loop.record_worker)
+        plugins: list[object] = [self.session_loop, self.checks_file_writer, reports, ReportMasking(self.masker)]
+        self._is_planning = bool(config.getoption("runbook_plan") or config.getoption("runbook_plan_json"))
+        if self._is_planning:
+            from .plan_loop import PlanPrinter  # what nobody else pays for
 
-            plugins.append(Plans(self))
+            plugins.append(PlanPrinter(self))
         for plugin in plugins:
             config.pluginmanager.register(plugin)
-        self.verification = Verification(config, self.redactor) if given.flag(config, "verify_secrets") else None
-        if self.verification is not None:
-            config.pluginmanager.register(self.verification)
+        self.leak_check = LeakCheck(config, self.masker) if given.flag(config, "verify_secrets") else None
+        if self.leak_check is not None:
+            config.pluginmanager.register(self.leak_check)
 
     # Collection
 
@@ -95,40 +95,40 @@ class RunbookSession:
         """The collector of a file that may be ours; None if it is not."""
         fault: FileError | None = None
         if is_checks_file(path):
-            fault = orphan_checks(path, shown=given.shown_path(path, self.config))
+            fault = orphan_checks(path, display_path=given.display_path(path, self.config))
             if fault is None:
                 return ChecksModule.from_parent(parent, path=path) if is_named else None
-        elif is_named and not _is_meant_for_us(path):
+        elif is_named and not _is_intended_runbook(path):
             return None
         module: RunbookModule = RunbookModule.from_parent(parent, path=path)
-        module.books, module.fault = self, fault
+        module.runbook_session, module.fault = self, fault
         return module
 
     def read(self, path: Path) -> Runbook:
         """The runbook of a file. :raises UnreadableFile: with every fault that was found."""
-        shown = given.shown_path(path, self.config)
-        book = read_runbook(path, self.registry, shown=shown, unknown_blocks=self._unknown_blocks)
-        check_needs(book)
-        return book
+        display_path = given.display_path(path, self.config)
+        runbook = read_runbook(path, self.registry, display_path=display_path, unknown_blocks=self._unknown_blocks)
+        check_dependencies(runbook)
+        return runbook
 
     def read_for_hosts(self, path: Path) -> Runbook:
         """The same, with the hosts of the option in place of the file's."""
-        book = self.read(path)
-        return replace(book, hosts=self._hosts) if self._hosts else book
+        runbook = self.read(path)
+        return replace(runbook, hosts=self._hosts) if self._hosts else runbook
 
-    def cells(self, book: Runbook) -> tuple[Cell, ...]:
+    def cells(self, runbook: Runbook) -> tuple[MatrixCell, ...]:
         """Its cells; none if it has neither hosts nor a matrix. :raises UnreadableFile: if they make no sense."""
-        known = {**self.given.of_files(book.path.parent), **self.given.variables}
+        known = {**self.options.variables_for(runbook.path.parent), **self.options.variables}
         runs_commands = given.flag(self.config, "matrix_commands")
         values = {name: value.value for name, value in known.items()}
-        return cells_of(book, values, runs_commands=runs_commands, is_secret=self.redactor.names.match)
+        return cells_of(runbook, values, runs_commands=runs_commands, is_secret=self.masker.names.match)
 
-    def note_book(self, book: Runbook) -> None:
+    def record_runbook(self, runbook: Runbook) -> None:
         """Keep what the summary tells of a runbook, and make its tags known as markers."""
-        self.needs.note_book(book)
-        self.checks_files.note_book(book)
-        self.summary.note_book(book, has_items=bool(items_of(book, self.registry.catalog)))
-        for tag in {*book.tags, *(tag for spec in book.blocks for tag in spec.rules.tags)}:
+        self.dependencies.record_runbook(runbook)
+        self.checks_file_writer.record_runbook(runbook)
+        self.summary.record_runbook(runbook, has_items=bool(work_items(runbook, self.registry.catalog)))
+        for tag in {*runbook.tags, *(tag for spec in runbook.blocks for tag in spec.rules.tags)}:
             self.config.addinivalue_line("markers", f"{tag}: a tag of runbook blocks")
 
     @property
@@ -139,62 +139,62 @@ class RunbookSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
         result = yield
-        items[:] = needed_first(in_document_order(items))
+        items[:] = dependencies_first(in_document_order(items))
         return result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        note_selection(session.items)
-        if not session.config.option.collectonly and not self._plans:
-            books = {
-                item.node.book.path: item.node.book
+        record_selection(session.items)
+        if not session.config.option.collectonly and not self._is_planning:
+            runbooks = {
+                item.node.runbook.path: item.node.runbook
                 for item in session.items
-                if isinstance(item, BlockItem) and item.node.book
+                if isinstance(item, BlockItem) and item.node.runbook
             }
-            for book in books.values():
-                learn_secrets(book.secrets, book.path.parent, self.redactor.add)
+            for runbook in runbooks.values():
+                read_available_secrets(runbook.secrets, runbook.path.parent, self.masker.add)
 
-    def attend(self) -> None:
+    def handle_signals(self) -> None:
         """Handle interruptions already now, where others run the runbooks."""
-        self.engine.interruption.__enter__()
+        self.portal.interruption.__enter__()
 
     # Open runbooks
 
     def runtime(self) -> Runtime:
         """What runs all runbooks, opened when it is first asked for, and closed at the end of the session."""
-        if not self.engine.is_open:
-            self.engine.__enter__()
-        return self.engine.runtime
+        if not self.portal.is_open:
+            self.portal.__enter__()
+        return self.portal.runtime
 
-    def run_of(self, book: Runbook, inputs: Inputs) -> RunbookRun:
+    def open_run(self, runbook: Runbook, inputs: Inputs) -> RunbookRun:
         """Open a runbook with all that is given to it, by those that it needs, too."""
         runtime = self.runtime()
-        is_refused = elsewhere(book, self.settings.environment) is not None
-        inputs, blocked = (inputs, None) if is_refused else self.needs.given_to(book, inputs)
-        questions = None if self.engine.asking is None else Questions(self.engine.asking)
-        document = self.engine.call(runtime.open_document, book, inputs, questions)
-        if questions is not None:
-            questions.document = document
+        is_refused = environment_refusal(runbook, self.settings.environment) is not None
+        inputs, blocked = (inputs, None) if is_refused else self.dependencies.with_dependencies(runbook, inputs)
+        channel = None if self.portal.prompter is None else PromptChannel(self.portal.prompter)
+        document = self.portal.call(runtime.open_document, runbook, inputs, channel)
+        if channel is not None:
+            channel.document = document
         run = RunbookRun(document, runtime)
         run.blocked = blocked
         return run
 
-    def run_whole(self, book: Runbook, inputs: Inputs) -> RunbookRun:
+    def run_whole(self, runbook: Runbook, inputs: Inputs) -> RunbookRun:
         """Run a runbook to its end, clean-ups included."""
-        run = self.run_of(book, inputs)
-        self.engine.run(run.run_all, cancel=run.cancel)
+        run = self.open_run(runbook, inputs)
+        self.portal.run(run.run_all, cancel=run.cancel)
         for result in run.results.values():
-            self.summary.note_warnings(result, None)
-        self._note_end(run, None)
+            self.summary.record_warnings(result, None)
+        self._record_end(run, None)
         return run
 
     @contextmanager
-    def opened(self, module: RunbookNode, inputs: Inputs) -> Iterator[Document]:
+    def open_document(self, module: RunbookNode, inputs: Inputs) -> Iterator[Document]:
         """The document of a runbook file, as long as its items run; its clean-ups get the one that was left to them."""
-        if not isinstance(module, RunbookNode) or module.book is None:
+        if not isinstance(module, RunbookNode) or module.runbook is None:
             pytest.fail(f"runbook_document {_ONLY_BLOCKS}", pytrace=False)
         if module.run is None:
-            module.run = self._open_modules[module] = self.run_of(module.book, in_cell(module, inputs))
-            self._tell_deselected(module, module.run.document)
+            module.run = self._open_modules[module] = self.open_run(module.runbook, with_cell_values(module, inputs))
+            self._record_deselected(module, module.run.document)
         module.document = module.run.document
         try:
             yield module.document
@@ -209,64 +209,64 @@ class RunbookSession:
             pytest.fail(f"runbook_context {_ONLY_BLOCKS}", pytrace=False)
         run = item.node.run
         assert run is not None, "its document is open"
-        self.engine.run(partial(document.fetch_secrets, item.spec.id), cancel=run.cancel)
-        return self.engine.call(document.resolved_context, item.spec.id)
+        self.portal.run(partial(document.fetch_secrets, item.spec.id), cancel=run.cancel)
+        return self.portal.call(document.resolved_context, item.spec.id)
 
     def close(self) -> None:
         """End everything that is still open."""
         for module in list(self._open_modules):
             self._finish(module)
-        if self.engine.is_open:
-            self.summary.note_all(self.engine.runtime.notes)
-            self.engine.__exit__(None, None, None)
-        self.engine.interruption.__exit__()
+        if self.portal.is_open:
+            self.summary.record_messages(self.portal.runtime.warnings)
+            self.portal.__exit__(None, None, None)
+        self.portal.interruption.__exit__()
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[OUTPUT_KEY] = self.summary.to_json()
-            if self.verification is not None:
-                self.verification.finish_worker(self.config.workeroutput)
+            if self.leak_check is not None:
+                self.leak_check.finish_worker(self.config.workeroutput)
 
     def _finish(self, module: RunbookNode) -> None:
         """End what a runbook left behind, and keep what the summary tells of it."""
         run = self._open_modules.pop(module)
         module.run = None
-        self.needs.keep(module, run)
-        self.checks_files.write(run)
-        for leftover in self.engine.run(run.finish, cancel=run.cancel):
-            self.summary.note_leftover(run.document.runbook, leftover)
-        self._note_end(run, module.cell_name)
+        self.dependencies.store(module, run)
+        self.checks_file_writer.write(run)
+        for leftover in self.portal.run(run.finish, cancel=run.cancel):
+            self.summary.record_leftover(run.document.runbook, leftover)
+        self._record_end(run, module.cell_name)
 
-    def _note_end(self, run: RunbookRun, cell: str | None) -> None:
-        for spec, why in run.uncleaned():
-            self.summary.note_uncleaned(spec, why, cell)
-        self.summary.note_read(run.document.names_read)
+    def _record_end(self, run: RunbookRun, cell: str | None) -> None:
+        for spec, reason in run.unfinished_cleanups():
+            self.summary.record_unfinished_cleanup(spec, reason, cell)
+        self.summary.record_read_names(run.document.names_read)
 
-    def _tell_deselected(self, module: RunbookNode, document: Document) -> None:
+    def _record_deselected(self, module: RunbookNode, document: Document) -> None:
         """Let nothing run as if the blocks above it had; failures say so where a value is missing."""
         selected = {item.spec.id for item in module.selected}
         unselected = [spec.id for spec in document.items if spec.id not in selected]
-        self.engine.call(document.fates.update, dict.fromkeys(unselected, "was not selected"))
+        self.portal.call(document.outcome_texts.update, dict.fromkeys(unselected, "was not selected"))
         assert module.run is not None, "it was opened just now"
-        module.run.leave_out({**self.gaps(module), **module.left_out})
+        module.run.mark_not_run({**self.unselected_blocks(module), **module.not_run})
 
-    def gaps(self, node: RunbookNode) -> dict[str, str]:
+    def unselected_blocks(self, node: RunbookNode) -> dict[str, str]:
         """What became of the blocks that were not selected, and without which others do not run, by id."""
-        if node.book is None or given.flag(self.config, "alone"):
+        if node.runbook is None or given.flag(self.config, "alone"):
             return {}
         selected = {item.spec.id for item in node.selected}
-        specs = items_of(node.book, self.registry.catalog)
+        specs = work_items(node.runbook, self.registry.catalog)
         return {spec.id: NOT_SELECTED for spec in specs if spec.id not in selected}
 
     # What it is made of
 
     def _storage(self) -> ContextStorage:
-        wish = given.choice(self.config, "store", ("auto", "yes", "no"))
+        store_mode = given.choice(self.config, "store", ("auto", "yes", "no"))
         cache = getattr(self.config, "cache", None)
-        if cache is None or wish == "no" or (wish == "auto" and os.environ.get("CI")):
+        if cache is None or store_mode == "no" or (store_mode == "auto" and os.environ.get("CI")):
             return NoStorage()
         try:
             return FileStorage(Path(cache.mkdir("runbook")))
         except OSError as error:
-            self.summary.note(f"what blocks left could not be kept: {error}")
+            self.summary.record_message(f"what blocks left could not be kept: {error}")
             return NoStorage()
 
     def _add_block_types(self) -> None:
@@ -285,6 +285,6 @@ class RunbookSession:
         return next(([str(line) for line in lines] for lines in found if lines), [])
 
 
-def _is_meant_for_us(path: Path) -> bool:
+def _is_intended_runbook(path: Path) -> bool:
     """True if a file that was named on the command line is a runbook, or is meant to be one."""
     return path.suffix == ".atrb" or ".runbook." in path.name or looks_like_runbook(path)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import Cancelled, InternalError, RunbookError
-from ..execution.block_runner import Limit
+from ..execution.block_runner import TimeLimit
 from ..execution.result import BlockResult
 from ..text import show_limit
 from .collection import BlockItem
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
     from .session import RunbookSession
 
 TERMINATED_STATUS = 143
-PATIENCE = 2
+MAX_BLOCK_INTERRUPTS = 2
 """So many interruptions are for blocks alone; the next one also ends what other people's fixtures do."""
 
 
-class Running:
+class SessionLoop:
     """The plugin object that runs the items of a session."""
 
-    def __init__(self, books: RunbookSession) -> None:
-        self._books = books
+    def __init__(self, session: RunbookSession) -> None:
+        self._runbook_session = session
         self._current: pytest.Item | None = None
-        self._since = 0.0
-        self._workers: set[int] = set()
+        self._item_started_at = 0.0
+        self._worker_pids: set[int] = set()
 
     def step(self, item: BlockItem) -> BlockResult:
         """Run one block, if it is to run. After an interruption the session ends with it."""
         run = item.node.run
         assert run is not None
         if item.previous is not None and not item.previous.was_reached and not item.spec.rules.is_cleanup:
-            error = _elsewhere(item.previous)
+            error = _ran_elsewhere_error(item.previous)
             run.fail(item.previous.spec.id, error)
-            self._books.summary.note(str(error))
+            self._runbook_session.summary.record_message(str(error))
         step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
-        result = self._books.engine.run(step, cancel=run.cancel)
-        self._books.summary.note_warnings(result, item.node.cell_name)
+        result = self._runbook_session.portal.run(step, cancel=run.cancel)
+        self._runbook_session.summary.record_warnings(result, item.node.cell_name)
         self._stop_if_interrupted(item.session)
         return result
 
-    def note_worker(self, pid: int, parent: int) -> None:
+    def record_worker(self, pid: int, parent: int) -> None:
         """Know a worker that this process started, so that it is told when the session is interrupted."""
         if parent == os.getpid():
-            self._workers.add(pid)
+            self._worker_pids.add(pid)
 
     # Around items
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        self._current, self._since = item, time.monotonic()
+        self._current, self._item_started_at = item, time.monotonic()
         result = yield
         self._current = None
         return result
@@ -73,10 +73,10 @@ class Running:
         try:
             return (yield from self._interruptible(item, "set up"))
         except pytest.skip.Exception:
-            _leave_out(item)
+            _mark_not_run(item)
             raise
         except Exception as error:
-            self._note_not_tried(item, error)
+            self._record_setup_failure(item, error)
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -94,31 +94,31 @@ class Running:
         except pytest.Session.Interrupted:
             raise
         except KeyboardInterrupt as interrupt:
-            self._books.engine.interruption.note(interrupt)
+            self._runbook_session.portal.interruption.record(interrupt)
             raise
         finally:
-            with self._books.engine.interruption.caught(self._lose_patience):
+            with self._runbook_session.portal.interruption.handled_by(self._raise_if_repeated):
                 self._clean_up(session)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         is_worker = hasattr(session.config, "workerinput")
-        if self._books.engine.interruption.name == "SIGTERM" and not is_worker:
+        if self._runbook_session.portal.interruption.name == "SIGTERM" and not is_worker:
             session.exitstatus = TERMINATED_STATUS
         try:
             return (yield)
         finally:
-            self._books.close()
+            self._runbook_session.close()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Workers end what they run, clean up, and are gone before somebody loses patience with them."""
         if isinstance(excinfo.value, Terminated):
-            self._books.engine.interruption.note(excinfo.value)
-        for pid in self._workers:
+            self._runbook_session.portal.interruption.record(excinfo.value)
+        for pid in self._worker_pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    def _interruptible(self, item: pytest.Item, doing: str) -> Generator[None, Any, Any]:
+    def _interruptible(self, item: pytest.Item, activity: str) -> Generator[None, Any, Any]:
         """An interruption of what other people do for a block becomes a failure of it, so that it is reported."""
         __tracebackhide__ = True
         try:
@@ -126,17 +126,17 @@ class Running:
         except KeyboardInterrupt as interrupt:
             if not isinstance(item, BlockItem):
                 raise
-            interruption = self._books.engine.interruption
-            interruption.note(interrupt)
+            interruption = self._runbook_session.portal.interruption
+            interruption.record(interrupt)
             self._stop_if_interrupted(item.session)
-            message = f"cancelled by {interruption.name} while its fixtures were {doing}"
-            raise Cancelled(message, place=item.spec.place, block=item.spec.label) from None
+            message = f"cancelled by {interruption.name} while its fixtures were {activity}"
+            raise Cancelled(message, location=item.spec.location, block=item.spec.label) from None
 
-    def _note_not_tried(self, item: pytest.Item, error: Exception) -> None:
+    def _record_setup_failure(self, item: pytest.Item, error: Exception) -> None:
         """A block whose set-up failed counts as failed for the blocks below."""
         if isinstance(item, BlockItem) and item.node.run is not None:
-            known = error if isinstance(error, RunbookError) else InternalError(f"its set-up failed: {error}")
-            item.node.run.fail(item.spec.id, known)
+            failure = error if isinstance(error, RunbookError) else InternalError(f"its set-up failed: {error}")
+            item.node.run.fail(item.spec.id, failure)
 
     def _clean_up(self, session: pytest.Session) -> None:
         pending = list(_pending_cleanups(session.items))
@@ -155,21 +155,21 @@ class Running:
             item.ihook.pytest_runtest_teardown(item=item, nextitem=None)
 
     def _stop_if_interrupted(self, session: pytest.Session) -> None:
-        name = self._books.engine.interruption.name
+        name = self._runbook_session.portal.interruption.name
         if name is not None:
             session.shouldstop = f"interrupted by {name}"
 
-    def _lose_patience(self) -> None:
-        if self._books.engine.interruption.count > PATIENCE:
+    def _raise_if_repeated(self) -> None:
+        if self._runbook_session.portal.interruption.count > MAX_BLOCK_INTERRUPTS:
             raise KeyboardInterrupt
 
-    def _limit_of(self, item: BlockItem) -> Limit | None:
+    def _limit_of(self, item: BlockItem) -> TimeLimit | None:
         """The limit that a timeout marker or pytest-timeout sets, met by ours just before."""
         seconds = _timeout_of(item)
         if seconds is None:
             return None
-        left = seconds - (time.monotonic() - self._since) - min(1.0, seconds / 4)
-        return Limit(left, f"pytest's timeout {show_limit(seconds)}")
+        remaining = seconds - (time.monotonic() - self._item_started_at) - min(1.0, seconds / 4)
+        return TimeLimit(remaining, f"pytest's timeout {show_limit(seconds)}")
 
 
 def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
@@ -178,29 +178,31 @@ def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
             yield item
 
 
-def _leave_out(item: pytest.Item) -> None:
+def _mark_not_run(item: pytest.Item) -> None:
     """A block that a marker or a fixture skipped was not run, for the blocks below."""
     if isinstance(item, BlockItem):
-        item.node.left_out[item.spec.id] = "was skipped" if item.refusal is None else "was refused"
+        item.node.not_run[item.spec.id] = "was skipped" if item.refusal is None else "was refused"
         if item.node.run is not None:
-            item.node.run.leave_out(item.node.left_out)
+            item.node.run.mark_not_run(item.node.not_run)
 
 
-def _elsewhere(item: BlockItem) -> RunbookError:
+def _ran_elsewhere_error(item: BlockItem) -> RunbookError:
     hint = "a worker ended in the middle of this runbook, or its blocks were spread over workers: use --dist loadfile"
-    return InternalError("it was not run in this process", place=item.spec.place, block=item.spec.label, hint=hint)
+    return InternalError(
+        "it was not run in this process", location=item.spec.location, block=item.spec.label, hint=hint
+    )
 
 
 def _timeout_of(item: pytest.Item) -> float | None:
     """The seconds of a timeout marker, else those of pytest-timeout's option, variable or ini setting."""
     marker = item.get_closest_marker("timeout")
-    given: object = None
+    value: object = None
     if marker is not None:
-        given = marker.args[0] if marker.args else marker.kwargs.get("timeout")
-    if given is None and item.config.pluginmanager.hasplugin("timeout"):
-        given = _plugin_timeout(item.config)
+        value = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    if value is None and item.config.pluginmanager.hasplugin("timeout"):
+        value = _plugin_timeout(item.config)
     try:
-        seconds = float(str(given)) if given is not None else 0.0
+        seconds = float(str(value)) if value is not None else 0.0
     except ValueError:
         return None
     return seconds if seconds > 0 else None

@@ -29,10 +29,10 @@ SCOPES: Mapping[str, Callable[[str], str]] = {
 """What tests other than ours stay together with, by xdist's mode."""
 
 
-def scheduler(config: pytest.Config, log: Any, usual: Scheduling) -> Scheduling:
-    """A scheduler that keeps runbooks whole. usual: the one that the session has without them."""
-    is_known = config.getoption("dist") in SCOPES and type(usual).__module__.startswith("xdist.")
-    return LateScheduling(usual, lambda: WholeRunbooks(config, log)) if is_known else usual
+def scheduler(config: pytest.Config, log: Any, default: Scheduling) -> Scheduling:
+    """A scheduler that keeps runbooks whole. default: the one that the session has without them."""
+    is_known = config.getoption("dist") in SCOPES and type(default).__module__.startswith("xdist.")
+    return LateScheduling(default, lambda: WholeRunbooks(config, log)) if is_known else default
 
 
 def holds_runbook(ids: Iterable[str]) -> bool:
@@ -44,7 +44,7 @@ def _is_block(node_id: str) -> bool:
     return node_id.partition("::")[0].endswith(SUFFIXES)
 
 
-ENOUGH = 2
+MIN_PENDING_TESTS = 2
 
 
 class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stubs
@@ -72,37 +72,37 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
             unit = next(iter(self.workqueue.values()))
             unit.update(dict.fromkeys(self._crashed & unit.keys(), True))
             super()._assign_work_unit(node)
-            is_short = self._pending_of(self.assigned_work[node]) < ENOUGH
+            is_short = self._pending_of(self.assigned_work[node]) < MIN_PENDING_TESTS
 
     def _split_scope(self, nodeid: str) -> str:
         if not _is_block(nodeid):
             return self._scope(nodeid)
         if self._groups is None:
-            from .dependencies import needed_groups  # what there is to read files with: nobody else pays for it
+            from .dependencies import dependency_groups  # what there is to read files with: nobody else pays for it
 
             names = dict.fromkeys(known.partition("::")[0] for known in self.collection if _is_block(known))
-            self._groups = needed_groups(self.config.rootpath, names)
+            self._groups = dependency_groups(self.config.rootpath, names)
         return self._groups.get(nodeid.partition("::")[0]) or nodeid.rpartition("::")[0]
 
 
 class LateScheduling:
     """The usual scheduler, until a worker tells that there are runbooks.
 
-    chosen: the one that does the work.
+    scheduler: the one that does the work.
     """
 
-    def __init__(self, usual: Scheduling, with_runbooks: Callable[[], Scheduling]) -> None:
-        self.chosen = usual
+    def __init__(self, default: Scheduling, with_runbooks: Callable[[], Scheduling]) -> None:
+        self.scheduler = default
         self._with_runbooks = with_runbooks
         self._is_final = False
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
         if not self._is_final and holds_runbook(collection):
-            nodes, self.chosen = self.chosen.nodes, self._with_runbooks()
+            nodes, self.scheduler = self.scheduler.nodes, self._with_runbooks()
             for known in nodes:
-                self.chosen.add_node(known)
+                self.scheduler.add_node(known)
         self._is_final = True
-        self.chosen.add_node_collection(node, collection)
+        self.scheduler.add_node_collection(node, collection)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.chosen, name)
+        return getattr(self.scheduler, name)

@@ -16,11 +16,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ..errors import Refused
 from ..text import nearest
 
-SETTING = "runbook_allow"
-SORTS = ("type", "interpreter", "host", "url")
+ALLOW_SETTING = "runbook_allow"
+RULE_KINDS = ("type", "interpreter", "host", "url")
 LONGEST_LISTING = 5
 ANY = "*"
-PORTS: Mapping[str, int] = {
+DEFAULT_PORTS: Mapping[str, int] = {
     "http": 80,
     "https": 443,
     "postgres": 5432,
@@ -29,7 +29,7 @@ PORTS: Mapping[str, int] = {
     "mariadb": 3306,
 }
 # Parameters of a database's URI that say where it is, in place of the URI itself.
-_LEADING_ELSEWHERE = frozenset({"host", "hostaddr", "port", "service", "unix_socket", "socket", "proxy"})
+_LOCATION_PARAMETERS = frozenset({"host", "hostaddr", "port", "service", "unix_socket", "socket", "proxy"})
 _ENV_PROGRAMS = frozenset({"env", "/usr/bin/env", "/bin/env"})
 _URL = re.compile(r"(?P<scheme>[\w.+*-]+)://(?P<host>\[[^\]]*\]|[^/:]*)(?::(?P<port>\d+|\*))?(?P<path>/.*)?")
 _FILE = re.compile(r"(?P<scheme>sqlite):(?!//)(?P<path>.+)")
@@ -50,10 +50,10 @@ class UrlPattern:
     @classmethod
     def parse(cls, text: str) -> Self:
         """:raises ValueError: if it is none."""
-        found = _FILE.fullmatch(text) or _URL.fullmatch(text)
-        if found is None:
+        match = _FILE.fullmatch(text) or _URL.fullmatch(text)
+        if match is None:
             raise ValueError(f'url "{text}" is no pattern: like https://*.corp/*, https://*:8443/, sqlite:/srv/*')
-        parts = {"host": "", "port": None, **found.groupdict()}
+        parts = {"host": "", "port": None, **match.groupdict()}
         scheme = str(parts["scheme"]).lower()
         host, port = str(parts["host"]).lower().strip("[]"), str(parts["port"] or "")
         return cls(text, scheme, host, port, str(parts["path"] or "/*"))
@@ -64,7 +64,7 @@ class UrlPattern:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class AllowList:
     """Patterns by what they are about; none of a sort allows everything of it."""
 
     types: tuple[str, ...] = ()
@@ -78,13 +78,13 @@ class Allowed:
 
         :raises ValueError: if a line makes no sense.
         """
-        found: dict[str, list[str]] = {sort: [] for sort in SORTS}
+        found: dict[str, list[str]] = {kind: [] for kind in RULE_KINDS}
         for line in lines:
-            sort, colon, said = line.partition(":")
-            patterns = [pattern.strip() for pattern in said.split(",")]
+            sort, colon, patterns_text = line.partition(":")
+            patterns = [pattern.strip() for pattern in patterns_text.split(",")]
             if sort.strip() not in found:
-                near = nearest(sort.strip(), SORTS)
-                hint = f"did you mean {near}?" if near else f"one of {', '.join(SORTS)}"
+                near = nearest(sort.strip(), RULE_KINDS)
+                hint = f"did you mean {near}?" if near else f"one of {', '.join(RULE_KINDS)}"
                 raise ValueError(f'"{line}": {hint}')
             if not colon or not all(patterns):
                 raise ValueError(f'"{line}" says nothing: {sort.strip()}: PATTERN, PATTERN')
@@ -137,10 +137,10 @@ class Allowed:
             raise _refused("url", shown, [pattern.written for pattern in self.urls])
 
 
-EVERYTHING = Allowed()
+ALLOW_EVERYTHING = AllowList()
 
 
-def reason_of(check: Callable[[], None]) -> Refused | None:
+def caught_refusal(check: Callable[[], None]) -> Refused | None:
     """What a check refuses, None if it does not."""
     try:
         check()
@@ -171,19 +171,21 @@ def _parts(url: str) -> tuple[str, str, str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Refused(f"{SETTING}: nobody can tell where the URL leads: {error}") from None
+        raise Refused(f"{ALLOW_SETTING}: nobody can tell where the URL leads: {error}") from None
     scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
     is_http = scheme in ("http", "https")
-    leads = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)} & _LEADING_ELSEWHERE
-    if not host or "," in parts.netloc.rpartition("@")[2] or "\\" in url or (leads and not is_http):
-        raise Refused(f"{SETTING}: nobody can tell from the URI which host it leads to")
+    location_parameters = {
+        name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)
+    } & _LOCATION_PARAMETERS
+    if not host or "," in parts.netloc.rpartition("@")[2] or "\\" in url or (location_parameters and not is_http):
+        raise Refused(f"{ALLOW_SETTING}: nobody can tell from the URI which host it leads to")
     path = unquote(parts.path or "/")
     path = posixpath.normpath(path) + ("/" if path.endswith("/") and path != "/" else "")
     return scheme, _ascii(host), str(port or _port(scheme)), "/" + path.lstrip("/")
 
 
 def _port(scheme: str) -> str:
-    return str(PORTS[scheme]) if scheme in PORTS else ANY
+    return str(DEFAULT_PORTS[scheme]) if scheme in DEFAULT_PORTS else ANY
 
 
 def _ascii(host: str) -> str:
@@ -198,7 +200,7 @@ def _authority(scheme: str, host: str, port: str) -> str:
     return shown if port in (ANY, _port(scheme)) else f"{shown}:{port}"
 
 
-def _refused(sort: str, shown: str, patterns: Iterable[str]) -> Refused:
+def _refused(kind: str, shown: str, patterns: Iterable[str]) -> Refused:
     known = list(patterns)
     more = f", ... ({len(known)})" if len(known) > LONGEST_LISTING else ""
-    return Refused(f"{SETTING} has no {sort} {shown}; it has {', '.join(known[:LONGEST_LISTING])}{more}")
+    return Refused(f"{ALLOW_SETTING} has no {kind} {shown}; it has {', '.join(known[:LONGEST_LISTING])}{more}")

@@ -16,10 +16,10 @@ class Effect:
     reason: str
 
 
-def worst(effects: Iterable[Effect]) -> Effect:
+def worst_effect(effects: Iterable[Effect]) -> Effect:
     """The first of those that do most; reading where there is nothing to do."""
-    found = Effect(Effects.READ, "it only reads")
+    worst = Effect(Effects.READ, "it only reads")
     for effect in effects:
-        if effect.level.exceeds(found.level):
-            found = effect
-    return found
+        if effect.level.exceeds(worst.level):
+            worst = effect
+    return worst

@@ -7,23 +7,23 @@ from collections.abc import Container, Iterable, Sequence
 from ..blocks.behavior import BlockBehavior
 from ..context.resolver import ContextResolver
 from ..document.settings import Settings
-from ..errors import ContextError, Lacking, Refused, RunbookError, TemplateError
-from ..model.runbook import BlockSpec, Effects, Named, Runbook, type_for_people
+from ..errors import ContextError, MissingRequirement, Refused, RunbookError, TemplateError
+from ..model.runbook import BlockSpec, Effects, NameReference, Runbook, display_type
 from ..text import nearest
-from .allow_list import reason_of
+from .allow_list import caught_refusal
 from .effect_limit import EffectLimit
 from .effects import Effect
 
 
 def refusal_of(runbook: Runbook, spec: BlockSpec, behavior: BlockBehavior | None, settings: Settings) -> Refused | None:
     """Why a block may not run here; None if nothing is known against it before it is looked at in full."""
-    message = elsewhere(runbook, settings.environment)
+    message = environment_refusal(runbook, settings.environment)
     if message is not None:
         return Refused(message)
-    refusal = reason_of(lambda: settings.allowed.check_type(spec.type, type_for_people(spec.type)))
+    refusal = caught_refusal(lambda: settings.allow_list.check_type(spec.type, display_type(spec.type)))
     if refusal is not None or behavior is None:
         return refusal
-    limit = EffectLimit.of_run(settings.effects).within(runbook, spec)
+    limit = EffectLimit.of_run(settings.effects).narrowed_by(runbook, spec)
     return None if limit.level is Effects.DESTRUCTIVE else refused_effect(limit, _known_effect(behavior))
 
 
@@ -31,7 +31,7 @@ def refused_effect(limit: EffectLimit, effect: Effect | None) -> Refused | None:
     """Why something may not be done; None if it may."""
     if effect is None or not effect.level.exceeds(limit.level):
         return None
-    return Refused(f"{limit.whose}: {effect.reason}")
+    return Refused(f"{limit.set_by}: {effect.reason}")
 
 
 def _known_effect(behavior: BlockBehavior) -> Effect | None:
@@ -41,7 +41,7 @@ def _known_effect(behavior: BlockBehavior) -> Effect | None:
         return None
 
 
-def elsewhere(runbook: Runbook, environment: str | None) -> str | None:
+def environment_refusal(runbook: Runbook, environment: str | None) -> str | None:
     """Why this is not the environment that a runbook is for."""
     names = [named.name for named in runbook.environments]
     if not names or environment in names:
@@ -49,18 +49,18 @@ def elsewhere(runbook: Runbook, environment: str | None) -> str | None:
     only = f"it runs in {' and '.join((', '.join(names[:-1]), names[-1])) if names[1:] else names[0]} alone"
     if environment is None:
         how = f"--runbook-environment {names[0]}"
-        return f"{only}, and no environment is named ({how}): {runbook.environments[0].place}"
+        return f"{only}, and no environment is named ({how}): {runbook.environments[0].location}"
     near = nearest(environment, names)
     meant = f', did you mean "{near}"?' if near else ""
-    return f'{only}, and not in "{environment}"{meant}: {runbook.environments[0].place}'
+    return f'{only}, and not in "{environment}"{meant}: {runbook.environments[0].location}'
 
 
-def secrets_of(required: Iterable[Named]) -> Sequence[str]:
+def required_secret_names(required: Iterable[NameReference]) -> Sequence[str]:
     """The names of the secrets that are required."""
     return [named.name.removeprefix("secret.") for named in required if named.name.startswith("secret.")]
 
 
-def lacking(required: Iterable[Named], resolver: ContextResolver) -> RunbookError | None:
+def find_missing_requirement(required: Iterable[NameReference], resolver: ContextResolver) -> RunbookError | None:
     """What is wrong if something that is required is not to be had. resolver: what the first block sees."""
     for named in required:
         undeclared = undeclared_secret(named, resolver.secrets)
@@ -68,17 +68,17 @@ def lacking(required: Iterable[Named], resolver: ContextResolver) -> RunbookErro
             return undeclared
         why = _why_missing(resolver, named.name)
         if why is not None:
-            return Lacking(f"requires {named.name}: {why}: {named.place}", place=named.place)
+            return MissingRequirement(f"requires {named.name}: {why}: {named.location}", location=named.location)
     return None
 
 
-def undeclared_secret(named: Named, secrets: Container[object]) -> ContextError | None:
+def undeclared_secret(named: NameReference, secrets: Container[object]) -> ContextError | None:
     """What is wrong if a secret is required that nobody declares."""
     root, _, name = named.name.partition(".")
     if root != "secret" or name in secrets:
         return None
     hint = f"declare it: secrets: {{{name}: {{env: {name}}}}}"
-    return ContextError(f"requires: there is no secret {name}", place=named.place, hint=hint)
+    return ContextError(f"requires: there is no secret {name}", location=named.location, hint=hint)
 
 
 def _why_missing(resolver: ContextResolver, dotted: str) -> str | None:

@@ -17,7 +17,7 @@ ResultT = TypeVar("ResultT")
 Parameters = ParamSpec("Parameters")
 
 
-class UnawaitedThreads(ThreadPoolExecutor):
+class DnsExecutor(ThreadPoolExecutor):
     """A thread for each call; what is still at it at the end is left to itself."""
 
     def submit(

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from ..policy.allow_list import EVERYTHING, Allowed
-from .database.pool import DatabaseSessions
+from ..policy.allow_list import ALLOW_EVERYTHING, AllowList
+from .database.pool import DatabasePool
 from .database.threads import Threads
 from .process.interpreters import Interpreter
 from .process.login_environment import LoginShell, login_environment
 from .process.output_variables import OutputVariablesFile
 from .process.process_group import Grace
-from .process.secret_commands import RunSecretCommands
+from .process.secret_commands import SecretCommandRunner
 from .process.sudo import LocalSudo
-from .process.supervisor import Leftover, ProcessKeeper
+from .process.supervisor import Leftover, ProcessSupervisor
 from .reachability import Reachability
 from .terminal.pty import PtyStore
 
 if TYPE_CHECKING:
-    from .http.client import HttpConnections
+    from .http.client import HttpPool
     from .ssh.pool import Emit, SshPool
 
 
@@ -35,29 +35,29 @@ class Resources:
     processes: knows every program that a block started. reachability: what could not be reached.
     databases: sessions with servers, kept over blocks. ptys: terminals that are open.
     sudo: makes other users of us. secret_commands: asks programs for secrets. threads: for calls that can't be awaited.
-    interpreters: interpreters to use in place of others. allowed: what may be started and connected to.
+    interpreters: interpreters to use in place of others. allow_list: what may be started and connected to.
     """
 
     def __init__(
-        self, *, interpreters: Mapping[str, str], login_shell: LoginShell, allowed: Allowed = EVERYTHING
+        self, *, interpreters: Mapping[str, str], login_shell: LoginShell, allow_list: AllowList = ALLOW_EVERYTHING
     ) -> None:
-        self.allowed = allowed
-        self.processes = ProcessKeeper()
+        self.allow_list = allow_list
+        self.processes = ProcessSupervisor()
         self.reachability = Reachability()
-        self.databases = DatabaseSessions()
+        self.databases = DatabasePool()
         self.ptys = PtyStore()
         self.sudo = LocalSudo()
         self.threads = Threads()
-        self.secret_commands = RunSecretCommands(self.processes)
+        self.secret_commands = SecretCommandRunner(self.processes)
         self._interpreters = interpreters
         self._login_shell = login_shell
         self._parsed: dict[str, Interpreter] = {}
         self._folder: Path | None = None
         self._login_environment: Mapping[str, str] | None = None
-        self._http: HttpConnections | None = None
+        self._http: HttpPool | None = None
         self._ssh: SshPool | None = None
         self._emit: Emit = lambda kind, data: None
-        self._note: Callable[[str], object] = lambda text: None
+        self._warn: Callable[[str], object] = lambda text: None
         self._tasks = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
@@ -91,7 +91,7 @@ class Resources:
         if text not in self._parsed:
             login = self._login_shell is LoginShell.EACH
             interpreter = Interpreter.parse(text, interpreters=self._interpreters, login=login)
-            self.allowed.check_interpreter(interpreter.words)
+            self.allow_list.check_interpreter(interpreter.words)
             self._parsed[text] = interpreter
         return self._parsed[text]
 
@@ -112,16 +112,16 @@ class Resources:
         """A folder of this run, for nobody else's eyes; gone at its end."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
-            self.processes.watchdog.note_folder(self._folder)
+            self.processes.watchdog.record_folder(self._folder)
         return self._folder
 
     @property
-    def http(self) -> HttpConnections:
+    def http(self) -> HttpPool:
         """Connections to HTTP servers; the library is imported when the first block needs one."""
         if self._http is None:
-            from .http.client import HttpConnections
+            from .http.client import HttpPool
 
-            self._http = HttpConnections()
+            self._http = HttpPool()
         return self._http
 
     @property
@@ -130,12 +130,12 @@ class Resources:
         if self._ssh is None:
             from .ssh.pool import SshPool
 
-            self._ssh = SshPool(self._emit, self._note, self._tasks.start_soon, self.allowed)
+            self._ssh = SshPool(self._emit, self._warn, self._tasks.start_soon, self.allow_list)
         return self._ssh
 
-    def report_to(self, emit: Emit, note: Callable[[str], object]) -> None:
+    def report_to(self, emit: Emit, warn: Callable[[str], object]) -> None:
         """Say whom to tell of what opens and closes, and of what people should know at the end of the run."""
-        self._emit, self._note = emit, note
+        self._emit, self._warn = emit, warn
 
     async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
         """End what a run left in the background, and close what it left open."""
@@ -144,8 +144,8 @@ class Resources:
         remote = () if self._ssh is None else await self._ssh.end_run(run_id)
         return [*await self.processes.end_leftovers(run_id), *remote]
 
-    def hurry(self, grace: Grace) -> None:
+    def tighten_deadline(self, grace: Grace) -> None:
         """Give programs this long to end, from now on."""
-        self.processes.hurry(grace)
+        self.processes.tighten_deadline(grace)
         if self._ssh is not None:
-            self._ssh.hurry(grace)
+            self._ssh.tighten_deadline(grace)

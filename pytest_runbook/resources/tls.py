@@ -33,29 +33,29 @@ class TlsSettings:
     key: str | None = None
     key_password: str | None = field(default=None, repr=False)
 
-    def context(self) -> ssl.SSLContext | None:
+    def ssl_context(self) -> ssl.SSLContext | None:
         """The settings as the ssl module takes them; None where they are the defaults.
 
         :raises BlockFailed: if a file can't be read or used.
         """
         if self == TlsSettings():
             return None
-        context = self._trusting()
+        context = self._trusting_context()
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.cert is not None:
-            self._identify(context, self.cert)
+            self._load_client_certificate(context, self.cert)
         return context
 
-    def _trusting(self) -> ssl.SSLContext:
+    def _trusting_context(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=self.ca)
         except OSError as error:  # ssl.SSLError is one
             hint = "`ca` names a PEM file with one or more certificates"
             raise BlockFailed(f"no certificates to trust in {self.ca}: {_reason(error)}", hint=hint) from error
 
-    def _identify(self, context: ssl.SSLContext, cert: str) -> None:
+    def _load_client_certificate(self, context: ssl.SSLContext, cert: str) -> None:
         password = self.key_password
         try:
             # A function: for an encrypted key without a password, OpenSSL would ask the terminal.
@@ -85,7 +85,7 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, self.server, session)
 
 
-def context_for(server: str, ca: str | None) -> ssl.SSLContext:
+def ssl_context_for(server: str, ca: str | None) -> ssl.SSLContext:
     """A context that verifies a server of this name behind a tunnel, whose near end has another one.
 
     ca: a file with the certificates to trust; None: those of the system.
@@ -101,12 +101,12 @@ def context_for(server: str, ca: str | None) -> ssl.SSLContext:
     return context
 
 
-def beside(folder: Path, file: str) -> str:
+def path_in_folder(folder: Path, file: str) -> str:
     """The path of a file that is named relative to a folder; ~ is somebody's home."""
     return str(folder / Path(file).expanduser())
 
 
-def days_left(certificate: bytes) -> int:
+def days_until_expiry(certificate: bytes) -> int:
     """Whole days until a certificate (DER) expires, negative once it has."""
     return math.floor((_not_after(certificate).timestamp() - time.time()) / _SECONDS_OF_A_DAY)
 

@@ -10,12 +10,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
-SHORTEST_FORM = 4
-SHORTEST_WRAPPED = 6
+MIN_FORM = 4
+MIN_WRAPPED_FORM = 6
 """Characters: what is shorter is not looked for over the end of a line, where two numbers of a table may make it up."""
-_SHORTEST_LINE = 8
+_MIN_LINE = 8
 
-COMMON = frozenset(
+COMMON_WORDS = frozenset(
     (
         *("true", "false", "none", "null", "undefined", "unknown", "empty", "default", "required", "optional"),
         *("enabled", "disabled", "missing", "password", "passwd", "passphrase", "secret", "token", "username", "user"),
@@ -34,25 +34,25 @@ _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 def is_maskable(secret: str) -> bool:
     """False for what is too short or too common to be taken out of text without taking half of it along."""
-    return len(secret) >= SHORTEST_FORM and secret.casefold() not in COMMON
+    return len(secret) >= MIN_FORM and secret.casefold() not in COMMON_WORDS
 
 
-def parts_of(value: str) -> Iterator[str]:
+def secret_parts(value: str) -> Iterator[str]:
     """What is as secret as the whole: its lines, where it has several; a report may show a few of them."""
     yield value
     if "\n" in value.strip():
         for line in value.splitlines():
-            if len(line.strip()) >= _SHORTEST_LINE and not line.startswith("-----"):
+            if len(line.strip()) >= _MIN_LINE and not line.startswith("-----"):
                 yield line
 
 
 def forms_of(value: str) -> Iterator[str]:
     """Every form of a secret, without what wraps lines."""
     for form in _forms(value):
-        squeezed = squeeze(form)
-        if len(squeezed) >= SHORTEST_WRAPPED:
-            yield squeezed
-        elif len(form) >= SHORTEST_FORM:
+        unwrapped = unwrap(form)
+        if len(unwrapped) >= MIN_WRAPPED_FORM:
+            yield unwrapped
+        elif len(form) >= MIN_FORM:
             yield form
 
 
@@ -64,7 +64,7 @@ def bytes_of(text: str) -> bytes:
         return text.encode(errors="surrogatepass")
 
 
-def squeeze(text: str) -> str:
+def unwrap(text: str) -> str:
     """The text without what wraps its lines."""
     if "\\" in text or "\r" in text or "\x1b" in text:
         return _BREAK.sub("", text)
@@ -77,7 +77,7 @@ def squeeze(text: str) -> str:
 def _forms(value: str) -> Iterator[str]:
     for text in {value, value.strip()}:
         yield text
-        yield from _in_addresses(text)
+        yield from _in_uris(text)
         yield from _in_json(text)
         yield from _in_shells(text)
         yield from _in_html(text)
@@ -88,7 +88,7 @@ def _forms(value: str) -> Iterator[str]:
     yield secret.hex().upper()
 
 
-def _in_addresses(text: str) -> Iterator[str]:
+def _in_uris(text: str) -> Iterator[str]:
     data = bytes_of(text)
     for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
         yield quoted
@@ -128,34 +128,34 @@ def _in_base64(secret: bytes) -> Iterator[str]:
         yield stable.replace("+", "-").replace("/", "_")
 
 
-class Squeezed:
+class UnwrappedText:
     """A text without what wraps its lines, and where each character of it stood before.
 
-    is_open: more of the text may follow, so that what may be the beginning of a break counts as one.
+    is_partial: more of the text may follow, so that what may be the beginning of a break counts as one.
     """
 
-    def __init__(self, source: str, *, is_open: bool = False) -> None:
+    def __init__(self, source: str, *, is_partial: bool = False) -> None:
         self._source = source
         self._end = len(source)
-        if is_open and (unfinished := _UNFINISHED.search(source)):
+        if is_partial and (unfinished := _UNFINISHED.search(source)):
             self._end = unfinished.start()
-        self.text = squeeze(source[: self._end])
+        self.text = unwrap(source[: self._end])
         self._offsets: tuple[list[int], list[int]] | None = None
 
-    def at(self, index: int) -> int:
+    def source_index(self, index: int) -> int:
         """Where a character stood."""
         if len(self.text) == self._end:
             return index
         if self._offsets is None:
-            self._offsets = self._made_offsets()
+            self._offsets = self._compute_offsets()
         starts, removed = self._offsets
         return index + removed[bisect_right(starts, index) - 1]
 
-    def span(self, start: int, end: int) -> tuple[int, int]:
+    def source_span(self, start: int, end: int) -> tuple[int, int]:
         """Where a part of the text stood, from its first character to behind its last."""
-        return self.at(start), self.at(end - 1) + 1
+        return self.source_index(start), self.source_index(end - 1) + 1
 
-    def _made_offsets(self) -> tuple[list[int], list[int]]:
+    def _compute_offsets(self) -> tuple[list[int], list[int]]:
         starts, removed = [0], [0]
         for match in _BREAK.finditer(self._source, 0, self._end):
             total = removed[-1] + match.end() - match.start()

@@ -1,6 +1,6 @@
 """The one place where secrets are taken out of text.
 
-Whatever leaves the process - messages, reports, logs, stored contexts - passes a `Redactor`. It knows the values that a
+Whatever leaves the process - messages, reports, logs, stored contexts - passes a `Masker`. It knows the values that a
 run declared to be secret, and the shapes in which credentials stand in any text: in URIs, in headers, behind names.
 """
 
@@ -16,19 +16,19 @@ from itertools import islice
 from urllib.parse import unquote
 
 from ..text import shorten
-from .forms import COMMON, SHORTEST_FORM, SHORTEST_WRAPPED, Squeezed, forms_of, is_maskable, parts_of
+from .forms import COMMON_WORDS, MIN_FORM, MIN_WRAPPED_FORM, UnwrappedText, forms_of, is_maskable, secret_parts
 from .names import SensitiveNames
 
 MASK = "***"
-_SHORTEST_DERIVED = 6
-_SHORTEST_NUMBER = 6
-_MOST_TEXTS = 1000
-_SHORT = 2000
-_LONGEST_REMEMBERED = 200
-_MOST_REMEMBERED = 5000
-_LONGEST_ADDRESS = 1 << 13
+_MIN_DERIVED = 6
+_MIN_NUMBER = 6
+_MAX_TEXTS = 1000
+_SHORT_TEXT = 2000
+_MAX_CACHED_LENGTH = 200
+_MAX_CACHED = 5000
+_MAX_URI_TEXT = 1 << 13
 _ELLIPSIS = re.compile(r"(?<!\.) ?\.\.\. ?(?!\.)|…")
-_MOST_ELLIPSES = 200
+_MAX_ELLIPSES = 200
 _WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 
 # user:password@ in any URI; the user and the rest stay readable.
@@ -60,7 +60,7 @@ _CONNECTION_PASSWORD = re.compile(r"(?:^|[\s;])(?:password|pwd)\s*=\s*(?:'((?:\\
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SecretMatch:
     """Where a secret stands in a text. name: what it is called, never its value."""
 
     start: int
@@ -68,7 +68,7 @@ class Found:
     name: str
 
 
-class Redactor:
+class Masker:
     """Replaces what is secret by ``***``. Safe to use from several threads.
 
     names: those that say of what they stand for that it is a secret.
@@ -82,7 +82,7 @@ class Redactor:
         self._forms: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._added: set[str] = set()
-        self._longest = 0
+        self._max_form_length = 0
         # Short texts that hold no secret. Hosts, places and names come again and again; another secret starts it anew.
         self._clean: set[str] = set()
 
@@ -96,58 +96,58 @@ class Redactor:
         if not is_maskable(secret):
             self.unmaskable.add(name)
             return
-        parts = {part for part in parts_of(value) if is_maskable(part.strip())}
+        parts = {part for part in secret_parts(value) if is_maskable(part.strip())}
         forms = dict.fromkeys((form for part in parts for form in forms_of(part)), name)
         with self._lock:
             self._added.add(value)
             self._forms = {**forms, **self._forms}
-            self._longest = max(map(len, self._forms))
+            self._max_form_length = max(map(len, self._forms))
             self._pattern = None
             self._clean = set()
         if secret.startswith("{"):
-            self._learn_members(secret, name)
-        self.learn_addresses(value, name)
+            self._add_json_members(secret, name)
+        self.add_uri_passwords(value, name)
 
     def add_data(self, value: object, name: str) -> None:
         """Declare every text and number in a value secret."""
-        for text in islice(_texts(value), _MOST_TEXTS):
+        for text in islice(_texts(value), _MAX_TEXTS):
             self.add(text, name)
 
-    def add_derived(self, text: str, name: str) -> None:
+    def add_derived_secret(self, text: str, name: str) -> None:
         """Declare secret what was made from a secret, unless it is too little to tell anything of it."""
         secret = text.strip()
-        if len(secret) >= _SHORTEST_DERIVED and is_maskable(secret):
+        if len(secret) >= _MIN_DERIVED and is_maskable(secret):
             self.add(text, name)
 
-    def learn(self, name: str, value: object, where: str = "") -> bool:
+    def add_if_sensitive(self, name: str, value: object, where: str = "") -> bool:
         """Look at a value with its name: True if that says that it is a secret; a password in an address is one, too.
 
         where: what the name belongs to, for people: ``var.``.
         """
         if not isinstance(value, str):
             return False
-        self.learn_addresses(value, f"{where}{name}")
+        self.add_uri_passwords(value, f"{where}{name}")
         text = value.strip()
-        is_number = text.isdigit() and len(text) < _SHORTEST_NUMBER
-        is_secret = bool(text) and not is_number and text.casefold() not in COMMON and self.names.match(name)
+        is_number = text.isdigit() and len(text) < _MIN_NUMBER
+        is_secret = bool(text) and not is_number and text.casefold() not in COMMON_WORDS and self.names.match(name)
         if is_secret:
             self.add(value, f"{where}{name}")
         return is_secret
 
-    def learn_environment(self, environment: Mapping[str, str]) -> None:
+    def add_environment(self, environment: Mapping[str, str]) -> None:
         """Look at all that stands in an environment; nothing is said of what can't be masked there."""
         known = set(self.unmaskable)
         for name, value in environment.items():
-            self.learn(name, value, "env.")
+            self.add_if_sensitive(name, value, "env.")
         self.unmaskable = known
 
-    def learn_addresses(self, text: str, name: str) -> None:
+    def add_uri_passwords(self, text: str, name: str) -> None:
         """The passwords in the addresses of a text are secret, wherever else they stand."""
-        for secret in _passwords(text[:_LONGEST_ADDRESS]):
+        for secret in _uri_passwords(text[:_MAX_URI_TEXT]):
             if is_maskable(secret):
                 self.add(secret, f"the password in {name}")
 
-    def _learn_members(self, text: str, name: str) -> None:
+    def _add_json_members(self, text: str, name: str) -> None:
         """What stands in a secret of JSON under names of secrets is one alone, as a private key is."""
         try:
             members = json.loads(text)
@@ -159,76 +159,76 @@ class Redactor:
 
     # What is taken out
 
-    def redact(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """The text without its secrets."""
         clean = self._clean
         if text in clean:
             return text
-        redacted = self._without_shapes(_masked(text, self._spans(text)))
-        if redacted == text and len(text) <= _LONGEST_REMEMBERED:
-            if len(clean) >= _MOST_REMEMBERED:
+        masked = self._mask_patterns(_mask_spans(text, self._spans(text)))
+        if masked == text and len(text) <= _MAX_CACHED_LENGTH:
+            if len(clean) >= _MAX_CACHED:
                 clean.clear()
             clean.add(text)
-        return redacted
+        return masked
 
-    def redact_excerpt(self, text: str) -> str:
+    def mask_fragment(self, text: str) -> str:
         """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
-        text = self.redact(text)
-        begins, ends = (self._is_part(piece) for piece in (text[:SHORTEST_FORM], text[-SHORTEST_FORM:]))
-        start = max(_rest(form, text) for form in self._forms) if begins else 0
+        text = self.mask(text)
+        begins, ends = (self._is_part_of_secret(piece) for piece in (text[:MIN_FORM], text[-MIN_FORM:]))
+        start = max(_suffix_overlap(form, text) for form in self._forms) if begins else 0
         end = max(_overlap(text, form) for form in self._forms) if ends else 0
-        start, end = (size if size >= SHORTEST_FORM else 0 for size in (start, end))
+        start, end = (size if size >= MIN_FORM else 0 for size in (start, end))
         if start + end > len(text):
             return MASK
         return MASK * bool(start) + text[start : len(text) - end] + MASK * bool(end)
 
     def excerpt(self, text: str, limit: int) -> str:
         """The text on one line without its secrets, its middle left out where it is longer than limit characters."""
-        return shorten(self.redact(text), limit)
+        return shorten(self.mask(text), limit)
 
-    def redact_data(self, data: object) -> object:
+    def mask_data(self, data: object) -> object:
         """The same JSON-like data with every text in it redacted, keys included."""
         if isinstance(data, str):
-            return self.redact(data)
+            return self.mask(data)
         texts: list[str] = []
-        _gather(data, texts)
+        _collect_texts(data, texts)
         text = "\n".join(texts)
-        return self._redacted(data) if self.names.may_be_in(text.lower()) or self.holds_secret(text) else data
+        return self._masked_value(data) if self.names.may_be_in(text.lower()) or self.holds_secret(text) else data
 
-    def _redacted(self, data: object) -> object:
+    def _masked_value(self, data: object) -> object:
         if isinstance(data, str):
-            return self.redact(data)
+            return self.mask(data)
         if isinstance(data, dict):
-            return {self.redact(str(key)): self._redacted_member(str(key), value) for key, value in data.items()}
+            return {self.mask(str(key)): self._masked_member(str(key), value) for key, value in data.items()}
         if isinstance(data, list | tuple):
-            return [self._redacted(value) for value in data]
+            return [self._masked_value(value) for value in data]
         return data
 
-    def _redacted_member(self, key: str, value: object) -> object:
+    def _masked_member(self, key: str, value: object) -> object:
         if isinstance(value, str) and is_maskable(value) and self.names.match(key):
             return MASK
-        return self._redacted(value)
+        return self._masked_value(value)
 
     @property
-    def known(self) -> Iterable[str]:
+    def names_of_secrets(self) -> Iterable[str]:
         """What the secrets are called that are looked for."""
         return tuple(self._forms.values())
 
     def holds_secret(self, text: str) -> bool:
         """True if the text would come out changed."""
-        return self.redact(text) != text
+        return self.mask(text) != text
 
-    def find(self, text: str) -> Iterator[Found]:
+    def find(self, text: str) -> Iterator[SecretMatch]:
         """Where secrets stand that are known by their values, in any form."""
-        squeezed = Squeezed(text)
-        if len(text) < _SHORT and not any(map(self._compiled().search, {text, squeezed.text})):
+        unwrapped = UnwrappedText(text)
+        if len(text) < _SHORT_TEXT and not any(map(self._compiled().search, {text, unwrapped.text})):
             return
         for form, name in self._forms.items():
-            haystack = squeezed.text if len(form) >= SHORTEST_WRAPPED else text
+            haystack = unwrapped.text if len(form) >= MIN_WRAPPED_FORM else text
             at = haystack.find(form)
             while at >= 0:
-                start, end = (at, at + len(form)) if haystack is text else squeezed.span(at, at + len(form))
-                yield Found(start, end, name)
+                start, end = (at, at + len(form)) if haystack is text else unwrapped.source_span(at, at + len(form))
+                yield SecretMatch(start, end, name)
                 at = haystack.find(form, at + 1)
 
     def _compiled(self) -> re.Pattern[str]:
@@ -238,63 +238,63 @@ class Redactor:
                 self._pattern = re.compile("|".join(map(re.escape, self._forms)))
             return self._pattern
 
-    def _is_part(self, piece: str) -> bool:
+    def _is_part_of_secret(self, piece: str) -> bool:
         """True if a secret holds a piece of text that is as long as what counts as a part of one."""
-        return len(piece) == SHORTEST_FORM and any(piece in form for form in self._forms)
+        return len(piece) == MIN_FORM and any(piece in form for form in self._forms)
 
-    def stream(self) -> StreamRedactor:
-        """A redactor for text that arrives in pieces."""
-        return StreamRedactor(self)
+    def stream(self) -> StreamMasker:
+        """A masker for text that arrives in pieces."""
+        return StreamMasker(self)
 
-    def decided(self, text: str) -> int:
+    def safe_length(self, text: str) -> int:
         """How much of a text can be shown: what follows may be the beginning of a secret that goes on later."""
         line = text.rfind("\n") + 1
-        cut = line if self._may_hold_shape(text[line:]) else len(text)
+        cut = line if self._may_match_pattern(text[line:]) else len(text)
         if not self._forms:
             return cut
-        squeezed = Squeezed(text, is_open=True)
-        cut = min(cut, squeezed.at(len(squeezed.text)), self._open_at(text, squeezed))
-        return next((start for start, end in self._exact(text) if start < cut < end), cut)
+        unwrapped = UnwrappedText(text, is_partial=True)
+        cut = min(cut, unwrapped.source_index(len(unwrapped.text)), self._possible_start(text, unwrapped))
+        return next((start for start, end in self._exact_spans(text) if start < cut < end), cut)
 
-    def _open_at(self, text: str, squeezed: Squeezed) -> int:
+    def _possible_start(self, text: str, unwrapped: UnwrappedText) -> int:
         """Where the longest end of the text begins with which a secret may begin."""
-        found = len(text)
+        start = len(text)
         for form in self._forms:
-            if len(form) >= SHORTEST_WRAPPED:
-                size = _overlap(squeezed.text, form)
-                found = min(found, squeezed.at(len(squeezed.text) - size)) if size else found
+            if len(form) >= MIN_WRAPPED_FORM:
+                size = _overlap(unwrapped.text, form)
+                start = min(start, unwrapped.source_index(len(unwrapped.text) - size)) if size else start
             else:
-                found = min(found, len(text) - _overlap(text, form))
-        return found
+                start = min(start, len(text) - _overlap(text, form))
+        return start
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand, and what is left of them where somebody cut a text short."""
         if not self._forms:
             return []
-        spans = self._exact(text)
+        spans = self._exact_spans(text)
         if "..." in text or "…" in text:
-            spans = _merged([*spans, *self._fragments(text)])
+            spans = _merged([*spans, *self._truncated_spans(text)])
         return spans
 
-    def _exact(self, text: str) -> list[tuple[int, int]]:
-        spans = [(found.start, found.end) for found in self.find(text)]
+    def _exact_spans(self, text: str) -> list[tuple[int, int]]:
+        spans = [(match.start, match.end) for match in self.find(text)]
         return _merged(spans) if spans else spans
 
-    def _fragments(self, text: str) -> Iterator[tuple[int, int]]:
+    def _truncated_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Beginnings of secrets in front of three dots, and ends of them behind."""
         for number, match in enumerate(_ELLIPSIS.finditer(text)):
-            if number == _MOST_ELLIPSES:
+            if number == _MAX_ELLIPSES:
                 return
-            before = text[max(match.start() - self._longest, 0) : match.start()]
-            after = text[match.end() : match.end() + self._longest]
+            before = text[max(match.start() - self._max_form_length, 0) : match.start()]
+            after = text[match.end() : match.end() + self._max_form_length]
             size = max((_overlap(before, form) for form in self._forms), default=0)
-            if size >= SHORTEST_FORM:
+            if size >= MIN_FORM:
                 yield match.start() - size, match.start()
-            size = max((_rest(form, after) for form in self._forms), default=0)
-            if size >= SHORTEST_FORM:
+            size = max((_suffix_overlap(form, after) for form in self._forms), default=0)
+            if size >= MIN_FORM:
                 yield match.end(), match.end() + size
 
-    def _without_shapes(self, text: str) -> str:
+    def _mask_patterns(self, text: str) -> str:
         if "://" in text:
             text = _URI_PARAMETER.sub(_mask_secret, _URI_PASSWORD.sub(_mask_secret, text))
         lowered = text.lower()
@@ -302,17 +302,17 @@ class Redactor:
             text = _COOKIE.sub(_mask_secret, _HEADER.sub(_mask_secret, text))
             lowered = text.lower()
         if ("=" in text or ":" in text) and self.names.may_be_in(lowered):
-            text = self._without_named(text, lowered)
+            text = self._mask_named_values(text, lowered)
         return text
 
-    def _without_named(self, text: str, lowered: str) -> str:
+    def _mask_named_values(self, text: str, lowered: str) -> str:
         """The text without what stands behind names of secrets; looks only at lines that may hold one."""
         if len(lowered) != len(text) or "" in self.names.cores:
-            return self._named_masked(text)
+            return self._mask_named_in_line(text)
         pieces: list[str] = []
         at = 0
         for start, end in self._named_lines(lowered):
-            pieces += (text[at:start], self._named_masked(text[start:end]))
+            pieces += (text[at:start], self._mask_named_in_line(text[start:end]))
             at = end
         return "".join((*pieces, text[at:]))
 
@@ -328,51 +328,51 @@ class Redactor:
                 at = lowered.find(core, end)
         return sorted(lines)
 
-    def _named_masked(self, line: str) -> str:
+    def _mask_named_in_line(self, line: str) -> str:
         if ":" in line:
-            line = _MEMBER.sub(self._mask_named, line)
+            line = _MEMBER.sub(self._mask_named_match, line)
         if "=" in line:
-            line = _SETTING.sub(self._mask_named, _QUOTED_SETTING.sub(self._mask_named, line))
+            line = _SETTING.sub(self._mask_named_match, _QUOTED_SETTING.sub(self._mask_named_match, line))
         return line
 
-    def _mask_named(self, match: re.Match[str]) -> str:
+    def _mask_named_match(self, match: re.Match[str]) -> str:
         secret = match["secret"]
         is_value = MASK not in secret and not secret.startswith(_NO_VALUES) and is_maskable(secret)
         if is_value and self.names.match(match["name"]):
             return f"{match['head']}{MASK}"
         return match[0]
 
-    def _may_hold_shape(self, text: str) -> bool:
+    def _may_match_pattern(self, text: str) -> bool:
         lowered = text.lower()
         if "://" in text or _may_hold_header(lowered):
             return True
         return _MAY_BE_MEMBER.search(text) is not None and self.names.may_be_in(lowered)
 
 
-class StreamRedactor:
+class StreamMasker:
     """Redacts text that arrives in chunks: a secret split over two of them is found all the same.
 
     Only what may be the beginning of a secret is held back, so that a line is seen as soon as it was written.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._held = ""
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._pending = ""
 
     def feed(self, text: str) -> str:
         """What can be shown now."""
-        pending = self._held + text
-        cut = self._redactor.decided(pending)
-        self._held = pending[cut:]
-        return self._redactor.redact(pending[:cut])
+        pending = self._pending + text
+        cut = self._masker.safe_length(pending)
+        self._pending = pending[cut:]
+        return self._masker.mask(pending[:cut])
 
     def finish(self) -> str:
         """The rest."""
-        rest, self._held = self._redactor.redact(self._held), ""
+        rest, self._pending = self._masker.mask(self._pending), ""
         return rest
 
 
-def _gather(data: object, texts: list[str]) -> None:
+def _collect_texts(data: object, texts: list[str]) -> None:
     """Add every text in JSON-like data that is no text itself, keys included."""
     values: Iterable[object] = ()
     if isinstance(data, dict):
@@ -384,10 +384,10 @@ def _gather(data: object, texts: list[str]) -> None:
         if isinstance(value, str):
             texts.append(value)
         elif type(value) not in _WITHOUT_TEXT:
-            _gather(value, texts)
+            _collect_texts(value, texts)
 
 
-def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+def _mask_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """The text with a mask in place of each span."""
     pieces: list[str] = []
     at = 0
@@ -409,15 +409,15 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=256)
-def _passwords(text: str) -> tuple[str, ...]:
+def _uri_passwords(text: str) -> tuple[str, ...]:
     """Those in the addresses of a text."""
-    found: list[str] = []
+    passwords: list[str] = []
     if "://" in text:
         for match in _URI_PASSWORD.finditer(text):
-            found += (match["secret"], unquote(match["secret"]))
+            passwords += (match["secret"], unquote(match["secret"]))
     if "=" in text and _CONNECTION.search(text):
-        found += (match[1] or match[2] or "" for match in _CONNECTION_PASSWORD.finditer(text))
-    return tuple(found)
+        passwords += (match[1] or match[2] or "" for match in _CONNECTION_PASSWORD.finditer(text))
+    return tuple(passwords)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -455,7 +455,7 @@ def _overlap(text: str, secret: str) -> int:
     return len(text) - start if start >= 0 else 0
 
 
-def _rest(secret: str, text: str) -> int:
+def _suffix_overlap(secret: str, text: str) -> int:
     """The length of the longest end of the secret with which the text begins."""
     return _overlap(secret, f"{text}\0")
 

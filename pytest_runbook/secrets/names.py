@@ -39,15 +39,16 @@ class SensitiveNames:
     """Tells whether a name is that of a secret.
 
     cores: one of these is in every such name, in small letters.
-    said: patterns with ``*`` and ``?``; ``default`` stands for the built-in ones, and what begins with ``!`` is none.
+    patterns: patterns with ``*`` and ``?``; ``default`` stands for the built-in ones, and what begins with ``!`` is
+    none.
     """
 
-    def __init__(self, said: Iterable[str] = (DEFAULT,)) -> None:
-        said = tuple(said)
-        wanted = [pattern for one in said for pattern in (PATTERNS if one == DEFAULT else (one,))]
-        self._patterns = _compiled(pattern for pattern in wanted if not pattern.startswith("!"))
-        self._exempt = _compiled(pattern[1:] for pattern in wanted if pattern.startswith("!"))
-        cores = {_last_word(pattern) for pattern in wanted if not pattern.startswith("!")}
+    def __init__(self, patterns: Iterable[str] = (DEFAULT,)) -> None:
+        patterns = tuple(patterns)
+        expanded = [pattern for one in patterns for pattern in (PATTERNS if one == DEFAULT else (one,))]
+        self._patterns = _compiled(pattern for pattern in expanded if not pattern.startswith("!"))
+        self._exempt = _compiled(pattern[1:] for pattern in expanded if pattern.startswith("!"))
+        cores = {_last_word(pattern) for pattern in expanded if not pattern.startswith("!")}
         self.cores = tuple(core for core in sorted(cores) if not any(other in core for other in cores - {core}))
         self.match = lru_cache(maxsize=4096)(self._match)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..errors import Place
+from ..errors import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Origin:
     """Who set a value, for people: ``block 2 "Pick environment"``, ``--runbook-var``, ``the environment``."""
 
     label: str
-    place: Place | None = None
+    location: Location | None = None
 
     def __str__(self) -> str:
-        return self.label if self.place is None else f"{self.label} ({self.place})"
+        return self.label if self.location is None else f"{self.label} ({self.location})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,48 +24,50 @@ class ContextValue:
     """A value with its source and whether it is sensitive; what is rendered from it inherits the latter."""
 
     value: object
-    source: Source
+    origin: Origin
     sensitive: bool = False
 
 
-class Reads:
+class ReadLog:
     """Which values were looked up while something was rendered or evaluated, by their dotted names.
 
-    secret_read: the last secret among them, until somebody has taken note of it.
+    last_secret: the last secret among them, until somebody has taken note of it.
     """
 
-    __slots__ = ("secret_read", "values")
+    __slots__ = ("last_secret", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, ContextValue] = {}
-        self.secret_read: str | None = None
+        self.last_secret: str | None = None
 
-    def note(self, name: str, value: ContextValue) -> None:
+    def record(self, name: str, value: ContextValue) -> None:
         self.values[name] = value
         if value.sensitive:
-            self.secret_read = name
+            self.last_secret = name
 
     @property
     def sensitive(self) -> bool:
         return any(value.sensitive for value in self.values.values())
 
 
-class Namespace(Mapping[str, object]):
-    """A root object of templates (``var``, ``env``): plain values to the reader, who reads what is noted in `Reads`."""
+class ContextNamespace(Mapping[str, object]):
+    """A root object of templates (``var``, ``env``): plain values to the reader, who reads what is noted in
+    `ReadLog`.
+    """
 
-    __slots__ = ("_layers", "_reads", "_root")
+    __slots__ = ("_layers", "_read_log", "_root")
 
-    def __init__(self, root: str, reads: Reads, *layers: Mapping[str, ContextValue]) -> None:
+    def __init__(self, root: str, read_log: ReadLog, *layers: Mapping[str, ContextValue]) -> None:
         self._root = root
-        self._reads = reads
+        self._read_log = read_log
         self._layers = layers
 
     def __getitem__(self, name: str) -> object:
         for layer in self._layers:
-            found = layer.get(name)
-            if found is not None:
-                self._reads.note(f"{self._root}.{name}", found)
-                return found.value
+            value = layer.get(name)
+            if value is not None:
+                self._read_log.record(f"{self._root}.{name}", value)
+                return value.value
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -78,6 +80,6 @@ class Namespace(Mapping[str, object]):
         return any(name in layer for layer in self._layers)
 
 
-def text_values(values: Mapping[str, str] | Iterable[tuple[str, str]], source: Source) -> dict[str, ContextValue]:
+def text_values(values: Mapping[str, str] | Iterable[tuple[str, str]], origin: Origin) -> dict[str, ContextValue]:
     """Texts that all come from one place."""
-    return {name: ContextValue(text, source) for name, text in dict(values).items()}
+    return {name: ContextValue(text, origin) for name, text in dict(values).items()}

@@ -30,22 +30,22 @@ def _expressions(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:
     for prop in catalog[spec.type].props if spec.type in catalog else ():
         source = spec.props.get(prop.name)
         if prop.expression and isinstance(source, str):
-            yield Condition(source=source, place=spec.place)
+            yield Condition(source=source, location=spec.location)
 
 
-def secret_names(said: object) -> Iterator[frozenset[str] | None]:
+def secret_names(content: object) -> Iterator[frozenset[str] | None]:
     """Those of every text in something that a file says."""
-    match said:
+    match content:
         case str():
-            yield names_under(_ROOT, said)
+            yield names_under(_ROOT, content)
         case Condition(source=source):
             yield names_under(_ROOT, source, is_expression=True)
         case Mapping():
-            for key, value in said.items():
+            for key, value in content.items():
                 yield from (*secret_names(key), *secret_names(value))
         case list() | tuple():
-            for value in said:
+            for value in content:
                 yield from secret_names(value)
-        case _ if is_dataclass(said):
-            for each in fields(said):
-                yield from secret_names(getattr(said, each.name))
+        case _ if is_dataclass(content):
+            for each in fields(content):
+                yield from secret_names(getattr(content, each.name))

@@ -8,41 +8,41 @@ from ..context.block_context import BlockContext
 from ..context.items import DocumentEnvVar, DocumentEnvVars, DocumentSshConfig, DocumentVar, DocumentVars
 from ..context.resolver import Values
 from ..document.inputs import Inputs
-from .masker import Redactor
+from .masker import Masker
 from .provenance import ContextValue
 
 _VAR, _ENV = "var", "env"
 
 
 @dataclass(frozen=True, slots=True)
-class Marking:
-    """Marks them, and tells the redactor what must not be seen."""
+class SensitivityMarker:
+    """Marks them, and tells the masker what must not be seen."""
 
-    redactor: Redactor
+    masker: Masker
 
-    def value(self, root: str, name: str, value: ContextValue) -> ContextValue:
+    def mark_value(self, root: str, name: str, value: ContextValue) -> ContextValue:
         """A value as it is called in templates: ``env`` and ``PASSWORD``."""
         if value.sensitive:
-            self.redactor.add_data(value.value, f"{root}.{name}")
-        elif self.redactor.learn(name, value.value, f"{root}."):
+            self.masker.add_data(value.value, f"{root}.{name}")
+        elif self.masker.add_if_sensitive(name, value.value, f"{root}."):
             return replace(value, sensitive=True)
         return value
 
-    def values(self, root: str, values: Values) -> dict[str, ContextValue]:
-        return {name: self.value(root, name, value) for name, value in values.items()}
+    def mark_values(self, root: str, values: Values) -> dict[str, ContextValue]:
+        return {name: self.mark_value(root, name, value) for name, value in values.items()}
 
-    def inputs(self, inputs: Inputs) -> Inputs:
+    def mark_inputs(self, inputs: Inputs) -> Inputs:
         """What is given to a runbook from outside."""
         return replace(
             inputs,
-            fixed=self.values(_VAR, inputs.fixed),
-            cell=self.values(_VAR, inputs.cell),
-            vars=self.values(_VAR, inputs.vars),
-            env=self.values(_ENV, inputs.env),
-            answers=tuple(self.values("answer", layer) for layer in inputs.answers),
+            fixed=self.mark_values(_VAR, inputs.fixed),
+            cell=self.mark_values(_VAR, inputs.cell),
+            vars=self.mark_values(_VAR, inputs.vars),
+            env=self.mark_values(_ENV, inputs.env),
+            answers=tuple(self.mark_values("answer", layer) for layer in inputs.answers),
         )
 
-    def context(self, context: BlockContext) -> None:
+    def mark_context(self, context: BlockContext) -> None:
         """What a block tells the blocks below."""
         for item in context:
             match item:
@@ -56,10 +56,10 @@ class Marking:
                     context.insert(DocumentEnvVars(tuple(map(self._env_var, values))))
                 case DocumentSshConfig():
                     for name, value in item.secrets().items():
-                        self.redactor.add(str(value.value), name)
+                        self.masker.add(str(value.value), name)
 
     def _var(self, item: DocumentVar) -> DocumentVar:
-        return replace(item, value=self.value(_VAR, item.name, item.value))
+        return replace(item, value=self.mark_value(_VAR, item.name, item.value))
 
     def _env_var(self, item: DocumentEnvVar) -> DocumentEnvVar:
-        return replace(item, value=self.value(_ENV, item.name, item.value))
+        return replace(item, value=self.mark_value(_ENV, item.name, item.value))

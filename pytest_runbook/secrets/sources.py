@@ -10,9 +10,9 @@ from typing import NoReturn, Protocol
 
 from ..errors import BlockFailed, TemplateError
 from ..model.runbook import SecretSource
-from .provenance import ContextValue, Source
+from .provenance import ContextValue, Origin
 
-LARGEST_FILE = 1 << 20
+MAX_SECRET_FILE_SIZE = 1 << 20
 COMMAND_TIMEOUT = 30.0
 
 
@@ -25,9 +25,9 @@ class SecretCommand:
     timeout: float
 
     @classmethod
-    def of(cls, said: str | tuple[str, ...], folder: Path, timeout: float) -> SecretCommand:
-        """said: words, or the text of a shell."""
-        return cls(("sh", "-c", said) if isinstance(said, str) else said, folder, timeout)
+    def of(cls, command: str | tuple[str, ...], folder: Path, timeout: float) -> SecretCommand:
+        """command: words, or the text of a shell."""
+        return cls(("sh", "-c", command) if isinstance(command, str) else command, folder, timeout)
 
     def __str__(self) -> str:
         words = self.argv[2:] if self.argv[:2] == ("sh", "-c") else self.argv
@@ -72,7 +72,7 @@ class Secrets(Mapping[str, ContextValue]):
     def __getitem__(self, name: str) -> ContextValue:
         if name not in self.sources:
             return self.inherited[name]
-        return _Reading(self, *self.sources[name]).value()
+        return _SecretReader(self, *self.sources[name]).value()
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self.sources, **dict.fromkeys(self.inherited)})
@@ -101,14 +101,14 @@ class Secrets(Mapping[str, ContextValue]):
 
         That a command failed is an error where its secret is read.
         """
-        wanted = set(self) if names is None else set(names)
-        commands = [command for name in self.sources if name in wanted and (command := self.command(name))]
+        requested = set(self) if names is None else set(names)
+        commands = [command for name in self.sources if name in requested and (command := self.command(name))]
         ran = [await self.commands.run(command) for command in commands]
         if isinstance(self.inherited, Secrets):
-            ran.append(await self.inherited.fetch(wanted - self.sources.keys()))
+            ran.append(await self.inherited.fetch(requested - self.sources.keys()))
         return any(ran)
 
-    def learn(self) -> None:
+    def read_available(self) -> None:
         """Tell of those that are at hand, before anybody reads one; nothing is said of what is wrong with others."""
         for name, (source, _) in self.sources.items():
             if source.command is None and source.fixture is None:
@@ -118,7 +118,7 @@ class Secrets(Mapping[str, ContextValue]):
                     continue
 
 
-class _NobodyAsks:
+class _NoSecretCommands:
     """Stands for the programs where none is to be asked."""
 
     async def run(self, command: SecretCommand) -> bool:
@@ -128,14 +128,14 @@ class _NobodyAsks:
         raise LookupError(command)
 
 
-def learn_secrets(sources: Iterable[SecretSource], folder: Path, on_read: Callable[[str, str], None]) -> None:
+def read_available_secrets(sources: Iterable[SecretSource], folder: Path, on_read: Callable[[str, str], None]) -> None:
     """Tell of the secrets that are at hand where a file declares them, though nobody reads them. folder: the file's."""
     known = {source.name: (source, folder) for source in sources}
-    Secrets(sources=known, commands=_NobodyAsks(), fixture=lambda name: None, on_read=on_read).learn()
+    Secrets(sources=known, commands=_NoSecretCommands(), fixture=lambda name: None, on_read=on_read).read_available()
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _SecretReader:
     """One secret at the place where it is kept."""
 
     secrets: Secrets
@@ -143,31 +143,33 @@ class _Reading:
     folder: Path
 
     def value(self) -> ContextValue:
-        text, kept = self._read()
+        text, origin = self._read()
         name = f"secret.{self.source.name}"
         if "\0" in text:
-            self._fail(f"{kept} holds a NUL", "a secret is a text; encode it as base64")
+            self._fail(f"{origin} holds a NUL", "a secret is a text; encode it as base64")
         self.secrets.on_read(text, name)
-        return ContextValue(text, Source(kept), sensitive=True)
+        return ContextValue(text, Origin(origin), sensitive=True)
 
     def _read(self) -> tuple[str, str]:
         """The secret, and where it is kept, for people."""
         source = self.source
         if source.env is not None:
-            return self._of_environment(source.env), f"the environment variable {source.env}"
+            return self._read_environment(source.env), f"the environment variable {source.env}"
         if source.file is not None:
             path = self.folder / Path(source.file).expanduser()
-            return self._of_file(path), f"the file {path}"
+            return self._read_file(path), f"the file {path}"
         command = self.secrets.command(source.name)
         if command is not None:
-            return self._of_command(command), f"the command {command}"
+            return self._read_command(command), f"the command {command}"
         if source.fixture is not None:
-            return self._of_fixture(source.fixture), f'fixture "{source.fixture}"'
+            return self._read_fixture(source.fixture), f'fixture "{source.fixture}"'
         if not source.value:
-            self._fail(f"{source.place} gave an empty text", "give its value, or say where it comes from: {env: NAME}")
-        return source.value, str(source.place)
+            self._fail(
+                f"{source.location} gave an empty text", "give its value, or say where it comes from: {env: NAME}"
+            )
+        return source.value, str(source.location)
 
-    def _of_environment(self, variable: str) -> str:
+    def _read_environment(self, variable: str) -> str:
         text = os.environ.get(variable, "")
         if not text:
             state = "is empty" if variable in os.environ else "is not set"
@@ -176,12 +178,12 @@ class _Reading:
             )
         return text
 
-    def _of_file(self, path: Path) -> str:
+    def _read_file(self, path: Path) -> str:
         hint = "a path is relative to the file that declares the secret; ~ is the home"
         try:
             if not path.is_file():
                 self._fail(f"{path} is no file" if path.exists() else f"there is no file {path}", hint)
-            if path.stat().st_size > LARGEST_FILE:
+            if path.stat().st_size > MAX_SECRET_FILE_SIZE:
                 self._fail(f"{path} is too large for a secret: {path.stat().st_size} bytes", "at most 1 MiB")
             text = without_newline(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -192,7 +194,7 @@ class _Reading:
             self._fail(f"{path} is empty", "has whoever writes it been there?")
         return text
 
-    def _of_command(self, command: SecretCommand) -> str:
+    def _read_command(self, command: SecretCommand) -> str:
         try:
             text = self.secrets.commands.printed(command)
         except BlockFailed as error:
@@ -205,22 +207,22 @@ class _Reading:
             )
         return text
 
-    def _of_fixture(self, name: str) -> str:
-        given = self.secrets.fixture(name)
-        if given is None:
+    def _read_fixture(self, name: str) -> str:
+        value = self.secrets.fixture(name)
+        if value is None:
             self._fail(
                 f'fixture "{name}" was not given', "only blocks that pytest runs have fixtures; use {env: NAME} here"
             )
-        if not isinstance(given.value, str):
-            self._fail(f'fixture "{name}" gave no text, but {type(given.value).__name__}', "return the secret as a str")
-        if not given.value:
+        if not isinstance(value.value, str):
+            self._fail(f'fixture "{name}" gave no text, but {type(value.value).__name__}', "return the secret as a str")
+        if not value.value:
             self._fail(f'fixture "{name}" gave an empty text', "skip in it (pytest.skip) where there is none")
-        return given.value
+        return value.value
 
     def _fail(self, message: str, hint: str | None, cause: Exception | None = None) -> NoReturn:
         name = f"secret.{self.source.name}"
-        told = f"declared in {self.source.place}" + (f"; {hint}" if hint else "")
-        raise TemplateError(f"{name}: {message}", name=name, hint=told) from cause
+        details = f"declared in {self.source.location}" + (f"; {hint}" if hint else "")
+        raise TemplateError(f"{name}: {message}", name=name, hint=details) from cause
 
 
 def without_newline(text: str) -> str:

@@ -4,11 +4,11 @@ Both are written in Jinja2's syntax and behave as the runbook format has it, sav
 silence.
 """
 
-from .expression import Comparison, Explanation, Expression, Operand
+from .expression import Comparison, Explanation, Expression, ExpressionOperand
 from .problems import EXPRESSION_ROOTS, LOOP_ROOTS, TEMPLATE_ROOTS, Problem, template_problems
 from .renderer import render
 from .syntax import is_template
-from .values import Undefined, show, to_text
+from .values import Undefined, short_repr, to_text
 
 __all__ = [
     "EXPRESSION_ROOTS",
@@ -17,12 +17,12 @@ __all__ = [
     "Comparison",
     "Explanation",
     "Expression",
-    "Operand",
+    "ExpressionOperand",
     "Problem",
     "Undefined",
     "is_template",
     "render",
-    "show",
+    "short_repr",
     "template_problems",
     "to_text",
 ]

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import cast
 
 from ..errors import TemplateError
-from .values import Kind, bounded, bounded_items, described, elements, kind_of, to_text
+from .values import Kind, bounded, bounded_items, describe_value, elements, kind_of, to_text
 
 _GREATEST = 2**127
 Number = int | float | Decimal
@@ -70,14 +70,14 @@ def concat(left: object, right: object) -> str:
 
 def negate(value: object) -> object:
     if kind_of(value) is not Kind.NUMBER:
-        raise TemplateError(f"- does not work with {described(value)}", hint="| int or | float")
+        raise TemplateError(f"- does not work with {describe_value(value)}", hint="| int or | float")
     return -value  # type: ignore[operator]  # a number
 
 
 def _calculate(sign: str, calculate: Callable[[Number, Number], Number], left: object, right: object) -> Number:
     if not _is_number(left) or not _is_number(right):
         hint = "| int or | float makes text a number; ~ joins texts"
-        raise TemplateError(f"{described(left)} {sign} {described(right)} does not work", hint=hint)
+        raise TemplateError(f"{describe_value(left)} {sign} {describe_value(right)} does not work", hint=hint)
     try:
         result = calculate(*_same(left, right))
     except (ArithmeticError, ValueError):

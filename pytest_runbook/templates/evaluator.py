@@ -16,15 +16,15 @@ from typing import cast
 
 from jinja2 import nodes
 
-from ..errors import RunbookError, TemplateError, unknown
+from ..errors import RunbookError, TemplateError, unknown_name_message
 from .arithmetic import OPERATORS, concat, negate
-from .filters import FILTERS, RULED_FILTERS, whole
-from .lookup import NOWHERE, attribute, cut, find, look_up_path, missing
+from .filters import COMPARING_FILTERS, FILTERS, whole_number
+from .lookup import NOT_FOUND, attribute, find, look_up_path, missing, slice_value
 from .methods import METHODS
 from .predicates import PREDICATES
-from .rules import LENIENT, Rules
-from .unparse import source_of
-from .values import Kind, Undefined, bounded_items, described, elements, kind_of, to_text
+from .rules import LENIENT, ComparisonRules
+from .unparse import unparse
+from .values import Kind, Undefined, bounded_items, describe_value, elements, kind_of, to_text
 
 NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, reason="its condition is false")
 """What the missing else of ``x if c`` is worth: nothing in a template, an error in an expression."""
@@ -32,10 +32,10 @@ MAX_STEPS = 3_000_000
 """The work that one text or expression may do: a step for every node, every 2 items and every 256 characters."""
 EVALUATED_FILTERS = frozenset({"map", "reject", "rejectattr", "select", "selectattr"})
 EVALUATED_TESTS = frozenset({"defined", "undefined", "filter", "test"})
-FILTER_NAMES = frozenset({*FILTERS, *RULED_FILTERS, *EVALUATED_FILTERS})
+FILTER_NAMES = frozenset({*FILTERS, *COMPARING_FILTERS, *EVALUATED_FILTERS})
 TEST_NAMES = frozenset({*PREDICATES, *EVALUATED_TESTS})
-_INSTEAD_OF_FUNCTIONS = {"len": "length", "str": "string", "sorted": "sort"}
-_INSTEAD_OF_FILTERS = {
+_FILTER_FOR_FUNCTION = {"len": "length", "str": "string", "sorted": "sort"}
+_FILTER_ALTERNATIVES = {
     "b64encode": "encode it in the program that uses it",
     "center": "pad it in the program that prints it",
     "filesizeformat": "divide: x / 1024",
@@ -59,7 +59,7 @@ class TemplateFunction(ABC):
     def call(self, args: list[object], kwargs: dict[str, object]) -> object: ...
 
 
-class Namespace(dict[str, object]):
+class TemplateNamespace(dict[str, object]):
     """What ``namespace()`` gives: a mapping whose keys ``{% set ns.key = ... %}`` may change."""
 
 
@@ -68,7 +68,7 @@ def range_(start: object, stop: object = None, step: object = 1) -> list[int]:
         start, stop = 0, start
     if step == 0:
         raise TemplateError("a range can't have a step of 0")
-    numbers = range(whole(start, "start"), whole(stop, "stop"), whole(step, "step"))
+    numbers = range(whole_number(start, "start"), whole_number(stop, "stop"), whole_number(step, "step"))
     bounded_items(len(numbers))
     return list(numbers)
 
@@ -77,13 +77,13 @@ def dict_(mapping: object = MappingProxyType({}), **pairs: object) -> dict[str, 
     return {**_mapping(mapping), **pairs}
 
 
-def namespace(mapping: object = MappingProxyType({}), **pairs: object) -> Namespace:
-    return Namespace({**_mapping(mapping), **pairs})
+def namespace(mapping: object = MappingProxyType({}), **pairs: object) -> TemplateNamespace:
+    return TemplateNamespace({**_mapping(mapping), **pairs})
 
 
 def _mapping(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise TemplateError(f"{described(value)} is no mapping")
+        raise TemplateError(f"{describe_value(value)} is no mapping")
     return dict(value)
 
 
@@ -98,7 +98,9 @@ class Evaluator:
     seen: the value of every node that was evaluated, by the node's identity; None does not keep them.
     """
 
-    def __init__(self, names: Mapping[str, object], rules: Rules, seen: dict[int, object] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[str, object], rules: ComparisonRules, seen: dict[int, object] | None = None
+    ) -> None:
         self.scope: Scope = ChainMap({}, cast(Scope, names))
         self.line = 1
         self._rules = rules
@@ -114,9 +116,9 @@ class Evaluator:
 
         :raises TemplateError: if that is undefined.
         """
-        return self._defined(self.maybe(node))
+        return self._defined(self.value_or_undefined(node))
 
-    def maybe(self, node: nodes.Node) -> object:
+    def value_or_undefined(self, node: nodes.Node) -> object:
         """What the expression is worth, perhaps `Undefined`."""
         self.spend(1)
         self.line = node.lineno
@@ -172,7 +174,7 @@ class Evaluator:
     def _key(self, node: nodes.Node) -> object:
         key = self.value(node)
         if kind_of(key) in (Kind.LIST, Kind.MAPPING):
-            raise TemplateError(f"{described(key)} can't be a key")
+            raise TemplateError(f"{describe_value(key)} can't be a key")
         return key
 
     # Hops
@@ -185,13 +187,13 @@ class Evaluator:
             bounds = (
                 None if part is None else self.value(part) for part in (node.arg.start, node.arg.stop, node.arg.step)
             )
-            return cut(self.value(node.node), *bounds)
+            return slice_value(self.value(node.node), *bounds)
         return self._hop(node, node.node, self.value(node.arg))
 
     def _hop(self, node: nodes.Expr, parent: nodes.Expr, key: object) -> object:
-        value = self.maybe(parent)
-        found = NOWHERE if isinstance(value, Undefined) else find(value, key)
-        return missing(value, key, source_of(node), source_of(parent)) if found is NOWHERE else found
+        value = self.value_or_undefined(parent)
+        found = NOT_FOUND if isinstance(value, Undefined) else find(value, key)
+        return missing(value, key, unparse(node), unparse(parent)) if found is NOT_FOUND else found
 
     # Operators
 
@@ -208,8 +210,8 @@ class Evaluator:
 
     def _conditional(self, node: nodes.CondExpr) -> object:
         if self.truth(node.test):
-            return self.maybe(node.expr1)
-        return NO_ELSE if node.expr2 is None else self.maybe(node.expr2)
+            return self.value_or_undefined(node.expr1)
+        return NO_ELSE if node.expr2 is None else self.value_or_undefined(node.expr2)
 
     def _compare(self, node: nodes.Compare) -> bool:
         left_node, left = node.expr, self.value(node.expr)
@@ -257,14 +259,14 @@ class Evaluator:
     def _default(self, node: nodes.Filter) -> object:
         value = self._replaceable(_operand(node))
         if isinstance(value, Undefined):
-            return self.maybe(node.args[0]) if node.args else ""
+            return self.value_or_undefined(node.args[0]) if node.args else ""
         flags = [*node.args[1:], *(pair.value for pair in _named(node))]
         replaces_falsy = any(self.truth(flag) for flag in flags)
-        return self.maybe(node.args[0]) if replaces_falsy and not LENIENT.truth(value) else value
+        return self.value_or_undefined(node.args[0]) if replaces_falsy and not LENIENT.truth(value) else value
 
     def _replaceable(self, node: nodes.Expr) -> object:
         """The value or, where `default`, `defined` and `undefined` may look at that, `Undefined`."""
-        value = self.maybe(node)
+        value = self.value_or_undefined(node)
         if isinstance(value, Undefined) and self._rules.strict and not value.is_replaceable:
             raise value.error()
         return value
@@ -276,11 +278,11 @@ class Evaluator:
                 f"none goes into the filter {name}", hint="say what none stands for: | default(0, true)"
             )
         if name in _ITEM_FILTERS:
-            return _called(name, _ITEM_FILTERS[name], self, value, *args, **kwargs)
-        if name in RULED_FILTERS:
-            return _called(name, RULED_FILTERS[name], self._rules, value, *args, **kwargs)
+            return _call_function(name, _ITEM_FILTERS[name], self, value, *args, **kwargs)
+        if name in COMPARING_FILTERS:
+            return _call_function(name, COMPARING_FILTERS[name], self._rules, value, *args, **kwargs)
         if name in FILTERS:
-            return self._sized(_called(name, FILTERS[name], value, *args, **kwargs))
+            return self._sized(_call_function(name, FILTERS[name], value, *args, **kwargs))
         raise unknown_filter(name)
 
     def _map(self, value: object, *args: object, **kwargs: object) -> list[object]:
@@ -325,7 +327,7 @@ class Evaluator:
                 return to_text(self._defined(value)) in (FILTER_NAMES if name == "filter" else TEST_NAMES)
         if name not in PREDICATES:
             raise unknown_name("test", name, TEST_NAMES)
-        return bool(_called(name, PREDICATES[name], self._rules, self._defined(value), *args, **kwargs))
+        return bool(_call_function(name, PREDICATES[name], self._rules, self._defined(value), *args, **kwargs))
 
     def _call(self, node: nodes.Call) -> object:
         args, kwargs = self._arguments(node)
@@ -334,7 +336,7 @@ class Evaluator:
                 return self._call_name(name, args, kwargs)
             case nodes.Getattr(node=receiver, attr=name):
                 return self._sized(self._call_method(self.value(receiver), name, args, kwargs))
-        raise TemplateError(f"{source_of(node.node)} can't be called")
+        raise TemplateError(f"{unparse(node.node)} can't be called")
 
     def _call_name(self, name: str, args: list[object], kwargs: dict[str, object]) -> object:
         function = self.scope.get(name)
@@ -342,14 +344,14 @@ class Evaluator:
             return function.call(args, kwargs)
         if function is not None or name not in FUNCTIONS:
             raise unknown_function(name)
-        return _called(name, FUNCTIONS[name], *args, **kwargs)
+        return _call_function(name, FUNCTIONS[name], *args, **kwargs)
 
     def _call_method(self, value: object, name: str, args: list[object], kwargs: dict[str, object]) -> object:
         is_ours = isinstance(value, TemplateFunction)
         methods = value.methods if isinstance(value, TemplateFunction) else METHODS.get(kind_of(value), {})
         if name not in methods or (isinstance(value, Mapping) and name in value):
-            raise TemplateError(f"{described(value)} has no method {name}", hint=_known_methods(methods))
-        return _called(name, methods[name], *(() if is_ours else (value,)), *args, **kwargs)
+            raise TemplateError(f"{describe_value(value)} has no method {name}", hint=_known_methods(methods))
+        return _call_function(name, methods[name], *(() if is_ours else (value,)), *args, **kwargs)
 
     def _arguments(self, node: nodes.Filter | nodes.Test | nodes.Call) -> tuple[list[object], dict[str, object]]:
         if node.dyn_args is not None or node.dyn_kwargs is not None:
@@ -380,23 +382,23 @@ class _Guard:
 
 
 def unknown_name(what: str, name: str, known: Collection[str]) -> TemplateError:
-    message, hint = unknown(what, name, sorted(known))
+    message, hint = unknown_name_message(what, name, sorted(known))
     return TemplateError(message, hint=hint)
 
 
 def unknown_filter(name: str) -> TemplateError:
     error = unknown_name("filter", name, FILTER_NAMES)
-    return TemplateError(error.message, hint=_INSTEAD_OF_FILTERS.get(name, error.hint))
+    return TemplateError(error.message, hint=_FILTER_ALTERNATIVES.get(name, error.hint))
 
 
 def unknown_function(name: str) -> TemplateError:
-    filter_name = _INSTEAD_OF_FUNCTIONS.get(name, name)
+    filter_name = _FILTER_FOR_FUNCTION.get(name, name)
     if filter_name in FILTER_NAMES:
         return TemplateError(f'unknown function "{name}"', hint=f"it is a filter: x | {filter_name}")
     return unknown_name("function", name, FUNCTIONS)
 
 
-def _called(name: str, function: Callable[..., object], *args: object, **kwargs: object) -> object:
+def _call_function(name: str, function: Callable[..., object], *args: object, **kwargs: object) -> object:
     try:
         return function(*args, **kwargs)
     except TypeError as error:
@@ -422,7 +424,7 @@ def _must_not_be_none(*sides: tuple[nodes.Expr, object]) -> None:
         return
     for node, value in sides:
         if value is None:
-            message = f"{source_of(node)} is none, which differs from everything"
+            message = f"{unparse(node)} is none, which differs from everything"
             raise TemplateError(message, hint="ask for that first: x is not none and ...")
 
 

@@ -11,10 +11,10 @@ from jinja2 import nodes
 
 from ..errors import RunbookError, TemplateError
 from .evaluator import FILTER_NAMES, Evaluator
-from .problems import EXPRESSION_ROOTS, Problem, problem_of, problems_of
+from .problems import EXPRESSION_ROOTS, Problem, problem_of, tree_problems
 from .rules import STRICT
 from .syntax import parse_expression
-from .unparse import sign_of, source_of
+from .unparse import operator_sign, unparse
 from .values import Kind, SafeText, kind_of, to_text
 
 _OPPOSITES = {
@@ -29,7 +29,7 @@ _OPPOSITES = {
 }
 _NUMBER = r"(?:0|[1-9][0-9]{0,14})"
 _LITERAL = rf"""-?{_NUMBER}(?:\.[0-9]{{1,9}})?|"[^"\\\r\n]*"|'[^'\\\r\n]*'|true|false|none"""
-_USUAL = re.compile(
+_SIMPLE_EXPRESSION = re.compile(
     rf"(?:{'|'.join(EXPRESSION_ROOTS)})(?:\.[A-Za-z_][A-Za-z0-9_]*|\[{_NUMBER}\])*"
     rf"(?: ?\| ?(?:{'|'.join(sorted(FILTER_NAMES, key=len, reverse=True))}))*"
     rf"(?: ?(?:[=!<>]=|[<>]) ?(?:{_LITERAL}))?"
@@ -39,7 +39,7 @@ before it is evaluated: that is what most of the time for collecting a runbook w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operand:
+class ExpressionOperand:
     """A part of an expression that decided it. value: `Undefined` where it is not there."""
 
     source: str
@@ -81,7 +81,7 @@ class Explanation:
     holds: bool
     value: object = None
     error: RunbookError | None = None
-    operands: tuple[Operand, ...] = ()
+    operands: tuple[ExpressionOperand, ...] = ()
     comparison: Comparison | None = None
 
 
@@ -122,7 +122,7 @@ class Expression:
         try:
             tree = parse_expression(self.source)
             with evaluator.guarded():
-                source_of(tree)  # what is nested too deeply to be shown fails like what is too deep to evaluate
+                unparse(tree)  # what is nested too deeply to be shown fails like what is too deep to evaluate
         except RunbookError as error:
             return Explanation(holds=False, error=error)
         try:
@@ -137,10 +137,10 @@ class Expression:
 
 @lru_cache(maxsize=4096)
 def _problems(source: str) -> tuple[Problem, ...]:
-    if _USUAL.fullmatch(source):
+    if _SIMPLE_EXPRESSION.fullmatch(source):
         return ()
     try:
-        return tuple(problems_of(parse_expression(source), EXPRESSION_ROOTS))
+        return tuple(tree_problems(parse_expression(source), EXPRESSION_ROOTS))
     except TemplateError as error:
         return (problem_of(error),)
 
@@ -155,7 +155,7 @@ def _holds(tree: nodes.Expr, value: object) -> bool:
         if _is_literal(tree):
             raise TemplateError("a text in quotes is always true", hint="write the expression without quotes around it")
         if not to_text(value).strip():
-            raise TemplateError(f"{source_of(tree)} is an empty text", hint='compare it: == "" or != ""')
+            raise TemplateError(f"{unparse(tree)} is an empty text", hint='compare it: == "" or != ""')
     return STRICT.truth(value)
 
 
@@ -168,12 +168,12 @@ def _is_literal(node: nodes.Node) -> bool:
     return False
 
 
-def _operands(tree: nodes.Node, seen: Mapping[int, object]) -> tuple[Operand, ...]:
+def _operands(tree: nodes.Node, seen: Mapping[int, object]) -> tuple[ExpressionOperand, ...]:
     """The evaluated, non-literal inputs of what decided the expression, each source once."""
     values = {
-        source_of(node): seen[id(node)] for node in _inputs(tree, seen) if id(node) in seen and not _is_literal(node)
+        unparse(node): seen[id(node)] for node in _inputs(tree, seen) if id(node) in seen and not _is_literal(node)
     }
-    return tuple(Operand(source=source, value=value) for source, value in values.items())
+    return tuple(ExpressionOperand(source=source, value=value) for source, value in values.items())
 
 
 def _inputs(node: nodes.Node, seen: Mapping[int, object]) -> Iterator[nodes.Node]:
@@ -188,30 +188,30 @@ def _inputs(node: nodes.Node, seen: Mapping[int, object]) -> Iterator[nodes.Node
             yield from (branch for branch in (node.expr1, node.expr2) if branch is not None)
         case nodes.Compare():
             for side in (node.expr, *(operand.expr for operand in node.ops)):
-                yield from _with_origin(side)
+                yield from _with_unfiltered(side)
         case nodes.Test():
-            yield from _with_origin(node.node)
+            yield from _with_unfiltered(node.node)
             yield from node.args
         case _:
-            yield from _with_origin(node)
+            yield from _with_unfiltered(node)
 
 
-def _with_origin(node: nodes.Node) -> Iterator[nodes.Node]:
+def _with_unfiltered(node: nodes.Node) -> Iterator[nodes.Node]:
     """A value, and the value from which its filters made it."""
     yield node
-    origin = node
-    while isinstance(origin, nodes.Filter) and origin.node is not None:
-        origin = origin.node
-    if origin is not node:
-        yield origin
+    unfiltered = node
+    while isinstance(unfiltered, nodes.Filter) and unfiltered.node is not None:
+        unfiltered = unfiltered.node
+    if unfiltered is not node:
+        yield unfiltered
 
 
 def _deciding_sides(node: nodes.And | nodes.Or, seen: Mapping[int, object]) -> tuple[nodes.Expr, ...]:
     """The side that alone failed or made the expression false (and) or true (or); both where it took both."""
-    wants_both = isinstance(node, nodes.And)
-    if id(node.left) not in seen or _is_true(seen[id(node.left)]) is not wants_both:
+    needs_both = isinstance(node, nodes.And)
+    if id(node.left) not in seen or _is_true(seen[id(node.left)]) is not needs_both:
         return (node.left,)
-    is_by_both = id(node.right) in seen and _is_true(seen[id(node.right)]) is wants_both
+    is_by_both = id(node.right) in seen and _is_true(seen[id(node.right)]) is needs_both
     return (node.left, node.right) if is_by_both else (node.right,)
 
 
@@ -238,11 +238,11 @@ def _comparison(tree: nodes.Expr, seen: Mapping[int, object]) -> Comparison | No
     if id(operand.expr) not in seen:
         return None
     return Comparison(
-        op=sign_of(_OPPOSITES[operand.op] if is_negated else operand.op),
+        op=operator_sign(_OPPOSITES[operand.op] if is_negated else operand.op),
         left=seen[id(left)],
         right=seen[id(operand.expr)],
-        left_source=source_of(left),
-        right_source=source_of(operand.expr),
+        left_source=unparse(left),
+        right_source=unparse(operand.expr),
         is_right_expected=_is_literal(operand.expr) or not _is_literal(left),
     )
 

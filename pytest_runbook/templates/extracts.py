@@ -7,37 +7,37 @@ from typing import Any
 
 from ..errors import TemplateError
 from . import regex_search as patterns
-from .lookup import NOWHERE
-from .predicates import must_be_text, searched
-from .values import Kind, Undefined, described, elements, kind_of, to_text
+from .lookup import NOT_FOUND
+from .predicates import must_be_text, searchable_text
+from .values import Kind, Undefined, describe_value, elements, kind_of, to_text
 
 
-def regex(value: object, pattern: object, default: object = NOWHERE) -> object:
+def regex(value: object, pattern: object, default: object = NOT_FOUND) -> object:
     """What the pattern finds first: its group, a list of several groups, a mapping of named ones, or the whole match.
 
     default: for a text in which it is not found.
     """
-    match = patterns.search(must_be_text(pattern), searched(value))
+    match = patterns.search_regex(must_be_text(pattern), searchable_text(value))
     if match is None:
-        reason = f"{described(pattern)} is not found in it"
-        return Undefined("what regex takes", reason=reason) if default is NOWHERE else default
+        reason = f"{describe_value(pattern)} is not found in it"
+        return Undefined("what regex takes", reason=reason) if default is NOT_FOUND else default
     if match.groupdict():
         return match.groupdict()
     groups = match.groups()
     return match[0] if not groups else groups[0] if len(groups) == 1 else list(groups)
 
 
-def jmespath(value: object, path: object, default: object = NOWHERE) -> object:
+def jmespath(value: object, path: object, default: object = NOT_FOUND) -> object:
     """What a JMESPath leads to.
 
     default: where that is nothing, or null: JMESPath does not tell one from the other.
     """
     if kind_of(path) is not Kind.TEXT:
-        raise TemplateError(f"{described(path)} is no JMESPath")
+        raise TemplateError(f"{describe_value(path)} is no JMESPath")
     found = _search(to_text(path), _in_json_types(value))
     if found is not None:
         return found
-    return Undefined("what jmespath takes", reason=f"{path} leads to nothing") if default is NOWHERE else default
+    return Undefined("what jmespath takes", reason=f"{path} leads to nothing") if default is NOT_FOUND else default
 
 
 def _search(path: str, value: object) -> object:
@@ -46,7 +46,7 @@ def _search(path: str, value: object) -> object:
     try:
         return parsed_path(path).search(value)
     except JMESPathError as error:
-        raise TemplateError(f"{described(path)} is no JMESPath for this: {_one_line(error)}") from error
+        raise TemplateError(f"{describe_value(path)} is no JMESPath for this: {_one_line(error)}") from error
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +58,7 @@ def parsed_path(path: str) -> Any:
     try:
         return compile_path(path)
     except JMESPathError as error:
-        raise TemplateError(f"{described(path)} is no JMESPath: {_one_line(error)}") from error
+        raise TemplateError(f"{describe_value(path)} is no JMESPath: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:

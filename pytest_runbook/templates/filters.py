@@ -1,6 +1,6 @@
 """The filters of the runbook format, and five of ours: ``fromjson``, ``all``, ``any``, ``regex`` and ``jmespath``.
 
-Each takes the value first. Those in `RULED_FILTERS` take the rules of comparing before it.
+Each takes the value first. Those in `COMPARING_FILTERS` take the rules of comparing before it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from urllib.parse import quote
 from ..errors import TemplateError
 from .arithmetic import add
 from .extracts import jmespath, regex
-from .lookup import NOWHERE, attribute, find, missing
-from .rules import LENIENT, Rules, ranked
+from .lookup import NOT_FOUND, attribute, find, missing
+from .rules import LENIENT, ComparisonRules, ordering_key
 from .values import (
     Kind,
     SafeText,
     Undefined,
     bounded,
     bounded_items,
-    described,
+    describe_value,
     elements,
     kind_of,
     length,
@@ -49,15 +49,15 @@ class Group(NamedTuple):
     list: list[object]
 
 
-def whole(value: object, what: str) -> int:
+def whole_number(value: object, what: str) -> int:
     """The value as the whole number that an argument must be."""
     if not isinstance(value, int):
-        raise TemplateError(f"the {what} must be a whole number, not {described(value)}")
+        raise TemplateError(f"the {what} must be a whole number, not {describe_value(value)}")
     return int(value)
 
 
 def _count(value: object) -> int:
-    count = whole(value, "count")
+    count = whole_number(value, "count")
     if count < 1:
         raise TemplateError("the count must be 1 or more")
     return bounded_items(count)
@@ -76,8 +76,8 @@ def title(text: str) -> str:
 
 def indent(value: object, width: object, first: object = False, blank: object = False) -> str:
     lines = to_text(value).removesuffix("\n").removesuffix("\r").split("\n")
-    bounded(whole(width, "width") * len(lines))
-    margin = " " * whole(width, "width")
+    bounded(whole_number(width, "width") * len(lines))
+    margin = " " * whole_number(width, "width")
     indented = [margin + line if line or blank else line for line in lines]
     return "\n".join([indented[0] if first else lines[0], *indented[1:]])
 
@@ -88,16 +88,16 @@ def replace(value: object, old: object, new: object) -> str:
     return text.replace(part, other)
 
 
-def split(value: object, separator: object = None, limit: object = -1) -> list[str]:
+def split_text(value: object, separator: object = None, limit: object = -1) -> list[str]:
     """Cut at the separator, or at white space where there is none."""
     if separator == "":
         raise TemplateError("the separator of split is empty", hint="| list gives the characters of a text")
-    return to_text(value).split(None if separator is None else to_text(separator), whole(limit, "limit"))
+    return to_text(value).split(None if separator is None else to_text(separator), whole_number(limit, "limit"))
 
 
 def lines(value: object) -> list[str]:
-    kept = to_text(value).split("\n")
-    return [line.removesuffix("\r") for line in (kept[:-1] if kept[-1] == "" else kept)]
+    parts = to_text(value).split("\n")
+    return [line.removesuffix("\r") for line in (parts[:-1] if parts[-1] == "" else parts)]
 
 
 def trim(value: object, characters: object = None) -> str:
@@ -130,57 +130,57 @@ def join(value: object, joiner: object = "") -> str:
 
 
 def tojson(value: object, indent: object = None) -> SafeText:
-    width = 2 if indent is True else None if indent in (None, False) else whole(indent, "indent")
+    width = 2 if indent is True else None if indent in (None, False) else whole_number(indent, "indent")
     return SafeText(to_json(value, width))
 
 
 def fromjson(value: object) -> object:
     if kind_of(value) is not Kind.TEXT:
-        raise TemplateError(f"{described(value)} is no JSON text")
+        raise TemplateError(f"{describe_value(value)} is no JSON text")
     try:
         return json.loads(to_text(value))
     except ValueError as error:
-        raise TemplateError(f"{described(value)} is no JSON: {error}") from error
+        raise TemplateError(f"{describe_value(value)} is no JSON: {error}") from error
 
 
 # Numbers
 
 
-def to_int(rules: Rules, value: object) -> int:
+def to_int(rules: ComparisonRules, value: object) -> int:
     """The whole number, cut off behind the point: of a number, a boolean, or a numeral."""
     if isinstance(value, int):
         return int(value)
     try:
         return int(_number_of(rules, value, "whole number"))
     except (OverflowError, ValueError):
-        raise TemplateError(f"{described(value)} is no whole number") from None
+        raise TemplateError(f"{describe_value(value)} is no whole number") from None
 
 
-def to_float(rules: Rules, value: object) -> float:
+def to_float(rules: ComparisonRules, value: object) -> float:
     return float(_number_of(rules, value, "number"))
 
 
-def _number_of(rules: Rules, value: object, wanted: str) -> int | float | Decimal:
+def _number_of(rules: ComparisonRules, value: object, expected: str) -> int | float | Decimal:
     match kind_of(value):
         case Kind.NUMBER | Kind.BOOLEAN:
             return value  # type: ignore[return-value]  # its kind
         case Kind.NONE if not rules.strict:
             return 0
         case Kind.TEXT:
-            return _numeral(to_text(value), wanted)
-    raise TemplateError(f"{described(value)} is no {wanted}")
+            return _numeral(to_text(value), expected)
+    raise TemplateError(f"{describe_value(value)} is no {expected}")
 
 
-def _numeral(text: str, wanted: str) -> int | float:
+def _numeral(text: str, expected: str) -> int | float:
     word = text.strip().lower()
     if word.lstrip("+-") in ("nan", "inf", "infinity"):
         return float(word)
     if _NUMERAL.fullmatch(text) is None:
-        raise TemplateError(f"{described(text)} is no {wanted}")
+        raise TemplateError(f"{describe_value(text)} is no {expected}")
     return int(text) if word.lstrip("+-").isdigit() else float(text)
 
 
-def to_boolean(rules: Rules, value: object) -> bool:
+def to_boolean(rules: ComparisonRules, value: object) -> bool:
     return rules.boolean(value)
 
 
@@ -190,13 +190,13 @@ def absolute(value: object) -> object:
 
 def _number_only(value: object) -> int | float | Decimal:
     if kind_of(value) is not Kind.NUMBER:
-        raise TemplateError(f"{described(value)} is no number", hint="| int or | float")
+        raise TemplateError(f"{describe_value(value)} is no number", hint="| int or | float")
     return value  # type: ignore[return-value]  # its kind
 
 
 def round_number(value: object, precision: object = 0) -> object:
     """Half away from zero, as the format has it."""
-    number, places = _number_only(value), whole(precision, "precision")
+    number, places = _number_only(value), whole_number(precision, "precision")
     if isinstance(number, int) or not Decimal(number).is_finite() or abs(places) > 300:
         return number
     if isinstance(number, Decimal):
@@ -252,17 +252,17 @@ def _end(value: object, index: int, which: str) -> object:
     if kind_of(value) is Kind.NONE:
         raise TemplateError(f"none has no {which} item")
     items = elements(value)
-    return items[index] if items else _nothing(f"the {which} item")
+    return items[index] if items else _undefined_if_empty(f"the {which} item")
 
 
-def _nothing(what: str) -> Undefined:
+def _undefined_if_empty(what: str) -> Undefined:
     return Undefined(what, reason="there is nothing to take it from")
 
 
-def groupby(value: object, path: object, default: object = NOWHERE, case_sensitive: object = False) -> list[Group]:
+def groupby(value: object, path: object, default: object = NOT_FOUND, case_sensitive: object = False) -> list[Group]:
     pairs = [(attribute(item, path, default), item) for item in elements(value)]
     groups: list[Group] = []
-    for key, item in sorted(pairs, key=lambda pair: ranked(_folded(pair[0], case_sensitive))):
+    for key, item in sorted(pairs, key=lambda pair: ordering_key(_folded(pair[0], case_sensitive))):
         if groups and LENIENT.equal(_folded(groups[-1].grouper, case_sensitive), _folded(key, case_sensitive)):
             groups[-1] = Group(key, [*groups[-1].list, item])
         else:
@@ -276,10 +276,10 @@ def _folded(value: object, case_sensitive: object) -> object:
 
 def attr(value: object, name: object) -> object:
     found = find(value, name)
-    return missing(value, name, f"item.{to_text(name)}", "item") if found is NOWHERE else found
+    return missing(value, name, f"item.{to_text(name)}", "item") if found is NOT_FOUND else found
 
 
-def items_of(value: object) -> list[tuple[object, object]]:
+def mapping_items(value: object) -> list[tuple[object, object]]:
     return list(pairs_of(value))
 
 
@@ -287,14 +287,16 @@ def dictsort(
     value: object, by: object = "key", reverse: object = False, case_sensitive: object = False
 ) -> list[tuple[object, object]]:
     part = 1 if by == "value" else 0
-    return sorted(items_of(value), key=lambda pair: ranked(_folded(pair[part], case_sensitive)), reverse=bool(reverse))
+    return sorted(
+        mapping_items(value), key=lambda pair: ordering_key(_folded(pair[part], case_sensitive)), reverse=bool(reverse)
+    )
 
 
 def sort(
     value: object, reverse: object = False, case_sensitive: object = False, attribute: object = None
 ) -> list[object]:
     key = _sort_key(attribute, case_sensitive)
-    return sorted(elements(value), key=lambda item: ranked(key(item)), reverse=bool(reverse))
+    return sorted(elements(value), key=lambda item: ordering_key(key(item)), reverse=bool(reverse))
 
 
 def _sort_key(path: object, case_sensitive: object) -> Callable[[object], object]:
@@ -305,17 +307,17 @@ def _sort_key(path: object, case_sensitive: object) -> Callable[[object], object
 
 def unique(value: object, case_sensitive: object = False, attribute: object = None) -> list[object]:
     key = _sort_key(attribute, case_sensitive)
-    kept: list[object] = []
+    found: list[object] = []
     seen: set[str] = set()
     for item in elements(value):
-        mark = _mark(key(item))
-        if mark not in seen:
-            seen.add(mark)
-            kept.append(item)
-    return kept
+        identity = _equality_key(key(item))
+        if identity not in seen:
+            seen.add(identity)
+            found.append(item)
+    return found
 
 
-def _mark(value: object) -> str:
+def _equality_key(value: object) -> str:
     """The same text for equal values: 1 and 1.0 are equal, 1 and "1" are not."""
     match kind_of(value):
         case Kind.NUMBER | Kind.BOOLEAN:
@@ -337,36 +339,36 @@ def zip_lists(value: object, *others: object) -> list[tuple[object, ...]]:
 # Many to one
 
 
-def greatest(rules: Rules, value: object) -> object:
+def greatest(rules: ComparisonRules, value: object) -> object:
     return _extreme(rules, value, "gt", "the greatest item")
 
 
-def least(rules: Rules, value: object) -> object:
+def least(rules: ComparisonRules, value: object) -> object:
     return _extreme(rules, value, "lt", "the least item")
 
 
-def _extreme(rules: Rules, value: object, order: str, what: str) -> object:
+def _extreme(rules: ComparisonRules, value: object, order: str, what: str) -> object:
     items = elements(value)
     if not items:
-        return _nothing(what)
+        return _undefined_if_empty(what)
     return reduce(lambda best, item: item if rules.ordered(order, item, best) else best, items)
 
 
-def total(rules: Rules, value: object) -> object:
+def total(rules: ComparisonRules, value: object) -> object:
     numbers: list[object] = [_number_only(item) for item in elements(value)]
     if not numbers and rules.strict:
-        return _nothing("the sum")
+        return _undefined_if_empty("the sum")
     return reduce(add, numbers) if numbers else 0
 
 
-def every(rules: Rules, value: object) -> object:
+def every(rules: ComparisonRules, value: object) -> object:
     items = elements(value)
-    return all(map(rules.truth, items)) if items or not rules.strict else _nothing("whether all are true")
+    return all(map(rules.truth, items)) if items or not rules.strict else _undefined_if_empty("whether all are true")
 
 
-def some(rules: Rules, value: object) -> object:
+def some(rules: ComparisonRules, value: object) -> object:
     items = elements(value)
-    return any(map(rules.truth, items)) if items or not rules.strict else _nothing("whether any is true")
+    return any(map(rules.truth, items)) if items or not rules.strict else _undefined_if_empty("whether any is true")
 
 
 def as_list(value: object) -> Sequence[object]:
@@ -392,7 +394,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "fromjson": fromjson,
         "groupby": groupby,
         "indent": indent,
-        "items": items_of,
+        "items": mapping_items,
         "jmespath": jmespath,
         "join": join,
         "last": last,
@@ -409,7 +411,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "shellquote": shellquote,
         "slice": slice_evenly,
         "sort": sort,
-        "split": split,
+        "split": split_text,
         "string": to_text,
         "title": _text_filter(title),
         "tojson": tojson,
@@ -420,7 +422,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "zip": zip_lists,
     }
 )
-RULED_FILTERS: Mapping[str, Filter] = MappingProxyType(
+COMPARING_FILTERS: Mapping[str, Filter] = MappingProxyType(
     {
         "all": every,
         "any": some,

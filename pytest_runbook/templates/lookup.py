@@ -9,11 +9,11 @@ import types
 from collections.abc import Mapping
 
 from ..errors import TemplateError
-from .values import Kind, Undefined, described, kind_of, to_text
+from .values import Kind, Undefined, describe_value, kind_of, to_text
 
-NOWHERE = object()
+NOT_FOUND = object()
 """What `find` gives where nothing is."""
-_CLOSED = (
+_FORBIDDEN_TYPES = (
     type,
     types.ModuleType,
     types.FunctionType,
@@ -29,7 +29,7 @@ _CLOSED = (
 
 
 def find(value: object, key: object) -> object:
-    """The item, element or public attribute of that key, else `NOWHERE`."""
+    """The item, element or public attribute of that key, else `NOT_FOUND`."""
     match kind_of(value):
         case Kind.MAPPING:
             return _item(value, key)
@@ -37,7 +37,7 @@ def find(value: object, key: object) -> object:
             return _element(value, key)
         case Kind.OBJECT:
             return _public(value, key)
-    return NOWHERE
+    return NOT_FOUND
 
 
 def missing(value: object, key: object, name: str, parent_name: str) -> Undefined:
@@ -47,10 +47,10 @@ def missing(value: object, key: object, name: str, parent_name: str) -> Undefine
     """
     if isinstance(value, Undefined):
         return value.beyond()
-    return Undefined(name, key, value, parent_name, is_replaceable=_may_lack(value, key))
+    return Undefined(name, key, value, parent_name, is_replaceable=_is_missing_key(value, key))
 
 
-def attribute(value: object, path: object, default: object = NOWHERE) -> object:
+def attribute(value: object, path: object, default: object = NOT_FOUND) -> object:
     """What a dotted path or an index leads to in an item of a list.
 
     :raises TemplateError: if it leads nowhere and there is no default.
@@ -58,7 +58,7 @@ def attribute(value: object, path: object, default: object = NOWHERE) -> object:
     found = look_up_path(value, path)
     if not isinstance(found, Undefined):
         return found
-    if default is NOWHERE:
+    if default is NOT_FOUND:
         raise found.error()
     return default
 
@@ -69,12 +69,12 @@ def look_up_path(value: object, path: object) -> object:
     for hop in [path] if isinstance(path, int) else to_text(path).split("."):
         key = int(hop) if isinstance(hop, str) and hop.isdigit() and kind_of(value) is Kind.LIST else hop
         found = find(value, key)
-        value = missing(value, key, f"{name}.{hop}", name) if found is NOWHERE else found
+        value = missing(value, key, f"{name}.{hop}", name) if found is NOT_FOUND else found
         name = f"{name}.{hop}"
     return value
 
 
-def cut(value: object, start: object, stop: object, step: object) -> object:
+def slice_value(value: object, start: object, stop: object, step: object) -> object:
     """A slice of a list or text."""
     bounds = [None if bound is None else _bound(bound) for bound in (start, stop, step)]
     if bounds[2] == 0:
@@ -86,42 +86,42 @@ def cut(value: object, start: object, stop: object, step: object) -> object:
             return list(value)[slice(*bounds)]  # type: ignore[call-overload]  # a list
         case Kind.NONE:
             return []
-    raise TemplateError(f"{described(value)} can't be sliced")
+    raise TemplateError(f"{describe_value(value)} can't be sliced")
 
 
 def _bound(value: object) -> int:
     if not isinstance(value, int):
-        raise TemplateError(f"{described(value)} is no index", hint="| int")
+        raise TemplateError(f"{describe_value(value)} is no index", hint="| int")
     return value
 
 
 def _item(value: object, key: object) -> object:
     assert isinstance(value, Mapping)
     if kind_of(key) in (Kind.LIST, Kind.MAPPING, Kind.OBJECT):
-        return NOWHERE
+        return NOT_FOUND
     try:
         return value[key]
     except KeyError:
-        return NOWHERE
+        return NOT_FOUND
 
 
 def _element(value: object, key: object) -> object:
     if type(key) is int:
         items = value if isinstance(value, str | list | tuple) else list(value)  # type: ignore[call-overload]  # a list
-        return items[key] if -len(items) <= key < len(items) else NOWHERE
+        return items[key] if -len(items) <= key < len(items) else NOT_FOUND
     if isinstance(value, tuple) and key in getattr(value, "_fields", ()):
         return getattr(value, str(key))
-    return NOWHERE
+    return NOT_FOUND
 
 
 def _public(value: object, key: object) -> object:
-    if not isinstance(key, str) or key.startswith("_") or isinstance(value, _CLOSED):
-        return NOWHERE
-    found = getattr(value, key, NOWHERE)
-    return NOWHERE if callable(found) or isinstance(found, _CLOSED) else found
+    if not isinstance(key, str) or key.startswith("_") or isinstance(value, _FORBIDDEN_TYPES):
+        return NOT_FOUND
+    found = getattr(value, key, NOT_FOUND)
+    return NOT_FOUND if callable(found) or isinstance(found, _FORBIDDEN_TYPES) else found
 
 
-def _may_lack(value: object, key: object) -> bool:
+def _is_missing_key(value: object, key: object) -> bool:
     """Whether it is the key that is missing, and not that the value is of a kind that has none such."""
     kind = kind_of(value)
     return kind is Kind.MAPPING or (kind in (Kind.LIST, Kind.TEXT) and type(key) is int)

@@ -10,22 +10,22 @@ from types import MappingProxyType
 
 from ..errors import TemplateError
 from . import filters
-from .lookup import NOWHERE, find
-from .values import Kind, described, elements, to_text
+from .lookup import NOT_FOUND, find
+from .values import Kind, describe_value, elements, to_text
 
 Method = Callable[..., object]
 
 
 def get(value: object, key: object, default: object = None) -> object:
     found = find(value, key)
-    return default if found is NOWHERE else found
+    return default if found is NOT_FOUND else found
 
 
-def starts(value: object, *prefixes: object) -> bool:
+def startswith(value: object, *prefixes: object) -> bool:
     return to_text(value).startswith(_texts(prefixes))
 
 
-def ends(value: object, *suffixes: object) -> bool:
+def endswith(value: object, *suffixes: object) -> bool:
     return to_text(value).endswith(_texts(suffixes))
 
 
@@ -39,11 +39,11 @@ def _texts(values: tuple[object, ...]) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TemplateError(f"{described(value)} is no text", hint="| string")
+        raise TemplateError(f"{describe_value(value)} is no text", hint="| string")
     return to_text(value)
 
 
-def join(value: object, items: object) -> str:
+def text_join(value: object, items: object) -> str:
     return filters.join(items, value)
 
 
@@ -63,7 +63,7 @@ METHODS: Mapping[Kind, Mapping[str, Method]] = MappingProxyType(
                 "capitalize": _of_text(str.capitalize),
                 "casefold": _of_text(str.casefold),
                 "count": _of_text(str.count),
-                "endswith": ends,
+                "endswith": endswith,
                 "find": _of_text(str.find),
                 "isalnum": _of_text(str.isalnum),
                 "isalpha": _of_text(str.isalpha),
@@ -71,7 +71,7 @@ METHODS: Mapping[Kind, Mapping[str, Method]] = MappingProxyType(
                 "islower": _of_text(str.islower),
                 "isspace": _of_text(str.isspace),
                 "isupper": _of_text(str.isupper),
-                "join": join,
+                "join": text_join,
                 "lower": _of_text(str.lower),
                 "lstrip": _of_text(str.lstrip),
                 "partition": _of_text(str.partition),
@@ -80,9 +80,9 @@ METHODS: Mapping[Kind, Mapping[str, Method]] = MappingProxyType(
                 "replace": filters.replace,
                 "rpartition": _of_text(str.rpartition),
                 "rstrip": _of_text(str.rstrip),
-                "split": filters.split,
+                "split": filters.split_text,
                 "splitlines": filters.lines,
-                "startswith": starts,
+                "startswith": startswith,
                 "strip": _of_text(str.strip),
                 "title": _of_text(str.title),
                 "upper": _of_text(str.upper),
@@ -92,7 +92,7 @@ METHODS: Mapping[Kind, Mapping[str, Method]] = MappingProxyType(
         Kind.MAPPING: MappingProxyType(
             {
                 "get": get,
-                "items": filters.items_of,
+                "items": filters.mapping_items,
                 "keys": elements,
                 "values": lambda value: list(value.values()),
             }

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from ..errors import TemplateError
 from . import regex_search as patterns
-from .rules import Rules
-from .values import Kind, SafeText, described, elements, kind_of, to_text
+from .rules import ComparisonRules
+from .values import Kind, SafeText, describe_value, elements, kind_of, to_text
 
 _MAX_SEARCHED = 1024 * 1024
-_LOOPED_OVER = (Kind.LIST, Kind.MAPPING, Kind.TEXT, Kind.NONE)
+_ITERABLE_KINDS = (Kind.LIST, Kind.MAPPING, Kind.TEXT, Kind.NONE)
 
 Predicate = Callable[..., bool]
 
@@ -28,102 +28,102 @@ def _ordered(order: str) -> Predicate:
     return lambda rules, value, other: rules.ordered(order, value, other)
 
 
-def equal(rules: Rules, value: object, other: object) -> bool:
+def equal(rules: ComparisonRules, value: object, other: object) -> bool:
     return rules.equal(value, other)
 
 
-def unequal(rules: Rules, value: object, other: object) -> bool:
+def unequal(rules: ComparisonRules, value: object, other: object) -> bool:
     return not rules.equal(value, other)
 
 
-def within(rules: Rules, value: object, container: object) -> bool:
+def within(rules: ComparisonRules, value: object, container: object) -> bool:
     return rules.contains(container, value)
 
 
-def same(rules: Rules, value: object, other: object) -> bool:
+def same(rules: ComparisonRules, value: object, other: object) -> bool:
     return rules.equal(value, other) and type(value) is type(other)
 
 
-def is_true(rules: Rules, value: object) -> bool:
+def is_true(rules: ComparisonRules, value: object) -> bool:
     return _same_boolean(rules, value, True)
 
 
-def is_false(rules: Rules, value: object) -> bool:
+def is_false(rules: ComparisonRules, value: object) -> bool:
     return _same_boolean(rules, value, False)
 
 
-def _same_boolean(rules: Rules, value: object, wanted: bool) -> bool:
-    return value is wanted if not rules.strict else rules.equal(value, wanted)
+def _same_boolean(rules: ComparisonRules, value: object, expected: bool) -> bool:
+    return value is expected if not rules.strict else rules.equal(value, expected)
 
 
-def even(rules: Rules, value: object) -> bool:
+def even(rules: ComparisonRules, value: object) -> bool:
     return _divisible(rules, value, 2)
 
 
-def odd(rules: Rules, value: object) -> bool:
+def odd(rules: ComparisonRules, value: object) -> bool:
     return not _divisible(rules, value, 2) if _is_whole(rules, value) else False
 
 
-def divisible(rules: Rules, value: object, divisor: object) -> bool:
+def divisible(rules: ComparisonRules, value: object, divisor: object) -> bool:
     return _divisible(rules, value, divisor)
 
 
-def _divisible(rules: Rules, value: object, divisor: object) -> bool:
+def _divisible(rules: ComparisonRules, value: object, divisor: object) -> bool:
     if not _is_whole(rules, value) or not _is_whole(rules, divisor):
         return False
     return bool(divisor) and value % divisor == 0  # type: ignore[operator]  # whole numbers
 
 
-def _is_whole(rules: Rules, value: object) -> bool:
+def _is_whole(rules: ComparisonRules, value: object) -> bool:
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if rules.strict and not is_whole:
-        raise TemplateError(f"{described(value)} is no whole number", hint="| int")
+        raise TemplateError(f"{describe_value(value)} is no whole number", hint="| int")
     return is_whole
 
 
-def starts(rules: Rules, value: object, start: object) -> bool:
+def starting_with(rules: ComparisonRules, value: object, start: object) -> bool:
     return _text_of(rules, value).startswith(_part_of(rules, start))
 
 
-def ends(rules: Rules, value: object, end: object) -> bool:
+def ending_with(rules: ComparisonRules, value: object, end: object) -> bool:
     return _text_of(rules, value).endswith(_part_of(rules, end))
 
 
-def _part_of(rules: Rules, value: object) -> str:
+def _part_of(rules: ComparisonRules, value: object) -> str:
     part = _text_of(rules, value)
     if rules.strict and not part:
         raise TemplateError("every text starts and ends with an empty text")
     return part
 
 
-def _text_of(rules: Rules, value: object) -> str:
+def _text_of(rules: ComparisonRules, value: object) -> str:
     return must_be_text(value) if rules.strict else to_text(value)
 
 
-def lower(rules: Rules, value: object) -> bool:
+def lower(rules: ComparisonRules, value: object) -> bool:
     return all(char.islower() for char in must_be_text(value))
 
 
-def upper(rules: Rules, value: object) -> bool:
+def upper(rules: ComparisonRules, value: object) -> bool:
     return all(char.isupper() for char in must_be_text(value))
 
 
-def match(rules: Rules, value: object, pattern: object) -> bool:
+def match(rules: ComparisonRules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits at the start of the text."""
-    return patterns.search(must_be_text(pattern), searched(value), is_at_start=True) is not None
+    return patterns.search_regex(must_be_text(pattern), searchable_text(value), is_at_start=True) is not None
 
 
-def search(rules: Rules, value: object, pattern: object) -> bool:
+def search(rules: ComparisonRules, value: object, pattern: object) -> bool:
     """Whether the regular expression fits anywhere in the text."""
-    return patterns.search(must_be_text(pattern), searched(value)) is not None
+    return patterns.search_regex(must_be_text(pattern), searchable_text(value)) is not None
 
 
 def check_pattern(pattern: object) -> None:
     """:raises TemplateError: if it is no regular expression."""
-    patterns.check(must_be_text(pattern))
+    patterns.check_regex(must_be_text(pattern))
 
 
-def searched(value: object) -> str:
+def searchable_text(value: object) -> str:
     """:raises TemplateError: if it is no text, or too long a one."""
     text = must_be_text(value)
     if len(text) > _MAX_SEARCHED:
@@ -133,11 +133,11 @@ def searched(value: object) -> str:
 
 def must_be_text(value: object) -> str:
     if kind_of(value) is not Kind.TEXT:
-        raise TemplateError(f"{described(value)} is no text", hint="make it text: | string")
+        raise TemplateError(f"{describe_value(value)} is no text", hint="make it text: | string")
     return to_text(value)
 
 
-def containing(rules: Rules, value: object, wanted: object) -> bool:
+def containing(rules: ComparisonRules, value: object, wanted: object) -> bool:
     """Whether a text has that part, a list those items, a mapping those keys with those values."""
     if wanted in ("", [], (), {}):
         raise TemplateError("there is nothing to look for", hint="| length == 0 asks for an empty list or mapping")
@@ -151,16 +151,16 @@ def containing(rules: Rules, value: object, wanted: object) -> bool:
     return rules.contains(value, wanted)
 
 
-def _has_item(rules: Rules, value: object, wanted: object) -> bool:
-    if kind_of(wanted) is not Kind.MAPPING:
-        return rules.contains(value, wanted)
-    return any(kind_of(item) is Kind.MAPPING and _covers(rules, item, wanted) for item in elements(value))
+def _has_item(rules: ComparisonRules, value: object, expected: object) -> bool:
+    if kind_of(expected) is not Kind.MAPPING:
+        return rules.contains(value, expected)
+    return any(kind_of(item) is Kind.MAPPING and _covers(rules, item, expected) for item in elements(value))
 
 
-def _covers(rules: Rules, value: object, wanted: object) -> bool:
-    if not isinstance(value, Mapping) or not isinstance(wanted, Mapping):
-        return rules.equal(value, wanted)
-    return all(key in value and _covers(rules, value[key], item) for key, item in wanted.items())
+def _covers(rules: ComparisonRules, value: object, expected: object) -> bool:
+    if not isinstance(value, Mapping) or not isinstance(expected, Mapping):
+        return rules.equal(value, expected)
+    return all(key in value and _covers(rules, value[key], item) for key, item in expected.items())
 
 
 PREDICATES: Mapping[str, Predicate] = MappingProxyType(
@@ -174,7 +174,7 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
         "boolean": _of_kind(Kind.BOOLEAN),
         "containing": containing,
         "divisibleby": divisible,
-        "endingwith": ends,
+        "endingwith": ending_with,
         "eq": equal,
         "equalto": equal,
         "escaped": lambda rules, value: isinstance(value, SafeText),
@@ -187,7 +187,7 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
         "in": within,
         "int": lambda rules, value: isinstance(value, int) and not isinstance(value, bool),
         "integer": lambda rules, value: isinstance(value, int) and not isinstance(value, bool),
-        "iterable": _of_kind(*_LOOPED_OVER),
+        "iterable": _of_kind(*_ITERABLE_KINDS),
         "le": _ordered("lteq"),
         "lessthan": _ordered("lt"),
         "lower": lower,
@@ -202,7 +202,7 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
         "sameas": same,
         "search": search,
         "sequence": _of_kind(Kind.LIST),
-        "startingwith": starts,
+        "startingwith": starting_with,
         "string": _of_kind(Kind.TEXT),
         "true": is_true,
         "upper": upper,

@@ -9,42 +9,42 @@ from jinja2 import nodes
 from ..errors import RunbookError
 from .renderer import Renderer
 from .syntax import is_template, parse_template
-from .unparse import source_of
+from .unparse import unparse
 
-OPEN, CLOSE = "⟨", "⟩"
-Tell = Callable[[str, str], object]
+PLACEHOLDER_OPEN, PLACEHOLDER_CLOSE = "⟨", "⟩"
+ReportUnknown = Callable[[str, str], object]
 """Is told a name that stands for something unknown, and who will give it."""
 
 
-class NotKnown(RunbookError):
+class UnknownValue(RunbookError):
     """A value that only the run itself gives.
 
-    text: what stands for it: ``⟨var.version⟩``, or a text in which that is. by: who gives it.
+    text: what stands for it: ``⟨var.version⟩``, or a text in which that is. provider: who gives it.
     """
 
-    def __init__(self, text: str, by: str) -> None:
-        super().__init__(f"{text} is known when it runs: {by}")
+    def __init__(self, text: str, provider: str) -> None:
+        super().__init__(f"{text} is known when it runs: {provider}")
         self.text = text
-        self.by = by
+        self.provider = provider
 
 
 def placeholder(name: str) -> str:
-    return f"{OPEN}{name}{CLOSE}"
+    return f"{PLACEHOLDER_OPEN}{name}{PLACEHOLDER_CLOSE}"
 
 
 def is_known(text: str) -> bool:
     """True if nothing in it stands for something unknown."""
-    return OPEN not in text
+    return PLACEHOLDER_OPEN not in text
 
 
-def preview(text: str, names: Mapping[str, object], tell: Tell) -> str:
-    """The text rendered as far as that is possible. names: of them, those that are unknown raise `NotKnown`.
+def preview(text: str, names: Mapping[str, object], report_unknown: ReportUnknown) -> str:
+    """The text rendered as far as that is possible. names: of them, those that are unknown raise `UnknownValue`.
 
     :raises TemplateError: if it is no valid template, or uses something undefined.
     """
     if not is_template(text):
         return text
-    renderer = _PreviewRenderer(names, tell)
+    renderer = _PreviewRenderer(names, report_unknown)
     tree = parse_template(text)
     with renderer.guarded():
         return renderer.captured(lambda: renderer.run(tree.body))
@@ -53,9 +53,9 @@ def preview(text: str, names: Mapping[str, object], tell: Tell) -> str:
 class _PreviewRenderer(Renderer):
     """Prints the name of what is unknown in its place, and goes on."""
 
-    def __init__(self, names: Mapping[str, object], tell: Tell) -> None:
-        super().__init__(names, forbid_empty=False, printed=lambda text: None)
-        self._tell = tell
+    def __init__(self, names: Mapping[str, object], report_unknown: ReportUnknown) -> None:
+        super().__init__(names, forbid_empty=False, on_print=lambda text: None)
+        self._report_unknown = report_unknown
 
     def run(self, body: Sequence[nodes.Node]) -> None:
         for node in body:
@@ -67,23 +67,23 @@ class _PreviewRenderer(Renderer):
     def _run_one(self, node: nodes.Node) -> None:
         try:
             super().run([node])
-        except NotKnown as unknown:
+        except UnknownValue as unknown:
             self._print(self._shown(node, unknown))
             for name in node.find_all(nodes.Name):
                 if name.ctx == "store":
                     self.scope[name.name] = placeholder(name.name)
-                    self._tell(name.name, unknown.by)
+                    self._report_unknown(name.name, unknown.provider)
 
-    def _shown(self, node: nodes.Node, unknown: NotKnown) -> str:
+    def _shown(self, node: nodes.Node, unknown: UnknownValue) -> str:
         """What is printed: a value that is asked for as it is by its own name, all else by the whole expression."""
         match node:
             case nodes.Output(nodes=[nodes.Getattr(node=nodes.Name()) | nodes.Getitem(node=nodes.Name())]):
                 return unknown.text
             case nodes.Output(nodes=[part]):
-                source = source_of(part)
+                source = unparse(part)
             case nodes.Assign() | nodes.AssignBlock():
                 return ""
             case _:
                 source = f"% {type(node).__name__.lower()} ... %"
-        self._tell(source, unknown.by)
+        self._report_unknown(source, unknown.provider)
         return placeholder(source)

@@ -16,7 +16,7 @@ from .extracts import parsed_path
 from .methods import METHOD_NAMES
 from .predicates import check_pattern
 from .syntax import FOREIGN_HINT, foreign_hint, is_template, parse_template
-from .unparse import source_of
+from .unparse import unparse
 
 TEMPLATE_ROOTS = ("var", "env", "doc", "block", "host", "fixture", "secret", "workspace", "runbook")
 LOOP_ROOTS = (*TEMPLATE_ROOTS, "each", "loop")
@@ -45,7 +45,7 @@ def template_problems(text: str, roots: tuple[str, ...] = TEMPLATE_ROOTS) -> tup
         tree = parse_template(text)
     except TemplateError as error:
         return (problem_of(error),)
-    found = tuple(problems_of(tree, roots))
+    found = tuple(tree_problems(tree, roots))
     return tuple(_with_foreign_hint(problem, text) for problem in found)
 
 
@@ -53,7 +53,7 @@ def problem_of(error: TemplateError, line: int = 1) -> Problem:
     return Problem(error.message, error.line or line, error.hint)
 
 
-def problems_of(tree: nodes.Node, roots: Collection[str]) -> Iterator[Problem]:
+def tree_problems(tree: nodes.Node, roots: Collection[str]) -> Iterator[Problem]:
     """The problems of a syntax tree, in its order.
 
     roots: the names that it may begin with, besides those that it sets itself.
@@ -148,10 +148,10 @@ def _check_call(node: nodes.Call, names: Collection[str]) -> TemplateError | Non
         case nodes.Getattr(attr=name):
             methods = METHOD_NAMES | _LOOP_METHODS
             return None if name in methods else unknown_name("method", name, methods)
-    return TemplateError(f"{source_of(node.node)} can't be called")
+    return TemplateError(f"{unparse(node.node)} can't be called")
 
 
-def _check_alone(node: nodes.Node, names: Collection[str]) -> TemplateError | None:
+def _check_unsupported(node: nodes.Node, names: Collection[str]) -> TemplateError | None:
     return TemplateError("a runbook's template stands alone: no include, import or extends", hint=FOREIGN_HINT)
 
 
@@ -160,5 +160,5 @@ _CHECKS: Mapping[type[nodes.Node], Callable[..., TemplateError | None]] = {
     nodes.Filter: _check_filter,
     nodes.Test: _check_test,
     nodes.Call: _check_call,
-    **dict.fromkeys((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends), _check_alone),
+    **dict.fromkeys((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends), _check_unsupported),
 }

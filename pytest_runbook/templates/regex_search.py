@@ -12,12 +12,12 @@ from typing import Any, Protocol, cast
 from ..errors import TemplateError
 from ..text import shorten
 
-SECONDS = 1.0
+SEARCH_TIMEOUT = 1.0
 # What the engine with a bound takes for more than text, and Python's own does not: {e} behind something, "nearly it".
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?=[^{}]*[a-z][^{}]*\})", re.DOTALL)
 
 
-class Found(Protocol):
+class RegexMatch(Protocol):
     """What a pattern found."""
 
     def __getitem__(self, group: int) -> str: ...
@@ -25,23 +25,23 @@ class Found(Protocol):
     def groupdict(self) -> dict[str, str | None]: ...
 
 
-def search(pattern: str, text: str, *, is_at_start: bool = False) -> Found | None:
+def search_regex(pattern: str, text: str, *, is_at_start: bool = False) -> RegexMatch | None:
     """What the pattern finds first.
 
     :raises TemplateError: if it is no regular expression, or takes too long.
     """
-    check(pattern)
+    check_regex(pattern)
     expression = _compiled(pattern)
     try:
-        found = (expression.match if is_at_start else expression.search)(text, timeout=SECONDS)
+        found = (expression.match if is_at_start else expression.search)(text, timeout=SEARCH_TIMEOUT)
     except TimeoutError as error:
-        message = f'the regular expression "{shorten(pattern, 60)}" takes more than {SECONDS:.0f} s on this text'
+        message = f'the regular expression "{shorten(pattern, 60)}" takes more than {SEARCH_TIMEOUT:.0f} s on this text'
         hint = "it repeats what repeats itself, as in (a+)+; say more exactly what comes where"
         raise TemplateError(message, hint=hint) from error
-    return cast("Found | None", found)
+    return cast("RegexMatch | None", found)
 
 
-def check(pattern: str) -> None:
+def check_regex(pattern: str) -> None:
     """:raises TemplateError: if it is no regular expression."""
     try:
         re.compile(pattern)

@@ -9,19 +9,19 @@ from functools import partial
 from jinja2 import nodes
 
 from ..errors import TemplateError
-from .evaluator import Evaluator, Namespace, Scope, TemplateFunction
+from .evaluator import Evaluator, Scope, TemplateFunction, TemplateNamespace
 from .filters import escape
 from .rules import LENIENT
 from .syntax import is_template, parse_template
-from .unparse import source_of
-from .values import SafeText, Undefined, bounded, described, elements, to_text
+from .unparse import unparse
+from .values import SafeText, Undefined, bounded, describe_value, elements, to_text
 
-Printed = Callable[[str], None]
-_ALONE = "a runbook's template stands alone: no include, import or extends"
+OnPrint = Callable[[str], None]
+_NOT_SUPPORTED = "a runbook's template stands alone: no include, import or extends"
 
 
 def render(
-    text: str, names: Mapping[str, object], *, forbid_empty: bool = False, printed: Printed = lambda text: None
+    text: str, names: Mapping[str, object], *, forbid_empty: bool = False, on_print: OnPrint = lambda text: None
 ) -> str:
     """The text with its templates replaced by what they are worth; a text without any as it stands.
 
@@ -29,19 +29,19 @@ def render(
 
     names: the values by their root names (``var``, ``env``, ``doc`` ...).
     forbid_empty: a ``{{ }}`` that prints nothing is an error, for texts in which a gap would change what they mean.
-    printed: told what each ``{{ }}`` prints.
+    on_print: told what each ``{{ }}`` prints.
 
     :raises TemplateError: if it is no valid template, uses something undefined, or does too much.
     """
     if not is_template(text):
         return text
     tree = parse_template(text)
-    renderer = Renderer(names, forbid_empty=forbid_empty, printed=printed)
+    renderer = Renderer(names, forbid_empty=forbid_empty, on_print=on_print)
     with renderer.guarded():
         return renderer.captured(lambda: renderer.run(tree.body))
 
 
-def _empty(name: str) -> TemplateError:
+def _empty_error(name: str) -> TemplateError:
     return TemplateError(f"{name} is empty", name=name, hint="a gap would change what the text means")
 
 
@@ -56,9 +56,9 @@ class _Continue(Exception):
 class Renderer(Evaluator):
     """Runs statements over some names and collects what they print."""
 
-    def __init__(self, names: Mapping[str, object], *, forbid_empty: bool, printed: Printed) -> None:
+    def __init__(self, names: Mapping[str, object], *, forbid_empty: bool, on_print: OnPrint) -> None:
         super().__init__(names, LENIENT)
-        self._told = printed
+        self._on_print = on_print
         self._forbids_empty = forbid_empty
         self._printed: list[str] = []
         self._length = 0
@@ -104,13 +104,13 @@ class Renderer(Evaluator):
     def _unpack(self, targets: Sequence[nodes.Node], value: object) -> None:
         values = elements(value)
         if len(values) != len(targets):
-            raise TemplateError(f"{described(value)} does not fall into {len(targets)} parts")
+            raise TemplateError(f"{describe_value(value)} does not fall into {len(targets)} parts")
         for target, part in zip(targets, values, strict=True):
             self.assign(target, part)
 
     def _assign_to_namespace(self, name: str, attr: str, value: object) -> None:
         namespace = self.scope.get(name)
-        if not isinstance(namespace, Namespace):
+        if not isinstance(namespace, TemplateNamespace):
             raise TemplateError(f"{name} is no namespace", hint=f"{{% set {name} = namespace() %}} makes one")
         namespace[attr] = value
 
@@ -126,8 +126,8 @@ class Renderer(Evaluator):
                 value = self.value(part)
                 text = escape(value) if self._escapes else to_text(value)
                 if self._forbids_empty and not text.strip():
-                    raise _empty(source_of(part))
-                self._told(text)
+                    raise _empty_error(unparse(part))
+                self._on_print(text)
                 self._print(text)
 
     def _if(self, node: nodes.If) -> None:
@@ -138,11 +138,11 @@ class Renderer(Evaluator):
         self.loop_over(node, self.value(node.iter), depth=1)
 
     def loop_over(self, node: nodes.For, value: object, depth: int) -> None:
-        items = [item for item in elements(value) if self._is_wanted(node, item)]
+        items = [item for item in elements(value) if self._passes_loop_test(node, item)]
         if not items:
             self.run(node.else_)
             return
-        loop = Loop(self, node, items, depth)
+        loop = LoopContext(self, node, items, depth)
         for loop.index0, item in enumerate(items):
             self.spend(4)
             with self.scoped():
@@ -155,7 +155,7 @@ class Renderer(Evaluator):
                 except _Break:
                     break
 
-    def _is_wanted(self, node: nodes.For, item: object) -> bool:
+    def _passes_loop_test(self, node: nodes.For, item: object) -> bool:
         if node.test is None:
             return True
         with self.scoped():
@@ -167,14 +167,14 @@ class Renderer(Evaluator):
 
     def _assign_block(self, node: nodes.AssignBlock) -> None:
         text: object = self.captured(lambda: self.run(node.body))
-        self.assign(node.target, text if node.filter is None else self._through(text, node.filter))
+        self.assign(node.target, text if node.filter is None else self._apply_filters(text, node.filter))
 
     def _filter_block(self, node: nodes.FilterBlock) -> None:
-        self._print(to_text(self._through(self.captured(lambda: self.run(node.body)), node.filter)))
+        self._print(to_text(self._apply_filters(self.captured(lambda: self.run(node.body)), node.filter)))
 
-    def _through(self, text: object, node: nodes.Filter) -> object:
+    def _apply_filters(self, text: object, node: nodes.Filter) -> object:
         """The text through a chain of filters, the innermost first."""
-        return self.filtered(text if node.node is None else self._through(text, node.node), node)  # type: ignore[arg-type]  # a chain of filters
+        return self.filtered(text if node.node is None else self._apply_filters(text, node.node), node)  # type: ignore[arg-type]  # a chain of filters
 
     def _with(self, node: nodes.With) -> None:
         with self.scoped():
@@ -214,8 +214,8 @@ class Renderer(Evaluator):
     def _continue(self, node: nodes.Continue) -> None:
         raise _Continue
 
-    def _alone(self, node: nodes.Node) -> None:
-        raise TemplateError(_ALONE)
+    def _not_supported(self, node: nodes.Node) -> None:
+        raise TemplateError(_NOT_SUPPORTED)
 
 
 class Macro(TemplateFunction):
@@ -248,13 +248,13 @@ class Macro(TemplateFunction):
         for name in parameters:
             if name not in values:
                 default = defaults.get(name)
-                scope[name] = self._missing(name) if default is None else self._renderer.maybe(default)
+                scope[name] = self._missing(name) if default is None else self._renderer.value_or_undefined(default)
 
     def _missing(self, name: str) -> Undefined:
         return Undefined(name, reason=f"{self.name} was called without it")
 
 
-class Loop(TemplateFunction):
+class LoopContext(TemplateFunction):
     """What ``loop`` is inside of a ``{% for %}``."""
 
     def __init__(self, renderer: Renderer, node: nodes.For, items: Sequence[object], depth: int) -> None:
@@ -337,8 +337,8 @@ _STATEMENTS: Mapping[type[nodes.Node], Callable[..., None]] = {
     nodes.ScopedEvalContextModifier: Renderer._autoescape,
     nodes.Break: Renderer._break,
     nodes.Continue: Renderer._continue,
-    nodes.Include: Renderer._alone,
-    nodes.Import: Renderer._alone,
-    nodes.FromImport: Renderer._alone,
-    nodes.Extends: Renderer._alone,
+    nodes.Include: Renderer._not_supported,
+    nodes.Import: Renderer._not_supported,
+    nodes.FromImport: Renderer._not_supported,
+    nodes.Extends: Renderer._not_supported,
 }

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import TemplateError
-from .values import Kind, described, elements, kind_of, length, pairs_of, to_text
+from .values import Kind, describe_value, elements, kind_of, length, pairs_of, to_text
 
 ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
@@ -35,7 +35,7 @@ _BOOLEAN_WORDS = {
     "off": False,
     "0": False,
 }
-_MENDS: Mapping[frozenset[Kind], str] = {
+_FIX_HINTS: Mapping[frozenset[Kind], str] = {
     frozenset({Kind.TEXT, Kind.NUMBER}): "make the text a number: | int or | float",
     frozenset({Kind.TEXT, Kind.BOOLEAN}): 'make the text a boolean with | bool, or compare it with a text: "true"',
     frozenset({Kind.NUMBER, Kind.BOOLEAN}): "make both the same kind: | bool or | int",
@@ -43,11 +43,11 @@ _MENDS: Mapping[frozenset[Kind], str] = {
     frozenset({Kind.TEXT, Kind.MAPPING}): "| fromjson parses JSON",
     frozenset({Kind.TEXT, Kind.OBJECT}): "make it text: | string",
 }
-_NONE_MEND = "say what none stands for: | default(0, true)"
+_NONE_HINT = "say what none stands for: | default(0, true)"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ComparisonRules:
     """The rules of comparing and of truth; strict ones for expressions."""
 
     strict: bool
@@ -93,7 +93,7 @@ class Rules:
                 return self._in_items(value, elements(container))
             case Kind.LIST:
                 return self._in_items(value, elements(container))
-        raise TemplateError(f"nothing can be in {described(container)}", hint="in wants a list, a mapping or text")
+        raise TemplateError(f"nothing can be in {describe_value(container)}", hint="in wants a list, a mapping or text")
 
     def truth(self, value: object) -> bool:
         """Whether the value counts as true: not none, false, zero, or empty."""
@@ -112,13 +112,13 @@ class Rules:
             return self.truth(value)
         word = _BOOLEAN_WORDS.get(to_text(value).strip().lower())
         if word is None:
-            raise TemplateError(f"{described(value)} is no boolean", hint=f"known: {', '.join(_BOOLEAN_WORDS)}")
+            raise TemplateError(f"{describe_value(value)} is no boolean", hint=f"known: {', '.join(_BOOLEAN_WORDS)}")
         return word
 
     def _equal_texts(self, left: str, right: str) -> bool:
         if self.strict and left != right and left.strip() == right.strip():
             raise TemplateError(
-                f"{described(left)} and {described(right)} differ by white space around them alone",
+                f"{describe_value(left)} and {describe_value(right)} differ by white space around them alone",
                 hint="take it off: | trim",
             )
         return left == right
@@ -147,7 +147,7 @@ class Rules:
             raise _mismatch(left, right)
         if left_kind is Kind.TEXT and _is_numeral(to_text(left)) and _is_numeral(to_text(right)):
             raise TemplateError(
-                f"{described(left)} and {described(right)} are ordered as texts, letter by letter",
+                f"{describe_value(left)} and {describe_value(right)} are ordered as texts, letter by letter",
                 hint="make them numbers: | int or | float",
             )
 
@@ -160,7 +160,7 @@ class Rules:
 
     def _in_text(self, value: object, text: str) -> bool:
         if self.strict and kind_of(value) is not Kind.TEXT:
-            raise TemplateError(f"{described(value)} is looked for in text", hint="make it text: | string")
+            raise TemplateError(f"{describe_value(value)} is looked for in text", hint="make it text: | string")
         if self.strict and not value:
             raise TemplateError("an empty text is in every text", hint='say what it must be: != ""')
         return to_text(value) in text
@@ -181,26 +181,26 @@ class Rules:
     def _truth_of_text(self, text: str) -> bool:
         if self.strict and text.strip().lower() in _FALSE_WORDS:
             raise TemplateError(
-                f"the text {described(text).removeprefix('text ')} would count as true, as every text does",
+                f"the text {describe_value(text).removeprefix('text ')} would count as true, as every text does",
                 hint='compare it: == "true"; or make it a boolean: | bool',
             )
         return bool(text)
 
 
-LENIENT = Rules(strict=False)
-STRICT = Rules(strict=True)
+LENIENT = ComparisonRules(strict=False)
+STRICT = ComparisonRules(strict=True)
 
 
-def ranked(value: object) -> tuple[Any, ...]:
+def ordering_key(value: object) -> tuple[Any, ...]:
     """A sort key: the order that the format gives to all values, of whatever kind."""
     kind = kind_of(value)
     match kind:
         case Kind.NONE:
             return (_RANKS[kind],)
         case Kind.LIST:
-            return (_RANKS[kind], [ranked(item) for item in elements(value)])
+            return (_RANKS[kind], [ordering_key(item) for item in elements(value)])
         case Kind.MAPPING:
-            return (_RANKS[kind], [ranked(pair) for pair in pairs_of(value)])
+            return (_RANKS[kind], [ordering_key(pair) for pair in pairs_of(value)])
         case Kind.OBJECT:
             return (_RANKS[kind], to_text(value))
     return (_RANKS[kind], value)
@@ -208,8 +208,8 @@ def ranked(value: object) -> tuple[Any, ...]:
 
 def _mismatch(left: object, right: object) -> TemplateError:
     kinds = frozenset({kind_of(left), kind_of(right)})
-    mend = _NONE_MEND if Kind.NONE in kinds else _MENDS.get(kinds, "compare values of the same kind")
-    return TemplateError(f"{described(left)} can't be compared with {described(right)}", hint=mend)
+    hint = _NONE_HINT if Kind.NONE in kinds else _FIX_HINTS.get(kinds, "compare values of the same kind")
+    return TemplateError(f"{describe_value(left)} can't be compared with {describe_value(right)}", hint=hint)
 
 
 def _must_be_a_number(value: object) -> None:

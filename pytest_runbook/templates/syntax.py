@@ -61,7 +61,7 @@ def parse_template(text: str) -> nodes.Template:
     tree = _parsed(body.replace("%}\r\n", "%}\n").replace("\r", stand_in), "template")
     assert isinstance(tree, nodes.Template)
     if "\r" in body:
-        _put_back(tree, stand_in)
+        _restore_returns(tree, stand_in)
     return tree
 
 
@@ -88,7 +88,7 @@ def _parsed(text: str, what: str) -> nodes.Node:
         return _whole_expression(Parser(_environment(), text, state="variable"))
     except TemplateSyntaxError as error:
         hint = foreign_hint(text, error.lineno) if what == "template" else _expression_hint(text)
-        raise TemplateError(f"no valid {what}: {_plain(error.message)}", line=error.lineno, hint=hint) from error
+        raise TemplateError(f"no valid {what}: {_reworded(error.message)}", line=error.lineno, hint=hint) from error
     except RecursionError as error:
         raise TemplateError(f"the {what} is nested too deeply") from error
     except ValueError as error:
@@ -104,7 +104,7 @@ def _whole_expression(parser: Parser) -> nodes.Expr:
     return expression
 
 
-def _put_back(tree: nodes.Node, stand_in: str) -> None:
+def _restore_returns(tree: nodes.Node, stand_in: str) -> None:
     for data in tree.find_all(nodes.TemplateData):
         data.data = data.data.replace(stand_in, "\r")
     for const in tree.find_all(nodes.Const):
@@ -125,7 +125,7 @@ def _expression_hint(text: str) -> str | None:
     return next((hint for sign, hint in _DOUBLE_SIGNS if sign in text), None)
 
 
-def _plain(message: str | None) -> str:
+def _reworded(message: str | None) -> str:
     """Jinja2's sentence in the words of somebody who writes runbooks."""
     text = (message or "").rstrip(".")
     for theirs, ours in _WORDINGS:

@@ -41,20 +41,20 @@ _TIGHTNESS: Mapping[type[nodes.Node], int] = {
 _POSTFIX = 11
 
 
-def sign_of(op: str) -> str:
+def operator_sign(op: str) -> str:
     """A comparison as it is written: ``==`` for ``eq``."""
     return _SIGNS[op]
 
 
 @lru_cache(maxsize=4096)
-def source_of(node: nodes.Node) -> str:
+def unparse(node: nodes.Node) -> str:
     """The expression as text, one line. Kept by the node's identity: trees are parsed once, and explained often."""
     write = _WRITERS.get(type(node))
     return type(node).__name__.lower() if write is None else write(node)
 
 
 def _within(node: nodes.Node, tightness: int) -> str:
-    text = source_of(node)
+    text = unparse(node)
     return f"({text})" if _TIGHTNESS.get(type(node), 99) < tightness else text
 
 
@@ -67,17 +67,17 @@ def _const(node: nodes.Const) -> str:
 def _getitem(node: nodes.Getitem) -> str:
     arg = node.arg
     is_text = isinstance(arg, nodes.Const) and isinstance(arg.value, str)
-    return f"{_within(node.node, _POSTFIX)}[{repr(arg.value) if is_text else source_of(arg)}]"  # type: ignore[attr-defined]  # a Const
+    return f"{_within(node.node, _POSTFIX)}[{repr(arg.value) if is_text else unparse(arg)}]"  # type: ignore[attr-defined]  # a Const
 
 
 def _slice(node: nodes.Slice) -> str:
-    start, stop = (source_of(part) if part is not None else "" for part in (node.start, node.stop))
-    return f"{start}:{stop}" + (f":{source_of(node.step)}" if node.step is not None else "")
+    start, stop = (unparse(part) if part is not None else "" for part in (node.start, node.stop))
+    return f"{start}:{stop}" + (f":{unparse(node.step)}" if node.step is not None else "")
 
 
 def _arguments(node: nodes.Call | nodes.Filter | nodes.Test) -> str:
-    named = (f"{pair.key}={source_of(pair.value)}" for pair in node.kwargs)
-    return ", ".join([*map(source_of, node.args), *named])
+    named = (f"{pair.key}={unparse(pair.value)}" for pair in node.kwargs)
+    return ", ".join([*map(unparse, node.args), *named])
 
 
 def _call(node: nodes.Call) -> str:
@@ -107,12 +107,12 @@ def _not(node: nodes.Not) -> str:
 
 
 def _conditional(node: nodes.CondExpr) -> str:
-    otherwise = "" if node.expr2 is None else f" else {source_of(node.expr2)}"
+    otherwise = "" if node.expr2 is None else f" else {unparse(node.expr2)}"
     return f"{_within(node.expr1, 1)} if {_within(node.test, 1)}{otherwise}"
 
 
 def _listed(items: Iterable[nodes.Node]) -> str:
-    return ", ".join(map(source_of, items))
+    return ", ".join(map(unparse, items))
 
 
 def _binary(sign: str) -> Callable[[nodes.BinExpr], str]:
@@ -131,7 +131,7 @@ _WRITERS: Mapping[type[nodes.Node], Callable[..., str]] = {
     nodes.Tuple: lambda node: f"({_listed(node.items)}{',' if len(node.items) == 1 else ''})",
     nodes.List: lambda node: f"[{_listed(node.items)}]",
     nodes.Dict: lambda node: f"{{{_listed(node.items)}}}",
-    nodes.Pair: lambda node: f"{source_of(node.key)}: {source_of(node.value)}",
+    nodes.Pair: lambda node: f"{unparse(node.key)}: {unparse(node.value)}",
     nodes.Getattr: lambda node: f"{_within(node.node, _POSTFIX)}.{node.attr}",
     nodes.Getitem: _getitem,
     nodes.Slice: _slice,

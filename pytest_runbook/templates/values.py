@@ -65,8 +65,8 @@ def kind_of(value: object) -> Kind:
 
 
 @lru_cache(maxsize=256)
-def _abstract_kind(kept: type) -> Kind:
-    return next((kind for types, kind in _ABSTRACT_KINDS if issubclass(kept, types)), Kind.OBJECT)
+def _abstract_kind(value_type: type) -> Kind:
+    return next((kind for types, kind in _ABSTRACT_KINDS if issubclass(value_type, types)), Kind.OBJECT)
 
 
 class SafeText(str):
@@ -132,28 +132,28 @@ def _known_keys(key: str, parent: object, parent_name: str) -> str:
     return f"did you mean {near}? {has}" if near else has
 
 
-class _Enough(Exception):
+class _LimitReached(Exception):
     """A value is shown as far as it is going to be."""
 
 
-def show(value: object) -> str:
+def short_repr(value: object) -> str:
     """A value for a message, at most 60 characters of it."""
-    kept: list[str] = []
+    pieces: list[str] = []
 
     def write(piece: str) -> None:
-        kept.append(piece)
-        if len(kept) > _SHOWN_PARTS:
-            raise _Enough
+        pieces.append(piece)
+        if len(pieces) > _SHOWN_PARTS:
+            raise _LimitReached
 
-    with suppress(_Enough):
+    with suppress(_LimitReached):
         _debug(write, value)
-    return shorten("".join(kept), 60)
+    return shorten("".join(pieces), 60)
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
     """The kind and the value, for a message: ``text "12"``."""
     kind = kind_of(value)
-    return str(kind) if kind in (Kind.NONE, Kind.OBJECT) else f"{kind.removeprefix('a ')} {show(value)}"
+    return str(kind) if kind in (Kind.NONE, Kind.OBJECT) else f"{kind.removeprefix('a ')} {short_repr(value)}"
 
 
 def bounded(size: int) -> int:
@@ -184,25 +184,25 @@ def printed(printer: Callable[..., None], *args: object) -> str:
 
     :raises TemplateError: if that is too many parts, or too long a text.
     """
-    kept: list[str] = []
+    pieces: list[str] = []
     size = 0
 
     def write(piece: str) -> None:
         nonlocal size
         size = bounded(size + len(piece))
-        kept.append(piece)
-        if len(kept) > MAX_PIECES:
+        pieces.append(piece)
+        if len(pieces) > MAX_PIECES:
             raise TemplateError("a value of too many parts is printed")
 
     printer(write, *args)
-    return "".join(kept)
+    return "".join(pieces)
 
 
 def length(value: object) -> int:
     """The number of characters, items or keys."""
     if kind_of(value) in (Kind.TEXT, Kind.LIST, Kind.MAPPING):
         return len(value)  # type: ignore[arg-type]  # these kinds have a length
-    raise TemplateError(f"{described(value)} has no length")
+    raise TemplateError(f"{describe_value(value)} has no length")
 
 
 def elements(value: object) -> Sequence[object]:
@@ -214,13 +214,13 @@ def elements(value: object) -> Sequence[object]:
             return _listed(value)
         case Kind.NONE:
             return ()
-    raise TemplateError(f"{described(value)} can't be looped over")
+    raise TemplateError(f"{describe_value(value)} can't be looped over")
 
 
 def pairs_of(value: object) -> Iterable[tuple[object, object]]:
     """The keys and values of a mapping."""
     if not isinstance(value, Mapping):
-        raise TemplateError(f"{described(value)} is no mapping")
+        raise TemplateError(f"{describe_value(value)} is no mapping")
     return value.items()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import Settings
-from pytest_runbook.policy.allow_list import Allowed
+from pytest_runbook.policy.allow_list import AllowList
 from tests.run_book import Ran, run_book
 from tests.servers.http_servers import HttpServer
 
@@ -17,7 +17,7 @@ Block = Mapping[str, object]
 
 def run(folder: Path, *blocks: Block, allow: str) -> Ran:
     types = {"script": "script", "http": "http", "sub-runbook": "sub-runbook"}
-    return run_book(folder, *blocks, settings=Settings(root=folder, allowed=Allowed.of(allow.splitlines(), types)))
+    return run_book(folder, *blocks, settings=Settings(root=folder, allow_list=AllowList.of(allow.splitlines(), types)))
 
 
 REFUSED = [

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_runbook import BlockStateChanged, ContextError, Inputs, State
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook import BlockStateChanged, ContextError, ExecutionState, Inputs
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside
 
 
@@ -37,7 +37,7 @@ def variables(folder: Path, *blocks: tuple[str, dict[str, Any]], **given: Any) -
 
 
 def answers(**given: str) -> Inputs:
-    return Inputs(answers=({key: ContextValue(text, Source("a test")) for key, text in given.items()},))
+    return Inputs(answers=({key: ContextValue(text, Origin("a test")) for key, text in given.items()},))
 
 
 VARS = [
@@ -221,12 +221,12 @@ QUIET = [
 
 @pytest.mark.parametrize(("kind", "props"), QUIET)
 def test_what_does_no_work_succeeds_in_silence(tmp_path: Path, kind: str, props: dict[str, Any]) -> None:
-    async def work(book: Opened) -> tuple[State, list[object], list[object]]:
+    async def work(book: Opened) -> tuple[ExecutionState, list[object], list[object]]:
         handle = book.document.start_execution("b0")
         await handle.wait()
         return handle.status.state, list(book.kinds), list(book.channel.lifecycles)
 
-    assert inside(tmp_path, document((kind, props)), work, name="a.atrb") == (State.SUCCESS, [], [])
+    assert inside(tmp_path, document((kind, props)), work, name="a.atrb") == (ExecutionState.SUCCESS, [], [])
 
 
 @pytest.mark.parametrize(("name", "shown"), [("{{ 'x' }}y", "xy"), ("{{ var.nope }}", "")])

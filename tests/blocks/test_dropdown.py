@@ -11,7 +11,7 @@ import pytest
 from pytest_runbook import BlockStateChanged, Inputs, PromptAnswer, Settings
 from pytest_runbook.messages.client_messages import ClientPrompt, InputKind
 from pytest_runbook.model.runbook import Effects
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, ran, seen, until
 
 
@@ -37,7 +37,7 @@ def dropdown(**props: str) -> str:
 
 
 def answered(answer: str) -> Inputs:
-    return Inputs(answers=({"region": ContextValue(answer, Source("the test"))},))
+    return Inputs(answers=({"region": ContextValue(answer, Origin("the test"))},))
 
 
 def run(folder: Path, book: str, inputs: Inputs | None = None, **settings: object) -> Opened:
@@ -83,7 +83,7 @@ def test_a_command_runs_in_the_directory_above(tmp_path: Path) -> None:
           - directory: sub
           - dropdown: {name: file, optionsType: command, commandOptions: ls}
         """,
-        inputs=Inputs(answers=({"file": ContextValue("only-here", Source("the test"))},)),
+        inputs=Inputs(answers=({"file": ContextValue("only-here", Origin("the test"))},)),
     )
 
     assert book.outcomes == {"file": "passed"}
@@ -185,7 +185,7 @@ def test_an_option_that_is_called_saved_is_that_option(tmp_path: Path) -> None:
 
 
 def test_a_given_variable_replaces_the_choice_and_runs_no_command(tmp_path: Path) -> None:
-    given = Inputs(fixed={"region": ContextValue("mine", Source("--runbook-var"))})
+    given = Inputs(fixed={"region": ContextValue("mine", Origin("--runbook-var"))})
     book = run(tmp_path, dropdown(optionsType="command", commandOptions="touch ran; exit 1"), given)
 
     assert book.said == "mine\n"
@@ -245,7 +245,7 @@ def test_a_person_is_asked_where_there_is_one(tmp_path: Path, answer: PromptAnsw
         handle.answer(prompt.prompt_id, answer)
         return str((await handle.wait()).outcome)
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
 
     assert inside(tmp_path, dropdown(fixedOptions="A:a, b"), work, name="a.json", settings=settings) == outcome
 

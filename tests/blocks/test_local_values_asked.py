@@ -10,7 +10,7 @@ import pytest
 
 from pytest_runbook import Inputs, PromptAnswer, Settings
 from pytest_runbook.messages.client_messages import ClientPrompt, InputKind
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, until
 
 BOOK = json.dumps(
@@ -27,7 +27,7 @@ ANSWERS = {"token": "geheim-token", "user": "ada"}
 
 def asked(folder: Path, inputs: Inputs | None = None, *, answers: bool = True) -> tuple[Opened, list[ClientPrompt]]:
     """The run, with what was asked meanwhile."""
-    settings = Settings(root=folder, invocation=folder, asks_people=True)
+    settings = Settings(root=folder, invocation=folder, is_interactive=True)
     prompts: list[ClientPrompt] = []
 
     async def answer(book: Opened) -> None:
@@ -60,8 +60,8 @@ def test_each_value_is_asked_for_once_and_set(tmp_path: Path) -> None:
 
 def test_what_is_given_is_not_asked_for(tmp_path: Path) -> None:
     given = Inputs(
-        fixed={"user": ContextValue("ada", Source("--runbook-var"))},
-        answers=({"token": ContextValue("x", Source("--runbook-answer"))},),
+        fixed={"user": ContextValue("ada", Origin("--runbook-var"))},
+        answers=({"token": ContextValue("x", Origin("--runbook-answer"))},),
     )
     book, prompts = asked(tmp_path, given)
 
@@ -81,7 +81,7 @@ def test_a_block_that_does_not_run_has_nobody_asked(tmp_path: Path) -> None:
         await book.run.run_all()
         return book
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     book = inside(tmp_path, BOOK, work, name="a.json", settings=settings)
 
     assert book.channel.of(ClientPrompt) == []
@@ -95,7 +95,7 @@ def test_a_run_that_is_cancelled_ends_the_question(tmp_path: Path) -> None:
             book.run.cancel("enough")
         return book
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     book = inside(tmp_path, BOOK, work, name="a.json", settings=settings)
 
     assert book.outcomes == {"first": "passed", "second": "skipped", "third": "skipped"}

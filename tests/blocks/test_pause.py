@@ -10,7 +10,7 @@ import pytest
 
 from pytest_runbook import EventKind, Inputs, PromptAnswer, Settings
 from pytest_runbook.messages.client_messages import ClientPrompt, Lifecycle
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, ran, until
 
 
@@ -26,7 +26,7 @@ def document(**props: object) -> str:
 
 
 def answered(answer: str) -> Inputs:
-    return Inputs(answers=({"pause#1": ContextValue(answer, Source("the test"))},))
+    return Inputs(answers=({"pause#1": ContextValue(answer, Origin("the test"))},))
 
 
 def outcomes(book: Opened) -> list[str]:
@@ -137,7 +137,7 @@ def test_a_person_is_asked_where_there_is_one(tmp_path: Path, button: str, rest:
             book.document.running["pause"].answer(prompt.prompt_id, PromptAnswer(button))
         return book
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     book = inside(tmp_path, document(), work, name="a.json", settings=settings)
 
     assert outcomes(book) == ["passed", "passed", rest]

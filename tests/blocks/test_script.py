@@ -189,7 +189,7 @@ def test_scripts_of_the_plain_form_are_strict_and_those_of_documents_are_not(tmp
 def test_a_template_that_fails_is_never_sent_as_it_stands(tmp_path: Path) -> None:
     result = ran(tmp_path, script(f"touch {tmp_path}/here\necho {{{{ var.nope }}}}")).results["S"]
 
-    assert (result.outcome, result.error_place) == ("failed", f"{tmp_path}/a.runbook.yaml:6")
+    assert (result.outcome, result.error_location) == ("failed", f"{tmp_path}/a.runbook.yaml:6")
     assert result.message == "var.nope is undefined"
     assert not (tmp_path / "here").exists()
 
@@ -208,7 +208,7 @@ LINES = [
 def test_an_error_points_to_its_line(tmp_path: Path, text: str, line: int) -> None:
     result = ran(tmp_path, "blocks:\n" + text).results["S"]
 
-    assert result.error_place == f"{tmp_path}/a.runbook.yaml:{line}"
+    assert result.error_location == f"{tmp_path}/a.runbook.yaml:{line}"
 
 
 LONG = "#" * ARGUMENT_LIMIT

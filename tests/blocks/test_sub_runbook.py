@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, MemoryStorage, PromptAnswer, Settings
-from pytest_runbook.document.sub_runbooks import MOST_NESTED
+from pytest_runbook.document.sub_runbooks import MAX_NESTING
 from pytest_runbook.execution.result import Outcome
 from pytest_runbook.execution.sub_runbooks import ChildReference
 from pytest_runbook.messages.client_messages import ClientPrompt
 from pytest_runbook.model.runbook import Effects
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, ran, until, written
 
 CALL = "blocks: [{name: Call, sub-runbook: child.runbook.yaml}]\n"
@@ -133,7 +133,7 @@ def test_only_what_is_new_or_changed_is_exported_and_says_where_it_comes_from(tm
 
 def test_what_is_given_from_outside_holds_within(tmp_path: Path) -> None:
     books(tmp_path, child="blocks: [{vars: {x: child}}, {script: 'echo {{ var.x }}'}]\n")
-    given = Inputs(fixed={"x": ContextValue("given", Source("--runbook-var"))})
+    given = Inputs(fixed={"x": ContextValue("given", Origin("--runbook-var"))})
 
     assert ran(tmp_path, CALL, inputs=given).said == "given\n"
 
@@ -273,7 +273,7 @@ def test_no_runbook_runs_within_itself_however_it_is_called(tmp_path: Path, path
     assert "a.runbook.yaml" in (result.hint or "")
 
 
-@pytest.mark.parametrize(("depth", "passes"), [(MOST_NESTED, True), (MOST_NESTED + 1, False), (200, False)])
+@pytest.mark.parametrize(("depth", "passes"), [(MAX_NESTING, True), (MAX_NESTING + 1, False), (200, False)])
 def test_runbooks_run_within_each_other_to_a_bound(tmp_path: Path, depth: int, passes: bool) -> None:
     for level in range(1, depth):
         written(tmp_path, f"blocks: [{{sub-runbook: n{level + 1}.runbook.yaml}}]\n", f"n{level}.runbook.yaml")
@@ -413,7 +413,7 @@ def test_a_question_within_is_answered_at_the_outer_document(tmp_path: Path) -> 
             book.document.answer(prompt.prompt_id, PromptAnswer("continue"))
         return book
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
 
     assert inside(tmp_path, CALL, work, settings=settings).outcomes == {"Call": "passed"}
 

@@ -410,7 +410,7 @@ class TestMessages:
 
     def test_secrets_are_masked(self, tmp_path: Path) -> None:
         async def work(book: Opened) -> tuple[str, str]:
-            book.runtime.redactor.add("s3cr3t-value", "a secret")
+            book.runtime.masker.add("s3cr3t-value", "a secret")
             await book.run.run_all()
             return screen_of(book), str(book.results["T"].sections)
 

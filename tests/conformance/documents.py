@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_runbook import Inputs, Settings
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, ran
 
 Node = dict[str, Any]
@@ -49,7 +49,7 @@ def document(nodes: Sequence[Node], doc_id: str = "doc") -> str:
 
 
 def answered(answers: Mapping[str, str]) -> Inputs:
-    return Inputs(answers=({key: ContextValue(answer, Source("the test")) for key, answer in answers.items()},))
+    return Inputs(answers=({key: ContextValue(answer, Origin("the test")) for key, answer in answers.items()},))
 
 
 def after_run(folder: Path, nodes: Sequence[Node], answers: Mapping[str, str] | None = None) -> Opened:

@@ -15,7 +15,7 @@ import anyio
 import psutil
 import pytest
 
-from pytest_runbook import DocumentVar, EventKind, Lifecycle, Source, load_runbook
+from pytest_runbook import DocumentVar, EventKind, Lifecycle, Origin, load_runbook
 from pytest_runbook.secrets.provenance import ContextValue
 from tests.harness import Opened, inside, ran, until, written
 from tests.run_book import Ran, run_book
@@ -291,7 +291,7 @@ def test_fault_22_an_edit_of_prose_touches_who_reads_it(tmp_path: Path) -> None:
 
 def test_fault_23_a_declaration_made_while_it_runs_holds_until_something_above_changes(tmp_path: Path) -> None:
     text = "blocks: [{id: above, var: {name: a, value: '1'}}, {id: it, script: 'true'}, {id: below, script: 'true'}]\n"
-    late = DocumentVar("late", ContextValue("yes", Source("it")))
+    late = DocumentVar("late", ContextValue("yes", Origin("it")))
 
     async def work(book: Opened) -> list[bool]:
         document = book.document
@@ -322,7 +322,7 @@ def test_fault_25_blocks_of_one_id_keep_their_own(tmp_path: Path) -> None:
     book = ran(tmp_path, json.dumps([one, two]), name="a.json")
 
     assert book.document.final_variables() == {"a": "a", "b": "b"}
-    assert any("same" in note for note in book.document.runbook.notes)
+    assert any("same" in note for note in book.document.runbook.load_warnings)
 
 
 PROSE = [
@@ -350,7 +350,7 @@ PROSE = [
 def test_fault_26_prose_of_every_type_is_prose(tmp_path: Path) -> None:
     runbook = load_runbook(written(tmp_path, atuin(*({"type": kind, "props": {}} for kind in PROSE)), "a.json"))
 
-    assert (runbook.blocks, runbook.notes, len(runbook.nodes)) == ((), (), len(PROSE))
+    assert (runbook.blocks, runbook.load_warnings, len(runbook.nodes)) == ((), (), len(PROSE))
 
 
 # Requests and programs

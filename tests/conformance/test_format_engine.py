@@ -23,12 +23,12 @@ from pytest_runbook import (
     DocumentVar,
     DocumentVars,
     EventKind,
+    ExecutionState,
     Lifecycle,
     MemoryStorage,
+    Origin,
     PromptAnswer,
     Settings,
-    Source,
-    State,
     load_runbook,
 )
 from tests.conformance.documents import Node, after_run, document, env, node, script, var
@@ -36,7 +36,7 @@ from tests.harness import Opened, inside, until, written
 
 
 def value(text: str) -> ContextValue:
-    return ContextValue(text, Source("a test"))
+    return ContextValue(text, Origin("a test"))
 
 
 # Contexts
@@ -241,16 +241,16 @@ def test_an_execution_says(tmp_path: Path, kind: type[object], count: int) -> No
     assert inside(tmp_path, document(nodes), work, name="a.atrb") == count
 
 
-STATIONS: dict[str, tuple[str, Lifecycle, State]] = {
-    "5.1 finished": ("true", Lifecycle.FINISHED, State.SUCCESS),
-    "5.1 error": ("exit 1", Lifecycle.ERROR, State.FAILED),
-    "5.1 cancelled": ("echo in; sleep 1000", Lifecycle.CANCELLED, State.CANCELLED),
+STATIONS: dict[str, tuple[str, Lifecycle, ExecutionState]] = {
+    "5.1 finished": ("true", Lifecycle.FINISHED, ExecutionState.SUCCESS),
+    "5.1 error": ("exit 1", Lifecycle.ERROR, ExecutionState.FAILED),
+    "5.1 cancelled": ("echo in; sleep 1000", Lifecycle.CANCELLED, ExecutionState.CANCELLED),
 }
 
 
 @pytest.mark.parametrize(("code", "station", "state"), STATIONS.values(), ids=STATIONS)
-def test_an_execution_ends(tmp_path: Path, code: str, station: Lifecycle, state: State) -> None:
-    async def work(book: Opened) -> tuple[list[Lifecycle], State, State]:
+def test_an_execution_ends(tmp_path: Path, code: str, station: Lifecycle, state: ExecutionState) -> None:
+    async def work(book: Opened) -> tuple[list[Lifecycle], ExecutionState, ExecutionState]:
         handle = book.document.start_execution("n1")
         before = handle.status.state
         if "sleep" in code:
@@ -261,7 +261,7 @@ def test_an_execution_ends(tmp_path: Path, code: str, station: Lifecycle, state:
 
     assert inside(tmp_path, document([script(code)]), work, name="a.atrb") == (
         [Lifecycle.STARTED, station],
-        State.RUNNING,
+        ExecutionState.RUNNING,
         state,
     )
 
@@ -275,7 +275,7 @@ def test_a_pause_that_asks_is_a_station_and_an_event(tmp_path: Path, section: st
         await handle.wait()
         return book.channel.lifecycles, book.kinds
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     pause = document([node("pause", condition="", pauseIfTruthy=False)])
     lifecycles, kinds = inside(tmp_path, pause, work, name="a.atrb", settings=settings)
 
@@ -315,7 +315,7 @@ CANCELLED: dict[str, Node] = {
 
 @pytest.mark.parametrize("block", CANCELLED.values(), ids=CANCELLED)
 def test_whatever_runs_can_be_cancelled(tmp_path: Path, block: Node) -> None:
-    async def work(book: Opened) -> State:
+    async def work(book: Opened) -> ExecutionState:
         handle = book.document.start_execution("n1")
         await until(lambda: EventKind.BLOCK_STARTED in book.kinds)
         handle.cancel()
@@ -323,7 +323,7 @@ def test_whatever_runs_can_be_cancelled(tmp_path: Path, block: Node) -> None:
             await handle.wait()
         return handle.status.state
 
-    assert inside(tmp_path, document([block]), work, name="a.atrb") is State.CANCELLED
+    assert inside(tmp_path, document([block]), work, name="a.atrb") is ExecutionState.CANCELLED
 
 
 # Serial runs

@@ -117,7 +117,7 @@ def test_every_structural_feature_together(tmp_path: Path, section: str) -> None
         "sub-runbook",
     ]  # fmt: skip
     assert len(runbook.nodes) == len(nodes) + 2
-    assert runbook.notes == ()
+    assert runbook.load_warnings == ()
 
 
 # Block types
@@ -210,7 +210,7 @@ def test_legacy_props_are_no_fault(tmp_path: Path, section: str) -> None:
         node("dropdown", **DROPDOWN),
     ]  # fmt: skip
 
-    assert read(tmp_path, document(nodes)).notes == ()
+    assert read(tmp_path, document(nodes)).load_warnings == ()
 
 
 # Dropdowns, pauses

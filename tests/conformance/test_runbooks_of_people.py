@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_runbook import Inputs, Settings
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, ran
 
 Node = dict[str, Any]
@@ -230,7 +230,7 @@ def written(case: Case) -> tuple[str, str]:
 
 def run(case: Case, folder: Path) -> Opened:
     name, text = written(case)
-    answers = {key: ContextValue(answer, Source("the test")) for key, answer in case.answers.items()}
+    answers = {key: ContextValue(answer, Origin("the test")) for key, answer in case.answers.items()}
     settings = Settings(root=folder, invocation=folder, interpreters={"zsh": "bash"}, block_timeout=60)
     return ran(folder, text, name=name, settings=settings, inputs=Inputs(answers=(answers,)))
 

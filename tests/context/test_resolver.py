@@ -18,11 +18,11 @@ from pytest_runbook.context.items import (
     DocumentVars,
 )
 from pytest_runbook.context.paths import resolve_directory
-from pytest_runbook.context.resolver import NOTHING, ContextResolver, Values
-from pytest_runbook.errors import Place, TemplateError
-from pytest_runbook.secrets.provenance import ContextValue, Reads, Source
+from pytest_runbook.context.resolver import NO_VALUES, ContextResolver, Values
+from pytest_runbook.errors import Location, TemplateError
+from pytest_runbook.secrets.provenance import ContextValue, Origin, ReadLog
 
-HERE = Source("a test")
+HERE = Origin("a test")
 
 
 def value(text: object, *, sensitive: bool = False) -> ContextValue:
@@ -34,9 +34,9 @@ def var(name: str, text: object, *, sensitive: bool = False) -> DocumentVar:
 
 
 def folded(
-    *contexts: BlockContext | ContextItem, fixed: Values = NOTHING, given_env: Values = NOTHING
+    *contexts: BlockContext | ContextItem, fixed: Values = NO_VALUES, given_env: Values = NO_VALUES
 ) -> ContextResolver:
-    resolver = ContextResolver.start("/base", fixed=fixed, given_env=given_env)
+    resolver = ContextResolver.start("/base", fixed=fixed, provided_env=given_env)
     for context in contexts:
         resolver = resolver.fold(context if isinstance(context, BlockContext) else BlockContext(context))
     return resolver
@@ -184,7 +184,7 @@ def test_directories_add_up_and_an_empty_one_is_the_default_again() -> None:
 def test_a_directory_knows_the_environment_of_blocks() -> None:
     resolver = folded(DocumentEnvVar("HERE", value("/x")), DocumentCwd(value("$HERE/y")))
 
-    assert (resolver.cwd, resolver.cwd_source) == ("/x/y", HERE)
+    assert (resolver.cwd, resolver.cwd_origin) == ("/x/y", HERE)
 
 
 def test_what_is_rendered_from_a_secret_is_one() -> None:
@@ -199,7 +199,7 @@ def test_values_that_are_no_text_keep_their_type() -> None:
 
 
 def test_who_reads_a_value_is_told_where_it_comes_from() -> None:
-    reads = Reads()
+    reads = ReadLog()
     folded(var("x", "1"), var("unread", "2")).resolve("{{ var.x }}", reads)
 
     assert reads.values == {"var.x": value("1")}
@@ -213,7 +213,7 @@ def test_an_undefined_name_is_an_error_that_names_it() -> None:
 
 
 def test_the_snapshot_has_the_names_of_the_format() -> None:
-    source = Source("block 1", Place("a.yaml", 3))
+    source = Origin("block 1", Location("a.yaml", 3))
     resolver = folded(
         DocumentVar("x", ContextValue("1", source)), DocumentEnvVar("E", value("2")), DocumentSshHost(value("h"))
     )

@@ -26,16 +26,16 @@ from pytest_runbook.context.items import (
     DocumentVar,
     DocumentVars,
 )
-from pytest_runbook.context.json_form import LARGEST_VALUE, context_from_json, context_to_json
+from pytest_runbook.context.json_form import MAX_VALUE_LENGTH, context_from_json, context_to_json
 from pytest_runbook.context.output import Output
 from pytest_runbook.context.storage import ContextStorage, FileStorage, MemoryStorage, NoStorage, StoredContext
 from pytest_runbook.document.inputs import Inputs
-from pytest_runbook.errors import Place
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.errors import Location
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, written
 
-STORED = StoredContext(items=[{"kind": "DocumentCwd"}], stamp="s")
-SOURCE = Source("block 1", Place("a.yaml", 3))
+STORED = StoredContext(items=[{"kind": "DocumentCwd"}], fingerprint="s")
+SOURCE = Origin("block 1", Location("a.yaml", 3))
 
 
 def value(content: object, *, sensitive: bool = False) -> ContextValue:
@@ -63,7 +63,7 @@ def test_a_context_comes_back_as_it_was(context: BlockContext) -> None:
 
 LEFT_OUT: list[Any] = [
     DocumentVar("x", value("secret", sensitive=True)),
-    DocumentVar("x", value("long" * LARGEST_VALUE)),
+    DocumentVar("x", value("long" * MAX_VALUE_LENGTH)),
     DocumentVar("x", value(object())),
     DocumentVar("x", value((1, 2))),
     DocumentVar("x", value({1: "a"})),
@@ -88,7 +88,7 @@ def test_exact_numbers_of_an_output_are_kept_as_their_digits() -> None:
 
 
 def test_a_field_of_an_output_that_is_too_long_is_left_out() -> None:
-    output = Output({"exit_code": 0, "stdout": lambda: "x" * LARGEST_VALUE}, value=lambda: "")
+    output = Output({"exit_code": 0, "stdout": lambda: "x" * MAX_VALUE_LENGTH}, value=lambda: "")
 
     (item,) = context_to_json(BlockContext(BlockExecutionOutput(output)))
     assert item["fields"] == {"exit_code": 0}
@@ -254,7 +254,7 @@ def test_a_folder_that_can_not_be_written_is_a_note_of_the_run(tmp_path: Path) -
 
     async def work(book: Opened) -> tuple[str, list[str]]:
         await book.run.step(book.block("A"))
-        return book.outcomes["A"], list(book.runtime.notes)
+        return book.outcomes["A"], list(book.runtime.warnings)
 
     text = "blocks: [{name: A, script: echo}]"
     outcome, notes = inside(tmp_path, text, work, storage=FileStorage(tmp_path / "store"))
@@ -338,7 +338,7 @@ def test_what_was_left_holds_as_long_as_the_block_and_what_it_sees_are_the_same(
 
 
 def test_what_was_left_on_one_host_is_not_taken_for_another(tmp_path: Path, store: FileStorage) -> None:
-    there = Inputs(host=ContextValue("web-1", Source("hosts")))
+    there = Inputs(host=ContextValue("web-1", Origin("hosts")))
     inside(tmp_path, BUILD, run_and_save, storage=store)
 
     assert inside(tmp_path, BUILD, loaded, storage=store, inputs=there)[0] == 0
@@ -346,7 +346,7 @@ def test_what_was_left_on_one_host_is_not_taken_for_another(tmp_path: Path, stor
 
 def test_each_cell_of_a_matrix_keeps_its_own(tmp_path: Path, store: FileStorage) -> None:
     text = "blocks: [{script: 'echo {{ var.n }}', capture: seen}]"
-    cells = [Inputs(cell={"n": ContextValue(n, Source("a cell"))}) for n in (1, 2)]
+    cells = [Inputs(cell={"n": ContextValue(n, Origin("a cell"))}) for n in (1, 2)]
     for cell in cells:
         inside(tmp_path, text, lambda book: book.run.run_all(), storage=store, inputs=cell)
 

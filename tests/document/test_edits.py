@@ -25,7 +25,7 @@ from pytest_runbook.context.output import Output
 from pytest_runbook.context.resolver import ContextResolver
 from pytest_runbook.document.runtime import Runtime, open_runtime
 from pytest_runbook.model.runbook import BlockSpec
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, written
 
 Node = dict[str, Any]
@@ -85,20 +85,20 @@ def parsed(folder: Path, nodes: list[Node], name: str) -> Runbook:
 def sight(document: Document, spec: BlockSpec) -> tuple[object, object]:
     """What a block sees, and what is wrong above it."""
     error = document.context_error_above(spec.id)
-    return document.resolved_context(spec.id), error and (error.message, error.place, error.hint)
+    return document.resolved_context(spec.id), error and (error.message, error.location, error.hint)
 
 
 def from_scratch(runtime: Runtime, document: Document) -> Document:
     """The same runbook opened anew, with what blocks left."""
     fresh = runtime.open_document(document.runbook)
-    for station, old in zip(fresh._fold.stations, document._fold.stations, strict=True):
+    for station, old in zip(fresh._chain.entries, document._chain.entries, strict=True):
         station.active = old.active.copy()
     return fresh
 
 
 def leave(document: Document, block_id: str, text: str) -> None:
     """What a run of the block would leave."""
-    value = ContextValue(text, Source("a run"))
+    value = ContextValue(text, Origin("a run"))
 
     def change(context: BlockContext) -> None:
         context.insert(DocumentVars((DocumentVar("a", value),)))
@@ -277,7 +277,7 @@ def test_a_declaration_that_is_mended_is_no_fault_any_more(tmp_path: Path) -> No
             return None if error is None else error.message
 
         before = fault()
-        value = ContextValue("set", Source("me"))
+        value = ContextValue("set", Origin("me"))
         book.document.update_passive_context("e", lambda own: own.insert(DocumentVar("x", value)))
         return [before, fault()]
 

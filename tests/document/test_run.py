@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pytest_runbook import EventKind, Inputs, Limit, Settings
-from pytest_runbook.secrets.provenance import ContextValue, Source
+from pytest_runbook import EventKind, Inputs, Settings, TimeLimit
+from pytest_runbook.secrets.provenance import ContextValue, Origin
 from tests.harness import Opened, inside, opened, ran
 
 FLOWS = [
@@ -148,7 +148,7 @@ def test_an_error_in_when_fails_the_block(tmp_path: Path) -> None:
     result = book.results["A"]
     assert (result.outcome, result.kind) == ("failed", "file")
     assert result.message == "when: var.typo == 1: var.typo is undefined"
-    assert result.error_place == f"{tmp_path}/a.runbook.yaml:4"
+    assert result.error_location == f"{tmp_path}/a.runbook.yaml:4"
 
 
 def test_a_context_fault_is_told_with_its_own_place_once(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ blocks:
 """
     book = ran(tmp_path, text)
 
-    assert (book.results["A"].message, book.results["A"].error_place) == (
+    assert (book.results["A"].message, book.results["A"].error_location) == (
         "var.typo is undefined",
         f"{tmp_path}/a.runbook.yaml:3",
     )
@@ -199,7 +199,7 @@ def test_the_first_deadline_of_all_ends_a_block(tmp_path: Path, block: str, file
 
 def test_a_deadline_of_somebody_else_counts_if_it_is_shorter(tmp_path: Path) -> None:
     async def work(book: Opened) -> str | None:
-        result = await book.run.step(book.block("A"), upper_limit=Limit(0.2, "pytest's timeout"))
+        result = await book.run.step(book.block("A"), upper_limit=TimeLimit(0.2, "pytest's timeout"))
         return result.message
 
     text = "blocks: [{name: A, script: sleep 60}]"
@@ -286,7 +286,7 @@ STUBBORN = "trap 'echo no' INT TERM; echo running; while :; do sleep 0.05; done"
 
 def test_shutting_down_ends_what_is_stubborn_and_leaves_time_to_clean_up(tmp_path: Path) -> None:
     async def main() -> tuple[Opened, float]:
-        settings = Settings(root=tmp_path, invocation=tmp_path, shutdown=3.0)
+        settings = Settings(root=tmp_path, invocation=tmp_path, shutdown_timeout=3.0)
         async with opened(tmp_path, text, settings=settings) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
             await book.hears("running")
@@ -312,7 +312,7 @@ def test_shutting_down_ends_what_is_stubborn_and_leaves_time_to_clean_up(tmp_pat
 
 def test_shutting_down_shortens_what_a_running_clean_up_may_take(tmp_path: Path) -> None:
     async def main() -> Opened:
-        settings = Settings(root=tmp_path, invocation=tmp_path, shutdown=2.0)
+        settings = Settings(root=tmp_path, invocation=tmp_path, shutdown_timeout=2.0)
         async with opened(tmp_path, text, settings=settings) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
             await book.hears("cleaning")
@@ -385,7 +385,7 @@ PRECEDENCE = [
 
 @pytest.mark.parametrize(("given", "file", "block", "value"), PRECEDENCE)
 def test_precedence_of_variables(tmp_path: Path, given: dict[str, str], file: str, block: str, value: str) -> None:
-    inputs = Inputs(**{key: {"x": ContextValue(text, Source(key))} for key, text in given.items()})  # type: ignore[arg-type]  # two mappings of one type
+    inputs = Inputs(**{key: {"x": ContextValue(text, Origin(key))} for key, text in given.items()})  # type: ignore[arg-type]  # two mappings of one type
     text = f"{file}\nblocks:\n- {block}\n- {{name: A, script: echo, assert: var.x == '{value}'}}\n"
 
     assert ran(tmp_path, text, inputs=inputs).outcomes["A"] == "passed"

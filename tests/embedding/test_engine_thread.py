@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import pytest
 
 from pytest_runbook import (
-    Callback,
+    CallbackChannel,
     ClientMessage,
     ClientPrompt,
     EngineThread,
@@ -130,9 +130,9 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_questions_come_as_messages_and_any_thread_answers(tmp_path: Path) -> None:
     questions: SimpleQueue[ClientMessage] = SimpleQueue()
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     with EngineThread(settings) as engine, ThreadPoolExecutor() as threads:
-        book = engine.open(written(tmp_path, "blocks: [{pause: {}}]\n"), channel=Callback(questions.put))
+        book = engine.open(written(tmp_path, "blocks: [{pause: {}}]\n"), channel=CallbackChannel(questions.put))
         running = threads.submit(book.run)
         while not isinstance(message := questions.get(timeout=WAIT), ClientPrompt):
             pass
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_caller(tmp_path: Path) ->
 def test_leaving_it_ends_what_runs(tmp_path: Path) -> None:
     heard = Heard()
     threads = ThreadPoolExecutor()
-    with EngineThread(Settings(shutdown=1.0), on_event=heard.events.put) as engine:
+    with EngineThread(Settings(shutdown_timeout=1.0), on_event=heard.events.put) as engine:
         book = engine.open(written(tmp_path, "blocks: [{name: Long, script: sleep 1000}]\n"))
         threads.submit(book.run_block, book.blocks[0].id)
         heard.waits_for(EventKind.BLOCK_STARTED)

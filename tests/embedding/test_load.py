@@ -59,7 +59,7 @@ def assert_as_from_scratch(runtime: Runtime, document: Document) -> None:
     """Each block sees what it would see in a document that was opened just now, with what blocks left."""
     fresh = runtime.open_document(document.runbook)
     for spec in document.runbook.blocks:
-        left = document._fold.stations[document._index[spec.id]].active
+        left = document._chain.entries[document._index[spec.id]].active
         fresh.update_active_context(spec.id, partial(fill, left))
     for spec in document.runbook.blocks:
         assert document.resolved_context(spec.id) == fresh.resolved_context(spec.id)

@@ -11,12 +11,12 @@ from pytest_runbook import (
     ClientPrompt,
     ContextValue,
     EventKind,
+    ExecutionState,
     MemoryStorage,
+    Origin,
     PromptAnswer,
     RunbookRun,
     Settings,
-    Source,
-    State,
     load_runbook,
 )
 from tests.harness import Opened, inside, until, written
@@ -32,7 +32,7 @@ WAITS = "blocks: [{id: wait, name: Wait, script: 'echo in; until test -e go; do 
 
 
 def test_a_new_version_is_taken_while_a_block_runs(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[State, str, list[str]]:
+    async def work(book: Opened) -> tuple[ExecutionState, str, list[str]]:
         handle = book.document.start_execution("wait")
         await book.hears("in\n")
         new = written(tmp_path, WAITS.replace("{}", "new").replace("name: Wait", "name: Renamed"))
@@ -41,11 +41,11 @@ def test_a_new_version_is_taken_while_a_block_runs(tmp_path: Path) -> None:
         await handle.wait()
         return handle.status.state, book.said, [spec.name for spec in book.document.items]
 
-    assert inside(tmp_path, WAITS.replace("{}", "old"), work) == (State.SUCCESS, "in\nold\n", ["Renamed"])
+    assert inside(tmp_path, WAITS.replace("{}", "old"), work) == (ExecutionState.SUCCESS, "in\nold\n", ["Renamed"])
 
 
 def test_one_block_is_cancelled_and_another_runs_on(tmp_path: Path) -> None:
-    async def work(book: Opened) -> list[State]:
+    async def work(book: Opened) -> list[ExecutionState]:
         first, second = book.document.start_execution("a"), book.document.start_execution("b")
         await until(lambda: book.kinds.count(EventKind.BLOCK_STARTED) == 2)
         book.document.cancel("a")
@@ -55,7 +55,7 @@ def test_one_block_is_cancelled_and_another_runs_on(tmp_path: Path) -> None:
         return [first.status.state, second.status.state]
 
     text = "blocks: [{id: a, script: sleep 1000}, {id: b, script: 'until test -e go; do sleep 0.01; done'}]\n"
-    assert inside(tmp_path, text, work) == [State.CANCELLED, State.SUCCESS]
+    assert inside(tmp_path, text, work) == [ExecutionState.CANCELLED, ExecutionState.SUCCESS]
 
 
 def test_a_serial_run_is_stopped_and_another_goes_on_from_there(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_value_of_this_machine_changes_and_those_who_read_it_are_told(tmp_path
         document.rebuild_contexts()
         before = document.resolved_context("two").variables
         book.channel.messages.clear()
-        document.set_answers({"token": ContextValue("t", Source("the window"))})
+        document.set_answers({"token": ContextValue("t", Origin("the window"))})
         told = [message.block_id for message in book.channel.of(BlockContextUpdate)]
         return [before, document.resolved_context("two").variables, told]
 
@@ -89,7 +89,7 @@ def test_a_value_of_this_machine_changes_and_those_who_read_it_are_told(tmp_path
 
 
 def test_a_prompt_is_answered(tmp_path: Path) -> None:
-    async def work(book: Opened) -> State:
+    async def work(book: Opened) -> ExecutionState:
         handle = book.document.start_execution("p")
         await until(lambda: book.channel.of(ClientPrompt))
         (prompt,) = book.channel.of(ClientPrompt)
@@ -98,8 +98,8 @@ def test_a_prompt_is_answered(tmp_path: Path) -> None:
         await handle.wait()
         return handle.status.state
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
-    assert inside(tmp_path, "blocks: [{id: p, pause: {}}]\n", work, settings=settings) is State.SUCCESS
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
+    assert inside(tmp_path, "blocks: [{id: p, pause: {}}]\n", work, settings=settings) is ExecutionState.SUCCESS
 
 
 def test_what_a_block_shows_can_be_asked_for_until_a_reset(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_all_are_evaluated_and_the_first_that_fails_is_the_message(tmp_path: Pat
     ]
     assert result.kind == "assertion"
     assert result.message == "(output.stdout | fromjson).status == \"ok\": actual 'degraded' (and 2 more)"
-    assert [trace.place for trace in result.assertions] == [
+    assert [trace.location for trace in result.assertions] == [
         None,
         *(f"{tmp_path}/a.runbook.yaml:{line}" for line in (7, 8, 9, 10)),
     ]
@@ -193,7 +193,7 @@ def test_a_trace_is_plain_data(tmp_path: Path) -> None:
         **dict.fromkeys(AssertionTrace.__slots__),
         "source": "output.exit_code == 5",
         "verdict": "failed",
-        "place": f"{tmp_path}/a.runbook.yaml:6",
+        "location": f"{tmp_path}/a.runbook.yaml:6",
         "expected": "5",
         "actual": "0",
         "operands": ({"source": "output.exit_code", "value": "0"},),

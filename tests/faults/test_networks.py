@@ -99,7 +99,7 @@ def test_a_network_that_drops_all_packets_holds_nothing_up(
         works, waits = blocks[kind]
         second = {**(waits if in_the_middle else works), "name": "waits", "timeout": f"{DEADLINE}s"}
         async with opened(folder, text_of({**works, "name": "works"}, second), name=NAME) as book:
-            book.runtime.resources.hurry(Grace(interrupt=0.2, terminate=0.2))
+            book.runtime.resources.tighten_deadline(Grace(interrupt=0.2, terminate=0.2))
             first = await book.run.step(book.block("works"))
             assert first.outcome == "passed", first.message
             is_ready.release()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.located import to_builtins
 from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 from .targets import DIALECTS, FILES
@@ -54,7 +54,7 @@ def _files() -> Iterator[bytes]:
 def _texts() -> Iterator[str]:
     """Every text in the examples' files."""
     for path in sorted(EXAMPLES.glob("*.yaml")):
-        yield from _texts_in(plain(parse_yaml(path.read_text())))
+        yield from _texts_in(to_builtins(parse_yaml(path.read_text())))
 
 
 def _texts_in(value: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_runbook.blocks.registry import BlockRegistry
 from pytest_runbook.blocks.sql.statement_effects import effect_of
-from pytest_runbook.blocks.sql.statements import gives_rows, split
+from pytest_runbook.blocks.sql.statements import returns_rows, split_statements
 from pytest_runbook.document.runtime import read_runbook
 from pytest_runbook.errors import BlockFailed, TemplateError, UnreadableFile
 from pytest_runbook.resources.process.output_variables import decode_output_variables, parse_output_variables
@@ -51,12 +51,12 @@ def files(data: bytes) -> None:
             path = Path(folder, "a.atrb")
             path.write_text(OWNER)
         try:
-            runbook = read_runbook(path, BlockRegistry(), shown="a")
+            runbook = read_runbook(path, BlockRegistry(), display_path="a")
         except UnreadableFile as error:
             assert error.errors, "unreadable without a fault"
             for fault in error.errors:
                 assert fault.message.strip(), f"a fault without a word: {fault!r}"
-                assert fault.place is not None, f"a fault without a place: {fault!r}"
+                assert fault.location is not None, f"a fault without a place: {fault!r}"
         else:
             ids = [spec.id for spec in runbook.blocks]
             assert len(ids) == len(set(ids)), "two blocks of one id"
@@ -123,7 +123,7 @@ def sql(data: bytes) -> None:
     dialect = DIALECTS[data[0] % len(DIALECTS)] if data else DIALECTS[0]
     query = data[1:].decode("utf-8", "replace")
     end = 0
-    for number, statement in enumerate(split(query, dialect), 1):
+    for number, statement in enumerate(split_statements(query, dialect), 1):
         assert statement.number == number
         if statement.tokens:
             assert query[statement.offset :].startswith(statement.text), "no slice of the query"
@@ -131,7 +131,7 @@ def sql(data: bytes) -> None:
             end = statement.offset + len(statement.text)
         assert 1 <= statement.line <= query.count("\n") + 1
         assert effect_of(statement, dialect).reason
-        gives_rows(statement, dialect)
+        returns_rows(statement, dialect)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -12,19 +12,19 @@ from pytest_runbook import (
     BlockOutput,
     BlockPlugin,
     BlockType,
-    Callback,
+    CallbackChannel,
     ClientPrompt,
     Event,
     EventBus,
     EventKind,
     ExecutionContext,
+    ExecutionState,
     MessageStream,
     Output,
     PromptAnswer,
-    State,
     WorkResult,
 )
-from pytest_runbook.messages.channel import Guarded, Silence
+from pytest_runbook.messages.channel import GuardedChannel, NullChannel
 from pytest_runbook.messages.client_messages import InputKind, PromptOption
 from tests.harness import Opened, inside
 
@@ -71,8 +71,8 @@ def test_a_reader_may_leave_a_stream_and_come_back() -> None:
 def test_a_callback_is_called_with_each_message() -> None:
     got: list[object] = []
 
-    Callback(got.append).send(message("1"))
-    Silence().send(message("2"))
+    CallbackChannel(got.append).send(message("1"))
+    NullChannel().send(message("2"))
 
     assert got == [message("1")]
 
@@ -84,7 +84,7 @@ def fail(item: object) -> None:
 def test_a_guarded_channel_tells_of_a_fault_and_raises_none() -> None:
     told: list[str] = []
 
-    Guarded(Callback(fail), told.append).send(message("1"))
+    GuardedChannel(CallbackChannel(fail), told.append).send(message("1"))
 
     assert told == ["a message channel failed: OSError: gone"]
 
@@ -133,7 +133,7 @@ async def asked(book: Opened) -> ClientPrompt:
 
 
 def test_a_question_waits_for_its_answer(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[ClientPrompt, State, object]:
+    async def work(book: Opened) -> tuple[ClientPrompt, ExecutionState, object]:
         handle = book.document.start_execution("q")
         prompt = await asked(book)
         handle.answer(prompt.prompt_id, PromptAnswer("go", "eu"))
@@ -148,11 +148,11 @@ def test_a_question_waits_for_its_answer(tmp_path: Path) -> None:
 
     assert (prompt.title, prompt.prompt, prompt.input) == ("Where?", "Region", InputKind.DROPDOWN)
     assert [choice.value for choice in prompt.choices] == ["eu", "us"]
-    assert (state, output) == (State.SUCCESS, {"button": "go", "value": "eu"})
+    assert (state, output) == (ExecutionState.SUCCESS, {"button": "go", "value": "eu"})
 
 
 def test_a_question_that_nobody_answers_ends_with_its_block(tmp_path: Path) -> None:
-    async def work(book: Opened) -> State:
+    async def work(book: Opened) -> ExecutionState:
         handle = book.document.start_execution("q")
         prompt = await asked(book)
         handle.cancel()
@@ -161,4 +161,4 @@ def test_a_question_that_nobody_answers_ends_with_its_block(tmp_path: Path) -> N
             handle.answer(prompt.prompt_id, PromptAnswer("go"))
         return handle.status.state
 
-    assert inside(tmp_path, "blocks: [{id: q, question: {}}]", work, plugins=(QUESTION,)) is State.CANCELLED
+    assert inside(tmp_path, "blocks: [{id: q, question: {}}]", work, plugins=(QUESTION,)) is ExecutionState.CANCELLED

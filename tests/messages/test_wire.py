@@ -150,7 +150,7 @@ def test_whatever_a_run_says_can_be_sent_and_an_answer_comes_back(tmp_path: Path
             await book.run.run_all()
         return [message.to_json() for message in book.channel.messages], [event.to_json() for event in book.events]
 
-    settings = Settings(root=tmp_path, invocation=tmp_path, asks_people=True)
+    settings = Settings(root=tmp_path, invocation=tmp_path, is_interactive=True)
     messages, events = inside(tmp_path, BOOK, work, settings=settings)
 
     for sent in (*messages, *events):

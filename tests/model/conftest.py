@@ -19,7 +19,7 @@ def load(tmp_path: Path) -> Callable[..., Runbook]:
     def load_text(text: str, name: str = "x.runbook.yaml", **options: object) -> Runbook:
         path = tmp_path / name
         path.write_bytes(text.encode())
-        return load_runbook(path, shown=name, **options)  # type: ignore[arg-type]  # passed on as they are
+        return load_runbook(path, display_path=name, **options)  # type: ignore[arg-type]  # passed on as they are
 
     return load_text
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.errors import Place
+from pytest_runbook.errors import Location
 from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES, default_catalog
 from pytest_runbook.model.catalog import BlockType, PropType
-from pytest_runbook.model.loaders.props import checked
-from pytest_runbook.model.source.located import LocatedDict, Mark
-from pytest_runbook.model.source.mapping_reader import Section
-from pytest_runbook.model.source.source_file import Source
+from pytest_runbook.model.loaders.props import read_prop
+from pytest_runbook.model.source.located import EntryLocation, LocatedDict
+from pytest_runbook.model.source.mapping_reader import MappingReader
+from pytest_runbook.model.source.source_file import SourceFile
 
 ITEMS = {
     "script", "run", "http", "sqlite", "postgres", "mysql", "clickhouse", "prometheus", "kubernetes-get",
@@ -52,10 +52,10 @@ def test_defaults_are_of_their_prop_s_type(block_type: BlockType) -> None:
             if default is not None:
                 values = LocatedDict(1)
                 values[prop.name] = default
-                values.marks[prop.name] = Mark(1, 1, None)
-                source = Source(Place("x"))
+                values.locations[prop.name] = EntryLocation(1, 1, None)
+                source = SourceFile(Location("x"))
 
-                assert checked(Section(values, source), prop.name, prop) == default
+                assert read_prop(MappingReader(values, source), prop.name, prop) == default
                 assert source.faults == []
 
 
@@ -67,7 +67,11 @@ def test_what_is_implied_is_a_prop(block_type: BlockType) -> None:
 @each_type
 def test_templated_props_can_hold_text(block_type: BlockType) -> None:
     for prop in block_type.props:
-        assert not prop.templated or {prop.type, *prop.also} & {PropType.TEXT, PropType.MAPPING, PropType.ANY}
+        assert not prop.templated or {prop.type, *prop.alternative_types} & {
+            PropType.TEXT,
+            PropType.MAPPING,
+            PropType.ANY,
+        }
 
 
 def test_snake_case_is_understood() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_runbook.errors import FileError, UnreadableFile
 from pytest_runbook.model import load_runbook
-from pytest_runbook.model.source.located import plain
+from pytest_runbook.model.source.located import to_builtins
 from pytest_runbook.model.source.yaml_tree import parse_yaml
 from pytest_runbook.text import escape_controls
 
@@ -128,7 +128,7 @@ quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 def faults_of(path: Path, name: str) -> tuple[FileError, ...]:
     """The faults of a file, none if it can be read."""
     try:
-        load_runbook(path, shown=name)
+        load_runbook(path, display_path=name)
     except UnreadableFile as unreadable:
         return unreadable.errors
     return ()
@@ -146,9 +146,9 @@ def check(tmp_path: Path) -> Check:
         path.write_bytes(content)
         last_line = len(content.splitlines()) + 2
         for error in faults_of(path, name):
-            assert error.place is not None
-            assert error.place.path in (name, "x.checks.yaml")
-            assert 1 <= (error.place.line or 1) <= last_line
+            assert error.location is not None
+            assert error.location.path in (name, "x.checks.yaml")
+            assert 1 <= (error.location.line or 1) <= last_line
             assert str(error).count("\n") <= 2
             assert escape_controls(str(error)) == str(error)
 
@@ -189,7 +189,7 @@ def _containers(value: object) -> list[Any]:
 def test_documents_with_changed_nodes(
     check: Check, name: str, text: str, as_json: bool, seed: random.Random, values: list[object]
 ) -> None:
-    document = plain(parse_yaml(text))
+    document = to_builtins(parse_yaml(text))
     for value in values:
         document = mutated(document, seed, value)
     dumped = json.dumps(document, indent=1) if as_json else yaml.safe_dump(document, allow_unicode=True)

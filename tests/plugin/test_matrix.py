@@ -207,7 +207,7 @@ def test_a_command_that_takes_too_long_is_an_error_and_nothing_of_it_is_left(tmp
     book.write_text("matrix: {n: {command: sleep 60 | cat}}\nblocks: []\n")
 
     with pytest.raises(UnreadableFile, match=r"b.runbook.yaml:1: matrix: sleep 60 \| cat: took longer than 200 ms"):
-        cells_of(load_runbook(book, shown=book.name), {}, runs_commands=True, command_seconds=0.2)
+        cells_of(load_runbook(book, display_path=book.name), {}, runs_commands=True, command_timeout=0.2)
 
     _, alive = psutil.wait_procs(processes_at(tmp_path), timeout=WAIT)
     assert alive == []

@@ -9,6 +9,7 @@ from pytest_runbook import (
     BlockFailed,
     BlockPlugin,
     BlockRegistry,
+    BlockSkipped,
     BlockType,
     ContextError,
     ContextResolver,
@@ -25,17 +26,16 @@ from pytest_runbook import (
     EventKind,
     ExecutionContext,
     FileError,
-    Findings,
     InputKind,
+    InvalidValue,
     LocalValues,
-    Malformed,
-    NotTried,
+    Origin,
     Output,
+    OutputSection,
     PromptOption,
     Prop,
     PropType,
-    Section,
-    Source,
+    ReportDetails,
     TemplateError,
     Unreachable,
     WorkResult,
@@ -46,43 +46,45 @@ class Greet(BlockBehavior):
     """Greets somebody, after asking how, where there is anybody to ask."""
 
     uses_host = False
-    asks_first = False
+    prompts_first = False
 
     def effects(self, context: ExecutionContext) -> Effect:
-        return self.said_effect or Effect(level=Effects.READ, reason="a greeting changes nothing")
+        return self.declared_effect or Effect(level=Effects.READ, reason="a greeting changes nothing")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        findings: Findings = context.findings
+        details: ReportDetails = context.report_details
         whom = context.require("whom")
-        findings.did = f"greet {whom}"
-        findings.where = f"{context.folder} below {context.root}, {context.resolver.host}"
-        findings.output = lambda: [Section(title="greeting", text=f"hello {whom}")]
+        details.did = f"greet {whom}"
+        details.where = f"{context.folder} below {context.root}, {context.resolver.host}"
+        details.output = lambda: [OutputSection(title="greeting", text=f"hello {whom}")]
         if whom == "nobody":
             raise Unreachable(f"there is no {whom}", hint="greet somebody")
         if whom == "?":
-            raise Malformed("that is no name", place=self.spec.place_of("whom"))
+            raise InvalidValue("that is no name", location=self.spec.location_of("whom"))
         effect = self.effects(context)
         if context.read_only and effect.level is not Effects.READ:
-            raise NotTried(f"nobody is greeted in a read-only run: {effect.reason}")
+            raise BlockSkipped(f"nobody is greeted in a read-only run: {effect.reason}")
         word = await self.word(context)
         context.send_output(f"{word} {whom}\n".encode())
         context.set_state({"greeted": whom, "heard": context.has_listener})
         context.emit_event(EventKind.BLOCK_FINISHED, {"greeted": whom, "run": context.run_id, "of": context.runbook_id})
         context.update_passive_context(lambda said: said.insert(DocumentEnvVar("GREETED", self.value(whom))))
-        findings.notes.append(context.redactor.redact(f"greeted by {context.handle.id}"))
-        findings.exit_code, findings.stops = 0, None
+        details.notes.append(context.masker.mask(f"greeted by {context.handle.id}"))
+        details.exit_code, details.stop_reason = 0, None
         context.clear_active_context()
         letter = str(context.file("letter", "letter.txt")) if self.spec.props["letter"] else ""
         context.set_output({"word": word})
         output = Output({"word": word, "whom": whom, "length": lambda: len(whom), "letter": letter}, value=lambda: whom)
         failure = BlockFailed(f"{whom} is too short a name") if len(whom) < 2 else None
-        return WorkResult(output=output, variables={"greeted": whom}, requirement="output.length >= 2", failure=failure)
+        return WorkResult(
+            output=output, variables={"greeted": whom}, default_assertion="output.length >= 2", failure=failure
+        )
 
     async def word(self, context: ExecutionContext) -> str:
         given = context.local_values.get("value")
         if given is not None:
             return str(given.value)
-        if not context.asks_people:
+        if not context.is_interactive:
             return context.render("word") or context.render_text("hello", "word")
         answer = await context.prompt_client(
             "Greeting", "How?", input=InputKind.TEXT, buttons=[PromptOption("hello", "ok")]
@@ -90,7 +92,7 @@ class Greet(BlockBehavior):
         return answer.value or answer.button
 
     def value(self, text: str) -> ContextValue:
-        return ContextValue(value=text, source=Source(label=self.label, place=self.spec.place), sensitive=False)
+        return ContextValue(value=text, origin=Origin(label=self.label, location=self.spec.location), sensitive=False)
 
 
 class Place(BlockBehavior):
@@ -99,20 +101,20 @@ class Place(BlockBehavior):
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         name = self.resolved(resolver, "name")
         if not str(name.value):
-            raise self.fault("a place has a name", "name", local_values.how_to_answer("here"))
+            raise self.prop_error("a place has a name", "name", local_values.how_to_answer("here"))
         return self.told(resolver, name, local_values.key)
 
     def told(self, resolver: ContextResolver, name: ContextValue, key: str) -> BlockContext:
         below = BlockContext(
             DocumentVar(name="place", value=name),
-            DocumentVars(values=()).adding(DocumentVar("key", ContextValue(key, self.source))),
+            DocumentVars(values=()).adding(DocumentVar("key", ContextValue(key, self.origin))),
             DocumentEnvVars(values=(DocumentEnvVar(name="PLACE", value=name),)),
-            DocumentCwd(path=resolver.resolve_value(resolver.cwd, name.source)),
+            DocumentCwd(path=resolver.resolve_value(resolver.cwd, name.origin)),
             DocumentSshHost(host=None),
             DocumentSshConfig(user_host="", user=None, hostname=None, port=None),
         )
         host = below.copy().get(DocumentSshHost)
-        if host == DocumentSshHost.of(ContextValue("local", self.source)):
+        if host == DocumentSshHost.of(ContextValue("local", self.origin)):
             below.remove(DocumentSshHost)
         config = below.get(DocumentSshConfig)
         if config is not None and config == secretless(config):
@@ -137,7 +139,10 @@ GREET = BlockPlugin(
             Prop(name="name", default="Greet"),
             Prop(name="whom", type=PropType.TEXT, plain_required=True, templated=True, aliases=("who",), help="whom"),
             Prop(name="word", choices=("hello", "goodbye"), plain_default="hello", may_be_empty=False),
-            Prop(name="times", type=PropType.WHOLE, also=(PropType.NUMBER,), default=1, limits=(1, 3), required=False),
+            Prop(
+                name="times", type=PropType.WHOLE, alternative_types=(PropType.NUMBER,),
+                default=1, limits=(1, 3), required=False,
+            ),
             Prop(name="loud", type=PropType.BOOLEAN, default=False, expression=False),
             Prop(name="to", type=PropType.LIST), Prop(name="with", type=PropType.MAPPING),
             Prop(name="letter", type=PropType.BOOLEAN, default=False),
@@ -168,5 +173,5 @@ def told(error: FileError | BlockExecutionError) -> str:
     if isinstance(error, TemplateError):
         return f"line {error.line}: {error.name} is undefined"
     kind = "context" if isinstance(error, ContextError) else error.kind
-    where = "" if error.place is None else f"{error.place.path}:{error.place.line}"
-    return f"{kind} {where} {error.block}: {error.message} {error.hint or ''} {error.said}"
+    where = "" if error.location is None else f"{error.location.path}:{error.location.line}"
+    return f"{kind} {where} {error.block}: {error.message} {error.hint or ''} {error.detail}"

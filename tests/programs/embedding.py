@@ -17,7 +17,7 @@ from pytest_runbook import (
     BlockExecutionOutputChanged,
     BlockOutput,
     BlockStateChanged,
-    Callback,
+    CallbackChannel,
     Cancelled,
     ChildReference,
     ClientMessage,
@@ -34,23 +34,24 @@ from pytest_runbook import (
     EventBus,
     EventKind,
     ExecutionHandle,
+    ExecutionState,
     ExecutionStatus,
     FileStorage,
     InputKind,
     Inputs,
     InternalError,
     Lifecycle,
-    Limit,
+    Location,
     LoginShell,
+    Masker,
     MemoryStorage,
     MessageStream,
     NoStorage,
     OpenRunbook,
-    Place,
+    Origin,
     PromptAnswer,
     PromptOption,
     PtyStore,
-    Redactor,
     Refused,
     ResolvedContext,
     Runbook,
@@ -59,10 +60,9 @@ from pytest_runbook import (
     Runtime,
     SecretSource,
     Settings,
-    Source,
-    State,
     StoredContext,
     TimedOut,
+    TimeLimit,
     UnreadableFile,
     load_runbook,
     open_runtime,
@@ -90,7 +90,7 @@ class Archive:
         self.kept: dict[str, StoredContext] = {}
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
-        self.kept[block_id] = StoredContext(items=context.items, stamp=context.stamp)
+        self.kept[block_id] = StoredContext(items=context.items, fingerprint=context.fingerprint)
 
     def load(self, document_id: str, block_id: str) -> StoredContext | None:
         return self.kept.get(block_id)
@@ -154,16 +154,16 @@ async def loaded(reference: ChildReference) -> Runbook | Path:
 
 def settings(folder: Path) -> Settings:
     return Settings(
-        root=folder, invocation=folder, block_timeout=30, cleanup_timeout=10, shutdown=5,
+        root=folder, invocation=folder, block_timeout=30, cleanup_timeout=10, shutdown_timeout=5,
         default_directory=DefaultDirectory.FILE, interpreters={"zsh": "bash"}, login_shell=LoginShell.NEVER,
         effects=Effects.WRITE, saved_answers=False, runbook_root=folder, runbook_loader=loaded, unknown_blocks="error",
-        asks_people=True, difference=lambda operator, left, right: [f"{left!r} {operator} {right!r}"],
+        is_interactive=True, difference=lambda operator, left, right: [f"{left!r} {operator} {right!r}"],
     )  # fmt: skip
 
 
 def inputs() -> Inputs:
     def text(value: object) -> ContextValue:
-        return ContextValue(value, Source("the program"))
+        return ContextValue(value, Origin("the program"))
 
     return Inputs(
         fixed={"whom": text("you")}, vars={}, env={"STAGE": text("test")}, answers=({"region": text("eu")},),
@@ -172,26 +172,26 @@ def inputs() -> Inputs:
 
 
 def secrets() -> tuple[SecretSource, ...]:
-    here = Place("the program")
+    here = Location("the program")
     return (
-        SecretSource(name="KEY", place=here, value="geheim-too"),
-        SecretSource(name="TOKEN", place=here, command=("pass", "show", "token"), timeout=5),
-        SecretSource(name="CERT", place=here, file="cert.pem"),
-        SecretSource(name="PORT", place=here, fixture="port"),
-        SecretSource(name="PASSWORD", place=here, env="DB_PASSWORD"),
+        SecretSource(name="KEY", location=here, value="geheim-too"),
+        SecretSource(name="TOKEN", location=here, command=("pass", "show", "token"), timeout=5),
+        SecretSource(name="CERT", location=here, file="cert.pem"),
+        SecretSource(name="PORT", location=here, fixture="port"),
+        SecretSource(name="PASSWORD", location=here, env="DB_PASSWORD"),
     )
 
 
 async def main(folder: Path) -> list[str]:
     window, events = Window(), list[Event]()
     storage: ContextStorage = FileStorage(folder / "kept")
-    redactor = Redactor()
-    redactor.add("geheim-geheim", "a password")
-    async with open_runtime(settings(folder), registry=registry(), storage=storage, redactor=redactor) as runtime:
+    masker = Masker()
+    masker.add("geheim-geheim", "a password")
+    async with open_runtime(settings(folder), registry=registry(), storage=storage, masker=masker) as runtime:
         with runtime.events.subscribe(events.append):
             document = runtime.open_document(folder / "a.runbook.yaml", inputs(), window)
             lines = [*await run(runtime, document, window), *await by_hand(document), *edited(document, folder)]
-        lines += [*aside(runtime, runtime.events), *runtime.notes]
+        lines += [*aside(runtime, runtime.events), *runtime.warnings]
     kinds = {event.kind for event in events}
     sent = [json.dumps(event.to_json()) for event in events if event.data]
     return [*lines, f"{len(sent)} events, of {len(kinds & ENDS)} ends and {len(kinds & BEGINNINGS)} beginnings"]
@@ -207,10 +207,10 @@ async def run(runtime: Runtime, document: Document, window: Window) -> list[str]
         assert first in await flow.run_all(document.items[1].id)
         tasks.cancel_scope.cancel()
     results = tuple(flow.results.values())
-    unmet: AssertionsFailed | RunbookError | None = flow.unmet()
+    unmet: AssertionsFailed | RunbookError | None = flow.required_failure()
     left = await flow.finish()
     flow.cancel("over")
-    return [*overview(flow.document.runbook), *report(results), f"{unmet} {flow.uncleaned()} {list(left)}"]
+    return [*overview(flow.document.runbook), *report(results), f"{unmet} {flow.unfinished_cleanups()} {list(left)}"]
 
 
 async def person(document: Document, window: Window) -> None:
@@ -226,17 +226,17 @@ async def person(document: Document, window: Window) -> None:
 async def by_hand(document: Document) -> list[str]:
     spec = document.spec(document.items[0].id)
     await document.fetch_secrets(spec.id)
-    handle: ExecutionHandle = document.start_execution(spec.id, Limit(seconds=20, name="the program's limit"))
+    handle: ExecutionHandle = document.start_execution(spec.id, TimeLimit(seconds=20, name="the program's limit"))
     assert list(document.running) == [handle.block_id]
     status: ExecutionStatus = handle.status
-    assert status.state is State.RUNNING
+    assert status.state is ExecutionState.RUNNING
     document.cancel(spec.id, "enough")
     handle.cancel("really")
     result = await handle.wait()
     assert result is handle.result
     assert handle.status.is_settled
     cancelled = handle.cancellation
-    known = {State.SUCCESS: "well", State.FAILED: "badly", State.CANCELLED: "early"}
+    known = {ExecutionState.SUCCESS: "well", ExecutionState.FAILED: "badly", ExecutionState.CANCELLED: "early"}
     error = handle.status.error
     assert isinstance(error, Cancelled)
     return [f"{handle.id} {handle.limit} {known[handle.status.state]} {cancelled}", told(error)]
@@ -245,7 +245,7 @@ async def by_hand(document: Document) -> list[str]:
 def edited(document: Document, folder: Path) -> list[str]:
     block_id = document.items[-1].id
     output = BlockExecutionOutput(fields={"length": 3}, sensitive=False)
-    variable = DocumentVar("late", ContextValue("yes", Source("the program")))
+    variable = DocumentVar("late", ContextValue("yes", Origin("the program")))
 
     def leave(context: BlockContext) -> None:
         context.insert(output)
@@ -265,7 +265,7 @@ def edited(document: Document, folder: Path) -> list[str]:
     document.rebuild_contexts()
     final = document.final_context()
     assert document.state(block_id) == {}
-    document.set_answers({"pause#1": ContextValue("continue", Source("the window"))})
+    document.set_answers({"pause#1": ContextValue("continue", Origin("the window"))})
     document.reset()
     assert document.resolved_context(block_id).cwd
     above = [spec.id for spec in document.above(block_id)]
@@ -278,10 +278,10 @@ def aside(runtime: Runtime, bus: EventBus) -> list[str]:
         ptys.resize_pty(pty_id, rows=24, cols=80)
         ptys.write_pty(pty_id, b"exit\n")
         ptys.kill_pty(pty_id)
-    redactor = runtime.redactor
-    masked = redactor.redact("geheim-geheim")
-    assert redactor.holds_secret("geheim-geheim")
-    assert redactor.redact_data({"a": ["geheim-geheim"]}) == {"a": [masked]}
+    masker = runtime.masker
+    masked = masker.mask("geheim-geheim")
+    assert masker.holds_secret("geheim-geheim")
+    assert masker.mask_data({"a": ["geheim-geheim"]}) == {"a": [masked]}
     bus.emit(Event(EventKind.RUNBOOK_STARTED, {"of": "the program"}))
     stores: list[ContextStorage] = [MemoryStorage(), NoStorage(), Archive(), runtime.storage]
     for store in stores:
@@ -289,13 +289,13 @@ def aside(runtime: Runtime, bus: EventBus) -> list[str]:
         kept = store.load("d", "b")
         store.delete("d", "b")
         store.delete_for_document("d")
-        assert kept is None or kept.stamp == "stamp"
+        assert kept is None or kept.fingerprint == "stamp"
     is_known = "greet" in runtime.registry.catalog
     allowed = [word for level, word in LEVELS.items() if not level.exceeds(runtime.settings.effects)]
     where = f"{allowed} {DIRECTORIES[runtime.settings.default_directory]}, {SHELLS[runtime.settings.login_shell]}"
     return [
         where,
-        f"{masked} {sorted(redactor.unmaskable)} {bus.has_subscribers} {is_known} {runtime.settings.shutdown}",
+        f"{masked} {sorted(masker.unmaskable)} {bus.has_subscribers} {is_known} {runtime.settings.shutdown_timeout}",
     ]
 
 
@@ -315,7 +315,7 @@ async def streamed(folder: Path) -> int:
 def in_a_thread(folder: Path) -> list[str]:
     heard: list[ClientMessage] = []
     with EngineThread(settings(folder), registry=registry()) as engine:
-        book: OpenRunbook = engine.open(folder / "b.runbook.yaml", channel=Callback(heard.append))
+        book: OpenRunbook = engine.open(folder / "b.runbook.yaml", channel=CallbackChannel(heard.append))
         last = book.blocks[-1].id
         results = (*book.run(), book.run_block(last))
         output: Mapping[str, object] | None = book.output(last)
@@ -330,7 +330,7 @@ def in_a_thread(folder: Path) -> list[str]:
         try:
             book.answer("none", PromptAnswer("ok"))
         except KeyError:
-            assert not engine.runtime.notes
+            assert not engine.runtime.warnings
     return [*report(results), str(output and dict(output)), str(variables), seen(context), f"{len(heard) > 0}"]
 
 
@@ -338,7 +338,7 @@ def faults(folder: Path) -> list[str]:
     try:
         load_runbook(folder / "wrong.runbook.yaml")
     except UnreadableFile as fault:
-        return [told(error.located()) for error in fault.errors]
+        return [told(error.with_location()) for error in fault.errors]
     except (TimedOut, Refused, InternalError) as error:
         return [error.message]
     return []

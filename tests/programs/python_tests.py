@@ -12,7 +12,7 @@ def test_a_runbook(runbook: RunbookCaller) -> None:
     block: CalledBlock = called["Deploy"]
 
     assert called.passed
-    assert called.unmet is None
+    assert called.required_failure is None
     assert called.variables == {"version": "1.4.2"}
     assert block.passed
     assert block.result.exit_code == 0
@@ -26,7 +26,7 @@ def test_a_block() -> None:
 
     assert run.output is not None
     assert run.output["length"] == 3
-    assert run.below.variables == {"greeted": "you"}
+    assert run.context_below.variables == {"greeted": "you"}
     assert channel.stdout == "hello you\n"
     assert channel.lifecycles == [Lifecycle.STARTED, Lifecycle.FINISHED]
     assert len(channel.of(BlockOutput)) <= len(channel.messages)

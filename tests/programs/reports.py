@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pytest_runbook import (
     AssertionTrace,
-    Attempts,
+    AttemptGroup,
     BlockResult,
     BlockSpec,
+    Iteration,
+    Location,
     Operand,
     Outcome,
-    Place,
+    OutputSection,
     Provenance,
     Runbook,
-    Section,
-    Turn,
     Verdict,
 )
 
@@ -22,15 +22,15 @@ WORDS = {Verdict.PASSED: "holds", Verdict.FAILED: "does not hold", Verdict.ERROR
 
 
 def overview(runbook: Runbook) -> list[str]:
-    told = [f"{runbook.name} ({runbook.id}) in {runbook.path}, {runbook.place}: {len(runbook.nodes)} nodes"]
+    told = [f"{runbook.name} ({runbook.id}) in {runbook.path}, {runbook.location}: {len(runbook.nodes)} nodes"]
     told += [f"tagged {tag}" for tag in runbook.tags]
-    told += [f"note: {note}" for note in runbook.notes]
+    told += [f"note: {note}" for note in runbook.load_warnings]
     return told + [block(spec) for spec in runbook.blocks]
 
 
 def block(spec: BlockSpec) -> str:
-    code: Place = spec.place_of("code")
-    return f"{spec.label} {spec.id} {spec.type} {spec.name!r} {sorted(spec.props)} {code.at(1)} {code.below(1).line}"
+    code: Location = spec.location_of("code")
+    return f"{spec.label} {spec.id} {spec.type} {spec.name!r} {sorted(spec.props)} {code.at(1)} {code.shifted(1).line}"
 
 
 def report(results: tuple[BlockResult, ...]) -> list[str]:
@@ -39,11 +39,13 @@ def report(results: tuple[BlockResult, ...]) -> list[str]:
 
 def lines(result: BlockResult) -> list[str]:
     told = [f"{SIGNS[result.outcome]} {result.number} {result.label} {result.block_id} {result.name} {result.type}"]
-    told += [f"{result.kind}: {result.message} ({result.hint}) at {result.error_place}"] if result.message else []
-    told += [f"{result.place} {result.checks_place} {result.where} {result.host} {result.did} -> {result.exit_code}"]
-    told += [f"{result.seconds:.3f} s, {result.attempts} attempts {result.stops}", *result.notes]
+    told += [f"{result.kind}: {result.message} ({result.hint}) at {result.error_location}"] if result.message else []
+    told += [
+        f"{result.location} {result.checks_location} {result.where} {result.host} {result.did} -> {result.exit_code}"
+    ]
+    told += [f"{result.seconds:.3f} s, {result.attempts} attempts {result.stop_reason}", *result.notes]
     told += [attempts(several) for several in result.attempt_log]
-    told += [turn(one) for one in result.turns]
+    told += [turn(one) for one in result.iterations]
     told += [assertion(trace) for trace in (*result.assertions, *result.warnings)]
     told += [section(piece) for piece in result.sections]
     told += [value(read) for read in result.provenance]
@@ -51,25 +53,25 @@ def lines(result: BlockResult) -> list[str]:
     return [*told, f"{len(result.to_json())} fields"]
 
 
-def attempts(several: Attempts) -> str:
+def attempts(several: AttemptGroup) -> str:
     return f"{several.first}-{several.last} at {several.at} for {several.seconds}: {several.failure}"
 
 
-def turn(one: Turn) -> str:
+def turn(one: Iteration) -> str:
     return f"{one.number} {one.label} {one.outcome} {one.message} {one.seconds} {one.attempts}"
 
 
 def assertion(trace: AssertionTrace) -> str:
     operands = ", ".join(map(operand, trace.operands))
     seen = f"{trace.expected} {trace.actual} {trace.message} {trace.hint} {trace.undefined} {trace.difference}"
-    return f"{trace.source} {WORDS[trace.verdict]} {trace.place} {seen} {operands}"
+    return f"{trace.source} {WORDS[trace.verdict]} {trace.location} {seen} {operands}"
 
 
 def operand(one: Operand) -> str:
     return f"{one.source} is {one.value}"
 
 
-def section(piece: Section) -> str:
+def section(piece: OutputSection) -> str:
     return f"{piece.title}: {piece.text}"
 
 

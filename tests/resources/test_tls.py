@@ -8,7 +8,7 @@ import ssl
 import pytest
 import trustme
 
-from pytest_runbook.resources.tls import days_left
+from pytest_runbook.resources.tls import days_until_expiry
 
 
 @pytest.mark.parametrize("year", [1951, 1999, 2000, 2049, 2050, 2199], ids=str)
@@ -20,4 +20,4 @@ def test_last_day_of_any_century_is_read(year: int) -> None:
     der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
     left = (expires - datetime.datetime.now(datetime.UTC)) / datetime.timedelta(days=1)
 
-    assert days_left(der) in (int(left // 1), int((left + 0.001) // 1))
+    assert days_until_expiry(der) in (int(left // 1), int((left + 0.001) // 1))

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook import Settings
-from pytest_runbook.policy.allow_list import Allowed
+from pytest_runbook.policy.allow_list import AllowList
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd
 from tests.ssh.conftest import Home
 
 
 def allowing(folder: Path, hosts: str) -> Settings:
-    return Settings(root=folder, allowed=Allowed.of([f"host: {hosts}"], {}))
+    return Settings(root=folder, allow_list=AllowList.of([f"host: {hosts}"], {}))
 
 
 @pytest.mark.parametrize(

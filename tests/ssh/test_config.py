@@ -165,7 +165,7 @@ def test_what_matters_to_security_and_is_not_honoured_is_an_error(tmp_path: Path
         options_of(tmp_path, f"Host web\n {text}")
 
     assert caught.value.message == f"ssh_config: {text}: it matters to security and is not supported here"
-    assert str(caught.value.place) == f"{tmp_path}/config:2"
+    assert str(caught.value.location) == f"{tmp_path}/config:2"
 
 
 def test_harmless_values_of_such_settings_are_fine(tmp_path: Path) -> None:

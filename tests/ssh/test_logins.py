@@ -192,7 +192,7 @@ def test_certificates_count_while_they_hold(tmp_path: Path, home: Home, validity
 
         async def work(book: Opened) -> tuple[str, list[str], list[str]]:
             await book.run.run_all()
-            return book.outcomes["S"], [str(kind) for kind in book.kinds], list(book.runtime.notes)
+            return book.outcomes["S"], [str(kind) for kind in book.kinds], list(book.runtime.warnings)
 
         outcome, kinds, notes = inside(tmp_path, "blocks: [{host: web}, {name: S, script: echo}]", work)
 

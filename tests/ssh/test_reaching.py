@@ -200,7 +200,7 @@ def test_settings_without_effect_are_told_once(tmp_path: Path, home: Home, serve
 
     async def work(book: Opened) -> list[str]:
         await book.run.run_all()
-        return list(book.runtime.notes)
+        return list(book.runtime.warnings)
 
     notes = inside(tmp_path, "blocks: [{host: web}, {script: echo}, {script: echo}]", work)
 

@@ -12,22 +12,22 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import anyio
 
-from ...errors import BlockFailed, Malformed, NotSerializable, RunbookError, TimedOut, Unreachable
+from ...errors import BlockFailed, InvalidValue, NotSerializable, RunbookError, TimedOut, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.http.client import HttpConnections, HttpExchange, HttpRequest, parse_url
+from ...resources.http.client import HttpExchange, HttpPool, HttpRequest, parse_url
 from ...resources.tls import TlsSettings
 from ...text import shorten
 from ..remote_access import proxy_of
-from .clickhouse_values import CONVERTERS, column_convert
+from .clickhouse_values import CONVERTERS, column_converter
 from .parameters import Params
 from .rows import Converters
-from .sql_block import Answer, SqlBlockBehavior, SqlSession
+from .sql_block import DriverResult, SqlBlockBehavior, SqlSession
 from .statements import Statement
 
 KILL_GRACE = 3.0
-LARGEST_ANSWER = 4 * 1024**3
+MAX_RESPONSE_SIZE = 4 * 1024**3
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
-_PORTS = "is it ClickHouse's HTTP port: 8123, or 8443 with TLS?"
+_PORT_HINT = "is it ClickHouse's HTTP port: 8123, or 8443 with TLS?"
 _SAMPLE = "https://user:password@host:8443/database"
 _TABLE_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 _QUOTED_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'"})
@@ -60,14 +60,14 @@ class ClickhouseSession(SqlSession):
     owner: whose connections it uses: those of all sessions with the same server.
     """
 
-    def __init__(self, owner: str, connections: HttpConnections, address: Address) -> None:
+    def __init__(self, owner: str, connections: HttpPool, address: ClickhouseAddress) -> None:
         super().__init__()
         self._owner = owner
         self._connections = connections
         self._address = address
         self._session_id = str(uuid.uuid4())
 
-    async def run(self, statement: Statement, params: Params) -> Answer:
+    async def run(self, statement: Statement, params: Params) -> DriverResult:
         query_id = str(uuid.uuid4())
         settings = {"session_id": self._session_id, "query_id": query_id, **_param_settings(params)}
         try:
@@ -75,12 +75,12 @@ class ClickhouseSession(SqlSession):
         except Unreachable as error:
             raise BlockFailed(error.message, hint=error.hint) from error
         except BaseException:
-            self.is_spoilt = True
+            self.is_broken = True
             await self._kill(query_id)
             raise
         if exchange.status != 200:
-            raise _refused(exchange)
-        return _answer(exchange)
+            raise _server_error(exchange)
+        return _driver_result(exchange)
 
     async def check(self) -> None:
         """Find out whether the server lets us in.
@@ -89,11 +89,13 @@ class ClickhouseSession(SqlSession):
         """
         exchange = await self._send("SELECT 1", {})
         if exchange.status != 200:
-            error = _refused(exchange)
-            raise Unreachable(f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORTS)
+            error = _server_error(exchange)
+            raise Unreachable(
+                f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORT_HINT
+            )
 
     @property
-    def is_quiet(self) -> bool:
+    def is_known_alive(self) -> bool:
         return True  # a connection that its server closed is noticed, and replaced, when it is used
 
     async def is_alive(self) -> bool:
@@ -104,12 +106,12 @@ class ClickhouseSession(SqlSession):
             return False
         return True
 
-    def reset_at_once(self) -> bool:
+    def reset_nowait(self) -> bool:
         self._session_id = str(uuid.uuid4())  # the server forgets the session by itself
         return True
 
     async def reset(self) -> None:
-        self.reset_at_once()
+        self.reset_nowait()
 
     async def close(self) -> None:
         """Nothing to do: the server forgets a session by itself."""
@@ -126,19 +128,19 @@ class ClickhouseSession(SqlSession):
                 await self._send(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC", {})
 
 
-class Address:
+class ClickhouseAddress:
     """What a URI says: where the server is, who we are, and settings for every query.
 
-    :raises Malformed: if it makes no sense.
+    :raises InvalidValue: if it makes no sense.
     """
 
     def __init__(self, uri: str, *, read_only: bool, proxy: str | None = None) -> None:
         self._proxy = proxy
         parts = urlsplit(uri)
         if parts.scheme not in ("http", "https"):
-            raise Malformed("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
+            raise InvalidValue("a ClickHouse URI begins with http:// or https://", hint=_SAMPLE)
         if not parts.hostname:
-            raise Malformed("the URI names no host", hint=_SAMPLE)
+            raise InvalidValue("the URI names no host", hint=_SAMPLE)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
         self._auth = (unquote(user), unquote(password)) if user else None
         self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -167,7 +169,7 @@ class Address:
             tls=self._tls,
             follow_redirects=False,
             read_timeout=None,
-            max_body=LARGEST_ANSWER,
+            max_body=MAX_RESPONSE_SIZE,
             proxy=self._proxy,
         )
 
@@ -192,22 +194,22 @@ class Clickhouse(SqlBlockBehavior):
     async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
         """Behind a `via` it is reached as any server of HTTP is: by a proxy, so that its name stays what it is."""
         target = self.target(context, connection_string)
-        return await context.resources.databases.take(target, lambda: self.open_session(context, connection_string))
+        return await context.resources.databases.acquire(target, lambda: self.open_session(context, connection_string))
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> ClickhouseSession:
         proxy = await proxy_of(context, self.label)
-        address = Address(connection_string, read_only=context.read_only, proxy=proxy)
+        address = ClickhouseAddress(connection_string, read_only=context.read_only, proxy=proxy)
         session = ClickhouseSession(self.target(context, connection_string), context.resources.http, address)
         try:
             await session.check()
-        except Malformed:
+        except InvalidValue:
             raise
         except (Unreachable, TimedOut, BlockFailed) as error:
-            raise Unreachable(error.message, hint=_in_our_words(error.hint)) from error
+            raise Unreachable(error.message, hint=_with_uri_parameters(error.hint)) from error
         return session
 
 
-def _in_our_words(hint: str | None) -> str | None:
+def _with_uri_parameters(hint: str | None) -> str | None:
     """What to do about TLS, by the names of the URI's parameters."""
     for theirs, ours in _TLS_WORDS.items():
         hint = hint and hint.replace(theirs, ours)
@@ -217,17 +219,17 @@ def _in_our_words(hint: str | None) -> str | None:
 def _tls(parameters: Mapping[str, str], *, is_secure: bool) -> TlsSettings:
     """Whom to trust and who we are, by the names that ClickHouse's own client for Python has for it.
 
-    :raises Malformed: if that makes no sense.
+    :raises InvalidValue: if that makes no sense.
     """
-    given = [name for name in _TLS_PARAMETERS if name in parameters]
-    if given and not is_secure:
-        raise Malformed(f"{given[0]} is about TLS, and the URI begins with http://", hint=_SAMPLE)
+    present = [name for name in _TLS_PARAMETERS if name in parameters]
+    if present and not is_secure:
+        raise InvalidValue(f"{present[0]} is about TLS, and the URI begins with http://", hint=_SAMPLE)
     verify = parameters.get("verify", "true").lower()
     if verify not in ("true", "false"):
-        raise Malformed(f'verify is "{verify}"', hint="true or false")
+        raise InvalidValue(f'verify is "{verify}"', hint="true or false")
     ca, cert, key = (parameters.get(name) for name in _TLS_PARAMETERS[1:])
     if key and not cert:
-        raise Malformed("client_cert_key belongs to a certificate, and none is given", hint="name it: client_cert")
+        raise InvalidValue("client_cert_key belongs to a certificate, and none is given", hint="name it: client_cert")
     return TlsSettings(verify=verify == "true", ca=ca, cert=cert, key=key)
 
 
@@ -235,7 +237,7 @@ def _param_settings(params: Params) -> Mapping[str, str]:
     if not params:
         return {}
     if not isinstance(params, Mapping):
-        raise Malformed("ClickHouse's parameters have names", hint="params: {id: 7}, and {id:UInt64} in the query")
+        raise InvalidValue("ClickHouse's parameters have names", hint="params: {id: 7}, and {id:UInt64} in the query")
     return {f"param_{name}": _param(value) for name, value in params.items()}
 
 
@@ -264,27 +266,29 @@ def _literal(value: object) -> str:
     return str(value)
 
 
-def _answer(exchange: HttpExchange) -> Answer:
-    headers = exchange.answer.headers
+def _driver_result(exchange: HttpExchange) -> DriverResult:
+    headers = exchange.received_response.headers
     summary = json.loads(headers.get("x-clickhouse-summary") or "{}")
     if not exchange.body:
-        return Answer(rows_affected=_int(summary, "written_rows"))
+        return DriverResult(rows_affected=_int(summary, "written_rows"))
     lines = _lines(exchange)
     rows_read, bytes_read = _int(summary, "read_rows"), _int(summary, "read_bytes")
     if headers.get("x-clickhouse-format", FORMAT) != FORMAT:
-        columns, rows = _named(exchange, lines)
-        return Answer(columns=columns, rows=rows, rows_read=rows_read, bytes_read=bytes_read)
+        columns, rows = _object_rows(exchange, lines)
+        return DriverResult(columns=columns, rows=rows, rows_read=rows_read, bytes_read=bytes_read)
     names, types, *rows = lines
-    converts = {
-        position: convert for position, name in enumerate(types) if (convert := column_convert(name)) is not None
+    column_converters = {
+        position: convert for position, name in enumerate(types) if (convert := column_converter(name)) is not None
     }
-    return Answer(columns=names, rows=rows, converts=converts, rows_read=rows_read, bytes_read=bytes_read)
+    return DriverResult(
+        columns=names, rows=rows, column_converters=column_converters, rows_read=rows_read, bytes_read=bytes_read
+    )
 
 
-def _named(exchange: HttpExchange, lines: list[Any]) -> tuple[list[str], list[list[object]]]:
+def _object_rows(exchange: HttpExchange, lines: list[Any]) -> tuple[list[str], list[list[object]]]:
     """Columns and rows of an answer in a format that the query named, which must give an object a line."""
     if not all(isinstance(line, dict) for line in lines):
-        raise _no_rows(exchange)
+        raise _format_error(exchange)
     columns = list(dict.fromkeys(name for line in lines for name in line))
     return columns, [[line.get(name) for name in columns] for line in lines]
 
@@ -293,23 +297,23 @@ def _lines(exchange: HttpExchange) -> list[Any]:
     try:
         return [json.loads(line) for line in exchange.body.decode(errors="replace").split("\n") if line]
     except json.JSONDecodeError as error:
-        raise _no_rows(exchange) from error
+        raise _format_error(exchange) from error
 
 
-def _no_rows(exchange: HttpExchange) -> NotSerializable:
-    given = exchange.headers.get("x-clickhouse-format", "something else")
+def _format_error(exchange: HttpExchange) -> NotSerializable:
+    format_name = exchange.headers.get("x-clickhouse-format", "something else")
     return NotSerializable(
-        f"the server answered in {given}, not in JSON, a row a line",
+        f"the server answered in {format_name}, not in JSON, a row a line",
         hint="leave FORMAT out of the query, or use JSONEachRow",
-        said=shorten(exchange.body[:2000].decode(errors="replace"), 500),
+        detail=shorten(exchange.body[:2000].decode(errors="replace"), 500),
     )
 
 
-def _refused(exchange: HttpExchange) -> BlockFailed:
-    said = exchange.body.decode(errors="replace").strip()
+def _server_error(exchange: HttpExchange) -> BlockFailed:
+    detail = exchange.body.decode(errors="replace").strip()
     code = exchange.headers.get("x-clickhouse-exception-code", "")
-    words = said.partition("(version ")[0].strip() or f"status {exchange.status} {exchange.reason}"
-    return BlockFailed(shorten(words, 1000), hint=_HINTS.get(int(code)) if code.isdigit() else None)
+    message = detail.partition("(version ")[0].strip() or f"status {exchange.status} {exchange.reason}"
+    return BlockFailed(shorten(message, 1000), hint=_HINTS.get(int(code)) if code.isdigit() else None)
 
 
 def _int(summary: Mapping[str, str], name: str) -> int | None:

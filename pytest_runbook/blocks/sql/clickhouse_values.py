@@ -8,9 +8,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from .rows import Convert, converters
+from .rows import Converter, build_converters
 
-CONVERTERS = converters()
+CONVERTERS = build_converters()
 _PIECES = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[(),]|[^(),'`]+", re.DOTALL)
 _FLOATS = frozenset(
     {
@@ -23,11 +23,11 @@ _WRAPPERS = ("Nullable", "LowCardinality", "SimpleAggregateFunction")
 
 
 @cache
-def column_convert(type_name: str) -> Convert | None:
+def column_converter(type_name: str) -> Converter | None:
     """How values of a column of this type become plain data; None where JSON's own are right."""
     name, inner = _parts(type_name)
     if name in _WRAPPERS:
-        return _nullable(column_convert(inner[-1]))
+        return _nullable(column_converter(inner[-1]))
     if name.startswith("Decimal"):
         return lambda value: Decimal(str(value))
     if name in _FLOATS:
@@ -40,35 +40,35 @@ def _float(value: object) -> object:
     return [_float(item) for item in value] if isinstance(value, list) else float(_any(value))
 
 
-def _nullable(convert: Convert | None) -> Convert | None:
+def _nullable(convert: Converter | None) -> Converter | None:
     return convert and (lambda value: None if value is None else convert(value))
 
 
-def _array(inner: Sequence[str]) -> Convert | None:
-    convert = column_convert(inner[0])
+def _array(inner: Sequence[str]) -> Converter | None:
+    convert = column_converter(inner[0])
     return convert and (lambda value: [convert(item) for item in _any(value)])
 
 
-def _map(inner: Sequence[str]) -> Convert | None:
-    convert = column_convert(inner[1])
+def _map(inner: Sequence[str]) -> Converter | None:
+    convert = column_converter(inner[1])
     return convert and (lambda value: {key: convert(item) for key, item in _any(value).items()})
 
 
-def _tuple(inner: Sequence[str]) -> Convert | None:
+def _tuple(inner: Sequence[str]) -> Converter | None:
     """A tuple: a list, or a mapping where its elements have names."""
     named = [re.fullmatch(r"(`[^`]+`|\w+) (.+)", element) for element in inner]
     if named and all(named):
-        by_name = {match[1].strip("`"): column_convert(match[2]) for match in named if match}
+        by_name = {match[1].strip("`"): column_converter(match[2]) for match in named if match}
         return lambda value: {
             key: item if (convert := by_name.get(key)) is None else convert(item) for key, item in _any(value).items()
         }
-    converts = [column_convert(element) for element in inner]
+    converts = [column_converter(element) for element in inner]
     return lambda value: [
         item if convert is None else convert(item) for item, convert in zip(_any(value), converts, strict=True)
     ]
 
 
-_NESTED: dict[str, Callable[[Sequence[str]], Convert | None]] = {"Array": _array, "Map": _map, "Tuple": _tuple}
+_NESTED: dict[str, Callable[[Sequence[str]], Converter | None]] = {"Array": _array, "Map": _map, "Tuple": _tuple}
 
 
 def _parts(type_name: str) -> tuple[str, Sequence[str]]:

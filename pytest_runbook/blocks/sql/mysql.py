@@ -17,15 +17,15 @@ import anyio
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError, OperationalError
 
-from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
+from ...errors import BlockFailed, InvalidValue, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.database.pool import is_quiet
-from ...resources.tls import context_for
+from ...resources.database.pool import is_socket_idle
+from ...resources.tls import ssl_context_for
 from ..query_block import connection_name
-from .mysql_values import CONVERTERS, DECODERS, is_boolean, truth
+from .mysql_values import CONVERTERS, DECODERS, boolean_value, is_boolean
 from .parameters import Params, formatted
 from .rows import Converters
-from .sql_block import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession, no_connection
+from .sql_block import SCALARS_HINT, DriverResult, SqlBlockBehavior, SqlSession, connection_error
 from .statements import Statement
 
 DEFAULT_PORT = 3306
@@ -33,11 +33,11 @@ KILL_GRACE = 3.0
 CLOSE_GRACE = 2.0
 _RESET_CONNECTION = 0x1F
 _CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
-_NO_TLS = 2026
+_TLS_ERROR = 2026
 # What the driver raises when what it reads is no MySQL.
-_NONSENSE = (LookupError, ValueError, TypeError, AssertionError, struct.error)
+_PROTOCOL_ERRORS = (LookupError, ValueError, TypeError, AssertionError, struct.error)
 # What leads to another database: USE, perhaps in an executable comment, which nobody here reads.
-_MAY_MOVE = frozenset({"USE", ""})
+_MAY_CHANGE_DATABASE = frozenset({"USE", ""})
 _SAMPLE = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY"
 _PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", "collation")
 _MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
@@ -59,7 +59,7 @@ class _Cursor(aiomysql.Cursor):  # type: ignore[misc]  # the driver has no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class MysqlAddress:
     """What a URI says: where the server is, and how to talk to it.
 
     tls: None for none. needs_tls: True if nothing may go without.
@@ -118,10 +118,10 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
         try:
             await self._connect()
         except BaseException:
-            await self.abandon()
+            await self.abort()
             raise
 
-    async def abandon(self) -> None:
+    async def abort(self) -> None:
         """Close it without a word, whatever state it is in."""
         with anyio.move_on_after(CLOSE_GRACE, shield=True):
             if self._opened is not None:
@@ -130,15 +130,15 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
                     await self._opened.wait_closed()
             self.close()
 
-    async def start_over(self) -> None:
+    async def reset_connection(self) -> None:
         """Forget transaction, settings, temporary tables and locks."""
         await self._execute_command(_RESET_CONNECTION, "")
         await self._read_ok_packet()
 
-    async def end(self, *, politely: bool) -> None:
-        """Close it, and wait until it is closed. politely: tell the server first."""
-        if not politely:
-            await self.abandon()
+    async def disconnect(self, *, notify_server: bool) -> None:
+        """Close it, and wait until it is closed. notify_server: tell the server first."""
+        if not notify_server:
+            await self.abort()
             return
         writer = self._writer
         await self.ensure_closed()
@@ -153,60 +153,60 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
         return found
 
     @property
-    def server_id(self) -> int:
+    def connection_id(self) -> int:
         """How the server calls this connection."""
         return int(self.thread_id())
 
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
         if self._needs_tls and not self.server_capabilities & CLIENT.SSL:
-            raise OperationalError(_NO_TLS, "the server has no TLS, and ssl-mode demands it")
+            raise OperationalError(_TLS_ERROR, "the server has no TLS, and ssl-mode demands it")
 
 
 class MysqlSession(SqlSession):
     """A session with a MySQL or MariaDB server.
 
-    set_up: statements that every user of the session finds done.
+    setup_statements: statements that every user of the session finds done.
     """
 
-    def __init__(self, connection: _Connection, address: Address, set_up: tuple[str, ...]) -> None:
+    def __init__(self, connection: _Connection, address: MysqlAddress, setup_statements: tuple[str, ...]) -> None:
         super().__init__()
         self._connection = connection
         self._address = address
-        self._set_up = set_up
-        self._has_moved = False
+        self._setup_statements = setup_statements
+        self._may_have_changed_database = False
 
-    async def run(self, statement: Statement, params: Params) -> Answer:
+    async def run(self, statement: Statement, params: Params) -> DriverResult:
         if statement.verb == "DELIMITER":
             hint = "leave it out: semicolons in the bodies of procedures and triggers end nothing here"
-            raise Malformed("DELIMITER is a command of the program mysql, not of the server", hint=hint)
+            raise InvalidValue("DELIMITER is a command of the program mysql, not of the server", hint=hint)
         text, values = formatted(statement, params)
-        self._has_moved = self._has_moved or statement.verb in _MAY_MOVE
+        self._may_have_changed_database = self._may_have_changed_database or statement.verb in _MAY_CHANGE_DATABASE
         try:
             return await self._run(text, values)
         except MySQLError as error:
-            self.is_spoilt = _code(error) in _CONNECTION_LOST
-            raise _refused(error, lost=self.is_spoilt) from error
+            self.is_broken = _code(error) in _CONNECTION_LOST
+            raise _server_error(error, lost=self.is_broken) from error
         except (UnicodeError, TypeError) as error:
-            self.is_spoilt = True
+            self.is_broken = True
             raise BlockFailed(
                 f"the statement can't be sent, or its rows not read: {error}",
-                hint=SCALARS_ALONE if "parameter" in str(error) else None,
+                hint=SCALARS_HINT if "parameter" in str(error) else None,
             ) from error
         except BaseException:
-            self.is_spoilt = True
+            self.is_broken = True
             await self._kill()
             raise
 
-    async def _run(self, text: str, values: object) -> Answer:
-        answer = Answer()
+    async def _run(self, text: str, values: object) -> DriverResult:
+        result = DriverResult()
         async with self._connection.cursor(_Cursor) as cursor:
             await cursor.execute(text, values)
             while True:
-                if answer.columns is None:
-                    answer = _answer(cursor)
+                if result.columns is None:
+                    result = _driver_result(cursor)
                 if not await cursor.nextset():
-                    return answer
+                    return result
 
     async def _kill(self) -> None:
         """End what this session does at the server, over a connection of its own."""
@@ -214,13 +214,13 @@ class MysqlSession(SqlSession):
             with suppress(MySQLError):  # it has ended already, or the server has
                 other = await self._address.connect()
                 try:
-                    await other.query(f"KILL {self._connection.server_id}")
+                    await other.query(f"KILL {self._connection.connection_id}")
                 finally:
-                    await other.end(politely=False)
+                    await other.disconnect(notify_server=False)
 
     @property
-    def is_quiet(self) -> bool:
-        return is_quiet(self._connection.server_socket)
+    def is_known_alive(self) -> bool:
+        return is_socket_idle(self._connection.server_socket)
 
     async def is_alive(self) -> bool:
         try:
@@ -230,12 +230,12 @@ class MysqlSession(SqlSession):
         return True
 
     async def reset(self) -> None:
-        if self._has_moved:
-            await self._go_back()
-        await self._connection.start_over()
+        if self._may_have_changed_database:
+            await self._restore_database()
+        await self._connection.reset_connection()
         await self.set_up()
 
-    async def _go_back(self) -> None:
+    async def _restore_database(self) -> None:
         """To the URI's database: starting over leaves a session in the one where it is.
 
         :raises MySQLError: if the URI names none, or it is gone.
@@ -243,14 +243,14 @@ class MysqlSession(SqlSession):
         if self._address.database is None:
             raise MySQLError("nothing leads out of a database")
         await self._connection.select_db(self._address.database)
-        self._has_moved = False
+        self._may_have_changed_database = False
 
     async def set_up(self) -> None:
-        for statement in self._set_up:
+        for statement in self._setup_statements:
             await self._connection.query(statement)
 
     async def close(self) -> None:
-        await self._connection.end(politely=not self.is_spoilt)
+        await self._connection.disconnect(notify_server=not self.is_broken)
 
 
 class Mysql(SqlBlockBehavior):
@@ -261,27 +261,27 @@ class Mysql(SqlBlockBehavior):
     file_parameters: ClassVar[frozenset[str]] = frozenset({"ssl-ca", "ssl-cert", "ssl-key"})
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> MysqlSession:
-        address = address_of(connection_string, self.name_behind_tunnel(context))
+        address = address_of(connection_string, self.tls_server_name(context))
         try:
             connection = await address.connect()
-        except (MySQLError, OSError, *_NONSENSE) as error:
-            raise _not_connected(error, connection_string) from error
-        session = MysqlSession(connection, address, self._set_up(read_only=context.read_only))
+        except (MySQLError, OSError, *_PROTOCOL_ERRORS) as error:
+            raise _connect_error(error, connection_string) from error
+        session = MysqlSession(connection, address, self._setup_statements(read_only=context.read_only))
         try:
             await session.set_up()
         except BaseException as error:
-            await connection.abandon()
+            await connection.abort()
             if not isinstance(error, MySQLError):
                 raise
             hint = "skip_sql_mode_init: true leaves the server's sql_mode alone"
-            raise Unreachable(f"the session can't be set up: {_words(error)}", hint=hint) from error
+            raise Unreachable(f"the session can't be set up: {_error_text(error)}", hint=hint) from error
         return session
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         skips = " as the server has it" if self.spec.props.get("skipSqlModeInit") is True else ""
         return super().target(context, connection_string) + skips
 
-    def _set_up(self, *, read_only: bool) -> tuple[str, ...]:
+    def _setup_statements(self, *, read_only: bool) -> tuple[str, ...]:
         """What the reference sets, in one statement: the modes, UTC, and each statement its own transaction."""
         settings = ["time_zone = '+00:00'", "autocommit = 1"]
         if self.spec.props.get("skipSqlModeInit") is not True:
@@ -290,7 +290,7 @@ class Mysql(SqlBlockBehavior):
         return (*statements, "SET SESSION TRANSACTION READ ONLY") if read_only else statements
 
 
-def address_of(uri: str, server: str | None = None) -> Address:
+def address_of(uri: str, server: str | None = None) -> MysqlAddress:
     """What a URI says. server: its name, where the URI has that of the near end of a tunnel.
 
     :raises BlockFailed: if it makes no sense.
@@ -299,17 +299,17 @@ def address_of(uri: str, server: str | None = None) -> Address:
         parts = urlsplit(uri)
         port = parts.port or DEFAULT_PORT
     except ValueError:
-        raise Malformed("the URI can't be read: is its port a number?", hint=_SAMPLE) from None
+        raise InvalidValue("the URI can't be read: is its port a number?", hint=_SAMPLE) from None
     if parts.scheme not in ("mysql", "mariadb"):
-        raise Malformed("a MySQL URI begins with mysql:// or mariadb://", hint=_SAMPLE)
+        raise InvalidValue("a MySQL URI begins with mysql:// or mariadb://", hint=_SAMPLE)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
         if name not in _PARAMETERS:
-            raise Malformed(f'the URI\'s parameter "{name}" is not known', hint=f"known: {', '.join(_PARAMETERS)}")
+            raise InvalidValue(f'the URI\'s parameter "{name}" is not known', hint=f"known: {', '.join(_PARAMETERS)}")
     mode = options.get("ssl-mode", "PREFERRED").upper().replace("VERIFY-", "VERIFY_")
     if mode not in _MODES:
-        raise Malformed(f'ssl-mode is "{options["ssl-mode"]}"', hint=f"one of: {', '.join(_MODES)}")
-    return Address(
+        raise InvalidValue(f'ssl-mode is "{options["ssl-mode"]}"', hint=f"one of: {', '.join(_MODES)}")
+    return MysqlAddress(
         host=parts.hostname or "localhost",
         port=port,
         user=unquote(parts.username) if parts.username else None,
@@ -326,7 +326,7 @@ def _tls(mode: str, options: Mapping[str, str], server: str | None) -> ssl.SSLCo
         return None
     try:
         ca = options.get("ssl-ca")
-        context = context_for(server, ca) if server else ssl.create_default_context(cafile=ca)
+        context = ssl_context_for(server, ca) if server else ssl.create_default_context(cafile=ca)
         context.check_hostname = mode == "VERIFY_IDENTITY"
         if mode in ("PREFERRED", "REQUIRED"):
             context.verify_mode = ssl.CERT_NONE
@@ -339,40 +339,42 @@ def _tls(mode: str, options: Mapping[str, str], server: str | None) -> ssl.SSLCo
     return context
 
 
-def _answer(cursor: Any) -> Answer:
+def _driver_result(cursor: Any) -> DriverResult:
     if cursor.description is None:
-        return Answer(rows_affected=cursor.rowcount, last_insert_rowid=cursor.lastrowid)
-    converts = {
-        position: truth
+        return DriverResult(rows_affected=cursor.rowcount, last_insert_rowid=cursor.lastrowid)
+    column_converters = {
+        position: boolean_value
         for position, column in enumerate(cursor.description)
         if is_boolean(type_code=column[1], length=column[3])
     }
-    return Answer(columns=[column[0] for column in cursor.description], rows=cursor._rows, converts=converts)
+    return DriverResult(
+        columns=[column[0] for column in cursor.description], rows=cursor._rows, column_converters=column_converters
+    )
 
 
 def _code(error: MySQLError) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error.args[-1]) if error.args else str(error)
 
 
-def _refused(error: MySQLError, *, lost: bool) -> BlockFailed:
+def _server_error(error: MySQLError, *, lost: bool) -> BlockFailed:
     code = _code(error)
     if lost:
-        return BlockFailed(f"the server closed the connection: {_words(error)}", hint="look at the server's log")
-    return BlockFailed(f"{_words(error)} (error {code})" if code else _words(error), hint=_HINTS.get(code))
+        return BlockFailed(f"the server closed the connection: {_error_text(error)}", hint="look at the server's log")
+    return BlockFailed(f"{_error_text(error)} (error {code})" if code else _error_text(error), hint=_HINTS.get(code))
 
 
-def _not_connected(error: Exception, uri: str) -> RunbookError:
+def _connect_error(error: Exception, uri: str) -> RunbookError:
     server = connection_name(uri)
     cause = error.__cause__
     if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
         return Unreachable(f"no TLS with {server}: {cause or error}", hint="ssl-mode and ssl-ca say whom to trust")
     if isinstance(cause, OSError) or isinstance(error, OSError):
-        return no_connection(server, cause or error)
+        return connection_error(server, cause or error)
     code = _code(error) if isinstance(error, MySQLError) else 0
-    if not 1000 <= code < 2000 and code != _NO_TLS:
-        return no_connection(server, None)
-    return Unreachable(f"{server} does not let us in: {_words(error)}", hint=_HINTS.get(code))
+    if not 1000 <= code < 2000 and code != _TLS_ERROR:
+        return connection_error(server, None)
+    return Unreachable(f"{server} does not let us in: {_error_text(error)}", hint=_HINTS.get(code))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pymysql.constants import FIELD_TYPE
 
-from .rows import Convert, converters
+from .rows import Converter, build_converters
 
 _SRID_BYTES = 4
 _SHAPES = {
@@ -36,7 +36,7 @@ class UtcDateTime(str):
     __slots__ = ()
 
 
-class JsonText(str):
+class MysqlJson(str):
     """JSON that nobody has parsed yet."""
 
     __slots__ = ()
@@ -58,12 +58,12 @@ class _Wkb:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self._position = 0
         self._order = "<"
 
     def shape(self, *, named: bool = True) -> str:
-        self._order = "<" if self._take("B") else ">"
-        kind = self._take("I")
+        self._order = "<" if self._unpack("B") else ">"
+        kind = self._unpack("I")
         body = self._body(kind)
         return f"{_SHAPES[kind]}{body}".replace("()", " EMPTY") if named else body
 
@@ -71,20 +71,20 @@ class _Wkb:
         if kind == 1:
             return f"({self._point()})"
         if kind == 2:
-            return self._several(self._point)
+            return self._sequence(self._point)
         if kind == 3:
-            return self._several(lambda: self._several(self._point))
-        return self._several(lambda: self.shape(named=kind == 7))
+            return self._sequence(lambda: self._sequence(self._point))
+        return self._sequence(lambda: self.shape(named=kind == 7))
 
-    def _several(self, read: Callable[[], str]) -> str:
-        return f"({','.join(read() for _ in range(self._take('I')))})"
+    def _sequence(self, read: Callable[[], str]) -> str:
+        return f"({','.join(read() for _ in range(self._unpack('I')))})"
 
     def _point(self) -> str:
-        return " ".join(repr(self._take("d")).removesuffix(".0") for _ in range(2))
+        return " ".join(repr(self._unpack("d")).removesuffix(".0") for _ in range(2))
 
-    def _take(self, kind: str) -> int:
-        (value,) = struct.unpack_from(self._order + kind, self._data, self._at)
-        self._at += struct.calcsize(f"{self._order}{kind}")
+    def _unpack(self, kind: str) -> int:
+        (value,) = struct.unpack_from(self._order + kind, self._data, self._position)
+        self._position += struct.calcsize(f"{self._order}{kind}")
         return value  # type: ignore[no-any-return]  # a number
 
 
@@ -102,22 +102,22 @@ DECODERS: Mapping[int, Callable[[str], object] | Callable[[bytes], object]] = Ma
         FIELD_TYPE.DATETIME: DateTime,
         FIELD_TYPE.TIMESTAMP: UtcDateTime,
         FIELD_TYPE.BIT: int.from_bytes,
-        FIELD_TYPE.JSON: JsonText,
+        FIELD_TYPE.JSON: MysqlJson,
         FIELD_TYPE.GEOMETRY: Geometry,
     }
 )  # fmt: skip
 """What the driver makes of a column's text, by the column's type; others stay text, or bytes where they are binary."""
 
-_SPECIAL: Mapping[type, Convert | None] = {
+_SPECIAL: Mapping[type, Converter | None] = {
     DateTime: lambda value: str(value).replace(" ", "T"),
     UtcDateTime: lambda value: f"{str(value).replace(' ', 'T')}+00:00",
-    JsonText: json.loads,  # type: ignore[dict-item]  # called with values of its key's type
+    MysqlJson: json.loads,  # type: ignore[dict-item]  # called with values of its key's type
     Geometry: well_known_text,  # type: ignore[dict-item]
 }
-CONVERTERS = converters(_SPECIAL)
+CONVERTERS = build_converters(_SPECIAL)
 
 
-def truth(value: object) -> object:
+def boolean_value(value: object) -> object:
     """BOOLEAN's 0 and 1 as what they mean; it holds other numbers as well."""
     return bool(value) if value in (0, 1) else value
 

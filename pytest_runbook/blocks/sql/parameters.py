@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot.tokenizer_core import TokenType
 
-from ...errors import Malformed
+from ...errors import InvalidValue
 from .statements import Statement
 
 Params = Mapping[str, object] | Sequence[object]
@@ -68,9 +68,9 @@ def formatted(statement: Statement, params: Params) -> tuple[str, Sequence[objec
         text += statement.text[at : placeholder.start].replace("%", "%%") + "%s"
         at = placeholder.end
         values.append(_value(placeholder, params, positional))
-    left = sum(1 for _ in positional)
-    if left:
-        raise Malformed(f"params holds {len(values) + left}, and the statement wants {len(values)}")
+    unused = sum(1 for _ in positional)
+    if unused:
+        raise InvalidValue(f"params holds {len(values) + unused}, and the statement wants {len(values)}")
     return text + statement.text[at:].replace("%", "%%"), values
 
 
@@ -80,4 +80,4 @@ def _value(placeholder: Placeholder, params: Params, positional: Iterator[object
     try:
         return next(positional)
     except StopIteration:
-        raise Malformed(f"params holds {len(params)}, and the statement wants more") from None
+        raise InvalidValue(f"params holds {len(params)}, and the statement wants more") from None

@@ -11,28 +11,28 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from ...errors import BlockFailed, Malformed, RunbookError, Unreachable
+from ...errors import BlockFailed, InvalidValue, RunbookError, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.database.pool import is_quiet
-from ...resources.tls import context_for
+from ...resources.database.pool import is_socket_idle
+from ...resources.tls import ssl_context_for
 from ...secrets.masker import MASK
 from ...text import shorten
 from ..query_block import connection_name
 from .parameters import Params, numbered
-from .postgres_values import CODECS, CONVERTERS, character, fitted, is_read_by_the_server
+from .postgres_values import CODECS, CONVERTERS, character, coerce_params, is_parsed_by_server
 from .rows import Converters
-from .sql_block import Answer, SqlBlockBehavior, SqlSession, no_connection
+from .sql_block import DriverResult, SqlBlockBehavior, SqlSession, connection_error
 from .statements import Statement
 
-CLOSE_SECONDS = 4.0
-FOR_EVER = 86_400.0  # the caller has the deadline
-_OTHER_CLIENTS = frozenset(
+CLOSE_TIMEOUT = 4.0
+NO_CONNECT_TIMEOUT = 86_400.0  # the caller has the deadline
+_IGNORED_PARAMETERS = frozenset(
     {
         "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
         "tcp_user_timeout", "gssencmode", "channel_binding", "fallback_application_name",
     }
 )  # fmt: skip
-_LOG = "is the port right? If it is, look at the server's log"
+_LOG_HINT = "is the port right? If it is, look at the server's log"
 _HINTS = {
     "42704": "what the URI's parameters name beside those of the driver are settings of the session",
     "28P01": "look at user and password",
@@ -62,49 +62,53 @@ class PostgresSession(SqlSession):
         super().__init__()
         self._connection = connection
 
-    async def run(self, statement: Statement, params: Params) -> Answer:
+    async def run(self, statement: Statement, params: Params) -> DriverResult:
         _check_sendable(statement)
         try:
             return await self._run(statement, params)
         except (asyncpg.PostgresConnectionError, OSError) as error:
-            self.is_spoilt = True
+            self.is_broken = True
             hint = "look at the server's log: was it shut down, or did somebody end this session?"
             raise BlockFailed(f"the server closed the connection: {error}", hint=hint) from error
         except asyncpg.PostgresError as error:
-            raise _refused(error) from error
+            raise _server_error(error) from error
         except asyncpg.InterfaceError as error:
-            self.is_spoilt = True
+            self.is_broken = True
             raise BlockFailed(str(error)) from error
         except BaseException:
-            self.is_spoilt = True  # the driver asks the server to cancel; closing waits until it did
+            self.is_broken = True  # the driver asks the server to cancel; closing waits until it did
             raise
 
-    async def _run(self, statement: Statement, params: Params) -> Answer:
+    async def _run(self, statement: Statement, params: Params) -> DriverResult:
         text, values = numbered(statement, params)
         prepared = await self._connection.prepare(text, name="")
         parameters = prepared.get_parameters()
-        arguments = fitted(values, [parameter.name for parameter in parameters])
-        if any(map(is_read_by_the_server, arguments, parameters)):
-            arguments = [await self._read(*each) for each in zip(arguments, parameters, strict=True)]
+        arguments = coerce_params(values, [parameter.name for parameter in parameters])
+        if any(map(is_parsed_by_server, arguments, parameters)):
+            arguments = [await self._parse_on_server(*each) for each in zip(arguments, parameters, strict=True)]
             prepared = await self._connection.prepare(text, name="")
         rows = await prepared.fetch(*arguments)
         attributes = prepared.get_attributes()
         if attributes:
-            converts = {at: character for at, each in enumerate(attributes) if each.type.name in ("char", "char[]")}
+            column_converters = {
+                at: character for at, each in enumerate(attributes) if each.type.name in ("char", "char[]")
+            }
             columns = [attribute.name for attribute in attributes]
-            return Answer(columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), converts=converts)
-        return Answer(rows_affected=_affected(prepared.get_statusmsg() or ""))
+            return DriverResult(
+                columns=columns, rows=cast("Sequence[tuple[object, ...]]", rows), column_converters=column_converters
+            )
+        return DriverResult(rows_affected=_affected(prepared.get_statusmsg() or ""))
 
-    async def _read(self, value: object, parameter: asyncpg.Type) -> object:
+    async def _parse_on_server(self, value: object, parameter: asyncpg.Type) -> object:
         """A parameter as the driver takes it, where it is a text that the driver can't read: an interval, a range."""
-        if not is_read_by_the_server(value, parameter):
+        if not is_parsed_by_server(value, parameter):
             return value
         schema, name = (part.replace('"', '""') for part in (parameter.schema, parameter.name))
         return await self._connection.fetchval(f'SELECT $1::text::"{schema}"."{name}"', value)
 
     @property
-    def is_quiet(self) -> bool:
-        return not self._connection.is_closed() and is_quiet(self._connection.server_socket)
+    def is_known_alive(self) -> bool:
+        return not self._connection.is_closed() and is_socket_idle(self._connection.server_socket)
 
     async def is_alive(self) -> bool:
         try:
@@ -120,7 +124,7 @@ class PostgresSession(SqlSession):
 
     async def close(self) -> None:
         try:
-            await self._connection.close(timeout=CLOSE_SECONDS)
+            await self._connection.close(timeout=CLOSE_TIMEOUT)
         except BaseException:
             self._connection.terminate()
             raise
@@ -135,23 +139,23 @@ class Postgres(SqlBlockBehavior):
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> PostgresSession:
         if urlsplit(connection_string).scheme not in ("postgres", "postgresql"):
-            raise Malformed(
+            raise InvalidValue(
                 "a PostgreSQL URI begins with postgres:// or postgresql://",
-                place=self.spec.place_of("uri"),
+                location=self.spec.location_of("uri"),
                 hint="postgresql://user:password@host:5432/database?sslmode=verify-full",
             )
         settings = {"default_transaction_read_only": "on"} if context.read_only else {}
         try:
             connection: Any = await asyncpg.connect(
                 _driver_uri(connection_string),
-                ssl=_tls(connection_string, self.name_behind_tunnel(context)),
+                ssl=_tls(connection_string, self.tls_server_name(context)),
                 connection_class=_Connection,
                 statement_cache_size=0,
                 server_settings=settings,
-                timeout=FOR_EVER,
+                timeout=NO_CONNECT_TIMEOUT,
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-            raise _not_connected(error, connection_string) from error
+            raise _connect_error(error, connection_string) from error
         except KeyError as error:  # the driver asks the system who we are, which knows no name for this uid
             hint = f"say it: {urlsplit(connection_string).scheme}://USER@HOST/DATABASE"
             raise BlockFailed("the uri has no user, and ours has no name", hint=hint) from error
@@ -166,27 +170,27 @@ class Postgres(SqlBlockBehavior):
 
 
 def _check_sendable(statement: Statement) -> None:
-    """:raises Malformed: for what no server can be asked in a block."""
+    """:raises InvalidValue: for what no server can be asked in a block."""
     if "\0" in statement.text:
-        raise Malformed("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
+        raise InvalidValue("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
     if statement.text.startswith("\\"):
         command, hint = shorten(statement.text.split()[0], 20), "SQL can ask for it, too, as in information_schema"
-        raise Malformed(f"{command} is a command of the program psql, not of the server", hint=hint)
+        raise InvalidValue(f"{command} is a command of the program psql, not of the server", hint=hint)
     if statement.verb == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(statement.words):
         hint = "INSERT and SELECT do; for files there is psql, in a script block"
-        raise Malformed("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)
+        raise InvalidValue("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)
 
 
 def _driver_uri(uri: str) -> str:
     """The URI without what other clients of PostgreSQL may want to know; the driver makes settings of what is left.
 
-    :raises Malformed: if it demands what the driver can't do.
+    :raises InvalidValue: if it demands what the driver can't do.
     """
     parts = urlsplit(uri)
     parameters = parse_qsl(parts.query, keep_blank_values=True)
     if ("channel_binding", "require") in parameters:
-        raise Malformed("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
-    kept = [(name, value) for name, value in parameters if name not in _OTHER_CLIENTS]
+        raise InvalidValue("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
+    kept = [(name, value) for name, value in parameters if name not in _IGNORED_PARAMETERS]
     return uri if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
 
 
@@ -198,7 +202,7 @@ def _tls(uri: str, server: str | None) -> ssl.SSLContext | None:
     parameters = dict(parse_qsl(urlsplit(uri).query))
     if server is None or parameters.get("sslmode") != "verify-full":
         return None
-    context = context_for(server, parameters.get("sslrootcert"))
+    context = ssl_context_for(server, parameters.get("sslrootcert"))
     if "sslcert" in parameters:
         context.load_cert_chain(parameters["sslcert"], parameters.get("sslkey"))
     return context
@@ -210,29 +214,29 @@ def _affected(status: str) -> int:
     return int(last) if last.isdigit() else 0
 
 
-def _not_connected(error: Exception, uri: str) -> RunbookError:
+def _connect_error(error: Exception, uri: str) -> RunbookError:
     """An error of connecting; nothing of it holds the password."""
-    said = _without_password(str(error), uri)
+    message = _without_password(str(error), uri)
     server = connection_name(uri)
     if isinstance(error, asyncpg.PostgresConnectionError):
-        return Unreachable(f"{server} closed the connection before it let us in: {said}", hint=_LOG)
+        return Unreachable(f"{server} closed the connection before it let us in: {message}", hint=_LOG_HINT)
     if isinstance(error, asyncpg.PostgresError):
-        return Unreachable(f"{server} does not let us in: {said}", hint=_HINTS.get(error.sqlstate or ""))
-    if isinstance(error, ssl.SSLError) or "SSL upgrade" in said:
-        return Unreachable(f"no TLS with {server}: {said}", hint="sslmode and sslrootcert say whom to trust")
+        return Unreachable(f"{server} does not let us in: {message}", hint=_HINTS.get(error.sqlstate or ""))
+    if isinstance(error, ssl.SSLError) or "SSL upgrade" in message:
+        return Unreachable(f"no TLS with {server}: {message}", hint="sslmode and sslrootcert say whom to trust")
     if isinstance(error, OSError):
-        return no_connection(server, error)
+        return connection_error(server, error)
     if isinstance(error, ValueError) and not isinstance(error, asyncpg.InterfaceError):
-        said = "is its port a number?"
-    return Malformed(f"the URI can't be used: {said}", hint="postgresql://user:password@host:5432/database")
+        message = "is its port a number?"
+    return InvalidValue(f"the URI can't be used: {message}", hint="postgresql://user:password@host:5432/database")
 
 
-def _refused(error: asyncpg.PostgresError) -> BlockFailed:
+def _server_error(error: asyncpg.PostgresError) -> BlockFailed:
     fields = error.as_dict()
-    said = "\n".join(f"{name.upper()}: {fields[name]}" for name in ("detail", "hint", "where") if name in fields)
-    place = f" (at character {fields['position']})" if "position" in fields else ""
+    detail = "\n".join(f"{name.upper()}: {fields[name]}" for name in ("detail", "hint", "where") if name in fields)
+    position = f" (at character {fields['position']})" if "position" in fields else ""
     return BlockFailed(
-        f"{error.args[0]}{place}", hint=fields.get("hint") or _HINTS.get(error.sqlstate or ""), said=said
+        f"{error.args[0]}{position}", hint=fields.get("hint") or _HINTS.get(error.sqlstate or ""), detail=detail
     )
 
 

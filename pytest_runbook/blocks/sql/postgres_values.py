@@ -16,8 +16,8 @@ from typing import Any
 
 import asyncpg
 
-from ...errors import Malformed
-from .rows import Convert, converters, iso_interval
+from ...errors import InvalidValue
+from .rows import Converter, build_converters, iso_interval
 
 _EPOCH_DAY = 730_119  # days from the first of January in the year 1 to that of 2000
 _DAY = 86_400_000_000
@@ -53,7 +53,7 @@ class Interval(tuple[int, int, int]):
     __slots__ = ()
 
 
-class JsonText(str):
+class PostgresJson(str):
     """JSON that nobody has parsed yet."""
 
     __slots__ = ()
@@ -142,8 +142,8 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "time": {"decoder": lambda value: Time(*value), "encoder": _encode_time, "format": "tuple"},
         "timetz": {"decoder": ZonedTime, "encoder": _encode_zoned_time, "format": "tuple"},
         "interval": {"decoder": Interval, "encoder": _encode_interval, "format": "tuple"},
-        "json": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
-        "jsonb": {"decoder": JsonText, "encoder": _encode_json, "format": "text"},
+        "json": {"decoder": PostgresJson, "encoder": _encode_json, "format": "text"},
+        "jsonb": {"decoder": PostgresJson, "encoder": _encode_json, "format": "text"},
         **dict.fromkeys(("pg_lsn", "pg_snapshot", "txid_snapshot", "tid"), _AS_TEXT),
     }
 )
@@ -186,14 +186,14 @@ def _bound(value: object) -> str:
     return "" if value is None else str(CONVERTERS.plain(value))
 
 
-_SPECIAL: dict[type, Convert | None] = {
+_SPECIAL: dict[type, Converter | None] = {
     Timestamp: iso_timestamp,  # type: ignore[dict-item]  # called with values of its key's type, as all of these
     UtcTimestamp: lambda value: iso_timestamp(value, "+00:00" if value not in _INFINITIES else ""),  # type: ignore[arg-type]
     Date: iso_date,  # type: ignore[dict-item]
     Time: iso_clock,  # type: ignore[dict-item]
     ZonedTime: _iso_zoned_time,  # type: ignore[dict-item]
     Interval: lambda value: iso_interval(*value),  # type: ignore[misc]
-    JsonText: json.loads,  # type: ignore[dict-item]
+    PostgresJson: json.loads,  # type: ignore[dict-item]
     asyncpg.BitString: lambda value: value.as_string().replace(" ", ""),  # type: ignore[attr-defined]
     asyncpg.Range: _range,
     asyncpg.Point: _point,
@@ -204,7 +204,7 @@ _SPECIAL: dict[type, Convert | None] = {
     asyncpg.Path: _path,
     asyncpg.Polygon: _path,
 }
-CONVERTERS = converters(_SPECIAL)
+CONVERTERS = build_converters(_SPECIAL)
 CONVERTERS[asyncpg.Record] = lambda record: CONVERTERS.mapped(dict(record))  # type: ignore[call-overload]
 
 _FROM_TEXT: Mapping[str, Callable[[str], object]] = MappingProxyType(
@@ -225,7 +225,7 @@ _FROM_TEXT: Mapping[str, Callable[[str], object]] = MappingProxyType(
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name", "unknown"})
 _INTEGERS = frozenset({"int2", "int4", "int8", "oid"})
 _TIMES = frozenset({"date", "timestamp", "timestamptz", "time", "timetz"})
-_READ_BY_THE_SERVER = frozenset(
+_PARSED_BY_SERVER = frozenset(
     {"interval", "bit", "varbit", "point", "box", "lseg", "line", "path", "polygon", "circle"}
 )
 _CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
@@ -233,27 +233,29 @@ _ISO = re.compile(rf"\d{{4}}-\d\d-\d\d([T ]{_CLOCK})?|{_CLOCK}")
 _ISO_WITH_ZONE = re.compile(rf"({_ISO.pattern})(Z|[+-]\d\d(:?\d\d)?)")
 
 
-def is_read_by_the_server(value: object, parameter: asyncpg.Type) -> bool:
+def is_parsed_by_server(value: object, parameter: asyncpg.Type) -> bool:
     """True for a text that only the server knows how to read as such a value, or in which zone."""
     if not isinstance(value, str):
         return False
     if parameter.name in _TIMES:
         iso = _ISO_WITH_ZONE if parameter.name in ("timestamptz", "timetz") else _ISO
         return iso.fullmatch(value) is None
-    return parameter.name in _READ_BY_THE_SERVER or parameter.kind in ("range", "multirange", "composite")
+    return parameter.name in _PARSED_BY_SERVER or parameter.kind in ("range", "multirange", "composite")
 
 
-def fitted(values: Sequence[object], types: Sequence[str]) -> list[object]:
+def coerce_params(values: Sequence[object], types: Sequence[str]) -> list[object]:
     """Parameters as the driver wants them for the types that the server found: text is read as such a value.
 
     :raises BlockFailed: if there are too many or too few, or one makes no sense as what the server wants.
     """
     if len(values) != len(types):
-        raise Malformed(f"params holds {len(values)}, and the statement wants {len(types)}")
-    return [_fitted(value, name, number) for number, (value, name) in enumerate(zip(values, types, strict=True), 1)]
+        raise InvalidValue(f"params holds {len(values)}, and the statement wants {len(types)}")
+    return [
+        _coerce_param(value, name, number) for number, (value, name) in enumerate(zip(values, types, strict=True), 1)
+    ]
 
 
-def _fitted(value: object, type_name: str, number: int) -> object:
+def _coerce_param(value: object, type_name: str, number: int) -> object:
     try:
         if isinstance(value, str):
             return _FROM_TEXT.get(type_name, str)(value)
@@ -265,4 +267,4 @@ def _fitted(value: object, type_name: str, number: int) -> object:
             raise ValueError(value)
         return value
     except (ValueError, KeyError, ArithmeticError) as error:
-        raise Malformed(f'parameter {number} is "{value}", and the server wants {type_name}') from error
+        raise InvalidValue(f'parameter {number} is "{value}", and the server wants {type_name}') from error

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from ...context.json_form import wire_data
 from ...context.output import Output
-from .rows import Rows
+from .rows import SqlRows
 
-MOST_KEPT_ROWS = 1_000
+MAX_KEPT_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class QueryResult:
     """
 
     columns: tuple[str, ...]
-    rows: Rows
+    rows: SqlRows
     duration: float
     sent: float
     rows_read: int | None = None
@@ -67,14 +67,14 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def tagged(result: SqlResult) -> dict[str, object]:
+def tagged_result(result: SqlResult) -> dict[str, object]:
     """A result as ``output.results`` has it."""
     return {"type": "Query" if isinstance(result, QueryResult) else "Statement", "data": result.data}
 
 
-def message(result: SqlResult) -> Mapping[str, object]:
+def wire_result(result: SqlResult) -> Mapping[str, object]:
     """A result as clients get it, in JSON's types."""
-    plain: Mapping[str, object] = wire_data(tagged(result))
+    plain: Mapping[str, object] = wire_data(tagged_result(result))
     return plain
 
 
@@ -83,8 +83,8 @@ def sql_output(results: Sequence[SqlResult]) -> Output:
     queries = [result for result in results if isinstance(result, QueryResult)]
     statements = [result for result in results if isinstance(result, StatementResult)]
     fields: dict[str, object] = {
-        "results": lambda: [tagged(result) for result in results],
-        "first": lambda: tagged(results[0]),
+        "results": lambda: [tagged_result(result) for result in results],
+        "first": lambda: tagged_result(results[0]),
         "total_rows": sum(len(query.rows) for query in queries),
         "total_rows_affected": sum(statement.rows_affected or 0 for statement in statements),
         "total_duration": sum(result.duration for result in results),
@@ -94,7 +94,7 @@ def sql_output(results: Sequence[SqlResult]) -> Output:
         fields |= {"rows": queries[0].rows, "columns": list(queries[0].columns)}
     if statements:
         fields["rows_affected"] = statements[0].rows_affected
-    is_large = sum(len(query.rows) for query in queries) > MOST_KEPT_ROWS
+    is_large = sum(len(query.rows) for query in queries) > MAX_KEPT_ROWS
     return Output(fields, lambda: _one_cell(queries), large=("results", "first", "rows") if is_large else ())
 
 

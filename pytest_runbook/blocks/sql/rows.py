@@ -13,16 +13,16 @@ from typing import overload
 
 from ...errors import NotSerializable
 
-Convert = Callable[[object], object]
+Converter = Callable[[object], object]
 
 
-class Converters(dict[type, Convert | None]):
+class Converters(dict[type, Converter | None]):
     """How values of each type that a driver gives become plain data; None where they are.
 
     By type: one look-up a value. A type that is not here is treated as the first of its bases that is, or as text.
     """
 
-    def __missing__(self, kind: type) -> Convert | None:
+    def __missing__(self, kind: type) -> Converter | None:
         for base in kind.__mro__[1:]:
             if base in self and base is not object:
                 self[kind] = self[base]
@@ -46,7 +46,7 @@ class Converters(dict[type, Convert | None]):
         return {str(self.plain(key)): self.plain(value) for key, value in values.items()}
 
 
-def converters(special: Mapping[type, Convert | None] | None = None) -> Converters:
+def build_converters(special: Mapping[type, Converter | None] | None = None) -> Converters:
     """The converters for what all drivers may give, and those of one driver."""
     table = Converters(_COMMON)
     table[list] = table[tuple] = table[set] = table[frozenset] = table.listed
@@ -98,7 +98,7 @@ def _decimal(microseconds: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-_COMMON: Mapping[type, Convert | None] = {
+_COMMON: Mapping[type, Converter | None] = {
     type(None): None,
     bool: None,
     int: None,
@@ -123,31 +123,31 @@ _COMMON: Mapping[type, Convert | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RowLayout:
     """How to read the tuples of a result.
 
     index: the position of each column. converters: by the values' types.
-    converts: for the columns, by position, whose values' types do not tell it.
+    column_converters: for the columns, by position, whose values' types do not tell it.
     """
 
     index: Mapping[str, int]
     converters: Converters
-    converts: Mapping[int, Convert]
+    column_converters: Mapping[int, Converter]
 
 
-class Row(Mapping[str, object]):
+class SqlRow(Mapping[str, object]):
     """One row: values by column, in their order."""
 
     __slots__ = ("_layout", "_values")
 
-    def __init__(self, values: Sequence[object], layout: Layout) -> None:
+    def __init__(self, values: Sequence[object], layout: RowLayout) -> None:
         self._values = values
         self._layout = layout
 
     def __getitem__(self, column: str) -> object:
         position = self._layout.index[column]
         value = self._values[position]
-        convert = self._layout.converts.get(position)
+        convert = self._layout.column_converters.get(position)
         try:
             return self._layout.converters.plain(value) if convert is None or value is None else convert(value)
         except Exception as error:  # whatever a server may give that none of its kind did before
@@ -164,7 +164,7 @@ class Row(Mapping[str, object]):
         return repr(dict(self))
 
 
-class Rows(Sequence[Row]):
+class SqlRows(Sequence[SqlRow]):
     """The rows of a result.
 
     values: the driver's own tuples.
@@ -172,18 +172,18 @@ class Rows(Sequence[Row]):
 
     __slots__ = ("_layout", "_values")
 
-    def __init__(self, values: Sequence[Sequence[object]], layout: Layout) -> None:
+    def __init__(self, values: Sequence[Sequence[object]], layout: RowLayout) -> None:
         self._values = values
         self._layout = layout
 
     @overload
-    def __getitem__(self, position: int) -> Row: ...
+    def __getitem__(self, position: int) -> SqlRow: ...
     @overload
-    def __getitem__(self, position: slice) -> Rows: ...
-    def __getitem__(self, position: int | slice) -> Row | Rows:
+    def __getitem__(self, position: slice) -> SqlRows: ...
+    def __getitem__(self, position: int | slice) -> SqlRow | SqlRows:
         if isinstance(position, slice):
-            return Rows(self._values[position], self._layout)
-        return Row(self._values[position], self._layout)
+            return SqlRows(self._values[position], self._layout)
+        return SqlRow(self._values[position], self._layout)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -199,17 +199,17 @@ class Rows(Sequence[Row]):
         return f"<{len(self)} rows of {', '.join(self._layout.index)}>"
 
 
-def column_names(given: Iterable[str]) -> tuple[str, ...]:
+def column_names(reported: Iterable[str]) -> tuple[str, ...]:
     """Names that tell the columns apart: ``id``, ``id_2``; one without a name is called by its position."""
-    given = tuple(given)
-    taken: set[str] = set()
+    reported = tuple(reported)
+    used: set[str] = set()
     names = []
-    for position, name in enumerate(given, 1):
+    for position, name in enumerate(reported, 1):
         unique = base = name or f"column_{position}"
         count = 2
-        while unique in taken or (unique != name and unique in given):
+        while unique in used or (unique != name and unique in reported):
             unique = f"{base}_{count}"
             count += 1
-        taken.add(unique)
+        used.add(unique)
         names.append(unique)
     return tuple(names)

@@ -13,19 +13,19 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import anyio
 
-from ...errors import BlockFailed, Malformed, Unreachable
+from ...errors import BlockFailed, InvalidValue, Unreachable
 from ...execution.context import ExecutionContext
 from ...resources.database.threads import Call, Threads
-from ..query_block import too_slow
+from ..query_block import connect_timeout_error
 from .parameters import Params
-from .rows import Converters, converters
-from .sql_block import SCALARS_ALONE, Answer, SqlBlockBehavior, SqlSession
+from .rows import Converters, build_converters
+from .sql_block import SCALARS_HINT, DriverResult, SqlBlockBehavior, SqlSession
 from .statements import Statement
 
-BUSY_SECONDS = 5.0
-PATIENCE_SHARE = 0.9
+BUSY_TIMEOUT = 5.0
+LOCK_TIMEOUT_SHARE = 0.9
 """Of the time for connecting, what SQLite itself waits at most for a lock: then it is the one to say what is wrong."""
-INTERRUPT_EVERY = 0.05
+INTERRUPT_INTERVAL = 0.05
 MEMORY = ":memory:"
 PARAMETERS = {
     "mode": ("ro", "rw", "rwc", "memory"),
@@ -45,30 +45,30 @@ class SqliteSession(SqlSession):
     """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing.
 
     The call that runs the first statement opens it, and that of the last one closes it: a call costs as much as all
-    that it does. connect_seconds: how long opening may take.
+    that it does. connect_timeout: how long opening may take.
     """
 
-    def __init__(self, uri: str, threads: Threads, connect_seconds: float) -> None:
+    def __init__(self, uri: str, threads: Threads, connect_timeout: float) -> None:
         super().__init__()
-        self.is_spoilt = True
+        self.is_broken = True
         self.is_closed = True
         self._threads = threads
         self._uri = uri
-        self._connect_seconds = connect_seconds
+        self._connect_timeout = connect_timeout
         self._connection: sqlite3.Connection | None = None
         self._is_open = False
-        self._is_given_up = False
+        self._is_abandoned = False
         self._lock = threading.Lock()
 
-    async def run(self, statement: Statement, params: Params) -> Answer:
+    async def run(self, statement: Statement, params: Params) -> DriverResult:
         self.is_closed = False
         call = self._threads.start(lambda: self._run(statement, params))
         try:
             if not call.is_over() and not self._is_open:
-                await self._opened_in_time(call)
+                await self._wait_until_open(call)
             return await call.result()
         except _NotOpened as error:
-            message = f"{_shown(self._uri)} can't be opened: {error.__cause__}"
+            message = f"{_display_path(self._uri)} can't be opened: {error.__cause__}"
             raise Unreachable(message, hint=_opening_hint(str(error.__cause__), self._uri)) from error
         except sqlite3.Error as error:
             raise BlockFailed(str(error), hint=_hint(error)) from error
@@ -82,39 +82,39 @@ class SqliteSession(SqlSession):
         """Nothing to do: it is not used again."""
 
     async def close(self) -> None:
-        self._is_given_up = True
+        self._is_abandoned = True
         await self._threads.run(self._close)
 
-    async def _opened_in_time(self, call: Call[Answer]) -> None:
+    async def _wait_until_open(self, call: Call[DriverResult]) -> None:
         """:raises Unreachable: if it takes too long to open the file; the statement may take longer."""
-        with anyio.move_on_after(self._connect_seconds):
+        with anyio.move_on_after(self._connect_timeout):
             await call.result()
         if not self._is_open:
-            raise too_slow(_shown(self._uri), self._connect_seconds)
+            raise connect_timeout_error(_display_path(self._uri), self._connect_timeout)
 
-    def _run(self, statement: Statement, params: Params) -> Answer:
+    def _run(self, statement: Statement, params: Params) -> DriverResult:
         with self._lock:
-            connection = self._connection if self._connection is not None else self._opened()
-            if self._is_given_up:  # nobody waits any more: what was not begun by then must not be done
+            connection = self._connection if self._connection is not None else self._open_connection()
+            if self._is_abandoned:  # nobody waits any more: what was not begun by then must not be done
                 raise _NotOpened
-            answer = _answer(connection.execute(statement.text, params))
+            answer = _driver_result(connection.execute(statement.text, params))
             if statement.is_last:
                 connection.close()
                 self.is_closed = True
             return answer
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open_connection(self) -> sqlite3.Connection:
         """:raises _NotOpened: if it can't be opened."""
-        patience = min(BUSY_SECONDS, self._connect_seconds * PATIENCE_SHARE)
+        lock_timeout = min(BUSY_TIMEOUT, self._connect_timeout * LOCK_TIMEOUT_SHARE)
         try:
             connection = self._connection = sqlite3.connect(
-                self._uri, uri=True, isolation_level=None, timeout=patience, check_same_thread=False
+                self._uri, uri=True, isolation_level=None, timeout=lock_timeout, check_same_thread=False
             )
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").close()
-            if patience < BUSY_SECONDS:
-                connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").close()
+            if lock_timeout < BUSY_TIMEOUT:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}").close()
         except sqlite3.Error as error:
             raise _NotOpened from error
         self._is_open = True
@@ -122,7 +122,7 @@ class SqliteSession(SqlSession):
 
     def _close(self) -> None:
         """Close it once nothing runs on it any more; what runs is interrupted."""
-        while not self._lock.acquire(timeout=INTERRUPT_EVERY):
+        while not self._lock.acquire(timeout=INTERRUPT_INTERVAL):
             if self._connection is not None:
                 self._connection.interrupt()
         if self._connection is not None:
@@ -133,31 +133,31 @@ class Sqlite(SqlBlockBehavior):
     """Runs SQL on an SQLite file."""
 
     dialect: ClassVar[str] = "sqlite"
-    converters: ClassVar[Converters] = converters()
+    converters: ClassVar[Converters] = build_converters()
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
         """The file itself: its path may be relative to the directory."""
         return super().target(context, file_uri(connection_string, Path(context.resolver.cwd), read_only=False))
 
-    def address(self, context: ExecutionContext, connection_string: str) -> str:
+    def policy_url(self, context: ExecutionContext, connection_string: str) -> str:
         """The file, whatever its URI looks like."""
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=False)
         path = unquote(uri.removeprefix("file:").partition("?")[0])
         return f"sqlite:{path if path == MEMORY else Path(path).resolve()}"
 
-    def at_hand(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
+    def connect_nowait(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
         """One that opens itself: no two blocks share a connection."""
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
         return SqliteSession(uri, context.resources.threads, self.connect_timeout())
 
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
-        return self.at_hand(context, connection_string)
+        return self.connect_nowait(context, connection_string)
 
 
-def _answer(cursor: sqlite3.Cursor) -> Answer:
+def _driver_result(cursor: sqlite3.Cursor) -> DriverResult:
     if cursor.description is not None:
-        return Answer(columns=[column[0] for column in cursor.description], rows=cursor.fetchall())
-    return Answer(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
+        return DriverResult(columns=[column[0] for column in cursor.description], rows=cursor.fetchall())
+    return DriverResult(rows_affected=max(cursor.rowcount, 0), last_insert_rowid=cursor.lastrowid)
 
 
 def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
@@ -167,11 +167,11 @@ def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
     """
     path, _, query = re.sub("^(sqlite|file):(//)?", "", text).partition("?")
     if "://" in path:
-        raise Malformed(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
+        raise InvalidValue(f'"{path.partition(":")[0]}" is not SQLite\'s scheme', hint=f"one of: {_KNOWN}")
     parameters = _parameters(query)
     if path in ("", MEMORY):
         if not path and text.strip() not in ("sqlite:", "sqlite://"):
-            raise Malformed("the URI names no file", hint=f"one of: {_KNOWN}")
+            raise InvalidValue("the URI names no file", hint=f"one of: {_KNOWN}")
         path = MEMORY
     else:
         path = str(folder / Path(path).expanduser())
@@ -186,18 +186,18 @@ def _parameters(query: str) -> dict[str, str]:
     for name, value in parameters.items():
         known = PARAMETERS.get(name)
         if known is None:
-            raise Malformed(f'SQLite knows no parameter "{name}"', hint=f"known: {', '.join(PARAMETERS)}")
+            raise InvalidValue(f'SQLite knows no parameter "{name}"', hint=f"known: {', '.join(PARAMETERS)}")
         if known and value not in known:
-            raise Malformed(f'{name} is "{value}"', hint=f"one of: {', '.join(known)}")
+            raise InvalidValue(f'{name} is "{value}"', hint=f"one of: {', '.join(known)}")
     return parameters
 
 
-def _shown(uri: str) -> str:
+def _display_path(uri: str) -> str:
     return uri.removeprefix("file:").partition("?")[0]
 
 
 def _opening_hint(error: str, uri: str) -> str:
-    path = Path(_shown(uri))
+    path = Path(_display_path(uri))
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     if "mode=ro" in uri and not path.exists():
@@ -209,7 +209,7 @@ def _opening_hint(error: str, uri: str) -> str:
 def _hint(error: sqlite3.Error) -> str | None:
     hints: Sequence[tuple[str, str]] = (
         ("readonly database", "the connection is read-only: effects, --runbook-read-only or mode=ro in the URI"),
-        ("Error binding parameter", SCALARS_ALONE),
+        ("Error binding parameter", SCALARS_HINT),
         ("is locked", _LOCKED),
     )
     return next((hint for words, hint in hints if words in str(error)), None)

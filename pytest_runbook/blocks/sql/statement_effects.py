@@ -28,7 +28,7 @@ _READING_PRAGMAS = frozenset(
         "foreign_key_check", "integrity_check", "quick_check", "database_list", "collation_list", "function_list",
     }
 )  # fmt: skip
-_DOING_PRAGMAS = frozenset({"optimize", "incremental_vacuum", "wal_checkpoint", "shrink_memory"})
+_WRITING_PRAGMAS = frozenset({"optimize", "incremental_vacuum", "wal_checkpoint", "shrink_memory"})
 _CHANGING = (
     exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into, exp.Create, exp.Drop, exp.Alter, exp.Command, exp.Copy,
 )  # fmt: skip
@@ -46,7 +46,7 @@ _EXPLAIN = re.compile(
 
 
 # What can be dropped without losing a row, and what stands between DROP and what is dropped.
-_DROPPED_LIGHTLY = frozenset(
+_DROPPED_WITHOUT_DATA = frozenset(
     {
         "NOT", "DEFAULT", "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "IDENTITY", "EXPRESSION",
         "TEMPORARY", "PROJECTION",
@@ -57,36 +57,36 @@ _WITH_WHERE = frozenset({"DELETE", "UPDATE"})
 
 def effect_of(statement: Statement, dialect: str) -> Effect:
     """What the statement does."""
-    reason = why_it_destroys(statement, dialect)
+    reason = destructive_reason(statement, dialect)
     if reason is not None:
         return Effect(Effects.DESTRUCTIVE, f"statement {statement.number}: {reason}")
-    reason = why_it_writes(statement, dialect)
+    reason = write_reason(statement, dialect)
     if reason is not None:
         return Effect(Effects.WRITE, f"statement {statement.number}: {reason}")
     return Effect(Effects.READ, f"statement {statement.number} only reads")
 
 
-def why_it_destroys(statement: Statement, dialect: str) -> str | None:
+def destructive_reason(statement: Statement, dialect: str) -> str | None:
     """Why the statement may take away more than what it names, None if it does not."""
     if statement.verb == "EXPLAIN":
         inner = _explained(statement.tokens, statement, dialect)
-        return None if inner is None else why_it_destroys(inner, dialect)
+        return None if inner is None else destructive_reason(inner, dialect)
     words = [token.text.upper() for token in statement.tokens if token.token_type not in _TEXTS]
     if statement.verb == "TRUNCATE" or (statement.verb == "ALTER" and "TRUNCATE" in words):
         return "TRUNCATE empties a table"
     if statement.verb in ("DROP", "ALTER"):
-        dropped = (after for word, after in pairwise(words) if word == "DROP" and after not in _DROPPED_LIGHTLY)
+        dropped = (after for word, after in pairwise(words) if word == "DROP" and after not in _DROPPED_WITHOUT_DATA)
         return next((f"DROP {what} takes away what it holds" for what in dropped), None)
     if words[:4] == ["CREATE", "OR", "REPLACE", "TABLE"]:
         return "CREATE OR REPLACE TABLE takes away what it held"
     if "WITH" in words[:1]:
-        return _why_with(statement, dialect)
+        return _destructive_reason_of_with(statement, dialect)
     if statement.verb in _WITH_WHERE and "WHERE" not in words:
         return f"{statement.verb} without WHERE touches every row"
     return None
 
 
-def _why_with(statement: Statement, dialect: str) -> str | None:
+def _destructive_reason_of_with(statement: Statement, dialect: str) -> str | None:
     """The same of what stands in a WITH."""
     trees = _parsed(statement.tokens, statement, dialect) or ()
     nodes = (node for tree in trees for node in tree.walk())
@@ -94,31 +94,31 @@ def _why_with(statement: Statement, dialect: str) -> str | None:
     return next((f"{node.key.upper()} without WHERE touches every row" for node in bare), None)
 
 
-def why_it_writes(statement: Statement, dialect: str) -> str | None:
+def write_reason(statement: Statement, dialect: str) -> str | None:
     """Why the statement may change something, None if it only reads."""
-    return _why(statement.tokens, statement, dialect)
+    return _write_reason(statement.tokens, statement, dialect)
 
 
-def _why(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+def _write_reason(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
     words = [token.text.upper() for token in tokens if token.token_type is not TokenType.STRING]
     verb = next((word for word in words if word != "("), "")
     if verb == "EXPLAIN":
-        return _why_explained(tokens, statement, dialect)
+        return _write_reason_of_explain(tokens, statement, dialect)
     if verb in _READS:
         return None
     if verb in _TRANSACTIONS:
         return f"{verb} ... WRITE may change something" if "WRITE" in words else None
     if verb == "PRAGMA":
-        return _why_pragma(words)
+        return _write_reason_of_pragma(words)
     if verb in _QUERIES or verb == "WITH":
-        return _why_query(tokens, statement, dialect)
+        return _write_reason_of_query(tokens, statement, dialect)
     return f"{verb} may change something" if verb else "its SQL can't be read, so that nobody can tell what it changes"
 
 
-def _why_explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+def _write_reason_of_explain(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
     """EXPLAIN alone only looks; EXPLAIN ANALYZE does what it explains."""
     inner = _explained(tokens, statement, dialect)
-    return None if inner is None else _why(inner.tokens, inner, dialect)
+    return None if inner is None else _write_reason(inner.tokens, inner, dialect)
 
 
 def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> Statement | None:
@@ -129,16 +129,16 @@ def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) ->
     return Statement(statement.number, inner, statement.line, tuple(tokenize(inner, dialect) or ()), 0)
 
 
-def _why_pragma(words: list[str]) -> str | None:
+def _write_reason_of_pragma(words: list[str]) -> str | None:
     name = words[1].lower() if len(words) > 1 else ""
-    if name in _DOING_PRAGMAS:
+    if name in _WRITING_PRAGMAS:
         return f"PRAGMA {name} may change something"
     if len(words) == 2 or name in _READING_PRAGMAS:
         return None
     return f"PRAGMA {name} with a value may change something"
 
 
-def _why_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
+def _write_reason_of_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
     trees = _parsed(tokens, statement, dialect)
     if trees is None:
         return "its SQL can't be parsed, so that nobody can tell what it changes"

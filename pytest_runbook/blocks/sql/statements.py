@@ -17,7 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 _CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
 _SELECTS = frozenset({"SELECT", "VALUES", "TABLE", "FROM"})
-_GIVE_ROWS: Mapping[str, frozenset[str]] = MappingProxyType(
+_RETURN_ROWS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "postgres": frozenset({"EXPLAIN", "FETCH", "SHOW"}),
         "sqlite": frozenset({"EXPLAIN", "PRAGMA"}),
@@ -29,7 +29,7 @@ _GIVE_ROWS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 # What may have a body of its own with semicolons in it.
 _WITH_BODY = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"})
-_NO_OPENER_COUNTED = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+_UNCOUNTED_BLOCKS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
 _EXECUTABLE_COMMENTS = ("/*!", "/*M!")
 
 
@@ -67,7 +67,7 @@ class Statement:
 
 
 @lru_cache(maxsize=64)
-def split(query: str, dialect: str) -> tuple[Statement, ...]:
+def split_statements(query: str, dialect: str) -> tuple[Statement, ...]:
     """The statements of a query, in order; none for blanks and comments alone."""
     tokens = tokenize(query, dialect)
     if tokens is None:
@@ -76,7 +76,7 @@ def split(query: str, dialect: str) -> tuple[Statement, ...]:
     start = 0
     for piece, end in _pieces(tokens, len(query)):
         text = query[start:end]
-        if piece or (dialect == "mysql" and any(mark in text for mark in _EXECUTABLE_COMMENTS)):
+        if piece or (dialect == "mysql" and any(comment_start in text for comment_start in _EXECUTABLE_COMMENTS)):
             offset = start + len(text) - len(text.lstrip())
             line = query.count("\n", 0, piece[0].start if piece else offset) + 1
             found.append(Statement(len(found) + 1, text.strip(), line, tuple(piece), offset))
@@ -92,7 +92,7 @@ def tokenize(query: str, dialect: str) -> Sequence[Token] | None:
         return None
 
 
-def gives_rows(statement: Statement, dialect: str) -> bool:
+def returns_rows(statement: Statement, dialect: str) -> bool:
     """True for a query, which answers with rows; False for a statement, which changes something.
 
     What neither is known to do counts as a statement; if the server gives rows all the same, they are kept.
@@ -100,7 +100,7 @@ def gives_rows(statement: Statement, dialect: str) -> bool:
     verb = statement.verb
     if verb in _CHANGES:
         return "RETURNING" in statement.words
-    return verb in _SELECTS or verb in _GIVE_ROWS[dialect]
+    return verb in _SELECTS or verb in _RETURN_ROWS[dialect]
 
 
 def _pieces(tokens: Sequence[Token], length: int) -> Iterator[tuple[list[Token], int]]:
@@ -115,7 +115,7 @@ def _pieces(tokens: Sequence[Token], length: int) -> Iterator[tuple[list[Token],
         piece.append(token)
         if depth or _may_open(piece):
             following = tokens[index + 1].text.upper() if index + 1 < len(tokens) else ""
-            depth += _opened(token, following, piece)
+            depth += _depth_change(token, following, piece)
     yield piece, length
 
 
@@ -127,7 +127,7 @@ def _may_open(piece: Sequence[Token]) -> bool:
     return first == "BEGIN" and len(piece) == 2 and piece[1].text.upper() == "NOT"
 
 
-def _opened(token: Token, following: str, piece: Sequence[Token]) -> int:
+def _depth_change(token: Token, following: str, piece: Sequence[Token]) -> int:
     """How many levels a token opens: BEGIN and CASE one, their END closes it."""
     if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
         return 0
@@ -136,7 +136,7 @@ def _opened(token: Token, following: str, piece: Sequence[Token]) -> int:
         return 0 if len(piece) > 1 and piece[-2].text.upper() == "END" else 1
     if word == "BEGIN" or (word == "NOT" and len(piece) == 2):
         return 1
-    return -1 if word == "END" and following not in _NO_OPENER_COUNTED else 0
+    return -1 if word == "END" and following not in _UNCOUNTED_BLOCKS else 0
 
 
 def _first_line(query: str) -> int:

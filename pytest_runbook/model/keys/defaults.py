@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from ..catalog import BlockType
 from ..runbook import BlockRules, BlockSpec
-from ..source.mapping_reader import Section
+from ..source.mapping_reader import MappingReader
 
 _BARE_SHELLS = frozenset({"bash", "sh", "dash", "ksh", "zsh"})
-KEYS = ("timeout", "retry", "on_failure", "below", "effects", "sensitive", "template")
+DEFAULT_KEYS = ("timeout", "retry", "on_failure", "below", "effects", "sensitive", "template")
 SHELL_OPTIONS = "shell_options"
 
 
@@ -24,7 +24,7 @@ class Defaults:
         """What a block of that type starts with; nothing where the block does no work."""
         return self.rules if block_type is None or block_type.is_item else BlockRules()
 
-    def applied(self, spec: BlockSpec) -> BlockSpec:
+    def apply(self, spec: BlockSpec) -> BlockSpec:
         """The block with the options of its shell."""
         interpreter = str(spec.props.get("interpreter", "")).strip()
         if self.shell_options is None or spec.type != "script" or interpreter.rpartition("/")[2] not in _BARE_SHELLS:
@@ -33,5 +33,5 @@ class Defaults:
         return replace(spec, props={**spec.props, "interpreter": command})
 
 
-def shell_options(section: Section) -> str | None:
-    return section.text(SHELL_OPTIONS) if SHELL_OPTIONS in section.values else None
+def shell_options(reader: MappingReader) -> str | None:
+    return reader.text(SHELL_OPTIONS) if SHELL_OPTIONS in reader.values else None

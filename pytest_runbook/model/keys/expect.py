@@ -9,34 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...errors import unknown
+from ...errors import unknown_name_message
 from ..runbook import Expectation
-from ..source.located import plain
-from ..source.mapping_reader import Section, describe, show
+from ..source.located import to_builtins
+from ..source.mapping_reader import MappingReader, describe_type, excerpt
 
-TYPES = ("text", "number", "boolean", "list", "mapping", "none", "any", "absent")
-OPERATORS = ("$length", "$contains", "$each", "$equals")
-TYPE = re.compile(r"<(\w+)>")
-REGEX = re.compile(r"/(.+)/", re.DOTALL)
+SHAPE_TYPES = ("text", "number", "boolean", "list", "mapping", "none", "any", "absent")
+SHAPE_OPERATORS = ("$length", "$contains", "$each", "$equals")
+TYPE_PATTERN = re.compile(r"<(\w+)>")
+REGEX_PATTERN = re.compile(r"/(.+)/", re.DOTALL)
 _HOP = re.compile(r"""\.?(?P<name>[\w-]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>["'])(?P<key>.*?)(?P=quote)\]""")
 
 
-def expectations(section: Section, key: str) -> tuple[Expectation, ...]:
+def expectations(reader: MappingReader, key: str) -> tuple[Expectation, ...]:
     """The shapes that a block's output must have, by the paths of its parts; a fault for each that makes no sense."""
-    inner = section.mapping(key)
+    inner = reader.mapping(key)
     if inner is None:
         return ()
-    section.refuse_empty(key)
+    reader.check_not_empty(key)
     found = []
     for path, value in inner.values.items():
         hops = _hops(path)
         if hops is None:
-            inner.fault(path, f'"{show(path)}" is not a path', 'like body_json.items[0].name, or labels["a.b/c"]')
+            inner.add_fault(
+                path, f'"{excerpt(path)}" is not a path', 'like body_json.items[0].name, or labels["a.b/c"]'
+            )
             continue
         for message, hint in _faults(value):
-            inner.fault(path, f"{key} {show(path)}: {message}", hint)
-        place = section.source.place.at(inner.values.key_line(path))
-        found.append(Expectation(path=hops, source=path, value=plain(value), place=place))
+            inner.add_fault(path, f"{key} {excerpt(path)}: {message}", hint)
+        location = reader.source.location.at(inner.values.key_line(path))
+        found.append(Expectation(path=hops, source=path, value=to_builtins(value), location=location))
     return tuple(found)
 
 
@@ -62,10 +64,10 @@ def _faults(value: object) -> Iterator[tuple[str, str | None]]:
             yield from _faults(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key.startswith("$") and key not in OPERATORS:
-                yield unknown("operator", show(key), OPERATORS)
+            if key.startswith("$") and key not in SHAPE_OPERATORS:
+                yield unknown_name_message("operator", excerpt(key), SHAPE_OPERATORS)
             elif key == "$length" and not _is_length(item):
-                yield f"$length must be a whole number, not {describe(item)}", "$length: 3"
+                yield f"$length must be a whole number, not {describe_type(item)}", "$length: 3"
             elif key != "$equals":
                 yield from _faults(item)
 
@@ -77,15 +79,15 @@ def _is_length(shape: object) -> bool:
 
 
 def _text_faults(text: str) -> Iterator[tuple[str, str | None]]:
-    named, regex = TYPE.fullmatch(text), REGEX.fullmatch(text)
-    if named and named[1] not in TYPES:
-        message, hint = unknown("type", named[1], TYPES)
-        yield message, f'{hint}; for the text itself: {{$equals: "{show(text)}"}}'
+    named, regex = TYPE_PATTERN.fullmatch(text), REGEX_PATTERN.fullmatch(text)
+    if named and named[1] not in SHAPE_TYPES:
+        message, hint = unknown_name_message("type", named[1], SHAPE_TYPES)
+        yield message, f'{hint}; for the text itself: {{$equals: "{excerpt(text)}"}}'
     if regex and "{{" not in text:
         try:
             re.compile(regex[1])
         except (re.error, OverflowError, RecursionError) as error:
             yield (
-                f"{show(text)} is not a regular expression: {error}",
-                f'for the text itself: {{$equals: "{show(text)}"}}',
+                f"{excerpt(text)} is not a regular expression: {error}",
+                f'for the text itself: {{$equals: "{excerpt(text)}"}}',
             )

@@ -14,28 +14,35 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from ...errors import FileError, Place, UnreadableFile
+from ...errors import FileError, Location, UnreadableFile
 from ..catalog import BlockCatalog
 from ..keys.common import (
     FILE_KEYS,
     RULES,
     SCOPE,
+    add_unknown_block_key,
     block_rules,
     check_if_started,
     defaults_of,
     file_fields,
-    items_called,
-    unknown_block_key,
+    item_names,
 )
 from ..keys.defaults import SHELL_OPTIONS, Defaults
 from ..keys.flow import check_required
-from ..runbook import BlockSpec, Runbook, type_for_people
+from ..runbook import BlockSpec, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
-from ..source.mapping_reader import Reader, Section, describe, near, near_or_some, show
-from ..source.source_file import Source, read_source
+from ..source.mapping_reader import (
+    KeyReader,
+    MappingReader,
+    describe_type,
+    did_you_mean,
+    did_you_mean_or_known,
+    excerpt,
+)
+from ..source.source_file import SourceFile, read_source
 
-SUFFIXES = (".checks.yaml", ".checks.yml")
-CHECKS_KEYS: Mapping[str, Reader] = {
+CHECKS_SUFFIXES = (".checks.yaml", ".checks.yml")
+CHECKS_KEYS: Mapping[str, KeyReader] = {
     key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("$schema", "version", "name")
 }
 ENTRY_KEYS = ("id", "code", "connection", *RULES, *SCOPE)
@@ -43,13 +50,13 @@ _OWNER_SUFFIXES = (".atrb", ".json")
 _MISNAMED = (".checks.json", ".check.yaml", ".check.yml")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
-_COUNTED = re.compile(r"(\S+)[ #](\d{1,9})")
+_TYPE_AND_NUMBER = re.compile(r"(\S+)[ #](\d{1,9})")
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
-_NAMING = "- runbook: NAME.atrb"
-_LISTED = 5
+_RUNBOOK_KEY_HINT = "- runbook: NAME.atrb"
+_MAX_LISTED = 5
 
 
-def fingerprint(spec: BlockSpec) -> str:
+def block_digest(spec: BlockSpec) -> str:
     """The SHA-256 of what a block does: of its props but its name."""
     props = {name: value for name, value in spec.props.items() if name != "name"}
     return hashlib.sha256(json.dumps(props, sort_keys=True, default=str).encode()).hexdigest()
@@ -57,72 +64,74 @@ def fingerprint(spec: BlockSpec) -> str:
 
 def is_checks_file(path: Path) -> bool:
     """True for a file that says what must hold of the runbook beside it, and is no runbook itself."""
-    return path.name.endswith(SUFFIXES)
+    return path.name.endswith(CHECKS_SUFFIXES)
 
 
-def orphan_checks(path: Path, *, shown: str | None = None) -> FileError | None:
+def orphan_checks(path: Path, *, display_path: str | None = None) -> FileError | None:
     """What is wrong with a checks file that has no runbook beside it; None if it has one."""
     names = runbooks_of(path)
     if names is not None:
-        return _missing_owner(path, names, shown)
+        return _missing_owner(path, names, display_path)
     stem = path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".checks")
     owners = [path.with_name(stem + suffix) for suffix in (*_OWNER_SUFFIXES, *_PLAIN_SUFFIXES)]
     if any(owner.exists() for owner in owners):
         return None
-    place = Place(shown or str(path))
+    location = Location(display_path or str(path))
     try:
-        read_source(path, place)
+        read_source(path, location)
     except UnreadableFile as error:
         return error.errors[0]
     message = f"checks for a runbook that is not there: {' or '.join(owner.name for owner in owners[:2])}"
-    return FileError(message, place=place, hint=_near_owner(path, owners[0].name))
+    return FileError(message, location=location, hint=_owner_hint(path, owners[0].name))
 
 
-def _missing_owner(path: Path, names: Sequence[str], shown: str | None) -> FileError | None:
+def _missing_owner(path: Path, names: Sequence[str], display_path: str | None) -> FileError | None:
     """What is wrong with a checks file that names a runbook which is not beside it."""
-    gone = next(_gone(path, names), None)
-    if gone is None:
+    missing = next(_missing_runbooks(path, names), None)
+    if missing is None:
         return None
-    message = f"checks for a runbook that is not there: {show(gone)}"
-    return FileError(message, place=Place(shown or str(path)), hint=_near_owner(path, gone))
+    message = f"checks for a runbook that is not there: {excerpt(missing)}"
+    return FileError(message, location=Location(display_path or str(path)), hint=_owner_hint(path, missing))
 
 
-def _gone(file: Path, names: Iterable[str]) -> Iterator[str]:
+def _missing_runbooks(file: Path, names: Iterable[str]) -> Iterator[str]:
     """Those of the names that no file beside the checks file has."""
     return (name for name in names if Path(name).name != name or not (file.parent / name).is_file())
 
 
-def _near_owner(file: Path, name: str) -> str:
+def _owner_hint(file: Path, name: str) -> str:
     there = sorted(item.name for item in file.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
-    return near(name, there) or "`runbook: NAME.atrb` says which one a checks file is for"
+    return did_you_mean(name, there) or "`runbook: NAME.atrb` says which one a checks file is for"
 
 
 def find_checks(path: Path) -> list[Path]:
     """The checks files of a runbook, which should be one at most: named like it, or naming it with `runbook`."""
-    found = dict.fromkeys((*(path.with_name(path.stem + suffix) for suffix in SUFFIXES), *_checks_in(path.parent)))
+    found = dict.fromkeys(
+        (*(path.with_name(path.stem + suffix) for suffix in CHECKS_SUFFIXES), *_checks_in(path.parent))
+    )
     return [file for file in found if file.is_file() and _is_for(file, path)]
 
 
 def _checks_in(folder: Path) -> tuple[Path, ...]:
     try:
-        return _listed(folder, folder.stat().st_mtime_ns)
+        return _checks_files(folder, folder.stat().st_mtime_ns)
     except OSError:
         return ()
 
 
 @lru_cache(maxsize=1024)
-def _listed(folder: Path, changed: int) -> tuple[Path, ...]:
+def _checks_files(folder: Path, changed: int) -> tuple[Path, ...]:
     """The checks files of a folder, which may hold a thousand runbooks. changed: when it got or lost a file last."""
-    return tuple(sorted(file for suffix in SUFFIXES for file in folder.glob(f"*{suffix}")))
+    return tuple(sorted(file for suffix in CHECKS_SUFFIXES for file in folder.glob(f"*{suffix}")))
 
 
 def _is_for(file: Path, path: Path) -> bool:
     """True for the one that it names or is named like. Whatever is wrong with it, somebody has to say so."""
     names, unreadable = _known_owners(file)
-    is_named_like = file.name in (path.stem + suffix for suffix in SUFFIXES)
+    is_named_like = file.name in (path.stem + suffix for suffix in CHECKS_SUFFIXES)
     if names is None:
         return is_named_like or path.name in unreadable
-    return path.name in names or (is_named_like and any(_gone(file, names)))
+    return path.name in names or (is_named_like and any(_missing_runbooks(file, names)))
 
 
 def runbooks_of(file: Path) -> tuple[str, ...] | None:
@@ -145,7 +154,7 @@ def _owners(file: Path, changed: int) -> tuple[tuple[str, ...] | None, str]:
     if b"runbook" not in content:
         return None, ""
     try:
-        _, tree = read_source(file, Place(str(file)))
+        _, tree = read_source(file, Location(str(file)))
     except UnreadableFile:
         return None, content.decode(errors="replace")
     parts = tree if isinstance(tree, LocatedList) else [tree]
@@ -157,7 +166,7 @@ def _names(part: LocatedDict) -> list[str]:
     return [name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str)]
 
 
-def refuse_checks(path: Path, source: Source) -> None:
+def reject_checks_files(path: Path, source: SourceFile) -> None:
     """Note a fault for each checks file beside a plain runbook, unless another runbook is its owner."""
     stem = re.sub(r"(\.runbook)?\.\w+$", "", path.name)
     stems = {path.stem, stem}
@@ -167,7 +176,7 @@ def refuse_checks(path: Path, source: Source) -> None:
     for checks in dict.fromkeys((*named, *(checks for checks in find_checks(path) if runbooks_of(checks)))):
         message = "checks files are for runbooks that another program owns"
         hint = f"write its keys into {path.name} itself"
-        source.faults.append(FileError(message, place=_beside(source.place, checks), hint=hint))
+        source.faults.append(FileError(message, location=_beside(source.location, checks), hint=hint))
 
 
 def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
@@ -175,102 +184,108 @@ def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
 
     :raises UnreadableFile: with every fault of the checks file.
     """
-    _refuse_misnamed(runbook, path)
+    _reject_misnamed(runbook, path)
     found = find_checks(path)
     if not found:
         return runbook
-    place = _beside(runbook.place, found[0])
-    source, tree = read_source(found[0], place)
+    location = _beside(runbook.location, found[0])
+    source, tree = read_source(found[0], location)
     if len(found) > 1:
-        source.fault(f"{found[1].name} is there, too", hint="keep one of them")
+        source.add_fault(f"{found[1].name} is there, too", hint="keep one of them")
     merged = _merged(runbook, source, tree, catalog)
     source.raise_faults()
     return merged
 
 
-def _refuse_misnamed(runbook: Runbook, path: Path) -> None:
+def _reject_misnamed(runbook: Runbook, path: Path) -> None:
     """:raises UnreadableFile: if a file beside the runbook is meant to be its checks, and nobody would read it."""
     for suffix in _MISNAMED:
         if (file := path.with_name(path.stem + suffix)).is_file():
             hint = f"call it {path.stem}.checks.yaml; JSON is YAML, too"
-            raise UnreadableFile([FileError("nothing reads this file", place=_beside(runbook.place, file), hint=hint)])
+            raise UnreadableFile(
+                [FileError("nothing reads this file", location=_beside(runbook.location, file), hint=hint)]
+            )
 
 
 def entries_of(
     runbook: Runbook, path: Path, catalog: BlockCatalog
 ) -> Iterator[tuple[str, int, LocatedDict, BlockSpec]]:
     """The entries of a checks file that was read without a fault: key, its line, what it says, and of which block."""
-    source, tree = read_source(path, Place(path.name))
+    source, tree = read_source(path, Location(path.name))
     part = _part_for(runbook.path.name, source, tree)
     blocks = part.get("blocks") if isinstance(part, LocatedDict) else None
     if not isinstance(blocks, LocatedDict):
         return
-    checks, entries = _Checks(runbook, source, catalog, Defaults()), Section(blocks, source)
+    checks, entries = _ChecksMerger(runbook, source, catalog, Defaults()), MappingReader(blocks, source)
     for key, value in blocks.items():
         assert isinstance(value, LocatedDict)
-        index = checks.find(entries, Section(value, source), key)
+        index = checks.find(entries, MappingReader(value, source), key)
         if index is not None:
             yield key, blocks.key_line(key), value, runbook.blocks[index]
 
 
-def _beside(place: Place, path: Path) -> Place:
+def _beside(location: Location, path: Path) -> Location:
     """How a file in the same folder is shown."""
-    return Place(str(Path(place.path).with_name(path.name)))
+    return Location(str(Path(location.path).with_name(path.name)))
 
 
-def _part_for(name: str, source: Source, tree: object) -> object:
+def _part_for(name: str, source: SourceFile, tree: object) -> object:
     """The part of a checks file that speaks of a runbook: of a list, the one that names it."""
     if not isinstance(tree, LocatedList):
         return tree
-    for part, mark in zip(tree, tree.marks, strict=True):
+    for part, location in zip(tree, tree.locations, strict=True):
         if not isinstance(part, LocatedDict) or "runbook" not in part:
-            source.fault("a part of a list of checks must say which runbook it is for", line=mark.value, hint=_NAMING)
+            source.add_fault(
+                "a part of a list of checks must say which runbook it is for",
+                line=location.value_line,
+                hint=_RUNBOOK_KEY_HINT,
+            )
     parts = [part for part in tree if isinstance(part, LocatedDict) and name in _names(part)]
     for part in parts[1:]:
-        source.fault(f"{show(name)} has a part above already", line=part.line)
+        source.add_fault(f"{excerpt(name)} has a part above already", line=part.line)
     if not parts:
-        source.fault(f"no part of it is for {show(name)}", line=1, hint=_NAMING)
+        source.add_fault(f"no part of it is for {excerpt(name)}", line=1, hint=_RUNBOOK_KEY_HINT)
     return parts[0] if parts else LocatedDict(tree.line)
 
 
-def _merged(runbook: Runbook, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
+def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCatalog) -> Runbook:
     tree = _part_for(runbook.path.name, source, tree)
     if not isinstance(tree, LocatedDict):
-        source.fault(f"a checks file must be a mapping, not {describe(tree)}", line=1)
+        source.add_fault(f"a checks file must be a mapping, not {describe_type(tree)}", line=1)
         return runbook
-    section = Section(tree, source)
-    _check_owner(section, runbook.path)
-    fields = file_fields(section, CHECKS_KEYS, ("blocks", "defaults", "runbook"))
+    reader = MappingReader(tree, source)
+    _check_owner(reader, runbook.path)
+    fields = file_fields(reader, CHECKS_KEYS, ("blocks", "defaults", "runbook"))
     fields["checks_vars"] = fields.pop("vars", ())
-    checks = _Checks(runbook, source, catalog, defaults_of(section, SHELL_OPTIONS))
-    entries = section.mapping("blocks") if "blocks" in tree else None
+    checks = _ChecksMerger(runbook, source, catalog, defaults_of(reader, SHELL_OPTIONS))
+    entries = reader.mapping("blocks") if "blocks" in tree else None
     if entries is not None:
         for key in entries.values:
             checks.merge(entries, key)
-    check_required(section, fields.get("require", ()), items_called(checks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
+    check_required(reader, fields.get("require", ()), item_names(checks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
     return replace(
         runbook,
         blocks=tuple(checks.specs),
-        notes=(*runbook.notes, *checks.notes),
-        checks=source.place,
+        load_warnings=(*runbook.load_warnings, *checks.warnings),
+        checks_location=source.location,
         **fields,  # type: ignore[arg-type]  # each reader gives what its field holds
     )
 
 
-def _check_owner(section: Section, path: Path) -> None:
+def _check_owner(reader: MappingReader, path: Path) -> None:
     """Note that a checks file is for no runbook that is there, while it is named like one."""
-    names = section.names("runbook") if "runbook" in section.values else (path.name,)
-    for name in _gone(path, names if path.name not in names else ()):
-        section.fault("runbook", f"there is no runbook {show(name)}", _near_owner(path, name))
+    names = reader.names("runbook") if "runbook" in reader.values else (path.name,)
+    for name in _missing_runbooks(path, names if path.name not in names else ()):
+        reader.add_fault("runbook", f"there is no runbook {excerpt(name)}", _owner_hint(path, name))
 
 
-class _Checks:
+class _ChecksMerger:
     """Merges the entries of ``blocks`` into the blocks that they speak of."""
 
-    def __init__(self, runbook: Runbook, source: Source, catalog: BlockCatalog, defaults: Defaults) -> None:
-        self.specs = [self._started_with(defaults, spec, catalog) for spec in runbook.blocks]
-        self.notes: list[str] = []
-        self._written = runbook.blocks
+    def __init__(self, runbook: Runbook, source: SourceFile, catalog: BlockCatalog, defaults: Defaults) -> None:
+        self.specs = [self._with_defaults(defaults, spec, catalog) for spec in runbook.blocks]
+        self.warnings: list[str] = []
+        self._runbook_blocks = runbook.blocks
         self._source = source
         self._catalog = catalog
         self._by_id = {spec.id: index for index, spec in enumerate(self.specs)}
@@ -278,129 +293,137 @@ class _Checks:
         for index, spec in enumerate(self.specs):
             if spec.name:
                 self._by_name.setdefault(spec.name, []).append(index)
-        self._called = {**self._by_name, **self._by_id}.keys()
-        self._items = items_called(self.specs, catalog)
+        self._names_and_ids = {**self._by_name, **self._by_id}.keys()
+        self._items = item_names(self.specs, catalog)
 
     @staticmethod
-    def _started_with(defaults: Defaults, spec: BlockSpec, catalog: BlockCatalog) -> BlockSpec:
-        rules = replace(defaults.rules_of(catalog.atuin(spec.type)), skip=spec.rules.skip)
-        return defaults.applied(replace(spec, rules=rules))
+    def _with_defaults(defaults: Defaults, spec: BlockSpec, catalog: BlockCatalog) -> BlockSpec:
+        rules = replace(defaults.rules_of(catalog.atuin_type(spec.type)), skip=spec.rules.skip)
+        return defaults.apply(replace(spec, rules=rules))
 
-    def merge(self, entries: Section, key: str) -> None:
+    def merge(self, entries: MappingReader, key: str) -> None:
         """Read an entry and put it on its block."""
         value = entries.values[key]
         if not isinstance(value, LocatedDict):
-            entries.wrong(key, "a mapping of keys such as assert")
+            entries.add_wrong_value(key, "a mapping of keys such as assert")
             return
-        section = Section(value, self._source, f'block "{show(key)}"')
-        index = self.find(entries, section, key)
+        reader = MappingReader(value, self._source, f'block "{excerpt(key)}"')
+        index = self.find(entries, reader, key)
         if index is None:
             return
         spec = self.specs[index]
         line = entries.values.key_line(key)
-        if spec.checks_place is not None:
-            entries.fault(key, f'"{show(key)}" is the block that line {spec.checks_place.line} speaks of already')
-        rules = block_rules(section, self._catalog.atuin(spec.type), self._keys(section), base=spec.rules)
-        if "code" in section.values:
-            self._check_code(section, self._written[index])
-        if "connection" in section.values:
-            spec = self._connected(section, spec)
+        if spec.checks_location is not None:
+            entries.add_fault(
+                key, f'"{excerpt(key)}" is the block that line {spec.checks_location.line} speaks of already'
+            )
+        rules = block_rules(reader, self._catalog.atuin_type(spec.type), self._keys(reader), base=spec.rules)
+        if "code" in reader.values:
+            self._check_code(reader, self._runbook_blocks[index])
+        if "connection" in reader.values:
+            spec = self._with_connection(reader, spec)
         if rules.is_cleanup:
-            check_if_started(section, rules, self._items)
+            check_if_started(reader, rules, self._items)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
-        self.specs[index] = replace(spec, rules=rules, checks_place=self._source.place.at(line))
+        self.specs[index] = replace(spec, rules=rules, checks_location=self._source.location.at(line))
 
-    def _keys(self, section: Section) -> list[str]:
+    def _keys(self, reader: MappingReader) -> list[str]:
         keys = []
-        for key in section.values:
+        for key in reader.values:
             if key in RULES or key in SCOPE:
                 keys.append(key)
-            elif self._catalog.plain(key):
+            elif self._catalog.plain_type(key):
                 hint = "a checks file says what must hold of a block, not what it does"
-                section.fault(key, f"{key} can't be said of a block of another program", hint)
+                reader.add_fault(key, f"{key} can't be said of a block of another program", hint)
             elif key not in ENTRY_KEYS:
-                unknown_block_key(section, key, ENTRY_KEYS)
+                add_unknown_block_key(reader, key, ENTRY_KEYS)
         return keys
 
-    def _connected(self, section: Section, spec: BlockSpec) -> BlockSpec:
+    def _with_connection(self, reader: MappingReader, spec: BlockSpec) -> BlockSpec:
         """The block with the name of a connection in place of its own URI."""
         if "connection" not in spec.props:
-            section.fault("connection", f"{spec.type} blocks have no connection", "blocks that run SQL have")
+            reader.add_fault("connection", f"{spec.type} blocks have no connection", "blocks that run SQL have")
             return spec
-        return replace(spec, props={**spec.props, "connection": section.text("connection")})
+        return replace(spec, props={**spec.props, "connection": reader.text("connection")})
 
-    def _check_code(self, section: Section, spec: BlockSpec) -> None:
+    def _check_code(self, reader: MappingReader, spec: BlockSpec) -> None:
         """Note that a block is not the one for which its check was written."""
-        written = section.text("code") or ""
-        digits = written.removeprefix("sha256:")
+        code = reader.text("code") or ""
+        digits = code.removeprefix("sha256:")
         if not _DIGEST.fullmatch(digits):
-            hint = f"code: sha256:{fingerprint(spec)} is that of the block as it is"
-            section.fault("code", f'code "{show(written)}" is no SHA-256', hint)
-        elif not fingerprint(spec).startswith(digits):
-            place = self._source.place.at(section.values.key_line("code"))
-            now = f"look whether the check still fits; then say code: sha256:{fingerprint(spec)[: len(digits)]}"
-            self.notes.append(f"{place}: {spec.label} has changed since its check was written ({spec.place}): {now}")
+            hint = f"code: sha256:{block_digest(spec)} is that of the block as it is"
+            reader.add_fault("code", f'code "{excerpt(code)}" is no SHA-256', hint)
+        elif not block_digest(spec).startswith(digits):
+            location = self._source.location.at(reader.values.key_line("code"))
+            now = f"look whether the check still fits; then say code: sha256:{block_digest(spec)[: len(digits)]}"
+            self.warnings.append(
+                f"{location}: {spec.label} has changed since its check was written ({spec.location}): {now}"
+            )
 
-    def find(self, entries: Section, section: Section, key: str) -> int | None:
+    def find(self, entries: MappingReader, reader: MappingReader, key: str) -> int | None:
         """The index of the block that an entry speaks of; None and a fault if that is not exactly one."""
-        if "id" in section.values:
-            return self._find_by_id(section, key)
+        if "id" in reader.values:
+            return self._find_by_id(reader, key)
         if key in self._by_id:
             return self._by_id[key]
         named = self._by_name.get(key, [])
         if len(named) == 1:
             return named[0]
         if named:
-            self._ambiguous(entries, key, named)
+            self._add_ambiguous(entries, key, named)
         else:
-            self._missing(entries, key)
+            self._add_not_found(entries, key)
         return None
 
-    def _find_by_id(self, section: Section, key: str) -> int | None:
-        block_id = section.written("id")
+    def _find_by_id(self, reader: MappingReader, key: str) -> int | None:
+        block_id = reader.scalar_text("id")
         if block_id is None:
             return None
         index = self._by_id.get(block_id)
         if index is None:
-            section.fault("id", f'no block has the id "{show(block_id)}"', self._id_hint(key, block_id))
+            reader.add_fault("id", f'no block has the id "{excerpt(block_id)}"', self._id_hint(key, block_id))
             return None
         name = self.specs[index].name
         numbered = NUMBERED.fullmatch(key)
         if name and name not in (key, numbered[1] if numbered else key) and key != block_id:
-            place = self._source.place.at(section.values.key_line("id"))
-            self.notes.append(f'{place}: block "{show(key)}" is renamed: it is called "{show(name)}" now')
+            location = self._source.location.at(reader.values.key_line("id"))
+            self.warnings.append(f'{location}: block "{excerpt(key)}" is renamed: it is called "{excerpt(name)}" now')
         return index
 
     def _id_hint(self, key: str, block_id: str) -> str:
         """The id of the one block that is called like the entry; else the nearest."""
         named = self._by_name.get(key, [])
         if len(named) == 1:
-            return f'"{show(key)}" has the id {show(self.specs[named[0]].id)}'
-        return near_or_some(block_id, self._by_id)
+            return f'"{excerpt(key)}" has the id {excerpt(self.specs[named[0]].id)}'
+        return did_you_mean_or_known(block_id, self._by_id)
 
-    def _ambiguous(self, entries: Section, key: str, named: list[int]) -> None:
-        places = ", ".join(str(self.specs[index].place) for index in named[:_LISTED])
-        hint = f'say which: "{show(key)}#{len(named)}": {{id: {show(self.specs[named[-1]].id)}}}'
-        entries.fault(key, f'{len(named)} blocks are called "{show(key)}": {places}', hint)
+    def _add_ambiguous(self, entries: MappingReader, key: str, named: list[int]) -> None:
+        places = ", ".join(str(self.specs[index].location) for index in named[:_MAX_LISTED])
+        hint = f'say which: "{excerpt(key)}#{len(named)}": {{id: {excerpt(self.specs[named[-1]].id)}}}'
+        entries.add_fault(key, f'{len(named)} blocks are called "{excerpt(key)}": {places}', hint)
 
-    def _counted(self, key: str) -> BlockSpec | None:
+    def _find_by_number(self, key: str) -> BlockSpec | None:
         """The block that reports call so where it has no name: ``script 3``."""
-        match = _COUNTED.fullmatch(key)
+        match = _TYPE_AND_NUMBER.fullmatch(key)
         if match is None:
             return None
-        of_type = [spec for spec in self.specs if type_for_people(spec.type) == match[1]]
+        of_type = [spec for spec in self.specs if display_type(spec.type) == match[1]]
         return next(islice(of_type, int(match[2]) - 1, None), None) if int(match[2]) else None
 
-    def _missing(self, entries: Section, key: str) -> None:
+    def _add_not_found(self, entries: MappingReader, key: str) -> None:
         numbered = NUMBERED.fullmatch(key)
         named = self._by_name.get(numbered[1], []) if numbered else []
         if numbered and 0 < int(numbered[2][:9]) <= len(named):
             block_id = self.specs[named[int(numbered[2][:9]) - 1]].id
-            hint = f'"{show(key)}": {{id: {show(block_id)}}}'
-            entries.fault(key, f'"{show(key)}" needs an id: numbers change when blocks are added', hint)
+            hint = f'"{excerpt(key)}": {{id: {excerpt(block_id)}}}'
+            entries.add_fault(key, f'"{excerpt(key)}" needs an id: numbers change when blocks are added', hint)
             return
-        if (spec := self._counted(key)) is not None:
-            hint = f'it is called "{show(spec.name)}"' if spec.name else f'say which: "{show(key)}": {{id: {spec.id}}}'
-            entries.fault(key, f'no block is called "{show(key)}"', hint)
+        if (spec := self._find_by_number(key)) is not None:
+            hint = (
+                f'it is called "{excerpt(spec.name)}"'
+                if spec.name
+                else f'say which: "{excerpt(key)}": {{id: {spec.id}}}'
+            )
+            entries.add_fault(key, f'no block is called "{excerpt(key)}"', hint)
             return
-        entries.fault(key, f'no block is called "{show(key)}"', near_or_some(key, self._called))
+        entries.add_fault(key, f'no block is called "{excerpt(key)}"', did_you_mean_or_known(key, self._names_and_ids))

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..catalog import BlockCatalog
 from ..runbook import BlockSpec, Runbook
 from ..source.located import LocatedDict
-from ..source.yaml_tree import resolve
+from ..source.yaml_tree import resolve_scalar
 from .checks import NUMBERED, entries_of, find_checks
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -19,13 +19,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_](?:[\w ./-]*[\w.])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """What a checks file should read. told: what is changed in it, a line each; not: what has to be changed by hand."""
+class ChecksUpdate:
+    """What a checks file should read. changes: what is changed in it, a line each; not: what has to be changed by
+    hand.
+    """
 
     path: Path
     text: str
-    told: tuple[str, ...]
-    by_hand: tuple[str, ...]
+    changes: tuple[str, ...]
+    manual_changes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class _Entry:
     spec: BlockSpec
 
 
-def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> Update | None:
+def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> ChecksUpdate | None:
     """The checks file of a runbook with the names that its blocks have, and their ids; None if it has none."""
     found = find_checks(runbook.path)
     if not found:
@@ -46,12 +48,12 @@ def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> Update | None:
     text = found[0].read_bytes().decode("utf-8-sig")
     entries = [_Entry(key, line, values, spec) for key, line, values, spec in entries_of(runbook, found[0], catalog)]
     lines = _LINE.findall(text)
-    told: list[str] = []
-    by_hand: list[str] = []
+    changes: list[str] = []
+    manual_changes: list[str] = []
     for entry in sorted(entries, key=lambda entry: entry.line, reverse=True):
         for what, was_done in _edit(lines, entry):
-            (told if was_done else by_hand).append(f"{entry.line}: {what}")
-    return Update(found[0], "".join(lines), tuple(reversed(told)), tuple(reversed(by_hand)))
+            (changes if was_done else manual_changes).append(f"{entry.line}: {what}")
+    return ChecksUpdate(found[0], "".join(lines), tuple(reversed(changes)), tuple(reversed(manual_changes)))
 
 
 def _edit(lines: list[str], entry: _Entry) -> Iterator[tuple[str, bool]]:
@@ -81,11 +83,11 @@ def _insert_id(lines: list[str], entry: _Entry) -> bool:
         at = key.end() + rest.index("{") + 1
         lines[entry.line - 1] = f"{line[:at]}{written}{', ' if entry.values else ''}{line[at:]}"
         return True
-    first = next(iter(entry.values.marks.values()), None)
-    if first is None or first.key <= entry.line or rest.split("#")[0].strip():
+    first = next(iter(entry.values.locations.values()), None)
+    if first is None or first.key_line <= entry.line or rest.split("#")[0].strip():
         return False
-    child = lines[first.key - 1]
-    lines.insert(first.key - 1, child[: len(child) - len(child.lstrip())] + written + _line_end(line))
+    child = lines[first.key_line - 1]
+    lines.insert(first.key_line - 1, child[: len(child) - len(child.lstrip())] + written + _line_end(line))
     return True
 
 
@@ -110,4 +112,4 @@ def _line_end(line: str) -> str:
 
 def as_yaml(text: str) -> str:
     """A text as YAML reads it again, in quotes where it must be."""
-    return text if _PLAIN.fullmatch(text) and resolve(text) is text else json.dumps(text, ensure_ascii=False)
+    return text if _PLAIN.fullmatch(text) and resolve_scalar(text) is text else json.dumps(text, ensure_ascii=False)

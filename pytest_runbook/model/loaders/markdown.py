@@ -16,10 +16,10 @@ from ..catalog import BlockCatalog
 from ..keys.access import CONNECTED_TYPES
 from ..keys.common import FILE_KEYS
 from ..runbook import Node, Runbook
-from ..source.located import LocatedDict, LocatedList, Mark, SyntaxFault, split_lines
-from ..source.mapping_reader import near, show
-from ..source.source_file import Source
-from ..source.yaml_traps import explain
+from ..source.located import EntryLocation, LocatedDict, LocatedList, SyntaxFault, split_lines
+from ..source.mapping_reader import did_you_mean, excerpt
+from ..source.source_file import SourceFile
+from ..source.yaml_traps import explain_fault
 from ..source.yaml_tree import parse_yaml
 from .plain import BLOCK_KEYS, read_plain
 
@@ -34,7 +34,7 @@ _RUN = re.compile(rf"^[ \t>*+\-\d.)]*(?:```|~~~)[ \t]*(?:{'|'.join(LANGUAGES)})\
 _REQUEST = re.compile(r"(?:(?P<verb>[A-Z]+)[ \t]+)?(?P<url>\S.*?)(?:[ \t]+HTTP/[\d.]+)?\s*")
 _HEADER = re.compile(r"([^\s:]+):[ \t]*(.*?)\s*")
 _MARKUP = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
-_PLACES = ("blocks", "finally")
+_BLOCK_LISTS = ("blocks", "finally")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Command:
     last: int
 
 
-def read_markdown(path: Path, source: Source, catalog: BlockCatalog) -> Runbook:
+def read_markdown(path: Path, source: SourceFile, catalog: BlockCatalog) -> Runbook:
     """The runbook that a Markdown document describes.
 
     :raises UnreadableFile: with every fault of the file.
@@ -67,15 +67,15 @@ def read_markdown(path: Path, source: Source, catalog: BlockCatalog) -> Runbook:
     tree = front_matter(source, lines)
     document = _Document(source, tree, catalog)
     document.read(lines)
-    for key in _PLACES:
+    for key in _BLOCK_LISTS:
         if key in tree:
             hint = "clean-ups: ```bash {finally: true}" if key == "finally" else "```bash"
-            source.fault(f"{key} means nothing here: blocks are fenced code", line=tree.key_line(key), hint=hint)
+            source.add_fault(f"{key} means nothing here: blocks are fenced code", line=tree.key_line(key), hint=hint)
             del tree[key]
     if document.title and "name" not in tree:
-        _put(tree, "name", document.title, 1)
-    _put(tree, "blocks", document.blocks, 1)
-    return document.woven(read_plain(path, source, tree, catalog))
+        _put_entry(tree, "name", document.title, 1)
+    _put_entry(tree, "blocks", document.blocks, 1)
+    return document.with_prose(read_plain(path, source, tree, catalog))
 
 
 def holds_blocks(text: str) -> bool:
@@ -83,7 +83,7 @@ def holds_blocks(text: str) -> bool:
     return _RUN.search(text) is not None
 
 
-def front_matter(source: Source, lines: list[str]) -> LocatedDict:
+def front_matter(source: SourceFile, lines: list[str]) -> LocatedDict:
     """The mapping between two lines of dashes at the top, whose lines are then empty; an empty one without them."""
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if lines[0].rstrip() != "---" or end is None:
@@ -93,11 +93,11 @@ def front_matter(source: Source, lines: list[str]) -> LocatedDict:
     try:
         tree = parse_yaml(text)
     except SyntaxFault as fault:
-        told = explain(fault, text)
-        source.refuse(f"front matter: {told.message}", line=told.line or 1, hint=told.hint)
+        explained = explain_fault(fault, text)
+        source.fail(f"front matter: {explained.message}", line=explained.line or 1, hint=explained.hint)
     if tree is not None and not isinstance(tree, LocatedDict):
         hint = f"keys and values, like name: ...; the keys are {', '.join(FILE_KEYS)}"
-        source.refuse("what is between --- at the top must be a mapping", line=1, hint=hint)
+        source.fail("what is between --- at the top must be a mapping", line=1, hint=hint)
     return tree or LocatedDict(1)
 
 
@@ -107,7 +107,7 @@ class _Document:
     title: its first heading of level 1, "" without one.
     """
 
-    def __init__(self, source: Source, front: LocatedDict, catalog: BlockCatalog) -> None:
+    def __init__(self, source: SourceFile, front: LocatedDict, catalog: BlockCatalog) -> None:
         self.blocks = LocatedList(1)
         self.title = ""
         self._source = source
@@ -126,39 +126,41 @@ class _Document:
             elif token.type == "inline":
                 self._prose(token, tokens[index - 1])
             elif token.type == "code_block":
-                self._note("codeBlock", token.content, _line(token))
+                self._add_node("codeBlock", token.content, _line(token))
 
-    def woven(self, book: Runbook) -> Runbook:
+    def with_prose(self, runbook: Runbook) -> Runbook:
         """The runbook with the prose among its nodes."""
-        left = iter(book.nodes)
-        nodes = tuple(next(left) if part is None else part for part in self._parts)
-        places = [index for index, part in enumerate(self._parts) if part is None]
-        blocks = tuple(replace(spec, node=places[spec.node]) for spec in book.blocks)
-        return replace(book, nodes=nodes, blocks=blocks)
+        block_nodes = iter(runbook.nodes)
+        nodes = tuple(next(block_nodes) if part is None else part for part in self._parts)
+        positions = [index for index, part in enumerate(self._parts) if part is None]
+        blocks = tuple(replace(spec, node=positions[spec.node]) for spec in runbook.blocks)
+        return replace(runbook, nodes=nodes, blocks=blocks)
 
-    def _note(self, kind: str, text: str, line: int, **props: object) -> None:
-        node = Node(id=f"{kind}@{line}", type=kind, props=props, content=text, place=self._source.place.at(line))
+    def _add_node(self, kind: str, text: str, line: int, **props: object) -> None:
+        node = Node(id=f"{kind}@{line}", type=kind, props=props, content=text, location=self._source.location.at(line))
         self._parts.append(node)
 
     def _prose(self, token: Token, around: Token) -> None:
         if around.type != "heading_open":
-            self._note("paragraph", token.content, _line(token))
+            self._add_node("paragraph", token.content, _line(token))
             return
         self._heading = " ".join(_MARKUP.sub(r"\1", token.content).split())
-        self._note("heading", self._heading, _line(token), level=int(around.tag[1:]))
+        self._add_node("heading", self._heading, _line(token), level=int(around.tag[1:]))
         if around.tag == "h1":
             self.title = self.title or self._heading
 
     def _fence(self, token: Token, lines: list[str]) -> None:
         line, (start, end) = _line(token), token.map or (0, 0)
         if token.content.count("\n") == end - start - 1:
-            self._source.fault("this fence is never closed", line=line, hint=f"end it with a line of {token.markup}")
+            self._source.add_fault(
+                "this fence is never closed", line=line, hint=f"end it with a line of {token.markup}"
+            )
             return
         opening = lines[line - 1]
         match = _FENCE.match(opening, opening.index(token.markup))
         assert match is not None
         if match["language"] not in LANGUAGES:
-            self._note("codeBlock", token.content, line, language=match["language"])
+            self._add_node("codeBlock", token.content, line, language=match["language"])
             return
         fence = _Fence(match["language"], match["rest"].strip(), token.content, line, self._heading)
         attributes = self._attributes(fence)
@@ -173,11 +175,11 @@ class _Document:
         try:
             tree = parse_yaml(fence.rest)
         except SyntaxFault as fault:
-            self._source.fault(f"attributes of a fence: {fault.message}", line=fence.line, hint=fault.hint or hint)
+            self._source.add_fault(f"attributes of a fence: {fault.message}", line=fence.line, hint=fault.hint or hint)
             return None
         if not isinstance(tree, LocatedDict) or not fence.rest.startswith("{"):
-            message = f'"{show(fence.rest)}" after the language of a fence says nothing'
-            self._source.fault(message, line=fence.line, hint=hint)
+            message = f'"{excerpt(fence.rest)}" after the language of a fence says nothing'
+            self._source.add_fault(message, line=fence.line, hint=hint)
             return None
         _relocate(tree, fence.line)
         return tree
@@ -193,14 +195,14 @@ class _Document:
             props = _text("code", fence.text, fence.line + 1)
             interpreter = SCRIPTS[fence.language]
             if interpreter is not None and "interpreter" not in attributes:
-                _put(props, "interpreter", interpreter, fence.line)
+                _put_entry(props, "interpreter", interpreter, fence.line)
             self._add(fence, attributes, "script", props)
 
     def _console(self, fence: _Fence, attributes: LocatedDict) -> None:
         commands = list(_commands(fence))
         if not commands or commands[0].line != fence.line + 1:
             hint = "a command: $ echo hello; below it, what it prints"
-            self._source.fault("a console begins with a prompt", line=fence.line + 1, hint=hint)
+            self._source.add_fault("a console begins with a prompt", line=fence.line + 1, hint=hint)
         for command in commands:
             props = _text("code", command.code, command.line)
             self._add(fence, attributes, "script", props, command)
@@ -210,13 +212,13 @@ class _Document:
         known = connections if isinstance(connections, LocatedDict) else LocatedDict(1)
         connection = known.get(name) if isinstance(name, str) else None
         if name is None:
-            self._source.fault("sql names no connection", line=fence.line, hint="```sql {connection: NAME}")
+            self._source.add_fault("sql names no connection", line=fence.line, hint="```sql {connection: NAME}")
         elif isinstance(connection, LocatedDict):
             kind = next((key for key in connection if key in CONNECTED_TYPES), CONNECTED_TYPES[0])
             self._add(fence, attributes, kind, _text("query", fence.text, fence.line + 1))
         else:
-            hint = near(str(name), known) or "front matter names them: connections: {NAME: {postgres: URI}}"
-            self._source.fault(f'no connection is called "{show(str(name))}"', line=fence.line, hint=hint)
+            hint = did_you_mean(str(name), known) or "front matter names them: connections: {NAME: {postgres: URI}}"
+            self._source.add_fault(f'no connection is called "{excerpt(str(name))}"', line=fence.line, hint=hint)
 
     def _request(self, fence: _Fence, attributes: LocatedDict) -> None:
         """A request as it is sent: method and URL, headers, an empty line, the body."""
@@ -224,19 +226,19 @@ class _Document:
         match = _REQUEST.fullmatch(head)
         if match is None:
             hint = "for example: GET https://example.com/health"
-            self._source.fault("http begins with a method and a URL", line=fence.line + 1, hint=hint)
+            self._source.add_fault("http begins with a method and a URL", line=fence.line + 1, hint=hint)
             return
         props = LocatedDict(fence.line)
         for name, value in match.groupdict().items():
             if value is not None:
-                _put(props, name, value, fence.line + 1)
+                _put_entry(props, name, value, fence.line + 1)
         end = next((number for number, line in enumerate(rest) if not line.strip()), len(rest))
         headers = self._headers(rest[:end], fence.line + 2)
         if headers:
-            _put(props, "headers", headers, headers.line)
+            _put_entry(props, "headers", headers, headers.line)
         body = "\n".join(rest[end + 1 :]).rstrip("\n")
         if body:
-            _put(props, "body", body, fence.line + end + 3)
+            _put_entry(props, "body", body, fence.line + end + 3)
         self._add(fence, attributes, "http", props)
 
     def _headers(self, lines: list[str], first: int) -> LocatedDict:
@@ -245,11 +247,11 @@ class _Document:
             match = _HEADER.fullmatch(line)
             if match is None:
                 hint = "NAME: VALUE; the body comes below an empty line"
-                self._source.fault(f'"{show(line)}" is no header', line=number, hint=hint)
+                self._source.add_fault(f'"{excerpt(line)}" is no header', line=number, hint=hint)
             elif match[1] in headers:
-                self._source.fault(f"header {show(match[1])} is there twice", line=number)
+                self._source.add_fault(f"header {excerpt(match[1])} is there twice", line=number)
             else:
-                _put(headers, match[1], match[2], number)
+                _put_entry(headers, match[1], match[2], number)
         return headers
 
     def _add(
@@ -261,25 +263,25 @@ class _Document:
         command: _Command | None = None,
     ) -> None:
         """A block of that type. props: what the text says; those among the attributes are added to them."""
-        block_type = self._catalog.plain(kind)
+        block_type = self._catalog.plain_type(kind)
         assert block_type is not None
         block = LocatedDict(fence.line)
         if fence.heading:
-            _put(block, "name", fence.heading, fence.line)
+            _put_entry(block, "name", fence.heading, fence.line)
         defaults = self._front.get("defaults")
         if not (isinstance(defaults, LocatedDict) and "template" in defaults):
-            _put(block, "template", False, fence.line)
+            _put_entry(block, "template", False, fence.line)
         for key, value in attributes.items():
             if key in props or key == kind:
-                self._source.fault(f"{show(key)} is what the fence holds", line=fence.line, hint="leave it out")
+                self._source.add_fault(f"{excerpt(key)} is what the fence holds", line=fence.line, hint="leave it out")
                 continue
             is_prop = key not in BLOCK_KEYS and key in block_type.plain_props
-            _put(props if is_prop else block, key, value, fence.line, attributes.marks[key].written)
+            _put_entry(props if is_prop else block, key, value, fence.line, attributes.locations[key].raw)
         if command is not None:
             _expect(block, command)
-        _put(block, kind, props, fence.line)
+        _put_entry(block, kind, props, fence.line)
         self.blocks.append(block)
-        self.blocks.marks.append(Mark(fence.line, fence.line, None))
+        self.blocks.locations.append(EntryLocation(fence.line, fence.line, None))
         self._parts.append(None)
 
 
@@ -304,26 +306,28 @@ def _expect(block: LocatedDict, command: _Command) -> None:
     expected = command.expected.rstrip()
     if not expected:
         return
-    said = block.get("assert")
+    authored = block.get("assert")
     conditions = LocatedList(command.last + 1)
     conditions.append(f'(output.stdout or "").rstrip() == {json.dumps(expected, ensure_ascii=False)}')
-    conditions += said if isinstance(said, LocatedList) else [] if said is None else [said]
+    conditions += authored if isinstance(authored, LocatedList) else [] if authored is None else [authored]
     line = block.line_of("assert")
-    conditions.marks = [Mark(number, number, None) for number in (command.last + 1, *[line] * (len(conditions) - 1))]
-    _put(block, "assert", conditions, command.last + 1)
+    conditions.locations = [
+        EntryLocation(number, number, None) for number in (command.last + 1, *[line] * (len(conditions) - 1))
+    ]
+    _put_entry(block, "assert", conditions, command.last + 1)
 
 
 def _line(token: Token) -> int:
     return token.map[0] + 1 if token.map else 1
 
 
-def _put(tree: LocatedDict, key: str, value: object, line: int, written: str | None = None) -> None:
-    tree[key], tree.marks[key] = value, Mark(line, line, written)
+def _put_entry(tree: LocatedDict, key: str, value: object, line: int, raw: str | None = None) -> None:
+    tree[key], tree.locations[key] = value, EntryLocation(line, line, raw)
 
 
 def _text(key: str, text: str, line: int) -> LocatedDict:
     props = LocatedDict(line)
-    _put(props, key, text, line)
+    _put_entry(props, key, text, line)
     return props
 
 
@@ -331,11 +335,11 @@ def _relocate(tree: object, line: int) -> None:
     """Move a tree that was read from one line to where that line is."""
     if isinstance(tree, LocatedDict):
         tree.line = line
-        tree.marks = {key: Mark(line, line, mark.written) for key, mark in tree.marks.items()}
+        tree.locations = {key: EntryLocation(line, line, location.raw) for key, location in tree.locations.items()}
         for value in tree.values():
             _relocate(value, line)
     elif isinstance(tree, LocatedList):
         tree.line = line
-        tree.marks = [Mark(line, line, mark.written) for mark in tree.marks]
+        tree.locations = [EntryLocation(line, line, mark.raw) for mark in tree.locations]
         for item in tree:
             _relocate(item, line)

@@ -7,59 +7,59 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...errors import Place
+from ...errors import Location
 from ..catalog import BlockCatalog, BlockType, Prop
 from ..keys.common import (
     FILE_KEYS,
     RULES,
     SCOPE,
+    add_unknown_block_key,
     block_rules,
     check_if_started,
     defaults_of,
     file_fields,
-    items_called,
-    unknown_block_key,
+    item_names,
 )
 from ..keys.defaults import Defaults
 from ..keys.flow import check_required
-from ..runbook import BlockRules, BlockSpec, Form, Node, Runbook, type_for_people
+from ..runbook import BlockRules, BlockSpec, Form, Node, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
-from ..source.mapping_reader import Section, describe, show
-from ..source.source_file import Source
-from .props import checked, plain_defaults
+from ..source.mapping_reader import MappingReader, describe_type, excerpt
+from ..source.source_file import SourceFile
+from .props import plain_defaults, read_prop
 
 # Type keys that hold names with values, one block for each, and the type of those blocks.
 EXPANDED: Mapping[str, str] = {"vars": "var", "env": "env"}
 BLOCK_KEYS = ("name", "id", *RULES, *SCOPE)
-_SECTIONS = ("blocks", "finally")
+_BLOCK_LISTS = ("blocks", "finally")
 
 
-def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) -> Runbook:
+def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatalog) -> Runbook:
     """The runbook that a plain file describes.
 
     :raises UnreadableFile: with every fault of the file.
     """
     if not isinstance(tree, LocatedDict):
-        source.refuse(f"a runbook must be a mapping with blocks, not {describe(tree)}", line=1)
-    section = Section(tree, source)
-    fields = file_fields(section, FILE_KEYS, (*_SECTIONS, "defaults"))
-    blocks = _BlockReader(source, catalog, defaults_of(section))
+        source.fail(f"a runbook must be a mapping with blocks, not {describe_type(tree)}", line=1)
+    reader = MappingReader(tree, source)
+    fields = file_fields(reader, FILE_KEYS, (*_BLOCK_LISTS, "defaults"))
+    blocks = _BlockReader(source, catalog, defaults_of(reader))
     if "blocks" not in tree:
         is_atuin = "content" in tree
         hint = "an Atuin document is named NAME.atrb" if is_atuin else "for example: blocks: [{script: echo hello}]"
-        source.fault("no blocks", line=tree.line, hint=hint)
-    for key in _SECTIONS:
+        source.add_fault("no blocks", line=tree.line, hint=hint)
+    for key in _BLOCK_LISTS:
         if key in tree:
-            blocks.read(section, key)
+            blocks.read(reader, key)
     blocks.check_if_started()
-    check_required(section, fields.get("require", ()), items_called(blocks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
+    check_required(reader, fields.get("require", ()), item_names(blocks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
     source.raise_faults()
     fields.setdefault("name", re.sub(r"(\.runbook)?\.\w+$", "", path.name))
     return Runbook(
         path=path,
-        place=source.place,
+        location=source.location,
         form=Form.PLAIN,
-        id=source.place.path,
+        id=source.location.path,
         nodes=tuple(blocks.nodes),
         blocks=tuple(blocks.specs),
         **fields,  # type: ignore[arg-type]  # each reader gives what its field holds
@@ -70,7 +70,7 @@ def read_plain(path: Path, source: Source, tree: object, catalog: BlockCatalog) 
 class _Block:
     """A block that is being read: its section, its type and what is known of it so far."""
 
-    section: Section
+    reader: MappingReader
     type: BlockType
     id: str
     name: str
@@ -82,151 +82,155 @@ class _Block:
 class _BlockReader:
     """Reads lists of blocks into nodes and specs."""
 
-    def __init__(self, source: Source, catalog: BlockCatalog, defaults: Defaults) -> None:
+    def __init__(self, source: SourceFile, catalog: BlockCatalog, defaults: Defaults) -> None:
         self.nodes: list[Node] = []
         self.specs: list[BlockSpec] = []
         self._source = source
         self._catalog = catalog
         self._rules_of = defaults.rules_of
-        self._ids: dict[str, Place] = {}
-        self._cleanups: list[tuple[Section, BlockRules]] = []
+        self._ids: dict[str, Location] = {}
+        self._cleanups: list[tuple[MappingReader, BlockRules]] = []
         self._defaults: dict[str, dict[str, object]] = {}
 
-    def read(self, section: Section, key: str) -> None:
+    def read(self, reader: MappingReader, key: str) -> None:
         """Read the blocks of the file's key: ``blocks`` or ``finally``."""
-        items = section.values[key]
+        items = reader.values[key]
         if not isinstance(items, LocatedList):
-            section.wrong(key, "a list of blocks")
+            reader.add_wrong_value(key, "a list of blocks")
             return
         prefix = "" if key == "blocks" else key
-        for number, (item, mark) in enumerate(zip(items, items.marks, strict=True), 1):
-            self._read_block(item, mark.value, f"{prefix}#{number}", in_finally=key == "finally")
+        for number, (item, location) in enumerate(zip(items, items.locations, strict=True), 1):
+            self._read_block(item, location.value_line, f"{prefix}#{number}", in_finally=key == "finally")
 
     def _read_block(self, item: object, line: int, position: str, *, in_finally: bool) -> None:
         if not isinstance(item, LocatedDict):
-            message = f"a block must be a mapping that names its type, not {describe(item)}"
-            self._source.fault(message, line=line, block=f"block {position}", hint="for example: - script: echo hello")
+            message = f"a block must be a mapping that names its type, not {describe_type(item)}"
+            self._source.add_fault(
+                message, line=line, block=f"block {position}", hint="for example: - script: echo hello"
+            )
             return
-        section = Section(item, self._source, _label(item, position))
-        key = self._type_key(section)
+        reader = MappingReader(item, self._source, _label(item, position))
+        key = self._type_key(reader)
         if key is None:
             return
-        block_type = self._catalog.plain(key)
+        block_type = self._catalog.plain_type(key)
         assert block_type is not None
-        section.label = f"{section.label} ({type_for_people(block_type.name)})"
-        rules = self._rules(section, key, block_type, in_finally=in_finally)
-        name = section.text("name") if "name" in item else ""
-        block_id = (section.written("id") if "id" in item else None) or position
-        block = _Block(section, block_type, block_id, name or "", {}, rules)
-        block.lines = {entry: mark.value for entry, mark in item.marks.items()}
+        reader.label = f"{reader.label} ({display_type(block_type.name)})"
+        rules = self._rules(reader, key, block_type, in_finally=in_finally)
+        name = reader.text("name") if "name" in item else ""
+        block_id = (reader.scalar_text("id") if "id" in item else None) or position
+        block = _Block(reader, block_type, block_id, name or "", {}, rules)
+        block.lines = {entry: location.value_line for entry, location in item.locations.items()}
         if key in EXPANDED:
             self._add_each(block, key)
         else:
             self._read_props(block, key)
             self._add(block)
 
-    def _type_key(self, section: Section) -> str | None:
+    def _type_key(self, reader: MappingReader) -> str | None:
         """The key that names the block's type; a fault unless there is exactly one."""
-        named = [key for key in section.values if self._catalog.plain(key)]
+        named = [key for key in reader.values if self._catalog.plain_type(key)]
         found = [key for key in named if key not in SCOPE] or named
         if len(found) == 1:
             return found[0]
         if found:
             message = f"names {len(found)} block types: {', '.join(found)}"
-            section.fault(found[1], message, "one block does one thing: write two blocks")
+            reader.add_fault(found[1], message, "one block does one thing: write two blocks")
         else:
-            self._no_type(section)
+            self._no_type(reader)
         return None
 
-    def _no_type(self, section: Section) -> None:
+    def _no_type(self, reader: MappingReader) -> None:
         known = [*self._catalog.plain_names, *BLOCK_KEYS]
-        strange = [key for key in section.values if key not in BLOCK_KEYS]
-        for key in strange:
-            unknown_block_key(section, key, known)
-        if not strange:
+        unknown_keys = [key for key in reader.values if key not in BLOCK_KEYS]
+        for key in unknown_keys:
+            add_unknown_block_key(reader, key, known)
+        if not unknown_keys:
             hint = f"one of: {', '.join(self._catalog.plain_names)}"
-            self._source.fault("names no block type", line=section.values.line, block=section.label, hint=hint)
+            self._source.add_fault("names no block type", line=reader.values.line, block=reader.label, hint=hint)
 
-    def _rules(self, section: Section, type_key: str, block_type: BlockType, *, in_finally: bool) -> BlockRules:
+    def _rules(self, reader: MappingReader, type_key: str, block_type: BlockType, *, in_finally: bool) -> BlockRules:
         keys = []
-        for key in section.values:
+        for key in reader.values:
             if key in (type_key, "name", "id"):
                 continue
             if key in RULES or key in SCOPE:
                 keys.append(key)
             elif key in block_type.plain_props:
                 hint = f"write {type_key}: {{{block_type.main or 'prop'}: ..., {key}: ...}}"
-                section.fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
+                reader.add_fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
             else:
-                unknown_block_key(section, key, [*BLOCK_KEYS, *block_type.plain_props])
-        rules = block_rules(section, block_type, keys, in_finally=in_finally, base=self._rules_of(block_type))
+                add_unknown_block_key(reader, key, [*BLOCK_KEYS, *block_type.plain_props])
+        rules = block_rules(reader, block_type, keys, in_finally=in_finally, base=self._rules_of(block_type))
         if rules.if_started and rules.is_cleanup:
-            self._cleanups.append((section, rules))
+            self._cleanups.append((reader, rules))
         return rules
 
     def _read_props(self, block: _Block, key: str) -> None:
-        value = block.section.values[key]
+        value = block.reader.values[key]
         if isinstance(value, LocatedDict):
-            self._read_mapping(block, key, Section(value, block.section.source, block.section.label))
+            self._read_mapping(block, key, MappingReader(value, block.reader.source, block.reader.label))
         elif value is not None and block.type.main is None:
-            block.section.wrong(key, "a mapping of props")
+            block.reader.add_wrong_value(key, "a mapping of props")
             return
         elif value is not None:
             self._read_main(block, key, block.type.plain_props[block.type.main or ""])
         elif block.type.main and not any(prop.plain_required for prop in block.type.props):
-            block.section.fault(key, f"{key} has no value", f"{key}: {{}} takes its defaults")
-        self._settle_name(block)
+            block.reader.add_fault(key, f"{key} has no value", f"{key}: {{}} takes its defaults")
+        self._merge_name(block)
         self._check_required(block, key)
 
     def _read_main(self, block: _Block, key: str, main: Prop) -> None:
         """The bare value of the type's key, as the type's main prop or split into several."""
-        value = checked(block.section, key, main)
+        value = read_prop(block.reader, key, main)
         if not isinstance(value, str):
             block.props[main.name] = value
             return
         if main.templated or main.expression:
-            block.section.check_uncut(key, value, block.section.values.line_of(key))
+            block.reader.check_not_cut(key, value, block.reader.values.line_of(key))
         match = re.fullmatch(block.type.main_pattern, value, re.DOTALL) if block.type.main_pattern else None
         found = {main.name: value} if match is None else match.groupdict()
         for name, text in found.items():
             if text is not None:
                 block.props[name] = text
-                block.lines[name] = block.section.values.line_of(key)
+                block.lines[name] = block.reader.values.line_of(key)
         self._imply(block)
 
-    def _read_mapping(self, block: _Block, key: str, inner: Section) -> None:
+    def _read_mapping(self, block: _Block, key: str, inner: MappingReader) -> None:
         for spelling in inner.values:
             prop = block.type.plain_props.get(spelling)
             if prop is None and key == "var":
-                inner.fault(spelling, f'unknown prop "{show(spelling)}"', "several variables: vars: {NAME: value}")
+                inner.add_fault(
+                    spelling, f'unknown prop "{excerpt(spelling)}"', "several variables: vars: {NAME: value}"
+                )
             elif prop is None:
-                inner.unknown_key(spelling, block.type.plain_props)
+                inner.add_unknown_key(spelling, block.type.plain_props)
             elif prop.name in block.props:
-                inner.fault(spelling, f"{prop.name} is there twice")
+                inner.add_fault(spelling, f"{prop.name} is there twice")
             elif inner.values[spelling] is None and prop.type != "any":
-                inner.fault(spelling, f"{spelling} has no value", "leave it out to take its default")
+                inner.add_fault(spelling, f"{spelling} has no value", "leave it out to take its default")
             else:
                 self._read_prop(block, inner, spelling)
         self._imply(block)
 
-    def _read_prop(self, block: _Block, inner: Section, spelling: str) -> None:
+    def _read_prop(self, block: _Block, inner: MappingReader, spelling: str) -> None:
         prop = block.type.plain_props[spelling]
-        value = checked(inner, spelling, prop)
+        value = read_prop(inner, spelling, prop)
         block.props[prop.name] = value
         block.lines[prop.name] = inner.values.line_of(spelling)
         if (prop.templated or prop.expression) and isinstance(value, str):
-            inner.check_uncut(spelling, value, block.lines[prop.name])
+            inner.check_not_cut(spelling, value, block.lines[prop.name])
 
     def _imply(self, block: _Block) -> None:
         if block.type.main in block.props:
             for name, value in block.type.implied:
                 block.props.setdefault(name, value)
 
-    def _settle_name(self, block: _Block) -> None:
+    def _merge_name(self, block: _Block) -> None:
         """The name beside the type and the prop of that name are one."""
         inside = block.props.get("name")
         if block.name and inside:
-            block.section.fault("name", "name is there twice: beside the type and among its props")
+            block.reader.add_fault("name", "name is there twice: beside the type and among its props")
         elif block.name and "name" in block.type.plain_props:
             block.props["name"] = block.name
         elif isinstance(inside, str):
@@ -235,50 +239,50 @@ class _BlockReader:
     def _check_required(self, block: _Block, key: str) -> None:
         for prop in block.type.props:
             if prop.plain_required and prop.name not in block.props:
-                block.section.fault(key, f"{key} needs {prop.name}", prop.help or None)
+                block.reader.add_fault(key, f"{key} needs {prop.name}", prop.help or None)
             elif prop.plain_required and not prop.may_be_empty and block.props[prop.name] == "":
-                block.section.fault(key, f"{prop.name} is empty")
+                block.reader.add_fault(key, f"{prop.name} is empty")
         for group in block.type.one_of:
-            given = [name for name in group if block.props.get(name) not in (None, "")]
-            if not given:
-                block.section.fault(key, f"{key} needs {_either(block.type, group)}")
-            elif len(given) > 1:
-                block.section.fault(key, f"{key} takes {_either(block.type, group)}, not both")
+            present = [name for name in group if block.props.get(name) not in (None, "")]
+            if not present:
+                block.reader.add_fault(key, f"{key} needs {_alternatives(block.type, group)}")
+            elif len(present) > 1:
+                block.reader.add_fault(key, f"{key} takes {_alternatives(block.type, group)}, not both")
 
     def _add_each(self, block: _Block, key: str) -> None:
         """One block for each name of ``vars`` or ``env``."""
         if block.name:
-            block.section.fault("name", f"name means nothing here: {key} blocks are called by the names in them")
+            block.reader.add_fault("name", f"name means nothing here: {key} blocks are called by the names in them")
         block_type = self._catalog[EXPANDED[key]]
-        read = Section.given_vars if key == "vars" else Section.given_env
-        for given in read(block.section, key):
-            line = given.place.line or block.section.values.line
-            props = {"name": given.name, "value": given.value}
+        read = MappingReader.declared_vars if key == "vars" else MappingReader.declared_env
+        for declaration in read(block.reader, key):
+            line = declaration.location.line or block.reader.values.line
+            props = {"name": declaration.name, "value": declaration.value}
             lines = {"name": line, "value": line}
             single = _Block(
-                block.section, block_type, f"{block.id}.{given.name}", given.name, props, block.rules, lines
+                block.reader, block_type, f"{block.id}.{declaration.name}", declaration.name, props, block.rules, lines
             )
             self._add(single, line)
 
     def _add(self, block: _Block, line: int | None = None) -> None:
-        place = self._source.place.at(line or block.section.values.line)
+        location = self._source.location.at(line or block.reader.values.line)
         if block.id in self._ids:
             first = self._ids[block.id].line
-            block.section.fault(
-                "id", f'id "{show(block.id)}" is that of line {first}, too', "change one: it tells blocks apart"
+            block.reader.add_fault(
+                "id", f'id "{excerpt(block.id)}" is that of line {first}, too', "change one: it tells blocks apart"
             )
-        self._ids.setdefault(block.id, place)
+        self._ids.setdefault(block.id, location)
         spec = BlockSpec(
             id=block.id,
             type=block.type.name,
             name=block.name,
             props={**self._defaults_of(block.type), **block.props},
             rules=block.rules,
-            place=place,
+            location=location,
             lines=block.lines,
             node=len(self.nodes),
         )
-        self.nodes.append(Node(id=block.id, type=block.type.name, props=block.props, place=place))
+        self.nodes.append(Node(id=block.id, type=block.type.name, props=block.props, location=location))
         self.specs.append(spec)
 
     def _defaults_of(self, block_type: BlockType) -> dict[str, object]:
@@ -288,16 +292,16 @@ class _BlockReader:
 
     def check_if_started(self) -> None:
         """Note clean-ups that hang on blocks which are not there."""
-        known = items_called(self.specs, self._catalog)
-        for section, rules in self._cleanups:
-            check_if_started(section, rules, known)
+        known = item_names(self.specs, self._catalog)
+        for reader, rules in self._cleanups:
+            check_if_started(reader, rules, known)
 
 
 def _label(item: LocatedDict, position: str) -> str:
     name = item.get("name")
-    return f'block "{show(name)}"' if isinstance(name, str) and name.strip() else f"block {position}"
+    return f'block "{excerpt(name)}"' if isinstance(name, str) and name.strip() else f"block {position}"
 
 
-def _either(block_type: BlockType, names: Sequence[str]) -> str:
+def _alternatives(block_type: BlockType, names: Sequence[str]) -> str:
     """Props of which one is to be given, as people write them."""
     return " or ".join(block_type.plain_props[name].spellings[-1] for name in names)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from ...text import DURATION_HINT, is_duration
 from ..catalog import BlockType, Prop, PropType
-from ..source.located import plain
-from ..source.mapping_reader import Section
+from ..source.located import to_builtins
+from ..source.mapping_reader import MappingReader
 
-_FITS: Mapping[PropType, Callable[[object], bool]] = {
+_TYPE_CHECKS: Mapping[PropType, Callable[[object], bool]] = {
     PropType.TEXT: lambda value: isinstance(value, str),
     PropType.BOOLEAN: lambda value: isinstance(value, bool),
     PropType.NUMBER: lambda value: (
@@ -22,7 +22,7 @@ _FITS: Mapping[PropType, Callable[[object], bool]] = {
     PropType.DURATION: lambda value: isinstance(value, str) and is_duration(value),
     PropType.ANY: lambda value: True,
 }
-_WORDS: Mapping[PropType, str] = {
+_TYPE_NAMES: Mapping[PropType, str] = {
     PropType.TEXT: "text",
     PropType.BOOLEAN: "true or false",
     PropType.NUMBER: "a number",
@@ -33,17 +33,17 @@ _WORDS: Mapping[PropType, str] = {
 }
 
 
-def checked(section: Section, key: str, prop: Prop) -> object:
+def read_prop(reader: MappingReader, key: str, prop: Prop) -> object:
     """The prop's value, None and a fault if it has a wrong type or is none of the choices."""
-    value = section.values[key]
-    if not any(_FITS[kind](value) for kind in (prop.type, *prop.also)):
-        section.wrong(key, " or ".join(_WORDS[kind] for kind in (prop.type, *prop.also)))
+    value = reader.values[key]
+    if not any(_TYPE_CHECKS[kind](value) for kind in (prop.type, *prop.alternative_types)):
+        reader.add_wrong_value(key, " or ".join(_TYPE_NAMES[kind] for kind in (prop.type, *prop.alternative_types)))
     elif prop.choices and value not in prop.choices:
-        section.wrong(key, " or ".join(prop.choices))
+        reader.add_wrong_value(key, " or ".join(prop.choices))
     elif prop.limits and isinstance(value, int) and not prop.limits[0] <= value <= prop.limits[1]:
-        section.wrong(key, f"from {prop.limits[0]} to {prop.limits[1]}")
+        reader.add_wrong_value(key, f"from {prop.limits[0]} to {prop.limits[1]}")
     else:
-        return value if isinstance(value, str) else plain(value)
+        return value if isinstance(value, str) else to_builtins(value)
     return None
 
 

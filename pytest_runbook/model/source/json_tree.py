@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .located import DEPTH_LIMIT, LocatedDict, LocatedList, Mark, SyntaxFault, too_deep, twice
+from .located import DEPTH_LIMIT, EntryLocation, LocatedDict, LocatedList, SyntaxFault, repeated_key, too_deep
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _OPEN_STRING = re.compile(r'"((?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)')
@@ -75,14 +75,14 @@ class _Parser:
         while not closed:
             key, key_line = self._key(), self.line
             if key in mapping:
-                raise twice(key, mapping.marks[key].key, key_line)
+                raise repeated_key(key, mapping.locations[key].key_line, key_line)
             if self.skip_space() != ":":
                 raise self.fault(f"expected : after the key{self._seen()}")
             self.position += 1
             self.skip_space()
             line = self.line
-            mapping[key], written = self.value(depth)
-            mapping.marks[key] = Mark(key_line, line, written)
+            mapping[key], raw = self.value(depth)
+            mapping.locations[key] = EntryLocation(key_line, line, raw)
             closed = self._after_entry("}")
         self.position += 1
         return mapping
@@ -92,9 +92,9 @@ class _Parser:
         closed = self.skip_space() == "]"
         while not closed:
             line = self.line
-            value, written = self.value(depth)
+            value, raw = self.value(depth)
             items.append(value)
-            items.marks.append(Mark(line, line, written))
+            items.locations.append(EntryLocation(line, line, raw))
             closed = self._after_entry("]")
         self.position += 1
         return items
@@ -141,11 +141,11 @@ class _Parser:
         match = _NUMBER.match(self._text, self.position) or _WORD.match(self._text, self.position)
         if match is None:
             raise self.fault(f"expected a value{self._seen()}", self._hint(start))
-        written = match[0]
-        if match.re is _WORD and written not in _CONSTANTS:
+        raw = match[0]
+        if match.re is _WORD and raw not in _CONSTANTS:
             raise self.fault(f"expected a value{self._seen()}", "a text is written in double quotes")
         self.position = match.end()
-        return (_CONSTANTS[written] if match.re is _WORD else self._number(match)), written
+        return (_CONSTANTS[raw] if match.re is _WORD else self._number(match)), raw
 
     def _number(self, match: re.Match[str]) -> int | float:
         if len(match[0]) > _DIGITS_LIMIT:

@@ -9,48 +9,49 @@ DEPTH_LIMIT = 100
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
-class Mark(NamedTuple):
+class EntryLocation(NamedTuple):
     """Where an entry of a container is.
 
-    key: the line of the key, or of the list item. value: the line where the value itself begins; for a text in block
-    style, the first line of that text. written: a scalar that is no text as it was written (``1.10``); else None.
+    key_line: the line of the key, or of the list item. value_line: the line where the value itself begins; for a text
+    in block
+    style, the first line of that text. raw: a scalar that is no text as it was written (``1.10``); else None.
     """
 
-    key: int
-    value: int
-    written: str | None
+    key_line: int
+    value_line: int
+    raw: str | None
 
 
 class LocatedDict(dict[str, object]):
     """A mapping that knows its lines. Keys are text, as in JSON."""
 
-    __slots__ = ("line", "marks")
+    __slots__ = ("line", "locations")
 
     def __init__(self, line: int) -> None:
         super().__init__()
         self.line = line
-        self.marks: dict[str, Mark] = {}
+        self.locations: dict[str, EntryLocation] = {}
 
     def line_of(self, key: str) -> int:
         """The line of a key's value; where the mapping begins if it has no such key."""
-        mark = self.marks.get(key)
-        return self.line if mark is None else mark.value
+        location = self.locations.get(key)
+        return self.line if location is None else location.value_line
 
     def key_line(self, key: str) -> int:
         """The line of a key; where the mapping begins if it has no such key."""
-        mark = self.marks.get(key)
-        return self.line if mark is None else mark.key
+        location = self.locations.get(key)
+        return self.line if location is None else location.key_line
 
 
 class LocatedList(list[object]):
     """A list that knows its lines."""
 
-    __slots__ = ("line", "marks")
+    __slots__ = ("line", "locations")
 
     def __init__(self, line: int) -> None:
         super().__init__()
         self.line = line
-        self.marks: list[Mark] = []
+        self.locations: list[EntryLocation] = []
 
 
 class SyntaxFault(Exception):
@@ -68,12 +69,12 @@ def split_lines(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def plain(value: object) -> object:
+def to_builtins(value: object) -> object:
     """The value in ordinary dicts and lists, as it is handed out."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_builtins(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [to_builtins(item) for item in value]
     return value
 
 
@@ -81,5 +82,5 @@ def too_deep(line: int) -> SyntaxFault:
     return SyntaxFault(f"nested more than {DEPTH_LIMIT} deep", line)
 
 
-def twice(key: str, first: int, again: int) -> SyntaxFault:
+def repeated_key(key: str, first: int, again: int) -> SyntaxFault:
     return SyntaxFault(f'key "{key}" is there twice: in line {first} and again here', again, "keep one of them")

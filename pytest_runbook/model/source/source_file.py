@@ -8,45 +8,45 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from ...errors import FileError, Place, UnreadableFile
+from ...errors import FileError, Location, UnreadableFile
 from ...text import escape_controls
 from .json_tree import parse_json
 from .located import SyntaxFault, split_lines
-from .yaml_traps import explain, line_as_quoted
+from .yaml_traps import explain_fault, line_as_quoted
 from .yaml_tree import parse_yaml
 
-SIZE_LIMIT = 50_000_000
+FILE_SIZE_LIMIT = 50_000_000
 _COMMENT = re.compile(r"[ \t]#")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(slots=True)
-class Source:
+class SourceFile:
     """One file: how it is shown, its text, its faults so far.
 
     Faults are collected, so that all of a file's are told at once; `raise_faults` ends the reading.
     """
 
-    place: Place
+    location: Location
     is_json: bool = False  # nothing of it was written by the rules of YAML: no hints about them
     text: str = ""
     faults: list[FileError] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
     _has_comments: bool | None = None
 
-    def fault(
+    def add_fault(
         self, message: str, *, line: int | None = None, block: str | None = None, hint: str | None = None
     ) -> None:
         """Note what is wrong; the reading goes on."""
-        told = None if hint is None else _one_line(hint)
-        self.faults.append(FileError(_one_line(message), place=self.place.at(line), block=block, hint=told))
+        safe_hint = None if hint is None else _one_line(hint)
+        self.faults.append(FileError(_one_line(message), location=self.location.at(line), block=block, hint=safe_hint))
 
-    def refuse(self, message: str, *, line: int | None = None, hint: str | None = None) -> NoReturn:
+    def fail(self, message: str, *, line: int | None = None, hint: str | None = None) -> NoReturn:
         """End the reading with a fault after which nothing else makes sense.
 
         :raises UnreadableFile: always.
         """
-        self.fault(message, line=line, hint=hint)
+        self.add_fault(message, line=line, hint=hint)
         raise UnreadableFile(self.faults)
 
     def raise_faults(self) -> None:
@@ -54,7 +54,7 @@ class Source:
         :raises UnreadableFile: if any fault was found.
         """
         if self.faults:
-            raise UnreadableFile(sorted(self.faults, key=lambda fault: (fault.place and fault.place.line) or 0))
+            raise UnreadableFile(sorted(self.faults, key=lambda fault: (fault.location and fault.location.line) or 0))
 
     @property
     def has_comments(self) -> bool:
@@ -69,7 +69,7 @@ class Source:
             self._lines = split_lines(self.text)
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
-    def quoted(self, line: int) -> str | None:
+    def quoted_line(self, line: int) -> str | None:
         """That line with its value in quotes, None where that makes no sense."""
         return None if self.is_json else line_as_quoted(self.line(line))
 
@@ -79,29 +79,29 @@ def _one_line(text: str) -> str:
     return escape_controls(text).replace("\n", "\\n")
 
 
-def read_source(path: Path, place: Place) -> tuple[Source, object]:
+def read_source(path: Path, location: Location) -> tuple[SourceFile, object]:
     """The file's source and its value.
 
     :raises UnreadableFile: if it can't be opened, decoded or parsed.
     """
-    source = Source(place, is_json=path.suffix.lower() == ".json")
+    source = SourceFile(location, is_json=path.suffix.lower() == ".json")
     try:
         source.text = _decoded(_content(path))
         return source, _parsed(source)
     except SyntaxFault as fault:
-        source.refuse(fault.message, line=fault.line, hint=fault.hint)
+        source.fail(fault.message, line=fault.line, hint=fault.hint)
 
 
-def read_text(path: Path, place: Place) -> Source:
+def read_text(path: Path, location: Location) -> SourceFile:
     """The source of a file whose text is neither YAML nor JSON.
 
     :raises UnreadableFile: if it can't be opened or decoded.
     """
-    source = Source(place, is_json=True)
+    source = SourceFile(location, is_json=True)
     try:
         source.text = _decoded(_content(path))
     except SyntaxFault as fault:
-        source.refuse(fault.message, line=fault.line, hint=fault.hint)
+        source.fail(fault.message, line=fault.line, hint=fault.hint)
     return source
 
 
@@ -110,8 +110,8 @@ def _content(path: Path) -> bytes:
         if path.is_dir():
             raise SyntaxFault("is a folder, not a file")
         size = path.stat().st_size
-        if size > SIZE_LIMIT:
-            raise SyntaxFault(f"too large for a runbook: {size:,} bytes; at most {SIZE_LIMIT:,} are read")
+        if size > FILE_SIZE_LIMIT:
+            raise SyntaxFault(f"too large for a runbook: {size:,} bytes; at most {FILE_SIZE_LIMIT:,} are read")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -131,14 +131,14 @@ def _decoded(content: bytes) -> str:
     return text
 
 
-def _parsed(source: Source) -> object:
-    tree = parse_json(source.text) if source.is_json else _parsed_as_it_looks(source)
+def _parsed(source: SourceFile) -> object:
+    tree = parse_json(source.text) if source.is_json else _parsed_by_content(source)
     if tree is None:
         raise SyntaxFault("the file is empty")
     return tree
 
 
-def _parsed_as_it_looks(source: Source) -> object:
+def _parsed_by_content(source: SourceFile) -> object:
     """JSON is YAML but for surrogate pairs and very long keys: what begins like JSON and is JSON is read so."""
     if source.text.lstrip().startswith(("{", "[")):
         with suppress(SyntaxFault):
@@ -152,4 +152,4 @@ def _parsed_yaml(text: str) -> object:
     try:
         return parse_yaml(text)
     except SyntaxFault as fault:
-        raise explain(fault, text) from fault
+        raise explain_fault(fault, text) from fault

@@ -61,16 +61,16 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 )
 
 
-def translated(error: yaml.MarkedYAMLError) -> SyntaxFault:
+def translate_yaml_error(error: yaml.MarkedYAMLError) -> SyntaxFault:
     """The fault behind an error of the parser, at the line to look at."""
-    said = " ".join(part for part in (error.context, error.problem) if part)
+    parser_message = " ".join(part for part in (error.context, error.problem) if part)
     mark = error.problem_mark or error.context_mark
     line = None if mark is None else mark.line + 1
     opened = line if error.context_mark is None else error.context_mark.line + 1
-    if line is not None and "maximum nesting depth" in said:
+    if line is not None and "maximum nesting depth" in parser_message:
         return too_deep(line)
     for pattern, message, hint in _TRANSLATIONS:
-        if pattern.search(said):
+        if pattern.search(parser_message):
             where = opened if "{opened}" in message else line
             return SyntaxFault(f"not valid YAML: {message.format(opened=opened)}", where, hint)
-    return SyntaxFault(f"not valid YAML: {said}", line)
+    return SyntaxFault(f"not valid YAML: {parser_message}", line)

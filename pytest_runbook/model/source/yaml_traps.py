@@ -14,7 +14,7 @@ _ENTRY = re.compile(r"(?P<lead>[ ]*(?:-[ ]+)*(?:[\w.#-]+[ ]*:[ ]+)?)(?P<value>\S
 _FLOW_BEGIN = re.compile(r"(?P<key>[\w.#-]+: +)(?![{\[])|(?<=[\[,])[ ]*(?=[\"'])")
 _FLOW_END = re.compile(r"(?=,[ ]+[\w.#-]+:)|(?=,[ ]*[\"'])|(?=[ ]*[}\]]+[ ]*$)|(?=[ ]*\]|[ ]*\})")
 _NEXT_KEY = re.compile(r",[ ]+[\w.#-]+:")
-_MOST_TRIED = 8
+_MAX_CANDIDATES = 8
 _LONGEST = 1000
 _TAB = re.compile(r" *\t")
 _COMMENT = re.compile(r"[ \t]+#")
@@ -22,7 +22,7 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 _CLOSED_QUOTES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
 
 
-def quote(text: str) -> str:
+def quote_yaml(text: str) -> str:
     """The text as a YAML scalar in quotes, the kind that needs the least escaping."""
     if "'" not in text:
         return f"'{text}'"
@@ -34,10 +34,10 @@ def quote(text: str) -> str:
 def line_as_quoted(line: str) -> str | None:
     """The entry of that line with its whole value in quotes, without indentation; None if it has no value to quote."""
     split = _split(line)
-    return None if split is None else f"{split[0].strip()} {quote(split[1])}".strip()
+    return None if split is None else f"{split[0].strip()} {quote_yaml(split[1])}".strip()
 
 
-def explain(fault: SyntaxFault, text: str) -> SyntaxFault:
+def explain_fault(fault: SyntaxFault, text: str) -> SyntaxFault:
     """The fault, said in the words of the mistake behind it, where that can be told."""
     lines = split_lines(text)
     if fault.line is None:
@@ -65,7 +65,7 @@ def _trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | No
     if _is_flow(value) and fault.message.startswith("not valid YAML"):
         return _flow_trap(lines, number, fault)
     reason = _reason(value, is_parsers=fault.message.startswith("not valid YAML"))
-    if reason is None or not _mends(lines, number, lead + quote(value), fault):
+    if reason is None or not _fixes(lines, number, lead + quote_yaml(value), fault):
         return None
     return SyntaxFault(f"not valid YAML: {reason}", number, f"quote the whole value: {line_as_quoted(line)}")
 
@@ -87,12 +87,14 @@ def _reason_in_flow(value: str) -> str | None:
 def _flow_trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | None:
     """The value within brackets that wants quotes around all of it."""
     line = lines[number - 1]
-    for begin in list(_FLOW_BEGIN.finditer(line))[:_MOST_TRIED]:
-        for end in list(_FLOW_END.finditer(line, begin.end()))[:_MOST_TRIED]:
+    for begin in list(_FLOW_BEGIN.finditer(line))[:_MAX_CANDIDATES]:
+        for end in list(_FLOW_END.finditer(line, begin.end()))[:_MAX_CANDIDATES]:
             value = line[begin.end() : end.start()]
             reason = _reason_in_flow(value) if value and not _NEXT_KEY.search(value) else None
-            if reason and _mends(lines, number, f"{line[: begin.end()]}{quote(value)}{line[end.start() :]}", fault):
-                hint = f"quote the whole value: {begin['key'] or ''}{quote(value)}"
+            if reason and _fixes(
+                lines, number, f"{line[: begin.end()]}{quote_yaml(value)}{line[end.start() :]}", fault
+            ):
+                hint = f"quote the whole value: {begin['key'] or ''}{quote_yaml(value)}"
                 return SyntaxFault(f"not valid YAML: {reason}", number, hint)
     return None
 
@@ -113,9 +115,9 @@ def _reason(value: str, *, is_parsers: bool) -> str | None:
     return None
 
 
-def _mends(lines: list[str], number: int, mended: str, fault: SyntaxFault) -> bool:
+def _fixes(lines: list[str], number: int, fixed_line: str, fault: SyntaxFault) -> bool:
     """True if the parser gets beyond the line, and beyond the fault, once the line reads as mended."""
-    following = [*lines[: number - 1], mended, *lines[number:]]
+    following = [*lines[: number - 1], fixed_line, *lines[number:]]
     try:
         parse_yaml("\n".join(following))
     except SyntaxFault as next_fault:

@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from .located import DEPTH_LIMIT, LocatedDict, LocatedList, Mark, SyntaxFault, too_deep, twice
-from .yaml_errors import translated
+from .located import DEPTH_LIMIT, EntryLocation, LocatedDict, LocatedList, SyntaxFault, repeated_key, too_deep
+from .yaml_errors import translate_yaml_error
 
 EXPANDED_LIMIT = 100_000
 
 # The stubs of PyYAML leave out what its events carry.
-Event: TypeAlias = Any
+YamlEvent: TypeAlias = Any
 
 _LOADER: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SCALAR, _ALIAS = yaml.ScalarEvent, yaml.AliasEvent
@@ -43,7 +43,7 @@ _BASED = re.compile(r"([-+]?)0(?:x([0-9a-fA-F]{1,1000})|o([0-7]{1,1000})|b([01]{
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
-def resolve(text: str) -> object:
+def resolve_scalar(text: str) -> object:
     """The value of a plain scalar by the core schema of YAML 1.2.
 
     What YAML 1.1 took for something else (yes, on, 007, 1_000, 12:30, 2024-01-31, <<) is text.
@@ -83,7 +83,7 @@ def parse_yaml(text: str) -> object:
     try:
         return _Composer(text, lines).document()
     except yaml.MarkedYAMLError as error:
-        fault = translated(error)
+        fault = translate_yaml_error(error)
         if lines is not None and fault.line is not None:
             fault.line = _line_in(lines, fault.line - 1)
         raise fault from error
@@ -112,10 +112,10 @@ def _line_in(lines: list[int], index: int) -> int:
     return lines[min(index, len(lines) - 1)]
 
 
-def _relined(following: Callable[[], Event], lines: list[int]) -> Callable[[], Event]:
+def _relined(following: Callable[[], YamlEvent], lines: list[int]) -> Callable[[], YamlEvent]:
     """The parser's events with the lines that people see."""
 
-    def event_with_line() -> Event:
+    def event_with_line() -> YamlEvent:
         event = following()
         event.start_mark = SimpleNamespace(line=_line_in(lines, event.start_mark.line) - 1)
         return event
@@ -130,14 +130,14 @@ class _Anchored:
     value: object
     nodes: int
     height: int
-    written: str | None
+    raw: str | None
 
 
 class _Composer:
     """Makes one value of the parser's events."""
 
     def __init__(self, text: str, lines: list[int] | None) -> None:
-        following: Callable[[], Event] = _LOADER(text).get_event
+        following: Callable[[], YamlEvent] = _LOADER(text).get_event
         self._next = following if lines is None else _relined(following, lines)
         self._anchors: dict[str, _Anchored] = {}
         self._nodes = 0
@@ -157,7 +157,7 @@ class _Composer:
             raise SyntaxFault("a second YAML document begins here", end.start_mark.line + 1, hint)
         return value
 
-    def _value(self, event: Event, depth: int) -> object:
+    def _value(self, event: YamlEvent, depth: int) -> object:
         kind = type(event)
         if kind is _SCALAR:
             return self._scalar(event)[0]
@@ -167,7 +167,7 @@ class _Composer:
         if depth >= DEPTH_LIMIT:
             raise too_deep(line)
         if event.tag is not None:
-            raise _tagged(event.tag, line)
+            raise _unsupported_tag(event.tag, line)
         if depth >= self._peak:
             self._peak = depth + 1
         if event.anchor is not None:
@@ -177,53 +177,53 @@ class _Composer:
 
     def _mapping(self, line: int, depth: int) -> LocatedDict:
         mapping = LocatedDict(line)
-        marks = mapping.marks
+        locations = mapping.locations
         following = self._next
         while type(event := following()) is not _MAPPING_END:
             key_line = event.start_mark.line + 1
             key = self._key(event, key_line)
             if key in mapping:
-                raise twice(key, marks[key].key, key_line)
-            mapping[key], marks[key] = self._entry(following(), key_line, depth)
+                raise repeated_key(key, locations[key].key_line, key_line)
+            mapping[key], locations[key] = self._entry(following(), key_line, depth)
         return mapping
 
     def _list(self, line: int, depth: int) -> LocatedList:
         items = LocatedList(line)
         while type(event := self._next()) is not _LIST_END:
-            value, mark = self._entry(event, event.start_mark.line + 1, depth)
+            value, location = self._entry(event, event.start_mark.line + 1, depth)
             items.append(value)
-            items.marks.append(mark)
+            items.locations.append(location)
         return items
 
-    def _entry(self, event: Event, key_line: int, depth: int) -> tuple[object, Mark]:
+    def _entry(self, event: YamlEvent, key_line: int, depth: int) -> tuple[object, EntryLocation]:
         line = event.start_mark.line + 1
         if type(event) is _SCALAR:
-            value, written = self._scalar(event)
-            return value, Mark(key_line, line + 1 if event.style in ("|", ">") else line, written)
+            value, raw = self._scalar(event)
+            return value, EntryLocation(key_line, line + 1 if event.style in ("|", ">") else line, raw)
         if type(event) is _ALIAS:
             anchored = self._alias(event, depth)
-            return anchored.value, Mark(key_line, line, anchored.written)
-        return self._value(event, depth), Mark(key_line, line, None)
+            return anchored.value, EntryLocation(key_line, line, anchored.raw)
+        return self._value(event, depth), EntryLocation(key_line, line, None)
 
-    def _key(self, event: Event, line: int) -> str:
+    def _key(self, event: YamlEvent, line: int) -> str:
         if type(event) is not _SCALAR:
             raise SyntaxFault("a key must be text", line, "quote it if braces or brackets are part of a text")
         self._scalar(event)
         text: str = event.value
         return text
 
-    def _scalar(self, event: Event) -> tuple[object, str | None]:
+    def _scalar(self, event: YamlEvent) -> tuple[object, str | None]:
         if event.tag is not None:
-            raise _tagged(event.tag, event.start_mark.line + 1)
+            raise _unsupported_tag(event.tag, event.start_mark.line + 1)
         self._nodes += 1
         text: str = event.value
-        value = text if event.style else resolve(text)
-        written = None if value is text else text
+        value = text if event.style else resolve_scalar(text)
+        raw = None if value is text else text
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(value, 1, 0, written)
-        return value, written
+            self._anchors[event.anchor] = _Anchored(value, 1, 0, raw)
+        return value, raw
 
-    def _anchored_container(self, event: Event, depth: int) -> object:
+    def _anchored_container(self, event: YamlEvent, depth: int) -> object:
         before, peak = self._nodes, self._peak
         anchor, self._peak = event.anchor, depth + 1
         self._anchors.pop(anchor, None)
@@ -233,7 +233,7 @@ class _Composer:
         self._peak = max(peak, self._peak)
         return value
 
-    def _alias(self, event: Event, depth: int) -> _Anchored:
+    def _alias(self, event: YamlEvent, depth: int) -> _Anchored:
         line = event.start_mark.line + 1
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
@@ -249,5 +249,5 @@ class _Composer:
         return anchored
 
 
-def _tagged(tag: str, line: int) -> SyntaxFault:
+def _unsupported_tag(tag: str, line: int) -> SyntaxFault:
     return SyntaxFault(f'YAML tag "{tag}" is not supported', line, "quote the value if the mark is part of a text")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import Place, RunbookError, UnreadableFile
-from ...execution.result import AssertionTrace, Attempts, BlockResult, Outcome, Section, Turn, Verdict
-from ...model.runbook import type_for_people
+from ...errors import Location, RunbookError, UnreadableFile
+from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Iteration, Outcome, OutputSection, Verdict
+from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ SHOWN_LINES = 15
 SHOWN_CHARACTERS = 3000
 LONGEST_NOTE = 400
 LONGEST_LINE = 100
-BEFORE = 5
-LOUD = ("kind ", "error ", "| expected", "| actual", "| error")
+SHOWN_EARLIER_BLOCKS = 5
+RED_PREFIXES = ("kind ", "error ", "| expected", "| actual", "| error")
 
 
 @dataclass(frozen=True, slots=True)
-class Crash:
+class ReprCrash:
     """What pytest puts into the one-line summary: where, and the message."""
 
     path: str
@@ -38,7 +38,7 @@ class Crash:
         return f"{self.path}:{self.lineno}: {self.message}"
 
 
-class FailurePicture:
+class FailureRepr:
     """A failure's text, as pytest's reports hold it.
 
     reprcrash: read by pytest's short summary and by JUnit. is_brief: the terminal shows that one line alone.
@@ -46,10 +46,10 @@ class FailurePicture:
 
     is_brief = False
 
-    def __init__(self, text: str, summary: str, place: Place | None) -> None:
+    def __init__(self, text: str, summary: str, location: Location | None) -> None:
         self.text = escape_controls(text)
-        path, line = (place.path, place.line) if place else ("", None)
-        self.reprcrash = Crash(path, line or 0, escape_controls(summary))
+        path, line = (location.path, location.line) if location else ("", None)
+        self.reprcrash = ReprCrash(path, line or 0, escape_controls(summary))
 
     def __str__(self) -> str:
         return self.text
@@ -62,70 +62,75 @@ class FailurePicture:
     def toterminal(self, writer: Any) -> None:
         """Write it to pytest's terminal, what was expected and came in red."""
         for line in () if self.is_brief else self.text.splitlines():
-            is_loud = line.lstrip().startswith(LOUD)
-            writer.line(line, red=is_loud)
+            is_red = line.lstrip().startswith(RED_PREFIXES)
+            writer.line(line, red=is_red)
 
 
-def picture_of_file(error: UnreadableFile) -> FailurePicture:
+def file_failure_repr(error: UnreadableFile) -> FailureRepr:
     """The picture of a file that can't be read: its faults."""
     first = error.errors[0]
     more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
-    return FailurePicture(str(error), f"{first.message}{more}", first.place)
+    return FailureRepr(str(error), f"{first.message}{more}", first.location)
 
 
-def picture_of_error(error: RunbookError) -> FailurePicture:
+def error_failure_repr(error: RunbookError) -> FailureRepr:
     """The picture of what went wrong around a block."""
-    return FailurePicture(str(error), f"{error.kind}: {error.message}", error.place)
+    return FailureRepr(str(error), f"{error.kind}: {error.message}", error.location)
 
 
-def picture_of_block(
+def block_failure_repr(
     result: BlockResult,
     *,
     node_id: str,
-    book: Runbook,
+    runbook: Runbook,
     spec: BlockSpec,
     total: int,
     before: Sequence[BlockResult],
     command: str,
-) -> FailurePicture:
+) -> FailureRepr:
     """The picture of a block that failed.
 
     total: how many items its runbook has. before: the results of the run so far, the block's own not among them.
     command: how to run it again.
     """
-    where = result.checks_place or result.place
+    where = result.checks_location or result.location
     rows = [
         f"{node_id}  {where:>{WIDTH - 2 - len(node_id)}}" if len(node_id) < WIDTH else f"{node_id}  {where}",
-        *_told(result, total),
-        *_row("before", _joined(_brief(earlier) for earlier in before[-BEFORE:])),
-        *_values(result),
-        *_row("notes", _prose_above(book, spec)),
+        *_block_rows(result, total),
+        *_row("before", _joined(_earlier_block(earlier) for earlier in before[-SHOWN_EARLIER_BLOCKS:])),
+        *_context_rows(result),
+        *_row("notes", _prose_above(runbook, spec)),
         *_row("again", command),
     ]
-    return FailurePicture("\n".join(rows), f"{result.kind}: {result.message}", _place(result))
+    return FailureRepr("\n".join(rows), f"{result.kind}: {result.message}", _location_of(result))
 
 
-def _told(result: BlockResult, total: int) -> Iterator[str]:
+def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
     """What is to be told of a block itself, and of the one that failed in a runbook that it ran."""
     yield from (
         *_row("kind", result.kind or ""),
-        *_reason(result),
-        *(line for trace in result.assertions if trace.verdict is not Verdict.PASSED for line in _assertion(trace)),
+        *_error_rows(result),
+        *(
+            line
+            for trace in result.assertions
+            if trace.verdict is not Verdict.PASSED
+            for line in _assertion_rows(trace)
+        ),
         *(row for trace in result.warnings for row in _row("warning", trace.source)),
         *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
         *_row("block", _block_line(result, total)),
-        *_row("turns", "\n".join(_turns(result.turns))),
+        *_row("turns", "\n".join(_iteration_rows(result.iterations))),
         *_row("attempts", _attempts(result.attempt_log)),
         *_row("where", result.where or ""),
-        *(line for section in result.sections for line in _section(section)),
+        *(line for section in result.sections for line in _section_rows(section)),
     )
     for child in result.children:
         if child.outcome is Outcome.FAILED:
-            yield f"  {child.label} of {child.checks_place or child.place}"
-            yield from (f"  {line}" for line in (*_told(child, len(result.children)), *_values(child)))
+            yield f"  {child.label} of {child.checks_location or child.location}"
+            yield from (f"  {line}" for line in (*_block_rows(child, len(result.children)), *_context_rows(child)))
 
 
-def _values(result: BlockResult) -> Iterator[str]:
+def _context_rows(result: BlockResult) -> Iterator[str]:
     """The values that a block read, and what there is to note."""
     for value in result.provenance:
         yield from _row("context", f"{value.name} = {value.value}  <- {value.source}")
@@ -133,24 +138,24 @@ def _values(result: BlockResult) -> Iterator[str]:
         yield from _row("note", note)
 
 
-def again(path: str, environment: str | None) -> str:
+def rerun_command(path: str, environment: str | None) -> str:
     """The command that runs a file again."""
     named = () if environment is None else ("--runbook-environment", environment)
     return shlex.join(("pytest", f"./{path}" if path.startswith("-") else path, *named))
 
 
-def _reason(result: BlockResult) -> Iterator[str]:
+def _error_rows(result: BlockResult) -> Iterator[str]:
     """Why it failed; the assertions say it themselves."""
     if result.kind != "assertion" or not any(trace.verdict is not Verdict.PASSED for trace in result.assertions):
         yield from _row("error", result.message or "")
-    if result.error_place not in (None, result.place):
-        yield from _row("at", result.error_place or "")
+    if result.error_location not in (None, result.location):
+        yield from _row("at", result.error_location or "")
     if result.hint:
         yield from _row("hint", result.hint)
 
 
-def _assertion(trace: AssertionTrace) -> Iterator[str]:
-    line = trace.place.rpartition(":")[2] if trace.place else ""
+def _assertion_rows(trace: AssertionTrace) -> Iterator[str]:
+    line = trace.location.rpartition(":")[2] if trace.location else ""
     yield f"  {line:>4} | {trace.source}"
     if trace.message is not None:
         yield f"       |     error    {trace.message}"
@@ -166,40 +171,47 @@ def _assertion(trace: AssertionTrace) -> Iterator[str]:
 
 
 def _block_line(result: BlockResult, total: int) -> str:
-    kind = type_for_people(result.type)
+    kind = display_type(result.type)
     name = f'{kind} "{result.name}"' if result.name else kind
     did = f"      {result.did}" if result.did else ""
     ended = f"      after {show_seconds(result.seconds)}" if result.kind == "cancelled" and result.seconds else ""
     return f"{name}, {ordinal(result.number)} of {total}{did}{ended}"
 
 
-def _attempts(log: Sequence[Attempts]) -> str:
+def _attempts(log: Sequence[AttemptGroup]) -> str:
     """``1-5: exit code 1 (28.0 s) | 6: ok (1.1 s)``; where that is long, a line for each, with when it began."""
-    joined = _joined(f"{_numbers(line)}: {_came_of(line)}" for line in log)
+    joined = _joined(f"{_numbers(line)}: {_attempts_outcome(line)}" for line in log)
     if len(joined) <= LONGEST_LINE:
         return joined
     shown = [log[0], None, *log[-SHOWN_LINES + 1 :]] if len(log) > SHOWN_LINES else log
-    rows = (f"{_numbers(line)} after {show_seconds(line.at)}: {_came_of(line)}" if line else "..." for line in shown)
+    rows = (
+        f"{_numbers(line)} after {show_seconds(line.at)}: {_attempts_outcome(line)}" if line else "..."
+        for line in shown
+    )
     return "\n".join(rows)
 
 
-def _numbers(line: Attempts) -> str:
+def _numbers(line: AttemptGroup) -> str:
     return str(line.first) if line.first == line.last else f"{line.first}-{line.last}"
 
 
-def _came_of(line: Attempts) -> str:
+def _attempts_outcome(line: AttemptGroup) -> str:
     return f"{line.failure or 'ok'} ({show_seconds(line.seconds)})"
 
 
-def _turns(turns: Sequence[Turn]) -> Iterator[str]:
+def _iteration_rows(iterations: Sequence[Iteration]) -> Iterator[str]:
     """A line for each turn; where there are many, those that failed and how many did not."""
-    shown = turns if len(turns) <= SHOWN_LINES else [turn for turn in turns if turn.outcome is not Outcome.PASSED]
+    shown = (
+        iterations
+        if len(iterations) <= SHOWN_LINES
+        else [iteration for iteration in iterations if iteration.outcome is not Outcome.PASSED]
+    )
     for turn in shown[:SHOWN_LINES]:
-        tried = f", {turn.attempts} attempts" if turn.attempts > 1 else ""
-        yield f"{turn.number} {turn.label}: {turn.message or 'ok'} ({show_seconds(turn.seconds)}{tried})"
-    if len(shown[:SHOWN_LINES]) < len(turns):
-        passed = sum(turn.outcome is Outcome.PASSED for turn in turns)
-        yield f"{len(turns)} turns: {passed} ok, {len(turns) - passed} not"
+        attempts = f", {turn.attempts} attempts" if turn.attempts > 1 else ""
+        yield f"{turn.number} {turn.label}: {turn.message or 'ok'} ({show_seconds(turn.seconds)}{attempts})"
+    if len(shown[:SHOWN_LINES]) < len(iterations):
+        passed = sum(turn.outcome is Outcome.PASSED for turn in iterations)
+        yield f"{len(iterations)} turns: {passed} ok, {len(iterations) - passed} not"
 
 
 def ordinal(number: int) -> str:
@@ -208,7 +220,7 @@ def ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section_rows(section: OutputSection) -> Iterator[str]:
     text = section.text.rstrip("\n")
     lines = text[-SHOWN_CHARACTERS:].splitlines()[-SHOWN_LINES:]
     cut = len(text.splitlines()) > len(lines) or len(text) > SHOWN_CHARACTERS
@@ -216,28 +228,32 @@ def _section(section: Section) -> Iterator[str]:
     yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in lines[1:])
 
 
-def is_cut(section: Section) -> bool:
+def is_cut(section: OutputSection) -> bool:
     """True if the picture shows only the end of a section."""
     text = section.text.rstrip("\n")
     return len(text) > SHOWN_CHARACTERS or len(text.splitlines()) > SHOWN_LINES
 
 
-def _brief(result: BlockResult) -> str:
-    said = {Outcome.PASSED: f"ok {show_seconds(result.seconds)}", Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped"}
-    return f"{result.number} {shorten(result.name or type_for_people(result.type), 40)} {said[result.outcome]}"
+def _earlier_block(result: BlockResult) -> str:
+    outcome_text = {
+        Outcome.PASSED: f"ok {show_seconds(result.seconds)}",
+        Outcome.FAILED: "failed",
+        Outcome.SKIPPED: "skipped",
+    }
+    return f"{result.number} {shorten(result.name or display_type(result.type), 40)} {outcome_text[result.outcome]}"
 
 
-def _prose_above(book: Runbook, spec: BlockSpec) -> str:
+def _prose_above(runbook: Runbook, spec: BlockSpec) -> str:
     """What the author wrote right above the block."""
     from ...document.doc_view import node_text
 
-    known = {block.node for block in book.blocks}
+    known = {block.node for block in runbook.blocks}
     for index in range(spec.node - 1, -1, -1):
         if index in known:
             break
-        text = " ".join(node_text(book.nodes[index]).split())
+        text = " ".join(node_text(runbook.nodes[index]).split())
         if text:
-            return f'"{shorten(text, LONGEST_NOTE)}"  <- the {book.nodes[index].type} above this block'
+            return f'"{shorten(text, LONGEST_NOTE)}"  <- the {runbook.nodes[index].type} above this block'
     return ""
 
 
@@ -252,6 +268,6 @@ def _joined(texts: Iterable[str]) -> str:
     return " | ".join(texts)
 
 
-def _place(result: BlockResult) -> Place:
-    path, _, line = result.place.rpartition(":")
-    return Place(path, int(line)) if line.isdigit() else Place(result.place)
+def _location_of(result: BlockResult) -> Location:
+    path, _, line = result.location.rpartition(":")
+    return Location(path, int(line)) if line.isdigit() else Location(result.location)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...errors import Lacking, Refused, UnreachableBefore
+from ...errors import KnownUnreachable, MissingRequirement, Refused
 from ...execution.result import BlockResult, Outcome
 from ...model.runbook import BlockSpec
 from ...text import escape_controls
 
 BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"
-FIXTURE = "fixture"
+FIXTURE_KIND = "fixture"
 """The kind of what broke around a block, in other people's set-ups and tear-downs."""
-_WHY_NOT_TRIED = (Refused.kind, UnreachableBefore.kind, Lacking.kind)
+_SKIP_KINDS = (Refused.kind, KnownUnreachable.kind, MissingRequirement.kind)
 Properties = list[tuple[str, object]]
 
 
@@ -23,8 +23,8 @@ def properties_of_spec(spec: BlockSpec) -> Properties:
         BLOCK_ID: spec.id,
         "runbook_block_type": spec.type,
         "runbook_block_name": spec.name,
-        "runbook_file": spec.place.path,
-        "runbook_line": spec.place.line,
+        "runbook_file": spec.location.path,
+        "runbook_line": spec.location.line,
     }
     return _properties(known)
 
@@ -36,14 +36,14 @@ def properties_of_result(result: BlockResult) -> Properties:
         "runbook_exit_code": result.exit_code,
         "runbook_attempts": result.attempts,
         "runbook_seconds": round(result.seconds, 3),
-        FAILURE_KIND: result.kind if _is_told(result) else None,
+        FAILURE_KIND: result.kind if _is_kind_reported(result) else None,
     }
     return _properties(known)
 
 
-def _is_told(result: BlockResult) -> bool:
+def _is_kind_reported(result: BlockResult) -> bool:
     """A block that was not tried has a kind where that says more than its reason."""
-    return result.outcome is Outcome.FAILED or result.kind in _WHY_NOT_TRIED
+    return result.outcome is Outcome.FAILED or result.kind in _SKIP_KINDS
 
 
 def properties_of_environment(name: str | None) -> Properties:
@@ -62,5 +62,5 @@ def kind_in(properties: Properties) -> str | None:
 
 
 def _properties(known: Mapping[str, object]) -> Properties:
-    told = [(name, value) for name, value in known.items() if value is not None and value != ""]
-    return [(name, escape_controls(value) if isinstance(value, str) else value) for name, value in told]
+    present = [(name, value) for name, value in known.items() if value is not None and value != ""]
+    return [(name, escape_controls(value) if isinstance(value, str) else value) for name, value in present]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...errors import Lacking, Refused, Unreachable
-from ...secrets.masker import Redactor
+from ...errors import MissingRequirement, Refused, Unreachable
+from ...secrets.masker import Masker
 from ...text import escape_controls
 from .properties import BLOCK_ID, kind_in
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 class Summary:
     """Gathers it. With workers each of them gathers its own, and all of it is put together where people see it."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
         self._outcomes: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
-        self._lacking = 0
+        self._missing_requirements = 0
         self._reasons: Counter[str] = Counter()
         self._prose_only: set[str] = set()
-        self._notes: dict[str, None] = {}
-        self._uncleaned: dict[str, None] = {}
-        self._read: set[str] = set()
+        self._messages: dict[str, None] = {}
+        self._unfinished_cleanups: dict[str, None] = {}
+        self._read_names: set[str] = set()
         self._variables: set[str] = set()
         self._unmaskable: set[str] = set()
 
     @property
     def ran_nothing(self) -> bool:
         """True if blocks were selected and not one was tried, but for those whose runbook lacks what it requires."""
-        return self._nothing_was_tried and self._outcomes["skipped"] > self._lacking
+        return self._nothing_was_tried and self._outcomes["skipped"] > self._missing_requirements
 
     @property
     def _nothing_was_tried(self) -> bool:
@@ -63,75 +63,77 @@ class Summary:
         is_tried = not report.skipped or (is_expected and kind != Unreachable.kind)
         self._outcomes["failed" if is_expected and is_tried else report.outcome] += 1
         if not is_tried:
-            reason = self._redactor.redact(reason_of_skip(report))
+            reason = self._masker.mask(reason_of_skip(report))
             self._reasons[reason] += 1
-            self._lacking += kind == Lacking.kind
+            self._missing_requirements += kind == MissingRequirement.kind
             if kind == Refused.kind:
                 self._refused[reason] += 1
 
-    def note_book(self, book: Runbook, *, has_items: bool) -> None:
+    def record_runbook(self, runbook: Runbook, *, has_items: bool) -> None:
         if not has_items:
-            self._prose_only.add(str(book.place))
-        self.note_all(book.notes)
+            self._prose_only.add(str(runbook.location))
+        self.record_messages(runbook.load_warnings)
 
-    def note_leftover(self, book: Runbook, leftover: Leftover) -> None:
+    def record_leftover(self, runbook: Runbook, leftover: Leftover) -> None:
         end = "was ended" if leftover.was_ended else "COULD NOT BE ENDED"
-        self.note(f"{book.place}: left in the background and {end}: {leftover.pid} {leftover.command}")
+        self.record_message(f"{runbook.location}: left in the background and {end}: {leftover.pid} {leftover.command}")
 
-    def note_warnings(self, result: BlockResult, cell: str | None) -> None:
+    def record_warnings(self, result: BlockResult, cell: str | None) -> None:
         """Keep what an author only wants to be told of. cell: which of several runs of the file it was."""
         for trace in result.warnings:
-            told = f"{trace.place}: warning: block {result.label}{_in(cell)}: {trace.source}"
+            text = f"{trace.location}: warning: block {result.label}{_cell_suffix(cell)}: {trace.source}"
             detail = trace.message or (trace.actual and f"actual {trace.actual}")
-            self.note(f"{told}: {detail}" if detail else told)
+            self.record_message(f"{text}: {detail}" if detail else text)
 
-    def note_uncleaned(self, spec: BlockSpec, why: str, cell: str | None) -> None:
+    def record_unfinished_cleanup(self, spec: BlockSpec, reason: str, cell: str | None) -> None:
         """Keep what was not cleaned up, to be told last. cell: which of several runs of the file it was."""
-        self._uncleaned[self._redactor.redact(f"{spec.place}: NOT CLEANED UP: {spec.label}{_in(cell)} {why}")] = None
+        self._unfinished_cleanups[
+            self._masker.mask(f"{spec.location}: NOT CLEANED UP: {spec.label}{_cell_suffix(cell)} {reason}")
+        ] = None
 
-    def note_read(self, names: Iterable[str]) -> None:
+    def record_read_names(self, names: Iterable[str]) -> None:
         """Keep which names were read, by any runbook."""
-        self._read.update(names)
+        self._read_names.update(names)
 
-    def note_given(self, variables: Iterable[str]) -> None:
+    def record_variables(self, variables: Iterable[str]) -> None:
         """Keep which variables were given on the command line."""
         self._variables.update(variables)
 
-    def note_all(self, texts: Iterable[str]) -> None:
+    def record_messages(self, texts: Iterable[str]) -> None:
         for text in texts:
-            self.note(text)
+            self.record_message(text)
 
-    def note(self, text: str) -> None:
-        self._notes[self._redactor.redact(text)] = None
+    def record_message(self, text: str) -> None:
+        self._messages[self._masker.mask(text)] = None
 
     def to_json(self) -> dict[str, Any]:
         """What a worker tells."""
         return {
             "prose_only": sorted(self._prose_only),
-            "notes": list(self._notes),
-            "uncleaned": list(self._uncleaned),
-            "read": sorted(self._read),
+            "notes": list(self._messages),
+            "uncleaned": list(self._unfinished_cleanups),
+            "read": sorted(self._read_names),
             "variables": sorted(self._variables),
-            "unmaskable": sorted(self._redactor.unmaskable),
+            "unmaskable": sorted(self._masker.unmaskable),
         }
 
-    def add(self, told: Mapping[str, Any]) -> None:
+    def merge(self, worker_summary: Mapping[str, Any]) -> None:
         """Take in what a worker tells."""
-        self._prose_only.update(told["prose_only"])
-        self.note_all(told["notes"])
-        self._uncleaned.update(dict.fromkeys(told["uncleaned"]))
-        self.note_read(told["read"])
-        self.note_given(told["variables"])
-        self._unmaskable.update(told["unmaskable"])
+        self._prose_only.update(worker_summary["prose_only"])
+        self.record_messages(worker_summary["notes"])
+        self._unfinished_cleanups.update(dict.fromkeys(worker_summary["uncleaned"]))
+        self.record_read_names(worker_summary["read"])
+        self.record_variables(worker_summary["variables"])
+        self._unmaskable.update(worker_summary["unmaskable"])
 
     def lines(self) -> list[str]:
         """All of it, as people read it."""
-        lines = list(self._notes)
+        lines = list(self._messages)
         if self._prose_only:
             lines.append(f"{_count(len(self._prose_only), 'runbook')} without anything to run")
-        unread = sorted(name for name in self._variables if f"var.{name}" not in self._read)
+        unread = sorted(name for name in self._variables if f"var.{name}" not in self._read_names)
         lines += [f"--runbook-var {name} was given, and nothing read it" for name in unread]
-        unmaskable = sorted(self._unmaskable | self._redactor.unmaskable)
+        unmaskable = sorted(self._unmaskable | self._masker.unmaskable)
         if unmaskable:
             lines.append(f"too short or too common to be masked in reports: {', '.join(unmaskable)}")
         if self._kinds:
@@ -141,11 +143,11 @@ class Summary:
             lines.append(f"refused: {_count(self._refused.total(), 'block')} that may not run here")
             lines += [] if self.ran_nothing else _most_common(self._refused)
         if self._nothing_was_tried:
-            so = "this is not green" if self.ran_nothing else "what their runbooks require is not to be had here"
-            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; {so}")
+            meaning = "this is not green" if self.ran_nothing else "what their runbooks require is not to be had here"
+            lines.append(f"no block ran: {self._outcomes['skipped']} skipped; {meaning}")
             lines += _most_common(self._reasons)
-        lines += self._uncleaned
-        return [escape_controls(self._redactor.redact(line)) for line in lines]
+        lines += self._unfinished_cleanups
+        return [escape_controls(self._masker.mask(line)) for line in lines]
 
 
 def _most_common(reasons: Counter[str]) -> list[str]:
@@ -159,7 +161,7 @@ def reason_of_skip(report: pytest.TestReport) -> str:
     return str(getattr(report, "wasxfail", ""))
 
 
-def _in(cell: str | None) -> str:
+def _cell_suffix(cell: str | None) -> str:
     return f" in {cell}" if cell else ""
 
 

@@ -23,23 +23,23 @@ class DatabaseSession(ABC):
     """One session with a database server, used by one block at a time.
 
     target: what it is connected to, and how, as who keeps it knows it; whoever asks for the same may get it.
-    is_spoilt: True once something was left unfinished on it: it is closed, not handed out again.
+    is_broken: True once something was left unfinished on it: it is closed, not handed out again.
     is_closed: True once nothing of it is open any more.
     cleaned_at: when the server last said that it is clean, in monotonic seconds.
     """
 
     def __init__(self) -> None:
         self.target = ""
-        self.is_spoilt = False
+        self.is_broken = False
         self.is_closed = False
         self.cleaned_at = 0.0
 
     @property
-    def is_quiet(self) -> bool:
+    def is_known_alive(self) -> bool:
         """True if the server is known to be there, without asking it."""
         return False
 
-    def reset_at_once(self) -> bool:
+    def reset_nowait(self) -> bool:
         """Do what `reset` does, if that takes no waiting. True if it is clean now."""
         return False
 
@@ -57,10 +57,10 @@ class DatabaseSession(ABC):
 
 
 Session = TypeVar("Session", bound=DatabaseSession)
-Open = Callable[[], Awaitable[Session]]
+OpenSession = Callable[[], Awaitable[Session]]
 
 
-class DatabaseSessions:
+class DatabasePool:
     """The sessions of a run, by what they are connected to: opened when first needed, handed out clean, one at a time.
 
     Blocks that follow each other share one; those that run side by side get one each.
@@ -76,12 +76,12 @@ class DatabaseSessions:
         for session in sessions:
             await _close(session)
 
-    def take_fresh(self, target: str) -> DatabaseSession | None:
+    def acquire_fresh(self, target: str) -> DatabaseSession | None:
         """A clean session whose server need not be asked whether it is still there; None if there is none."""
         idle = self._idle[target]
         return idle.pop() if idle and _is_fresh(idle[-1]) else None
 
-    async def take(self, target: str, open_session: Open[Session]) -> Session:
+    async def acquire(self, target: str, open_session: OpenSession[Session]) -> Session:
         """A session with nothing of anybody's in it. One whose server went away in between is replaced."""
         idle = self._idle[target]
         while idle:
@@ -92,34 +92,34 @@ class DatabaseSessions:
         session.target = target
         return session
 
-    def let_go(self, session: DatabaseSession) -> bool:
-        """Take a session back, if that takes no waiting; False: `give_back` does it."""
+    def release_nowait(self, session: DatabaseSession) -> bool:
+        """Take a session back, if that takes no waiting; False: `release` does it."""
         if session.is_closed:
             return True
-        if session.is_spoilt or not session.reset_at_once():
+        if session.is_broken or not session.reset_nowait():
             return False
-        self._keep(session)
+        self._store_idle(session)
         return True
 
-    async def give_back(self, session: DatabaseSession) -> None:
+    async def release(self, session: DatabaseSession) -> None:
         """Take a session back for the next block, or end it if it can't be cleaned, or not before this is cancelled."""
         is_clean = False
         try:
-            if not session.is_spoilt:
+            if not session.is_broken:
                 is_clean = await _reset(session)
         finally:
             if is_clean:
-                self._keep(session)
+                self._store_idle(session)
             else:
                 await _close(session)
 
-    def _keep(self, session: DatabaseSession) -> None:
+    def _store_idle(self, session: DatabaseSession) -> None:
         session.cleaned_at = time.monotonic()
         self._idle[session.target].append(session)
 
 
 def _is_fresh(session: DatabaseSession) -> bool:
-    return time.monotonic() - session.cleaned_at < FRESH_SECONDS and session.is_quiet
+    return time.monotonic() - session.cleaned_at < FRESH_SECONDS and session.is_known_alive
 
 
 async def _is_usable(session: DatabaseSession) -> bool:
@@ -136,7 +136,7 @@ async def _is_usable(session: DatabaseSession) -> bool:
     return is_usable
 
 
-def is_quiet(server: socket | None) -> bool:
+def is_socket_idle(server: socket | None) -> bool:
     """True if a socket is open and the server has said nothing unasked: not that it goes, nor that it is gone."""
     if server is None:
         return False

@@ -9,8 +9,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-MOST_THREADS = 40
-LOOK_SECONDS = 0.0005
+MAX_THREADS = 40
+BLOCKING_WAIT_SECONDS = 0.0005
 """How long the event loop itself waits for a call: most are over by then, and a round through the loop costs more."""
 
 ResultT = TypeVar("ResultT")
@@ -34,7 +34,7 @@ class Threads:
         """The same, for who waits for it in his own way."""
         call = Call(function, self._open.discard)
         self._open.add(call)
-        if len(self._open) > self._started < MOST_THREADS:
+        if len(self._open) > self._started < MAX_THREADS:
             self._started += 1
             threading.Thread(target=_work, args=(self._calls,), name=f"runbook-{self._started}", daemon=True).start()
         self._calls.put(call)
@@ -55,7 +55,7 @@ class Call(Generic[ResultT]):
         self._running.acquire()
         self._function = function
         self._on_end = on_end
-        self._tell: Callable[[], object] | None = None
+        self._notify: Callable[[], object] | None = None
         self._error: BaseException | None = None
         self._result: ResultT
 
@@ -66,12 +66,12 @@ class Call(Generic[ResultT]):
             self._error = error
         self._on_end(self)
         self._running.release()
-        if self._tell is not None:
-            self._tell()
+        if self._notify is not None:
+            self._notify()
 
     def is_over(self) -> bool:
         """Whether it has ended, or ends in a moment, for which the event loop waits."""
-        if self._running.acquire(timeout=LOOK_SECONDS):
+        if self._running.acquire(timeout=BLOCKING_WAIT_SECONDS):
             self._running.release()
             return True
         return False
@@ -85,15 +85,15 @@ class Call(Generic[ResultT]):
         return self._result
 
     async def _end(self) -> None:
-        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def tell() -> None:
+        def notify() -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(told.set)
+                loop.call_soon_threadsafe(done.set)
 
-        self._tell = tell
+        self._notify = notify
         if self._running.locked():  # else it ended before it could know whom to tell
-            await told.wait()
+            await done.wait()
 
 
 def _work(calls: SimpleQueue[Call[Any] | None]) -> None:

@@ -20,18 +20,18 @@ from urllib.parse import urlencode
 import anyio
 import httpx2
 
-from ...errors import BlockFailed, Malformed, Refused, RefusedOnTheWay
+from ...errors import BlockFailed, InvalidValue, RedirectRefused, Refused
 from ...text import shorten, show_seconds
-from ..tls import TlsSettings, days_left
-from .errors import translated
+from ..tls import TlsSettings, days_until_expiry
+from .errors import translate_http_error
 
-MOST_REDIRECTS = 10
-LARGEST_BODY = 64 * 1024 * 1024
+MAX_REDIRECTS = 10
+MAX_BODY_SIZE = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 60.0
 LONGEST_URL = 300
 CLOSE_GRACE = 2.0
-CHECK = "pytest-runbook-check"
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+CHECK_EXTENSION = "pytest-runbook-check"
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
 
 
@@ -55,7 +55,7 @@ class HttpRequest:
     follow_redirects: bool = True
     connect_timeout: float | None = 10.0
     read_timeout: float | None = 30.0
-    max_body: int = LARGEST_BODY
+    max_body: int = MAX_BODY_SIZE
     proxy: str | None = None
     check: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
@@ -92,10 +92,10 @@ class HttpExchange:
 
     @property
     def status(self) -> int:
-        return self.answer.status_code
+        return self.received_response.status_code
 
     @property
-    def answer(self) -> httpx2.Response:
+    def received_response(self) -> httpx2.Response:
         """The response, for those who know that it is here."""
         assert self.response is not None
         return self.response
@@ -103,42 +103,42 @@ class HttpExchange:
     @property
     def reason(self) -> str:
         """The server's word for its status; the standard's where it gave none, as in HTTP/2."""
-        said = self.answer.extensions.get("reason_phrase", b"").decode("latin-1")
-        return said or responses.get(self.status, "")
+        phrase = self.received_response.extensions.get("reason_phrase", b"").decode("latin-1")
+        return phrase or responses.get(self.status, "")
 
     @property
     def url(self) -> str:
         """Where the answer came from, after redirects."""
-        return without_credentials(self.answer.url)
+        return without_credentials(self.received_response.url)
 
     @property
     def headers(self) -> dict[str, str]:
         """By lower-case name; of several with one name, the last."""
-        return {name.lower(): value for name, value in self.answer.headers.multi_items()}
+        return {name.lower(): value for name, value in self.received_response.headers.multi_items()}
 
     @property
     def tls_expiry_days(self) -> int | None:
-        return None if self.certificate is None else days_left(self.certificate)
+        return None if self.certificate is None else days_until_expiry(self.certificate)
 
     @property
     def charset(self) -> str:
         """The body's encoding as the server names it; UTF-8 where it names none, or one that decodes no text."""
-        name = self.answer.charset_encoding or "utf-8"
+        name = self.received_response.charset_encoding or "utf-8"
         try:
             b"a".decode(name, "replace")
         except (LookupError, UnicodeError):
             name = "utf-8"
         return "utf-8-sig" if name.lower() in ("utf-8", "utf8") else name
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """The exchange in a line, as far as it came: ``GET https://shop/health -> 200 in 84 ms``."""
-        asked = f"{self.request.method} {self.request.shown_url}"
+        request_line = f"{self.request.method} {self.request.shown_url}"
         if self.response is None:
-            return asked
-        moved = f" from {self.url}" if self.response.history else ""
+            return request_line
+        redirected = f" from {self.url}" if self.response.history else ""
         if self.seconds is None:
-            return f"{asked} -> {self.status}{moved}, {len(self.body):,} bytes of its body"
-        return f"{asked} -> {self.status}{moved} in {show_seconds(self.seconds)}"
+            return f"{request_line} -> {self.status}{redirected}, {len(self.body):,} bytes of its body"
+        return f"{request_line} -> {self.status}{redirected} in {show_seconds(self.seconds)}"
 
     def begin(self, response: httpx2.Response) -> None:
         """Take status and headers."""
@@ -148,7 +148,7 @@ class HttpExchange:
             tls = response.extensions["network_stream"].get_extra_info("ssl_object")
             self.certificate = tls.getpeercert(binary_form=True)
 
-    def take(self, chunk: bytes) -> None:
+    def receive_chunk(self, chunk: bytes) -> None:
         """Take a piece of the body.
 
         :raises BlockFailed: if it becomes too large.
@@ -170,16 +170,16 @@ class FileBody:
         self.size = path.stat().st_size
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self.size
+        remaining = self.size
         async with await anyio.open_file(self.path, "rb") as file:
-            while chunk := await file.read(min(left, 65_536)):
-                left -= len(chunk)
+            while chunk := await file.read(min(remaining, 65_536)):
+                remaining -= len(chunk)
                 yield chunk
-        if left:
+        if remaining:
             raise BlockFailed(f"{self.path} became shorter while it was sent")
 
 
-class HttpConnections:
+class HttpPool:
     """The HTTP connections of all runbooks of a run.
 
     A runbook has its own, so that it shares neither cookies nor connections with another; TLS settings that cost time
@@ -189,7 +189,7 @@ class HttpConnections:
     def __init__(self) -> None:
         self._clients: dict[str, dict[tuple[TlsSettings, str | None], httpx2.AsyncClient]] = {}
         self._cookies: dict[str, CookieJar] = {}
-        self._contexts: dict[TlsSettings, SSLContext] = {}
+        self._ssl_contexts: dict[TlsSettings, SSLContext] = {}
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -216,18 +216,18 @@ class HttpConnections:
             try:
                 exchange.begin(response)
                 async for chunk in response.aiter_bytes():
-                    exchange.take(chunk)
+                    exchange.receive_chunk(chunk)
             finally:
                 await response.aclose()
         except (httpx2.HTTPError, httpx2.InvalidURL, SSLError) as error:  # what writing finds of TLS comes as it is
-            raise translated(error, exchange) from error
+            raise translate_http_error(error, exchange) from error
         exchange.finish()
 
     def _client(self, run_id: str, tls: TlsSettings, proxy: str | None) -> httpx2.AsyncClient:
         clients = self._clients.setdefault(run_id, {})
         if (tls, proxy) not in clients:
             cookies = self._cookies.setdefault(run_id, CookieJar())
-            clients[tls, proxy] = self._new_client(cookies, self._context(tls), proxy)
+            clients[tls, proxy] = self._new_client(cookies, self._ssl_context(tls), proxy)
         return clients[tls, proxy]
 
     def _new_client(self, cookies: CookieJar, context: SSLContext, proxy: str | None) -> httpx2.AsyncClient:
@@ -238,18 +238,18 @@ class HttpConnections:
                 proxy=proxy,
                 cookies=cookies,
                 headers={"user-agent": f"pytest-runbook/{version('pytest-runbook')}"},
-                max_redirects=MOST_REDIRECTS,
-                event_hooks={"request": [_check_again]},
+                max_redirects=MAX_REDIRECTS,
+                event_hooks={"request": [_check_redirect]},
                 limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
             )
         except (ValueError, httpx2.InvalidURL) as error:
             hint = "look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the environment"
             raise BlockFailed(f"a proxy's address makes no sense: {error}", hint=hint) from error
 
-    def _context(self, tls: TlsSettings) -> SSLContext:
-        if tls not in self._contexts:
-            self._contexts[tls] = tls.context() or httpx2.create_ssl_context()
-        return self._contexts[tls]
+    def _ssl_context(self, tls: TlsSettings) -> SSLContext:
+        if tls not in self._ssl_contexts:
+            self._ssl_contexts[tls] = tls.ssl_context() or httpx2.create_ssl_context()
+        return self._ssl_contexts[tls]
 
 
 async def _sent(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Response:
@@ -257,22 +257,22 @@ async def _sent(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Resp
 
     A kept connection may have been closed by the server just then: what may be sent twice is.
     """
-    connects = _Connects()
+    trace = _ConnectTrace()
     try:
-        return await _sent_once(client, request, connects)
+        return await _sent_once(client, request, trace)
     except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
-        if connects.happened or request.method not in REPEATABLE:
+        if trace.has_connected or request.method not in IDEMPOTENT_METHODS:
             raise
-    return await _sent_once(client, request, connects)
+    return await _sent_once(client, request, trace)
 
 
-async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, connects: _Connects) -> httpx2.Response:
+async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, trace: _ConnectTrace) -> httpx2.Response:
     message = client.build_request(
         request.method,
         request.url,
         headers=[(name.encode(), value.encode()) for name, value in request.headers],
         timeout=httpx2.Timeout(request.read_timeout, connect=request.connect_timeout, pool=None),
-        extensions={"trace": connects, CHECK: request.check},
+        extensions={"trace": trace, CHECK_EXTENSION: request.check},
         **request.body,
     )
     return await client.send(
@@ -283,47 +283,47 @@ async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, connects:
     )
 
 
-async def _check_again(request: httpx2.Request) -> None:
+async def _check_redirect(request: httpx2.Request) -> None:
     """Look at every request on the way; the first one has passed already.
 
-    :raises RefusedOnTheWay: if a redirect leads to where nothing may be asked.
+    :raises RedirectRefused: if a redirect leads to where nothing may be asked.
     """
-    check = request.extensions.get(CHECK)
+    check = request.extensions.get(CHECK_EXTENSION)
     try:
         if check is not None:
             check(str(request.url))
     except Refused as refusal:
-        raise RefusedOnTheWay(f"redirected to {without_credentials(request.url)}: {refusal.message}") from refusal
+        raise RedirectRefused(f"redirected to {without_credentials(request.url)}: {refusal.message}") from refusal
 
 
-class _Connects:
+class _ConnectTrace:
     """Notices whether a request made a new connection."""
 
     def __init__(self) -> None:
-        self.happened = False
+        self.has_connected = False
 
     async def __call__(self, event: str, details: Mapping[str, object]) -> None:
-        self.happened = self.happened or event == "connection.connect_tcp.complete"
+        self.has_connected = self.has_connected or event == "connection.connect_tcp.complete"
 
 
 @lru_cache(maxsize=64)
 def parse_url(text: str) -> httpx2.URL:
     """The URL of a text, which may end in a newline, as what programs print does.
 
-    :raises Malformed: if it is none of HTTP's.
+    :raises InvalidValue: if it is none of HTTP's.
     """
     text = text.strip()
     try:
         url = httpx2.URL(text)
     except httpx2.InvalidURL as error:
-        raise Malformed(f'"{text}" is no URL: {error}', hint="like https://shop.example/health") from error
+        raise InvalidValue(f'"{text}" is no URL: {error}', hint="like https://shop.example/health") from error
     if url.scheme not in ("http", "https"):
         what = f'its scheme is "{url.scheme}"' if url.scheme else "it has no scheme"
-        raise Malformed(f'"{text}" is no URL of HTTP: {what}', hint="it begins with http:// or https://")
+        raise InvalidValue(f'"{text}" is no URL of HTTP: {what}', hint="it begins with http:// or https://")
     if not url.host:
-        raise Malformed(f'"{text}" names no host', hint="like https://shop.example/health")
+        raise InvalidValue(f'"{text}" names no host', hint="like https://shop.example/health")
     if url.port is not None and not 0 < url.port <= 65_535:
-        raise Malformed(f'"{text}": {url.port} is no port', hint="like https://shop.example:8443/health")
+        raise InvalidValue(f'"{text}": {url.port} is no port', hint="like https://shop.example:8443/health")
     return url
 
 

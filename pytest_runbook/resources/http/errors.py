@@ -20,7 +20,7 @@ _SLOW = "is a firewall in between? Raise connect_timeout if it is slow to answer
 _PROXIES = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment say which one is used"
 _IS_IT_UP = "is the server up, and are host and port right?"
 _TRUST = "name the certificates to trust with `ca`, or take any with `verify: false`"
-_OURS = "the server wants a certificate of ours: `cert` and `key`"
+_CLIENT_CERTIFICATE = "the server wants a certificate of ours: `cert` and `key`"
 _OLD_TLS = "the server speaks no version of TLS that is still safe"
 
 # By OpenSSL's number of what it found when it verified.
@@ -39,26 +39,28 @@ _UNTRUSTED = {
 _HANDSHAKE = {
     "WRONG_VERSION_NUMBER": ("it speaks no TLS", "is it http://, or another port?"),
     "RECORD_LAYER_FAILURE": ("it speaks no TLS", "is it http://, or another port?"),
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": ("it refused our side of TLS", _OURS),
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": ("it refused our side of TLS", _OURS),
-    "SSLV3_ALERT_BAD_CERTIFICATE": ("it refused our certificate", _OURS),
-    "TLSV1_ALERT_UNKNOWN_CA": ("it refused our certificate: it does not know who signed it", _OURS),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": ("it refused our side of TLS", _CLIENT_CERTIFICATE),
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": ("it refused our side of TLS", _CLIENT_CERTIFICATE),
+    "SSLV3_ALERT_BAD_CERTIFICATE": ("it refused our certificate", _CLIENT_CERTIFICATE),
+    "TLSV1_ALERT_UNKNOWN_CA": ("it refused our certificate: it does not know who signed it", _CLIENT_CERTIFICATE),
     "TLSV1_ALERT_PROTOCOL_VERSION": ("no version of TLS that both sides speak", _OLD_TLS),
     "UNEXPECTED_EOF_WHILE_READING": ("it hung up", "is TLS spoken there? If so, look at the server's log"),
     "UNSUPPORTED_PROTOCOL": ("no version of TLS that both sides speak", _OLD_TLS),
 }
 
 
-def translated(error: httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError, exchange: HttpExchange) -> RunbookError:
+def translate_http_error(
+    error: httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError, exchange: HttpExchange
+) -> RunbookError:
     """The same as an error of ours."""
     url = _url(error, exchange)
-    ours = _translated(error, exchange, url)
-    if isinstance(ours, Unreachable) and _server(url) != _server(exchange.request.url):
-        return BlockFailed(f"sent on to another server: {ours.message}", hint=ours.hint)
-    return ours
+    runbook_error = _translate(error, exchange, url)
+    if isinstance(runbook_error, Unreachable) and _server(url) != _server(exchange.request.url):
+        return BlockFailed(f"sent on to another server: {runbook_error.message}", hint=runbook_error.hint)
+    return runbook_error
 
 
-def _translated(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
+def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
     server, seconds = _server(url), exchange.request.read_timeout or 0.0
     match error:
         case httpx2.ConnectTimeout():
@@ -71,21 +73,21 @@ def _translated(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Ru
             hint = "raise read_timeout, or give the block a timeout of its own"
             return TimedOut(f"no answer from {server} for {show_limit(seconds)}", hint=hint)
         case httpx2.ReadTimeout():
-            had = f"{len(exchange.body):,} bytes"
-            return TimedOut(f"{server} fell silent after {had} of the body, for {show_limit(seconds)}")
+            received = f"{len(exchange.body):,} bytes"
+            return TimedOut(f"{server} fell silent after {received} of the body, for {show_limit(seconds)}")
         case httpx2.WriteTimeout():
             return TimedOut(f"{server} takes no more of the request, for {show_limit(seconds)}")
         case httpx2.TooManyRedirects():
             hint = "does it send us round in circles? `redirects: false` gives the first answer"
             return BlockFailed(f"more than 10 redirects, the last one to {url}", hint=hint)
         case httpx2.DecodingError():
-            encoding = exchange.answer.headers.get("content-encoding", "")
+            encoding = exchange.received_response.headers.get("content-encoding", "")
             return BlockFailed(f"the body is not compressed as its header says ({encoding}): {error}")
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
             return BlockFailed(f"{server} sends us to where HTTP does not lead: {error}")
         case httpx2.LocalProtocolError():
             return BlockFailed(f"the request can't be sent: {error}")
-    return _broken_off(error, exchange, url)
+    return _interrupted(error, exchange, url)
 
 
 def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
@@ -103,12 +105,12 @@ def _server(url: httpx2.URL) -> str:
     return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
 
-def _no_connection(why: str, url: httpx2.URL, hint: str) -> Unreachable:
+def _no_connection(reason: str, url: httpx2.URL, hint: str) -> Unreachable:
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if proxy and not proxy_bypass(url.host):
-        why, hint = f"{why} (through the proxy {httpx2.URL(proxy).copy_with(userinfo=b'')})", _PROXIES
-    return Unreachable(f"no connection to {_server(url)}: {why}", hint=hint)
+        reason, hint = f"{reason} (through the proxy {httpx2.URL(proxy).copy_with(userinfo=b'')})", _PROXIES
+    return Unreachable(f"no connection to {_server(url)}: {reason}", hint=hint)
 
 
 def _not_connected(error: Exception, url: httpx2.URL) -> Unreachable:
@@ -116,39 +118,39 @@ def _not_connected(error: Exception, url: httpx2.URL) -> Unreachable:
         if isinstance(cause, ssl.SSLError):
             return _no_tls(cause, url)
         if isinstance(cause, socket.gaierror):
-            why = "DNS does not answer" if cause.errno == socket.EAI_AGAIN else "no such name"
-            return _no_connection(why, url, "is the name right, and does this machine's DNS know it?")
+            reason = "DNS does not answer" if cause.errno == socket.EAI_AGAIN else "no such name"
+            return _no_connection(reason, url, "is the name right, and does this machine's DNS know it?")
         if isinstance(cause, ConnectionRefusedError):
             return _no_connection("refused", url, _IS_IT_UP)
     last = [cause for cause in _causes(error) if isinstance(cause, OSError)]
-    why = last[-1].strerror if last and last[-1].strerror else str(error)
-    return _no_connection(why or "the server closed it", url, _IS_IT_UP)
+    reason = last[-1].strerror if last and last[-1].strerror else str(error)
+    return _no_connection(reason or "the server closed it", url, _IS_IT_UP)
 
 
 def _no_tls(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
-    why, hint = f"TLS failed: {error.reason or error}", "look at the server's log"
+    reason, hint = f"TLS failed: {error.reason or error}", "look at the server's log"
     if isinstance(error, ssl.SSLCertVerificationError):
-        why, hint = _UNTRUSTED.get(
+        reason, hint = _UNTRUSTED.get(
             error.verify_code, (f"its certificate is not trusted: {error.verify_message}", _TRUST)
         )
         if error.verify_code in (62, 64):
-            why = f"{why}: {error.verify_message}"
+            reason = f"{reason}: {error.verify_message}"
     elif isinstance(error, ssl.SSLZeroReturnError):
-        why, hint = _HANDSHAKE["UNEXPECTED_EOF_WHILE_READING"]
+        reason, hint = _HANDSHAKE["UNEXPECTED_EOF_WHILE_READING"]
     elif error.reason is not None:
-        why, hint = _HANDSHAKE.get(error.reason, (why, hint))
-    return Unreachable(f"no TLS with {_server(url)}: {why}", hint=hint)
+        reason, hint = _HANDSHAKE.get(error.reason, (reason, hint))
+    return Unreachable(f"no TLS with {_server(url)}: {reason}", hint=hint)
 
 
-def _broken_off(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
+def _interrupted(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
     """The connection stood, and something came that is no answer, or nothing more."""
     refused = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if refused is not None and exchange.response is None:
         return _no_tls(refused, url)
     server = _server(url)
     if exchange.response is not None:
-        had = f"{len(exchange.body):,} bytes of the body"
-        return BlockFailed(f"{server} broke off after {had}", said=str(error), hint="look at the server's log")
+        received = f"{len(exchange.body):,} bytes of the body"
+        return BlockFailed(f"{server} broke off after {received}", detail=str(error), hint="look at the server's log")
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
         hint = "is it https://, or another port?" if url.scheme == "http" else None
         return BlockFailed(f"{server} answers something that is no HTTP: {shorten(str(error), 200)}", hint=hint)

@@ -60,7 +60,7 @@ class CapturedOutput:
             self._move_to_file()
         self._memory[self._filled : self._filled + len(data)] = data
         self._filled += len(data)
-        self._note_segment(stream, len(data))
+        self._record_segment(stream, len(data))
         self._texts.clear()
 
     @property
@@ -123,7 +123,7 @@ class CapturedOutput:
         where = "memory" if self.is_in_memory else "a file"
         return f"<CapturedOutput stdout={self._sizes[0]} stderr={self._sizes[1]} bytes in {where}>"
 
-    def _note_segment(self, stream: Stream, length: int) -> None:
+    def _record_segment(self, stream: Stream, length: int) -> None:
         self._sizes[stream] += length
         if self._segments and self._segments[-1] & 1 == stream:
             self._segments[-1] += length << 1
@@ -149,29 +149,29 @@ class CapturedOutput:
             self._texts[stream] = "".join(self._decoded(stream))
         return self._texts[stream]
 
-    def _decoded(self, wanted: Stream | None) -> Iterator[str]:
+    def _decoded(self, selected: Stream | None) -> Iterator[str]:
         decoders = [_utf8_decoder("replace") for _ in Stream]
         for stream, data in self.chunks:
-            if wanted in (None, stream):
+            if selected in (None, stream):
                 yield decoders[stream].decode(data)
         for decoder in decoders:
             yield decoder.decode(b"", final=True)
 
-    def _first(self, wanted: Stream | None, limit: int) -> bytes:
+    def _first(self, selected: Stream | None, limit: int) -> bytes:
         found = bytearray()
         for stream, data in self.chunks:
-            if wanted in (None, stream):
+            if selected in (None, stream):
                 found += data[: limit - len(found)]
             if len(found) == limit:
                 break
         return bytes(found)
 
-    def _last(self, wanted: Stream | None, limit: int) -> bytes:
+    def _last(self, selected: Stream | None, limit: int) -> bytes:
         found: list[bytes] = []
         end = self.size()
         for segment in reversed(self._segments):
             start = end - (segment >> 1)
-            if wanted in (None, segment & 1):
+            if selected in (None, segment & 1):
                 found.append(self._read(max(start, end - limit), end))
                 limit -= len(found[-1])
             if limit == 0:
@@ -187,7 +187,7 @@ class _Spool:
         try:
             self._file, name = tempfile.mkstemp(prefix="runbook-output-")
         except OSError as error:
-            raise _no_room(error) from error
+            raise _spool_error(error) from error
         Path(name).unlink()
         self.close = weakref.finalize(self, os.close, self._file)
         self.size = 0
@@ -201,7 +201,7 @@ class _Spool:
                 self.size += written
                 data = data[written:]
         except OSError as error:
-            raise _no_room(error) from error
+            raise _spool_error(error) from error
 
     def read(self, start: int, end: int) -> bytes:
         if not self.close.alive:
@@ -216,7 +216,7 @@ class _Spool:
                 os.posix_fallocate(self._file, self.size, self._reserved - self.size)
 
 
-def _no_room(error: OSError) -> BlockFailed:
+def _spool_error(error: OSError) -> BlockFailed:
     return BlockFailed(
         f"the output can't be kept: {tempfile.gettempdir()}: {error.strerror}",
         hint="make room there or set TMPDIR to a folder with more; or send the output to a file in the script",

@@ -12,12 +12,12 @@ from ...errors import BlockFailed
 
 NO_FILES = (errno.EMFILE, errno.ENFILE)
 NO_PROCESSES = (errno.EAGAIN, errno.ENOMEM)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 FILES_HINT = "raise the limit: ulimit -n 4096"
 PROCESSES_HINT = "too many processes, or too little memory: ulimit -u"
 
 
-def shortage(error: BaseException) -> BlockFailed | None:
+def exhaustion_error(error: BaseException) -> BlockFailed | None:
     """The error in words, if it says that something has run out."""
     if not isinstance(error, OSError):
         return None
@@ -25,7 +25,7 @@ def shortage(error: BaseException) -> BlockFailed | None:
         return BlockFailed("no file descriptors are left", hint=FILES_HINT)
     if error.errno in NO_PROCESSES:
         return BlockFailed(f"the machine has no room for more: {error.strerror}", hint=PROCESSES_HINT)
-    if error.errno in NO_ROOM:
+    if error.errno in NO_SPACE:
         where = f"{error.filename}: " if error.filename else ""
         return BlockFailed(f"{where}{error.strerror}", hint="make room there, or set TMPDIR to another folder")
     return None
@@ -48,7 +48,7 @@ class SpareFile:
             self._file = None
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def released(self) -> Iterator[None]:
         """Meanwhile there is one to use."""
         with self._lock:
             self.close()

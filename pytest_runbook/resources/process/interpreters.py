@@ -39,12 +39,12 @@ class _Language:
     from_variable: str | None = None
 
 
-_LOST = "its code did not arrive"
+_MISSING_CODE = "its code did not arrive"
 _SHELL = _Language(
     flag="c",
     valued="oO",
     from_file=". {shell}",
-    from_variable=f'eval "unset {CODE_VARIABLE};${{{CODE_VARIABLE}?{_LOST}}}"',
+    from_variable=f'eval "unset {CODE_VARIABLE};${{{CODE_VARIABLE}?{_MISSING_CODE}}}"',
 )
 _FISH = _Language(
     flag="c",
@@ -61,7 +61,7 @@ _PYTHON = _Language(
 _PERL = _Language(
     flag="e",
     valued="CDFIMVmx0ild",
-    from_variable=f'eval"#line 1 \\"-e\\"\\n".(delete($ENV{{{CODE_VARIABLE}}})//die"{_LOST}\\n");die$@if$@',
+    from_variable=f'eval"#line 1 \\"-e\\"\\n".(delete($ENV{{{CODE_VARIABLE}}})//die"{_MISSING_CODE}\\n");die$@if$@',
 )
 _LANGUAGES = {
     **dict.fromkeys(("bash", "sh", "zsh", "dash", "ash", "ksh", "mksh"), _SHELL),
@@ -154,13 +154,13 @@ class Interpreter:
         :raises BlockFailed: if the file can't be written, or the program takes code in no other way.
         """
         fits = len(code.encode(errors="surrogateescape")) < ARGUMENT_LIMIT - len(f"{CODE_VARIABLE}=") * is_secret
-        if fits and (command := self.at_once(code, is_secret=is_secret)) is not None:
+        if fits and (command := self.direct_command(code, is_secret=is_secret)) is not None:
             yield command
             return
         with _code_file(code, folder) as path:
             yield Command(self.argv_for_file(path))
 
-    def at_once(self, code: str, *, is_secret: bool) -> Command | None:
+    def direct_command(self, code: str, *, is_secret: bool) -> Command | None:
         """The command that runs the code without a file; None: it can't be hidden so.
 
         :raises BlockFailed: if it can't be hidden at all.

@@ -11,7 +11,7 @@ import anyio
 
 from ...errors import BlockFailed
 from .runner import run_process
-from .supervisor import ProcessKeeper
+from .supervisor import ProcessSupervisor
 
 TIMEOUT = 10.0
 
@@ -28,14 +28,16 @@ class LoginShell(StrEnum):
     EACH = "each"
 
 
-async def login_environment(keeper: ProcessKeeper) -> Mapping[str, str]:
+async def login_environment(supervisor: ProcessSupervisor) -> Mapping[str, str]:
     """What a login shell makes of our environment, the PATH that we have kept in front.
 
     :raises BlockFailed: if the shell does not answer in time.
     """
     shell = os.environ.get("SHELL", "/bin/sh")
     with anyio.move_on_after(TIMEOUT):
-        outcome = await run_process([shell, "-l", "-c", "env -0"], cwd=Path.home(), env=os.environ, keeper=keeper)
+        outcome = await run_process(
+            [shell, "-l", "-c", "env -0"], cwd=Path.home(), env=os.environ, supervisor=supervisor
+        )
         return _parsed(outcome.output.stdout)
     raise BlockFailed(
         f"{shell} as a login shell gave no environment within {TIMEOUT:.0f} s", hint="look at its profile"
@@ -44,7 +46,7 @@ async def login_environment(keeper: ProcessKeeper) -> Mapping[str, str]:
 
 def _parsed(text: str) -> dict[str, str]:
     environment = dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
-    own = os.environ.get("PATH", "").split(os.pathsep)
+    own_path = os.environ.get("PATH", "").split(os.pathsep)
     other = environment.get("PATH", "").split(os.pathsep)
-    environment["PATH"] = os.pathsep.join(dict.fromkeys(entry for entry in (*own, *other) if entry))
+    environment["PATH"] = os.pathsep.join(dict.fromkeys(entry for entry in (*own_path, *other) if entry))
     return environment

@@ -14,7 +14,7 @@ from uuid import uuid4
 from ...errors import BlockFailed
 
 SIZE_LIMIT = 16 << 20
-NO_FILE = "it is no file any more"
+NOT_A_FILE = "it is no file any more"
 VARIABLE_NAMES = ("ATUIN_OUTPUT_VARS", "RUNBOOK_OUTPUT_VARS")
 
 
@@ -49,7 +49,7 @@ def decode_output_variables(data: bytes | None, size_limit: int = SIZE_LIMIT) ->
     :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
     """
     if data is None:
-        raise _unreadable("$RUNBOOK_OUTPUT_VARS", NO_FILE)
+        raise _unreadable("$RUNBOOK_OUTPUT_VARS", NOT_A_FILE)
     if len(data) > size_limit:
         raise BlockFailed(
             f"the output variables take more than {size_limit} bytes",
@@ -122,7 +122,7 @@ class OutputVariablesFile:
             raise _unreadable(self.path, error.strerror) from error
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise _unreadable(self.path, NO_FILE)
+                raise _unreadable(self.path, NOT_A_FILE)
             return _read_up_to(file, self._size_limit + 1)
         finally:
             os.close(file)

@@ -20,14 +20,14 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from .captured_output import CapturedOutput, Stream
-from .process_group import DEFAULT_GRACE, FamilyRegister, Grace, Mark, ProcessFamily, Signaller
-from .spawn import start_errors, start_process
-from .supervisor import ProcessKeeper
+from .process_group import DEFAULT_GRACE, Grace, ProcessGroup, ProcessGroupRegistry, ProcessLabel, Signaller
+from .spawn import spawn_errors, spawn_process
+from .supervisor import ProcessSupervisor
 
 OutputListener = Callable[[Stream, bytes], None]
 HELD_PIPE_TIMEOUT = 1.0
 _READ_SIZE = 1 << 16
-_READS_A_TURN = 16
+_READS_PER_WAKEUP = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ async def run_process(
     output: CapturedOutput | None = None,
     on_output: OutputListener | None = None,
     grace: Grace = DEFAULT_GRACE,
-    keeper: ProcessKeeper | None = None,
-    mark: Mark | None = None,
+    supervisor: ProcessSupervisor | None = None,
+    label: ProcessLabel | None = None,
     signaller: Signaller | None = None,
 ) -> ProcessOutcome:
     """Run a program in a session of its own, and wait for its end and, for a second at most, for that of its output.
@@ -68,28 +68,29 @@ async def run_process(
     stdin: what it reads; None: nothing.
     output: where its output goes, for a caller who needs what there is when the wait is cancelled.
     on_output: is told of the output as it arrives.
-    keeper: lets live what the program leaves in the background, reads its pipes on, and ends it with its run. Without
+    supervisor: lets live what the program leaves in the background, reads its pipes on, and ends it with its run.
+    Without
         one, what is left in the background writes to a closed pipe, and nobody ends it.
     signaller: sends it the signals that we may not.
     :raises BlockFailed: if the program can't be started, or its output can't be kept.
     """
     await checkpoint_if_cancelled()
-    mark = Mark(run_id="") if mark is None else mark
+    label = ProcessLabel(run_id="") if label is None else label
     output = CapturedOutput() if output is None else output
-    families = FamilyRegister() if keeper is None else keeper.families
-    family = families.add(mark, signaller)
+    process_groups = ProcessGroupRegistry() if supervisor is None else supervisor.process_groups
+    process_group = process_groups.add(label, signaller)
     try:
-        with _Child(argv, cwd, {**env, **mark.environment}, stdin, _listener(output, on_output)) as child:
-            families.note_start(family, child.pid)
+        with _Child(argv, cwd, {**env, **label.environment}, stdin, _listener(output, on_output)) as child:
+            process_groups.record_start(process_group, child.pid)
             try:
                 await child.run()
             except BaseException:
-                await child.end(families, family, grace)
+                await child.end(process_groups, process_group, grace)
                 raise
-            holds_pipe = child.leave(keeper)
+            holds_pipe = child.detach_pipes(supervisor)
             return child.outcome(output, holds_pipe=holds_pipe)
     finally:
-        families.note_end(family)
+        process_groups.record_end(process_group)
 
 
 def _listener(output: CapturedOutput, on_output: OutputListener | None) -> OutputListener:
@@ -114,17 +115,17 @@ class _Child:
         self._exit_code: int | None = None
         self._since = time.monotonic()
         self._seconds = 0.0
-        with start_errors(argv, cwd=cwd, env=env):
+        with spawn_errors(argv, cwd=cwd, env=env):
             self._selector = selectors.DefaultSelector()
             try:
-                self._popen, self._watch = start_process(argv, cwd=cwd, env=env, has_stdin=stdin is not None)
+                self._popen, self._watch = spawn_process(argv, cwd=cwd, env=env, has_stdin=stdin is not None)
             except BaseException:
                 self._selector.close()
                 raise
         self.pid = self._popen.pid
         self._outputs: set[IO[bytes]] = set()
-        self._wide: set[IO[bytes]] = set()
-        self._selector.register(self._watch, selectors.EVENT_READ, self._note_exit)
+        self._enlarged: set[IO[bytes]] = set()
+        self._selector.register(self._watch, selectors.EVENT_READ, self._record_exit)
         self._open_output(self._popen.stdout, Stream.STDOUT)
         self._open_output(self._popen.stderr, Stream.STDERR)
         self._open_input(self._popen.stdin, stdin)
@@ -132,30 +133,30 @@ class _Child:
     async def run(self) -> None:
         """Serve the process until it has ended, and its pipes for a second more."""
         while self._exit_code is None:
-            await self._turn()
+            await self._serve_next()
         self._serve()
         with anyio.move_on_after(HELD_PIPE_TIMEOUT):
             while self._outputs:
-                await self._turn()
+                await self._serve_next()
 
-    async def end(self, families: FamilyRegister, family: ProcessFamily, grace: Grace) -> None:
+    async def end(self, process_groups: ProcessGroupRegistry, process_group: ProcessGroup, grace: Grace) -> None:
         """End the process and all that came of it, and take its last words."""
         self._is_ending = True
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._turn_forever)
-                await families.end([family], grace)
+                tasks.start_soon(self._serve_forever)
+                await process_groups.end([process_group], grace)
                 tasks.cancel_scope.cancel()
         for _ in range(3):  # what was in the pipes at the end, their ends, and the end of the process
             self._serve()
 
-    def leave(self, keeper: ProcessKeeper | None) -> bool:
+    def detach_pipes(self, supervisor: ProcessSupervisor | None) -> bool:
         """Give the pipes that are still held to the keeper. True if there were any."""
         held = bool(self._outputs)
-        while self._outputs and keeper is not None:
+        while self._outputs and supervisor is not None:
             pipe = self._outputs.pop()
             self._selector.unregister(pipe)
-            keeper.drain(pipe)
+            supervisor.drain(pipe)
         return held
 
     def outcome(self, output: CapturedOutput, *, holds_pipe: bool) -> ProcessOutcome:
@@ -180,13 +181,13 @@ class _Child:
             if pipe is not None:
                 pipe.close()
 
-    async def _turn(self) -> None:
+    async def _serve_next(self) -> None:
         await anyio.wait_readable(self._selector.fileno())
         self._serve()
 
-    async def _turn_forever(self) -> None:
+    async def _serve_forever(self) -> None:
         while self._selector.get_map():
-            await self._turn()
+            await self._serve_next()
 
     def _serve(self) -> None:
         for key, _ in self._selector.select(0):
@@ -206,25 +207,25 @@ class _Child:
 
     def _read(self, pipe: IO[bytes], stream: Stream) -> None:
         with suppress(BlockingIOError):
-            for _ in range(_READS_A_TURN):
+            for _ in range(_READS_PER_WAKEUP):
                 data = os.read(pipe.fileno(), _READ_SIZE)
                 if not data:
                     self._close(pipe)
                     self._outputs.remove(pipe)
                     return
-                self._tell(stream, data)
+                self._deliver(stream, data)
                 if len(data) < _READ_SIZE:
                     return
-                self._widen(pipe)
+                self._enlarge_pipe(pipe)
 
-    def _widen(self, pipe: IO[bytes]) -> None:
+    def _enlarge_pipe(self, pipe: IO[bytes]) -> None:
         """Let a process that filled its pipe write more at a time: a tenth of the waits on both sides."""
-        if pipe not in self._wide and sys.platform == "linux":
-            self._wide.add(pipe)
+        if pipe not in self._enlarged and sys.platform == "linux":
+            self._enlarged.add(pipe)
             with suppress(OSError):  # there is a limit for each user
-                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _READ_SIZE * _READS_A_TURN)
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _READ_SIZE * _READS_PER_WAKEUP)
 
-    def _tell(self, stream: Stream, data: bytes) -> None:
+    def _deliver(self, stream: Stream, data: bytes) -> None:
         """Hand on what was read; once that has failed, or while all is ending, nothing may come of a failure."""
         try:
             self._listener(stream, data)
@@ -243,7 +244,7 @@ class _Child:
         if not self._unwritten:
             self._close(pipe)
 
-    def _note_exit(self) -> None:
+    def _record_exit(self) -> None:
         self._seconds = time.monotonic() - self._since
         self._selector.unregister(self._watch)
         self._exit_code = self._popen.returncode = self._watch.exit_code()

@@ -8,21 +8,21 @@ import shlex
 import anyio
 
 from ...errors import BlockFailed
-from ...secrets.masker import Redactor
+from ...secrets.masker import Masker
 from ...secrets.sources import SecretCommand, without_newline
 from ...text import shorten, show_limit
 from .captured_output import CapturedOutput, Stream
 from .runner import ProcessOutcome, run_process
-from .supervisor import ProcessKeeper
+from .supervisor import ProcessSupervisor
 
-_LONGEST_SAID = 200
+_STDERR_LIMIT = 200
 
 
-class RunSecretCommands:
+class SecretCommandRunner:
     """Runs them, and keeps what came of it; also that one failed, so that nobody waits for it twice."""
 
-    def __init__(self, keeper: ProcessKeeper) -> None:
-        self._keeper = keeper
+    def __init__(self, supervisor: ProcessSupervisor) -> None:
+        self._supervisor = supervisor
         self._printed: dict[SecretCommand, str | BlockFailed] = {}
         self._locks: dict[SecretCommand, anyio.Lock] = {}
 
@@ -33,7 +33,7 @@ class RunSecretCommands:
         async with self._locks.setdefault(command, anyio.Lock()):
             if command not in self._printed:
                 try:
-                    self._printed[command] = await self._ask(command)
+                    self._printed[command] = await self._run_command(command)
                 except BlockFailed as error:
                     self._printed[command] = error
         return True
@@ -44,22 +44,24 @@ class RunSecretCommands:
             raise found
         return found
 
-    async def _ask(self, command: SecretCommand) -> str:
+    async def _run_command(self, command: SecretCommand) -> str:
         output = CapturedOutput()
         with anyio.move_on_after(command.timeout):
             outcome = await run_process(
-                command.argv, cwd=command.folder, env=os.environ, output=output, keeper=self._keeper
+                command.argv, cwd=command.folder, env=os.environ, output=output, supervisor=self._supervisor
             )
-            return _told(command, outcome)
-        hint = f"does it wait for somebody to type? {_by_hand(command)}; a slow one may have a timeout of its own"
+            return _secret_of(command, outcome)
+        hint = (
+            f"does it wait for somebody to type? {_manual_run_hint(command)}; a slow one may have a timeout of its own"
+        )
         raise BlockFailed(f"the command {command} did not end within {show_limit(command.timeout)}", hint=hint)
 
 
-def _told(command: SecretCommand, outcome: ProcessOutcome) -> str:
+def _secret_of(command: SecretCommand, outcome: ProcessOutcome) -> str:
     if outcome.exit_code != 0:
         ending = f"was ended by {outcome.signal}" if outcome.signal else f"ended with exit code {outcome.exit_code}"
-        said = _said(outcome.output)
-        raise BlockFailed(f"the command {command} {ending}{said and f': {said}'}", hint=_by_hand(command))
+        stderr = _last_stderr_line(outcome.output)
+        raise BlockFailed(f"the command {command} {ending}{stderr and f': {stderr}'}", hint=_manual_run_hint(command))
     try:
         return without_newline(
             b"".join(data for stream, data in outcome.output.chunks if stream is Stream.STDOUT).decode()
@@ -69,15 +71,15 @@ def _told(command: SecretCommand, outcome: ProcessOutcome) -> str:
         raise BlockFailed(f"the command {command} printed no text in UTF-8", hint=hint) from error
 
 
-def _said(output: CapturedOutput) -> str:
+def _last_stderr_line(output: CapturedOutput) -> str:
     """The last line of what it said on stderr, without anything of what it printed: that may be half a secret."""
-    redactor = Redactor()
+    masker = Masker()
     for line in output.stdout.splitlines():
-        redactor.add(line, "")
-    lines = redactor.redact(output.tail(Stream.STDERR)).split("\n")
-    return shorten(next((line for line in reversed(lines) if line.strip()), ""), _LONGEST_SAID)
+        masker.add(line, "")
+    lines = masker.mask(output.tail(Stream.STDERR)).split("\n")
+    return shorten(next((line for line in reversed(lines) if line.strip()), ""), _STDERR_LIMIT)
 
 
-def _by_hand(command: SecretCommand) -> str:
+def _manual_run_hint(command: SecretCommand) -> str:
     shown = command.argv[2] if command.argv[:2] == ("sh", "-c") else shlex.join(command.argv)
     return f"run it by hand, as the same user and without a terminal: {shown}"

@@ -29,12 +29,12 @@ class ExitWatch(Protocol):
     def close(self) -> None: ...
 
 
-def start_process(
+def spawn_process(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], has_stdin: bool
 ) -> tuple[subprocess.Popen[bytes], ExitWatch]:
     """Start a program in a session of its own, with pipes for its output; nothing remains of it if that fails."""
     if sys.version_info < (3, 11, 4):
-        _check_room()
+        _check_free_descriptors()
     popen = subprocess.Popen(
         argv,
         bufsize=0,
@@ -53,7 +53,7 @@ def start_process(
         raise
 
 
-def _check_room() -> None:
+def _check_free_descriptors() -> None:
     """:raises OSError: where these Pythons would open some of the pipes of a process, and leave them open."""
     opened: list[int] = []
     try:
@@ -93,8 +93,8 @@ class _DescriptorWatch:
 class _ThreadWatch:
     def __init__(self, pid: int) -> None:
         self._result: int | BlockFailed | None = None
-        self._file, told = os.pipe()
-        threading.Thread(target=self._wait, args=(pid, told), name=f"wait for {pid}", daemon=True).start()
+        self._file, write_end = os.pipe()
+        threading.Thread(target=self._wait, args=(pid, write_end), name=f"wait for {pid}", daemon=True).start()
 
     def fileno(self) -> int:
         return self._file
@@ -108,13 +108,13 @@ class _ThreadWatch:
     def close(self) -> None:
         os.close(self._file)
 
-    def _wait(self, pid: int, told: int) -> None:
+    def _wait(self, pid: int, write_end: int) -> None:
         try:
             self._result = _wait(pid)
         except BlockFailed as error:
             self._result = error
         finally:
-            os.close(told)
+            os.close(write_end)
 
 
 def _wait(pid: int) -> int:
@@ -128,12 +128,12 @@ def _wait(pid: int) -> int:
 
 
 @contextmanager
-def start_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+def spawn_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
     """Say in words why a program can't be started."""
     try:
         yield
     except OSError as error:
-        message, hint = _refusal(error, argv[0], cwd, env.get("PATH"))
+        message, hint = _describe_spawn_error(error, argv[0], cwd, env.get("PATH"))
         raise BlockFailed(message, hint=hint) from error
     except ValueError as error:
         raise BlockFailed(
@@ -142,7 +142,7 @@ def start_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> I
         ) from error
 
 
-def _refusal(error: OSError, program: str, cwd: Path, path: str | None) -> tuple[str, str]:
+def _describe_spawn_error(error: OSError, program: str, cwd: Path, path: str | None) -> tuple[str, str]:
     if error.errno in NO_FILES:
         return f'"{program}" can\'t be started: no file descriptors are left', FILES_HINT
     if error.errno in NO_PROCESSES:
@@ -157,13 +157,13 @@ def _refusal(error: OSError, program: str, cwd: Path, path: str | None) -> tuple
         return f"the directory {cwd} {what}", "a directory block, or the runbook's default directory, says it"
     found = find_program(program, cwd=cwd, path=path)
     if found is None:
-        return _missing(program, cwd, path)
+        return _program_not_found(program, cwd, path)
     if error.errno == errno.ENOENT:
         return f"{found} can't be started: the program of its first line (#!) does not exist", "mend its first line"
     return f"{found} can't be started in {cwd}: {error.strerror}", "may it be run, and is it made for this machine?"
 
 
-def _missing(program: str, cwd: Path, path: str | None) -> tuple[str, str]:
+def _program_not_found(program: str, cwd: Path, path: str | None) -> tuple[str, str]:
     if "/" not in program:
         folders = os.defpath if path is None else path
         return (

@@ -14,7 +14,7 @@ class Subreaper:
     """Makes the orphans among our descendants our children, on Linux."""
 
     def __init__(self) -> None:
-        self._is_ours = False
+        self._has_set_flag = False
 
     @property
     def is_open(self) -> bool:
@@ -22,14 +22,14 @@ class Subreaper:
         return _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value)) and value.value == 1
 
     def open(self) -> None:
-        if not self._is_ours and not self.is_open:
-            self._is_ours = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        if not self._has_set_flag and not self.is_open:
+            self._has_set_flag = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def close(self) -> None:
         """Leave things as they were found."""
-        if self._is_ours:
+        if self._has_set_flag:
             _prctl(_PR_SET_CHILD_SUBREAPER, 0)
-            self._is_ours = False
+            self._has_set_flag = False
 
 
 def _prctl(option: int, argument: object) -> bool:

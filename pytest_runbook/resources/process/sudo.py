@@ -16,9 +16,9 @@ from ...text import shorten
 
 _HINT = "become: {user: ..., password: ...} gives sudo one from a secret; or let the user run sh without (NOPASSWD)"
 _SIGNAL_TIMEOUT = 1.0
-_ASKS = re.compile(r"^sudo: a (password|terminal) is required", re.MULTILINE)
+_PASSWORD_REQUIRED = re.compile(r"^sudo: a (password|terminal) is required", re.MULTILINE)
 
-Asked = Callable[[Sequence[str]], Awaitable[tuple[int | None, str]]]
+RunProbe = Callable[[Sequence[str]], Awaitable[tuple[int | None, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class SudoSignaller:
     command: Sequence[str]
     first_input: bytes = field(repr=False)
 
-    def __call__(self, number: signal.Signals, groups: Collection[int]) -> None:
-        whom = " ".join(f"-{group}" for group in groups)
-        script = f"kill -s {number.name[3:]} -- {whom}; kill -s CONT -- {whom}"
+    def __call__(self, number: signal.Signals, pgids: Collection[int]) -> None:
+        targets = " ".join(f"-{pgid}" for pgid in pgids)
+        script = f"kill -s {number.name[3:]} -- {targets}; kill -s CONT -- {targets}"
         with suppress(OSError, subprocess.TimeoutExpired):
             argv = [*self.command, "sh", "-c", script]
             subprocess.run(argv, input=self.first_input, capture_output=True, check=False, timeout=_SIGNAL_TIMEOUT)
@@ -56,38 +56,38 @@ class LocalSudo:
         :raises BlockFailed: if sudo does not let us.
         """
         if become not in self._commands:
-            self._commands[become] = await sudo_command(become, "this machine", _asked_here)
+            self._commands[become] = await sudo_command(become, "this machine", _probe_locally)
         return self._commands[become]
 
 
-async def _asked_here(words: Sequence[str]) -> tuple[int | None, str]:
-    ran = await anyio.run_process(words, stdin=subprocess.DEVNULL, check=False)
-    return ran.returncode, ran.stderr.decode(errors="replace")
+async def _probe_locally(words: Sequence[str]) -> tuple[int | None, str]:
+    completed = await anyio.run_process(words, stdin=subprocess.DEVNULL, check=False)
+    return completed.returncode, completed.stderr.decode(errors="replace")
 
 
-async def sudo_command(become: Become, host: str, asked: Asked) -> tuple[Sequence[str], bytes]:
+async def sudo_command(become: Become, host: str, run_probe: RunProbe) -> tuple[Sequence[str], bytes]:
     """The command in front of ``sh``, and what it reads before that does: the password, where it asks for one.
 
     Whether it asks has to be known: where it does not, the password would be taken for the script.
-    asked: runs a command; gives its exit code, and what it said on stderr.
+    run_probe: runs a command; gives its exit code, and what it said on stderr.
     :raises BlockFailed: if sudo does not let us.
     """
-    exit_code, said = await asked(["env", "LC_ALL=C", *_sudo(become, "-k", "-n"), "sh", "-c", ":"])
+    exit_code, stderr = await run_probe(["env", "LC_ALL=C", *_sudo(become, "-k", "-n"), "sh", "-c", ":"])
     if exit_code == 0:
         return _sudo(become, "-n"), b""
     if exit_code == 127:
-        raise BlockFailed(f"there is no sudo on {host}", hint="install it there, or be the other user", said=said)
-    if not _ASKS.search(said):
-        raise no_sudo(become, host, said)
+        raise BlockFailed(f"there is no sudo on {host}", hint="install it there, or be the other user", detail=stderr)
+    if not _PASSWORD_REQUIRED.search(stderr):
+        raise sudo_refused(become, host, stderr)
     if become.password is None:
         raise BlockFailed(f"sudo on {host} asks for a password to become {become.user}", hint=_HINT)
     return _sudo(become, "-k", "-S", "-p", ""), become.password.encode() + b"\n"
 
 
-def no_sudo(become: Become, host: str, said: str) -> BlockFailed:
+def sudo_refused(become: Become, host: str, stderr: str) -> BlockFailed:
     """What to say where sudo refuses."""
-    message = f"sudo on {host} does not let us become {become.user}: {shorten(said, 200)}"
-    return BlockFailed(message, hint=_HINT, said=said)
+    message = f"sudo on {host} does not let us become {become.user}: {shorten(stderr, 200)}"
+    return BlockFailed(message, hint=_HINT, detail=stderr)
 
 
 def _sudo(become: Become, *options: str) -> Sequence[str]:

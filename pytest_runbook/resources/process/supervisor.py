@@ -13,7 +13,7 @@ from typing import IO, Self
 import anyio
 
 from .exhaustion import SpareFile
-from .process_group import DEFAULT_GRACE, FamilyRegister, Grace, ProcessFamily, send, signal_as_others
+from .process_group import DEFAULT_GRACE, Grace, ProcessGroup, ProcessGroupRegistry, send_signal, signal_as_other_users
 from .subreaper import Subreaper
 from .table import command_of, now
 from .watchdog import Watchdog
@@ -38,7 +38,7 @@ class Leftover:
     was_ended: bool = True
 
 
-class ProcessKeeper:
+class ProcessSupervisor:
     """Keeps account of the families of all runs, and of the pipes that outlive the process they were made for.
 
     watchdog: ends them if this process is killed.
@@ -50,7 +50,7 @@ class ProcessKeeper:
     def __init__(self) -> None:
         self.watchdog = Watchdog()
         self._spare = SpareFile()
-        self.families = FamilyRegister(Subreaper(), self.watchdog, self._spare)
+        self.process_groups = ProcessGroupRegistry(Subreaper(), self.watchdog, self._spare)
         self._drains = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
@@ -61,40 +61,40 @@ class ProcessKeeper:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._end(list(self.families), DEFAULT_GRACE)
+        await self._end(list(self.process_groups), DEFAULT_GRACE)
         self.watchdog.close()
         self._spare.close()
         self._drains.cancel_scope.cancel()
         await self._drains.__aexit__(None, None, None)
 
-    def hurry(self, grace: Grace) -> None:
+    def tighten_deadline(self, grace: Grace) -> None:
         """Let no ending take longer than this from now on, not even one that is on its way."""
-        self.families.hurry(grace)
+        self.process_groups.tighten_deadline(grace)
 
     async def end_leftovers(self, run_id: str, grace: Grace = DEFAULT_GRACE) -> list[Leftover]:
         """End what the blocks of a run have left behind, all of it side by side, and forget the run."""
-        return await self._end(self.families.of_run(run_id), grace)
+        return await self._end(self.process_groups.of_run(run_id), grace)
 
     def kill_everything(self) -> None:
         """The last resort, from any thread, with or without a living event loop: kill what lives of all families."""
-        deadline, families, told = time.monotonic() + _KILL_TIMEOUT, list(self.families), set[int]()
-        while (living := self.families.living(families)) and time.monotonic() < deadline:
-            groups = send(signal.SIGKILL, living)
-            signal_as_others(signal.SIGKILL, families, groups - told)
-            told |= groups
+        deadline, process_groups, signalled = time.monotonic() + _KILL_TIMEOUT, list(self.process_groups), set[int]()
+        while (living := self.process_groups.living(process_groups)) and time.monotonic() < deadline:
+            pgids = send_signal(signal.SIGKILL, living)
+            signal_as_other_users(signal.SIGKILL, process_groups, pgids - signalled)
+            signalled |= pgids
             time.sleep(_PAUSE)
 
     def drain(self, pipe: IO[bytes]) -> None:
         """Read a pipe to nowhere until nobody holds its other end, or the keeper closes; then close it."""
         self._drains.start_soon(_drain, pipe)
 
-    async def _end(self, families: Sequence[ProcessFamily], grace: Grace) -> list[Leftover]:
+    async def _end(self, process_groups: Sequence[ProcessGroup], grace: Grace) -> list[Leftover]:
         with anyio.CancelScope(shield=True):
-            living = await self.families.living_soon(families, time.monotonic())
-            leftovers = {process.pid: (command_of(process.pid), now() - process.born) for process in living}
-            surviving = {process.pid for process in await self.families.end(families, grace)}
-        self.families.reap_orphans(families)
-        self.families.forget(families)
+            living = await self.process_groups.living_from_shared_scan(process_groups, time.monotonic())
+            leftovers = {process.pid: (command_of(process.pid), now() - process.create_time) for process in living}
+            surviving = {process.pid for process in await self.process_groups.end(process_groups, grace)}
+        self.process_groups.reap_orphans(process_groups)
+        self.process_groups.forget(process_groups)
         return [
             Leftover(pid=pid, command=command, seconds=seconds, was_ended=pid not in surviving)
             for pid, (command, seconds) in leftovers.items()

@@ -24,16 +24,16 @@ _PROC = Path("/proc")
 class ProcessInfo:
     """One process at one moment.
 
-    group, session: the pids of their leaders.
-    born: seconds on the clock of `now`, to a hundredth.
+    pgid, session: the pids of their leaders.
+    create_time: seconds on the clock of `now`, to a hundredth.
     is_zombie: it has ended, and nobody has asked for its exit status yet.
     """
 
     pid: int
     parent: int
-    group: int
+    pgid: int
     session: int
-    born: float
+    create_time: float
     is_zombie: bool
 
 
@@ -42,7 +42,7 @@ def is_linux() -> bool:
 
 
 def now() -> float:
-    """The time on the clock of `ProcessInfo.born`."""
+    """The time on the clock of `ProcessInfo.create_time`."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
 
 
@@ -50,12 +50,12 @@ def all_processes() -> list[ProcessInfo]:
     """Every process that we may see."""
     if not is_linux():
         return _psutil_processes()
-    return known(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    return read_processes(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
 def children(pid: int) -> list[ProcessInfo]:
     """The children of a process that its first thread started, and the orphans that came to it."""
-    return known(child_pids(pid))
+    return read_processes(child_pids(pid))
 
 
 def child_pids(pid: int) -> list[int]:
@@ -66,11 +66,11 @@ def child_pids(pid: int) -> list[int]:
 def descendants(pid: int) -> list[ProcessInfo]:
     """The children of a process, and theirs; parents come first."""
     if (_PROC / f"{pid}/task/{pid}/children").exists():
-        return _below(pid, lambda parent: known(_children_file(parent)))
+        return _collect_descendants(pid, lambda parent: read_processes(_children_file(parent)))
     children: defaultdict[int, list[ProcessInfo]] = defaultdict(list)
     for process in all_processes():
         children[process.parent].append(process)
-    return _below(pid, lambda parent: children[parent])
+    return _collect_descendants(pid, lambda parent: children[parent])
 
 
 def environment_of(pid: int) -> Mapping[str, str]:
@@ -85,7 +85,7 @@ def environment_of(pid: int) -> Mapping[str, str]:
     return {name: value for name, equals, value in entries if equals}
 
 
-def ignores(pid: int, number: int) -> bool:
+def ignores_signal(pid: int, number: int) -> bool:
     """True if the process is known to ignore that signal, as the background jobs of a script ignore an interrupt."""
     try:
         lines = (_PROC / f"{pid}/status").read_text(errors="replace").splitlines()
@@ -105,7 +105,7 @@ def command_of(pid: int) -> str:
     return "?"
 
 
-def _below(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> list[ProcessInfo]:
+def _collect_descendants(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> list[ProcessInfo]:
     found: dict[int, ProcessInfo] = {}
     parents = [pid]
     while parents:
@@ -115,7 +115,7 @@ def _below(pid: int, children_of: Callable[[int], Iterable[ProcessInfo]]) -> lis
     return list(found.values())
 
 
-def known(pids: Iterable[int]) -> list[ProcessInfo]:
+def read_processes(pids: Iterable[int]) -> list[ProcessInfo]:
     """What is known of these processes, as far as they are there."""
     return [process for pid in pids if (process := _read_stat(pid)) is not None]
 
@@ -147,9 +147,9 @@ def _read_stat(pid: int) -> ProcessInfo | None:
     return ProcessInfo(
         pid=pid,
         parent=int(fields[1]),
-        group=int(fields[2]),
+        pgid=int(fields[2]),
         session=int(fields[3]),
-        born=int(fields[19]) / os.sysconf("SC_CLK_TCK"),
+        create_time=int(fields[19]) / os.sysconf("SC_CLK_TCK"),
         is_zombie=fields[0] in (b"Z", b"X"),
     )
 
@@ -165,9 +165,9 @@ def _psutil_processes() -> list[ProcessInfo]:
                     ProcessInfo(
                         pid=process.pid,
                         parent=process.ppid(),
-                        group=os.getpgid(process.pid),
+                        pgid=os.getpgid(process.pid),
                         session=os.getsid(process.pid),
-                        born=process.create_time(),
+                        create_time=process.create_time(),
                         is_zombie=process.status() == psutil.STATUS_ZOMBIE,
                     )
                 )

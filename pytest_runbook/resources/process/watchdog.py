@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from . import watchdog_process
 
 if TYPE_CHECKING:
-    from .process_group import ProcessFamily
+    from .process_group import ProcessGroup
 
-_MARK, _SESSION, _FOLDER = "mark", "session", "folder"
+_LABEL, _SESSION, _FOLDER = "mark", "session", "folder"
 _LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 _PAUSE = 0.02
 
@@ -43,26 +43,29 @@ class Watchdog:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def note_family(self, family: ProcessFamily) -> None:
+    def record_process_group(self, process_group: ProcessGroup) -> None:
         """Have all that comes of a child ended that is about to be started."""
-        self._append([_line(_MARK, family.mark.execution_id)])
+        self._append([_line(_LABEL, process_group.label.execution_id)])
 
-    def note_sessions(self, pids: Iterable[int]) -> None:
+    def record_sessions(self, pids: Iterable[int]) -> None:
         """Have what is in these sessions ended, too."""
         self._append(_line(_SESSION, pid) for pid in pids)
 
-    def note_folder(self, folder: Path) -> None:
+    def record_folder(self, folder: Path) -> None:
         """Have a folder of this process removed."""
         self._folders.append(_line(_FOLDER, folder))
         self._append(self._folders[-1:])
 
-    def keep_only(self, families: Iterable[ProcessFamily]) -> None:
+    def retain_process_groups(self, process_groups: Iterable[ProcessGroup]) -> None:
         """Forget all other families."""
         if self._record is None:
             return
         lines = [*self._folders]
-        for family in families:
-            lines += [_line(_MARK, family.mark.execution_id), *(_line(_SESSION, pid) for pid in family.sessions)]
+        for process_group in process_groups:
+            lines += [
+                _line(_LABEL, process_group.label.execution_id),
+                *(_line(_SESSION, pid) for pid in process_group.sessions),
+            ]
         data = "".join(lines).encode(errors="surrogateescape")
         with suppress(OSError):
             os.pwrite(self._record, data, 0)
@@ -81,24 +84,24 @@ class Watchdog:
     def _append(self, lines: Iterable[str]) -> None:
         with suppress(OSError):
             if self._record is None:
-                self._record = _file_without_name()
+                self._record = _anonymous_file()
             os.write(self._record, "".join(lines).encode(errors="surrogateescape"))
             if self._process is None:
-                self._process = _started(self._record)
+                self._process = _spawn_watchdog(self._record)
 
 
 def _line(kind: str, value: object) -> str:
     return f"{kind} {value}\n"
 
 
-def _file_without_name() -> int:
+def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("runbook-watchdog", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-def _started(record: int) -> subprocess.Popen[bytes] | None:
+def _spawn_watchdog(record: int) -> subprocess.Popen[bytes] | None:
     """A watchdog; None in a program that is its own interpreter, which can't start another one."""
     if not sys.executable or hasattr(sys, "frozen"):
         return None
@@ -114,24 +117,24 @@ def _started(record: int) -> subprocess.Popen[bytes] | None:
     )
 
 
-def end_what_was_left(record: int) -> None:
+def end_orphaned_groups(record: int) -> None:
     """What the watchdog does when the process that it watched is gone."""
-    from .process_group import FamilyRegister, Mark, send
+    from .process_group import ProcessGroupRegistry, ProcessLabel, send_signal
 
-    told: dict[str, list[str]] = {_MARK: [], _SESSION: [], _FOLDER: []}
+    recorded: dict[str, list[str]] = {_LABEL: [], _SESSION: [], _FOLDER: []}
     for line in os.pread(record, os.fstat(record).st_size, 0).decode(errors="surrogateescape").splitlines():
         kind, _, value = line.partition(" ")
-        told.get(kind, []).append(value)
-    register = FamilyRegister()
-    for execution_id in told[_MARK]:
-        register.add(Mark(run_id="", execution_id=execution_id))
-    families = list(register)
-    for pid in told[_SESSION]:
-        register.note_start(families[0], int(pid))
+        recorded.get(kind, []).append(value)
+    register = ProcessGroupRegistry()
+    for execution_id in recorded[_LABEL]:
+        register.add(ProcessLabel(run_id="", execution_id=execution_id))
+    process_groups = list(register)
+    for pid in recorded[_SESSION]:
+        register.record_start(process_groups[0], int(pid))
     for number, seconds in _LADDER:
-        deadline, groups = time.monotonic() + seconds, set[int]()
-        while (living := register.living(families)) and time.monotonic() < deadline:
-            groups |= send(number, living, groups)
+        deadline, pgids = time.monotonic() + seconds, set[int]()
+        while (living := register.living(process_groups)) and time.monotonic() < deadline:
+            pgids |= send_signal(number, living, pgids)
             time.sleep(_PAUSE)
-    for folder in told[_FOLDER]:
+    for folder in recorded[_FOLDER]:
         shutil.rmtree(folder, ignore_errors=True)

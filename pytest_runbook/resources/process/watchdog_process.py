@@ -20,9 +20,9 @@ def main(record: int, parent: int, paths: Sequence[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # they are for those that we watch, who may need us then
     _wait_for_end(parent)
     sys.path[:] = paths
-    from pytest_runbook.resources.process.watchdog import end_what_was_left
+    from pytest_runbook.resources.process.watchdog import end_orphaned_groups
 
-    end_what_was_left(record)
+    end_orphaned_groups(record)
 
 
 def _wait_for_end(parent: int) -> None:

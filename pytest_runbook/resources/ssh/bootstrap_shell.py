@@ -16,16 +16,17 @@ from ..process.captured_output import CapturedOutput, Stream
 from ..process.runner import OutputListener
 from .channel import Channel
 
-FRESH = 2.0
+SPARE_LIFETIME = 2.0
 """Seconds for which a login that waits is as good as a new one: rc files may change meanwhile."""
-_MOST_NOISE = 1 << 16
+_LOGIN_OUTPUT_LIMIT = 1 << 16
 
 
-class Opening:
+class BootstrapReader:
     """Parts what the login shell says from what the program says, on each stream.
 
     nonce: marks what the `sh` says, and names its files.
-    step: how far the `sh` came. started: set when that is known, or never will be. is_deaf: nobody listens any more.
+    step: how far the `sh` came. started: set when that is known, or never will be.
+    is_detached: nobody listens any more.
     """
 
     def __init__(self) -> None:
@@ -34,21 +35,21 @@ class Opening:
         self.step: str | None = None
         self.error: Exception | None = None
         self.started = anyio.Event()
-        self.is_deaf = False
-        self._mark = self.nonce.encode()
+        self.is_detached = False
+        self._sentinel = self.nonce.encode()
         self._output: CapturedOutput | None = None
         self._listener: OutputListener | None = None
-        self._noise = [bytearray(), bytearray()]
-        self._begun = [False, False]
+        self._login_output = [bytearray(), bytearray()]
+        self._has_started = [False, False]
 
     def expect(self, output: CapturedOutput, listener: OutputListener | None) -> None:
         """Say who is to get what the program says."""
         self._output, self._listener = output, listener
 
     def received(self, stream: Stream, data: bytes) -> None:
-        if not self._begun[stream]:
-            data = self._after_mark(stream, data)
-        if data and self._output is not None and self.error is None and not self.is_deaf:
+        if not self._has_started[stream]:
+            data = self._after_sentinel(stream, data)
+        if data and self._output is not None and self.error is None and not self.is_detached:
             try:
                 self._output.append(stream, data)
                 if self._listener is not None:
@@ -57,23 +58,23 @@ class Opening:
                 self.error = error
 
     @property
-    def noise(self) -> str:
+    def login_output(self) -> str:
         """What came before our marks."""
-        return bytes(self._noise[0] + self._noise[1]).decode(errors="replace")
+        return bytes(self._login_output[0] + self._login_output[1]).decode(errors="replace")
 
-    def _after_mark(self, stream: Stream, data: bytes) -> bytes:
+    def _after_sentinel(self, stream: Stream, data: bytes) -> bytes:
         """What comes behind the line that begins with our mark: ``MARK`` on stderr, ``MARK PID STEP`` on stdout."""
-        noise = self._noise[stream]
-        noise += data
-        start = noise.find(self._mark)
-        end = noise.find(b"\n", start) if start >= 0 else -1
+        login_output = self._login_output[stream]
+        login_output += data
+        start = login_output.find(self._sentinel)
+        end = login_output.find(b"\n", start) if start >= 0 else -1
         if start < 0:
-            del noise[:-_MOST_NOISE]
+            del login_output[:-_LOGIN_OUTPUT_LIMIT]
         if end < 0:
             return b""
-        line, rest = noise[start:end].decode(), bytes(noise[end + 1 :])
-        del noise[start:]
-        self._begun[stream] = True
+        line, rest = login_output[start:end].decode(), bytes(login_output[end + 1 :])
+        del login_output[start:]
+        self._has_started[stream] = True
         if stream is Stream.STDOUT:
             _, pid, self.step = line.split()
             self.pid = int(pid)
@@ -82,15 +83,15 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class BootstrapShell:
     """The `sh` that waits. since: when it was begun, on the clock of `time.monotonic`."""
 
-    opening: Opening
-    ended: Channel
+    reader: BootstrapReader
+    command_channel: Channel
     channel: asyncssh.SSHClientChannel[bytes]
     since: float = field(default_factory=time.monotonic)
 
     @property
     def is_fresh(self) -> bool:
         """True if it still waits, and the login that it began with is no news from long ago."""
-        return not self.ended.exited.is_set() and time.monotonic() - self.since < FRESH
+        return not self.command_channel.exited.is_set() and time.monotonic() - self.since < SPARE_LIFETIME

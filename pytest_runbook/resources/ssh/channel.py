@@ -10,7 +10,7 @@ import asyncssh
 
 from ..process.captured_output import Stream
 
-Received = Callable[[Stream, bytes], object]
+DataReceived = Callable[[Stream, bytes], object]
 
 
 class Channel(asyncssh.SSHClientSession[bytes]):
@@ -18,72 +18,72 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
     exited: set when the command itself has ended. closed: when nothing can come any more.
-    is_gone: True once it takes no room on its connection any more; when_gone is called then.
+    is_released: True once it takes no room on its connection any more; when_gone is called then.
     """
 
-    def __init__(self, received: Received) -> None:
-        self.is_gone = False
-        self.when_gone: Callable[[], object] = lambda: None
+    def __init__(self, received: DataReceived) -> None:
+        self.is_released = False
+        self.on_released: Callable[[], object] = lambda: None
         self.exit_code: int | None = None
         self.signal: str | None = None
         self.error: Exception | None = None
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self._received = received
-        self._followers: list[Callable[[], object]] = []
-        self._has_all = False
+        self._close_callbacks: list[Callable[[], object]] = []
+        self._has_eof = False
 
     @property
     def has_status(self) -> bool:
         """True once the host said how the command ended."""
         return self.exit_code is not None or self.signal is not None
 
-    def when_closed(self, follower: Callable[[], object]) -> None:
+    def add_close_callback(self, callback: Callable[[], object]) -> None:
         """Call it when nothing can come any more, before those who wait wake up; at once, if that is so already."""
         if self.closed.is_set():
-            follower()
-        self._followers.append(follower)
+            callback()
+        self._close_callbacks.append(callback)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         stream = Stream.STDERR if datatype == asyncssh.EXTENDED_DATA_STDERR else Stream.STDOUT
         self._received(stream, data)
 
     def eof_received(self) -> bool:
-        self._has_all = True
-        self._note_progress()
+        self._has_eof = True
+        self._update_status()
         return True
 
     def exit_status_received(self, status: int) -> None:
         self.exit_code = status
-        self._note_progress()
+        self._update_status()
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self.signal = f"SIG{signal}" if signal.isalnum() else f"signal {signal}"
-        self._note_progress()
+        self._update_status()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.error = exc
         self._close()
         self.exited.set()
-        self.is_gone = True
-        self.when_gone()
+        self.is_released = True
+        self.on_released()
 
-    def _note_progress(self) -> None:
+    def _update_status(self) -> None:
         if self.has_status:
-            if self._has_all:
+            if self._has_eof:
                 self._close()
             self.exited.set()
 
     def _close(self) -> None:
         if not self.closed.is_set():
             self.closed.set()
-            for follower in self._followers:
-                follower()
+            for callback in self._close_callbacks:
+                callback()
 
 
-def send(channel: asyncssh.SSHClientChannel[bytes], data: bytes, *, is_all: bool = False) -> None:
-    """Send what a command is to read; where it has ended already, its end says so. is_all: nothing else will come."""
+def send_input(channel: asyncssh.SSHClientChannel[bytes], data: bytes, *, with_eof: bool = False) -> None:
+    """Send what a command is to read; where it has ended already, its end says so. with_eof: nothing else will come."""
     with suppress(BrokenPipeError):
         channel.write(data)
-        if is_all:
+        if with_eof:
             channel.write_eof()

@@ -18,11 +18,11 @@ from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..process.captured_output import Stream
 from ..process.output_variables import SIZE_LIMIT
-from .channel import Channel, send
-from .session import SshSession, lost
+from .channel import Channel, send_input
+from .session import SshSession, connection_lost_error
 
 START_TIMEOUT = 30.0
-MOST_GARBAGE = 20
+MAX_GARBAGE = 20
 # The files of running scripts are named after their process groups; what left its group has the folder's name in its
 # environment.
 _SETUP = """\
@@ -47,13 +47,13 @@ mkdir "$_runbook_d" && cd / && printf '\\n%s\\n%s\\n' "$SHELL" "$_runbook_d"
 """
 
 
-def content_of(word: str) -> str:
+def print_file_command(word: str) -> str:
     """The command that prints a file for output variables; it fails where something else is in its place."""
     return f"if [ -f {word} ]; then test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}; else test ! -e {word}; fi"
 
 
 @dataclass(slots=True)
-class Answer:
+class HelperReply:
     """What a command gave, once it is there."""
 
     ready: anyio.Event = field(default_factory=anyio.Event)
@@ -72,13 +72,13 @@ class HelperShell:
         self.login_shell = ""
         self._session = session
         self._nonce = secrets.token_hex(16)
-        self._mark = f"\n{self._nonce} ".encode()
+        self._sentinel = f"\n{self._nonce} ".encode()
         self._numbers: Iterator[int] = itertools.count()
-        self._answers: dict[int, Answer] = {}
+        self._replies: dict[int, HelperReply] = {}
         self._garbage: list[str] = []
         self._pending = bytearray()
-        self._said = bytearray()
-        self._ended = Channel(self._received)
+        self._stderr = bytearray()
+        self._command_channel = Channel(self._received)
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     @classmethod
@@ -89,9 +89,9 @@ class HelperShell:
         """
         shell = cls(session)
         try:
-            shell._channel = await session.open_channel(command, shell._ended, is_lasting=True)
-            shell._ended.when_closed(shell._note_end)
-            send(shell._channel, first_input)
+            shell._channel = await session.open_channel(command, shell._command_channel, is_permanent=True)
+            shell._command_channel.add_close_callback(shell._wake_waiters)
+            send_input(shell._channel, first_input)
             await shell._set_up()
         except BaseException:
             shell.close()
@@ -100,97 +100,97 @@ class HelperShell:
 
     @property
     def is_alive(self) -> bool:
-        return not self._ended.closed.is_set()
+        return not self._command_channel.closed.is_set()
 
     async def run(self, command: str) -> tuple[int, bytes]:
         """The exit code of a shell command, and what it gave on both streams. Cancelled, it goes on all the same.
 
         :raises RunbookError: if the connection is lost, or the shell is gone.
         """
-        answer = Answer()
-        self.ask(command, answer)
-        return await self.answered(answer)
+        reply = HelperReply()
+        self.submit(command, reply)
+        return await self.wait_for(reply)
 
-    def ask(self, command: str, answer: Answer) -> None:
+    def submit(self, command: str, reply: HelperReply) -> None:
         """Have a command run, whose answer is waited for later."""
         if self.is_alive:
             number = next(self._numbers)
-            self._answers[number] = answer
+            self._replies[number] = reply
             self.send(f"{{ {command}\n}} 2>&1 </dev/null; printf '\\n%s %s %s\\n' {self._nonce} {number} $?")
         else:
-            answer.ready.set()
+            reply.ready.set()
 
-    async def answered(self, answer: Answer) -> tuple[int, bytes]:
+    async def wait_for(self, reply: HelperReply) -> tuple[int, bytes]:
         """The same as `run`, for a command that is on its way."""
-        await answer.ready.wait()
-        if answer.status < 0:
-            raise self._gone()
-        return answer.status, answer.output
+        await reply.ready.wait()
+        if reply.status < 0:
+            raise self._ended_error()
+        return reply.status, reply.output
 
     def send(self, command: str) -> None:
         """Have a command run that nobody waits for."""
         if self._channel is not None and self.is_alive:
-            send(self._channel, command.encode(errors="surrogateescape") + b"\n")
+            send_input(self._channel, command.encode(errors="surrogateescape") + b"\n")
 
-    def discard(self, words: str) -> None:
+    def remove_later(self, words: str) -> None:
         """Have files removed: soon, as each removal is a process there."""
         self._garbage.append(words)
-        if len(self._garbage) >= MOST_GARBAGE:
+        if len(self._garbage) >= MAX_GARBAGE:
             self.send(f"rm -rf {' '.join(self._garbage)}")
             self._garbage.clear()
 
-    def close(self, *, is_quiet: bool = False) -> None:
-        """Have the shell end what is left and go. is_quiet: nothing is left, so that it need not look."""
+    def close(self, *, is_clean: bool = False) -> None:
+        """Have the shell end what is left and go. is_clean: nothing is left, so that it need not look."""
         if self._channel is not None:
-            send(self._channel, b"_runbook_q=1\n" if is_quiet else b"", is_all=True)
+            send_input(self._channel, b"_runbook_q=1\n" if is_clean else b"", with_eof=True)
 
-    async def aclose(self, *, is_quiet: bool) -> None:
+    async def aclose(self, *, is_clean: bool) -> None:
         """The same, and wait until it has done so."""
-        self.close(is_quiet=is_quiet)
-        await self._ended.closed.wait()
+        self.close(is_clean=is_clean)
+        await self._command_channel.closed.wait()
 
     async def _set_up(self) -> None:
         with anyio.move_on_after(START_TIMEOUT):
-            status, said = await self.run(_SETUP.replace("NONCE", self._nonce))
+            status, output = await self.run(_SETUP.replace("NONCE", self._nonce))
             if status:
-                raise self._no_folder(said)
-            *_, self.login_shell, self.folder = said.decode(errors="surrogateescape").rstrip("\n").split("\n")
+                raise self._no_folder(output)
+            *_, self.login_shell, self.folder = output.decode(errors="surrogateescape").rstrip("\n").split("\n")
             return
         raise self._no_shell(f"no answer within {START_TIMEOUT:.0f} s")
 
-    def _note_end(self) -> None:
-        for answer in self._answers.values():
-            answer.ready.set()
+    def _wake_waiters(self) -> None:
+        for reply in self._replies.values():
+            reply.ready.set()
 
-    def _gone(self) -> RunbookError:
-        if not self._ended.has_status:
-            return lost(self._session.name, self._session.error)
-        how = self._ended.signal or f"exit code {self._ended.exit_code}"
+    def _ended_error(self) -> RunbookError:
+        if not self._command_channel.has_status:
+            return connection_lost_error(self._session.name, self._session.error)
+        how = self._command_channel.signal or f"exit code {self._command_channel.exit_code}"
         return self._no_shell(f"it ended with {how}")
 
     def _received(self, stream: Stream, data: bytes) -> None:
         if stream is Stream.STDERR:
-            self._said += data[: 4096 - len(self._said)]
+            self._stderr += data[: 4096 - len(self._stderr)]
             return
         self._pending += data
-        while (start := self._pending.find(self._mark)) >= 0:
-            after = start + len(self._mark)
+        while (start := self._pending.find(self._sentinel)) >= 0:
+            after = start + len(self._sentinel)
             end = self._pending.find(b"\n", after)
             if end < 0:
                 return
             number, status = map(int, self._pending[after:end].split())
-            answer = self._answers.pop(number, None)
-            if answer is not None:
-                answer.output, answer.status = bytes(self._pending[:start]), status
-                answer.ready.set()
+            reply = self._replies.pop(number, None)
+            if reply is not None:
+                reply.output, reply.status = bytes(self._pending[:start]), status
+                reply.ready.set()
             del self._pending[: end + 1]
 
-    def _no_folder(self, said: bytes) -> BlockFailed:
-        text = shorten(said.decode(errors="replace"), 200)
+    def _no_folder(self, output: bytes) -> BlockFailed:
+        text = shorten(output.decode(errors="replace"), 200)
         hint = "make room in its /tmp: scripts leave their variables there"
         return BlockFailed(f"no folder for scripts can be made on {self._session.name}: {text}", hint=hint)
 
-    def _no_shell(self, why: str) -> BlockFailed:
-        said = (self._said + self._pending).decode(errors="replace")
+    def _no_shell(self, reason: str) -> BlockFailed:
+        detail = (self._stderr + self._pending).decode(errors="replace")
         hint = "the user's login shell there must run commands, and find sh: look at its rc files"
-        return BlockFailed(f"no shell on {self._session.name} runs our commands: {why}", hint=hint, said=said)
+        return BlockFailed(f"no shell on {self._session.name} runs our commands: {reason}", hint=hint, detail=detail)

@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from ...errors import Refused, RunbookError, Unreachable
 from ...messages.events import EventKind
-from ...policy.allow_list import SETTING, Allowed
+from ...policy.allow_list import ALLOW_SETTING, AllowList
 from ..process.process_group import DEFAULT_GRACE, Grace
 from ..process.sudo import Become
 from ..process.supervisor import Leftover
@@ -21,9 +21,9 @@ from .config.destination import Destination
 from .config.host_config import HostConfig, default_files, read_config
 from .config.options import HostOptions, host_options
 from .login.connect import open_connection
-from .remote_process_group import end_leftovers, longest_ending
-from .remote_user import Account, StartSoon
-from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, lost
+from .remote_process_group import end_leftovers, max_end_seconds
+from .remote_user import RemoteUser, StartSoon
+from .session import CLOSE_TIMEOUT, ConnectionDied, SshSession, connection_lost_error
 from .target import Credentials, Target
 
 ValueT = TypeVar("ValueT")
@@ -46,18 +46,18 @@ class _Entry:
 class SshPool:
     """Hands out connections, opened when first needed and closed with the run.
 
-    emit: is told of connections that open, fail and end. note: is told what people should know at the end of the run.
-    start_soon: has something done that nobody waits for. allowed: which hosts may be connected to.
+    emit: is told of connections that open, fail and end. warn: is told what people should know at the end of the run.
+    start_soon: has something done that nobody waits for. allow_list: which hosts may be connected to.
     """
 
-    def __init__(self, emit: Emit, note: Callable[[str], object], start_soon: StartSoon, allowed: Allowed) -> None:
+    def __init__(self, emit: Emit, warn: Callable[[str], object], start_soon: StartSoon, allow_list: AllowList) -> None:
         self._emit = emit
-        self._note = note
+        self._warn = warn
         self._start_soon = start_soon
-        self._allowed = allowed
+        self._allow_list = allow_list
         self._entries: dict[object, _Entry] = {}
         self._known: dict[Target, _Entry] = {}
-        self._accounts: dict[tuple[SshSession, Become | None], Account] = {}
+        self._remote_users: dict[tuple[SshSession, Become | None], RemoteUser] = {}
         self._forwards: dict[object, asyncssh.SSHListener] = {}
         self._grace = DEFAULT_GRACE
         self._closing = False
@@ -70,10 +70,10 @@ class SshPool:
         entry = self._known.get(target) or await self._entry(target)
         if entry.session is not None and entry.session.is_alive:
             return entry.session
-        known = len(entry.failures)
+        failure_count = len(entry.failures)
         async with entry.lock:
             if entry.session is None or not entry.session.is_alive:
-                if len(entry.failures) > known:
+                if len(entry.failures) > failure_count:
                     raise entry.failures[-1]
                 try:
                     self._check(target, entry.options)
@@ -83,18 +83,18 @@ class SshPool:
                     raise
             return entry.session
 
-    async def account(self, target: Target, become: Become | None = None) -> Account:
+    async def remote_user(self, target: Target, become: Become | None = None) -> RemoteUser:
         """A user on a host: the one who logs in, or another.
 
         :raises RunbookError: if the host can't be reached.
         """
         key = await self.session(target), become
-        account = self._accounts.get(key)
-        if account is None:
-            account = self._accounts[key] = Account(*key, self._start_soon)
-        return account
+        remote_user = self._remote_users.get(key)
+        if remote_user is None:
+            remote_user = self._remote_users[key] = RemoteUser(*key, self._start_soon)
+        return remote_user
 
-    async def on_living(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
+    async def with_reconnect(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
         """Begin something on a host; where the connection turns out to be dead, it is opened again, once.
 
         :raises RunbookError: if the host can't be reached.
@@ -103,10 +103,10 @@ class SshPool:
             try:
                 return await work()
             except ConnectionDied as error:
-                died = error
-        raise lost(str(target), died)
+                dead_connection = error
+        raise connection_lost_error(str(target), dead_connection)
 
-    def hurry(self, grace: Grace) -> None:
+    def tighten_deadline(self, grace: Grace) -> None:
         """Let no ending take longer than this from now on, not even one that is on its way."""
         self._grace = self._grace.within(grace)
 
@@ -118,16 +118,16 @@ class SshPool:
         """End what the blocks of a run have left behind on all hosts; gives what that was."""
         leftovers: list[Leftover] = []
 
-        async def end(account: Account) -> None:
-            with anyio.move_on_after(longest_ending(self._grace), shield=True) as ending:
-                leftovers.extend(await end_leftovers(account, run_id, self.grace))
+        async def end(remote_user: RemoteUser) -> None:
+            with anyio.move_on_after(max_end_seconds(self._grace), shield=True) as ending:
+                leftovers.extend(await end_leftovers(remote_user, run_id, self.grace))
             if ending.cancelled_caught:
-                account.session.hang_up()
-                name = account.session.name
-                self._note(f"ssh: {name} does not answer: what runs there ends as soon as {name} notices")
+                remote_user.session.abort()
+                name = remote_user.session.name
+                self._warn(f"ssh: {name} does not answer: what runs there ends as soon as {name} notices")
 
         async with anyio.create_task_group() as tasks:
-            for account in self._accounts.values():
+            for account in self._remote_users.values():
                 if run_id in account.runs:
                     account.runs.remove(run_id)
                     tasks.start_soon(end, account)
@@ -146,7 +146,7 @@ class SshPool:
 
         :raises RunbookError: if the target can't be reached.
         """
-        listener = await self._listener(target, None, SshSession.forward_any)
+        listener = await self._listener(target, None, SshSession.forward_socks)
         return f"socks5h://127.0.0.1:{listener.get_port()}"
 
     async def aclose(self) -> None:
@@ -154,8 +154,8 @@ class SshPool:
         self._closing = True
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             async with anyio.create_task_group() as tasks:
-                for account in self._accounts.values():
-                    tasks.start_soon(account.aclose)
+                for remote_user in self._remote_users.values():
+                    tasks.start_soon(remote_user.aclose)
         waiting = [entry.session for entry in self._entries.values() if entry.session and entry.session.is_alive]
         for sessions in ([s for s in waiting if s.options.jump], [s for s in waiting if not s.options.jump]):
             async with anyio.create_task_group() as tasks:
@@ -173,7 +173,7 @@ class SshPool:
         config: HostConfig = await to_thread.run_sync(read_config, target.destination, files)
         options = host_options(config)
         for setting in options.ignored:
-            self._note(f"ssh: {setting.place}: {setting.name} has no effect here")
+            self._warn(f"ssh: {setting.location}: {setting.name} has no effect here")
         return replace(options, jump=options.jump if target.jump is None else target.jump)
 
     def _check(self, target: Target, options: HostOptions) -> None:
@@ -181,10 +181,12 @@ class SshPool:
 
         :raises Refused: if the host may not be connected to.
         """
-        is_own_config = target.credentials.config is not None
-        self._allowed.check_host(*((options.hostname,) if is_own_config else (options.alias, options.hostname)))
-        if is_own_config and options.proxy_command is not None and self._allowed.hosts:
-            raise Refused(f"{SETTING}: nobody can tell where the ProxyCommand of the runbook's own ssh_config leads")
+        is_runbook_config = target.credentials.config is not None
+        self._allow_list.check_host(*((options.hostname,) if is_runbook_config else (options.alias, options.hostname)))
+        if is_runbook_config and options.proxy_command is not None and self._allow_list.hosts:
+            raise Refused(
+                f"{ALLOW_SETTING}: nobody can tell where the ProxyCommand of the runbook's own ssh_config leads"
+            )
 
     async def _opened(self, target: Target, options: HostOptions) -> SshSession:
         data = {"host": str(target), "address": options.address, "username": options.user}
@@ -192,7 +194,7 @@ class SshPool:
 
         def on_end(error: Exception | None) -> None:
             was_open = session.is_alive
-            session.note_end(error)
+            session.record_end(error)
             if was_open:
                 reason = "closed" if self._closing else str(error or "the host closed it")
                 self._emit(EventKind.SSH_DISCONNECTED, {**data, "reason": reason})
@@ -203,14 +205,14 @@ class SshPool:
                 options,
                 target.credentials,
                 hop=None if hop is None else hop.connection,
-                note=self._note,
-                tell=lambda kind, text: self._tell_certificate(kind, text, data),
+                warn=self._warn,
+                on_certificate_problem=lambda kind, text: self._report_certificate(kind, text, data),
                 on_end=on_end,
             )
         except RunbookError as error:
             self._emit(EventKind.SSH_CONNECTION_FAILED, {**data, "error": error.message})
             raise
-        session.note_open(connection)
+        session.record_open(connection)
         self._emit(EventKind.SSH_CONNECTED, data)
         return session
 
@@ -223,9 +225,9 @@ class SshPool:
         try:
             return await self.session(hop)
         except Unreachable as error:
-            told = copy.copy(error)
-            told.message = f"the way to {target} leads over {last}: {error.message}"
-            raise told from error
+            explained = copy.copy(error)
+            explained.message = f"the way to {target} leads over {last}: {error.message}"
+            raise explained from error
 
     async def _listener(
         self, target: Target, what: object, make: Callable[[SshSession], Awaitable[asyncssh.SSHListener]]
@@ -239,8 +241,8 @@ class SshPool:
                 raise Unreachable(f"no tunnel through {target}: {error}", hint="is it still there?") from error
         return self._forwards[key]
 
-    def _tell_certificate(self, kind: EventKind, text: str, data: Mapping[str, object]) -> None:
-        self._note(f"ssh: a certificate for {data['host']} does not hold, the plain key has to do: {text}")
+    def _report_certificate(self, kind: EventKind, text: str, data: Mapping[str, object]) -> None:
+        self._warn(f"ssh: a certificate for {data['host']} does not hold, the plain key has to do: {text}")
         self._emit(kind, {**data, "error": text})
 
 

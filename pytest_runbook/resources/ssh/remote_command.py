@@ -12,8 +12,8 @@ from pathlib import Path
 from ...errors import BlockFailed
 from ..process.interpreters import ARGUMENT_LIMIT, Command, Interpreter
 from ..process.output_variables import VARIABLE_NAMES
-from ..process.process_group import Mark
-from .shell_quoting import NEWLINE, quote, quote_all
+from ..process.process_group import ProcessLabel
+from .shell_quoting import NEWLINE, shell_join, shell_quote
 
 WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
 LONG_CODE = 16 << 10
@@ -58,7 +58,7 @@ class RemoteCommand:
 
     interpreter: Interpreter
     code: str
-    mark: Mark
+    label: ProcessLabel
     is_secret: bool = False
     cwd: str = ""
     env: Mapping[str, str]
@@ -76,7 +76,7 @@ class RemoteCommand:
     @property
     def needs_file(self) -> bool:
         """True if the code is too long for an argument, or better off in a file."""
-        if self.is_secret and self.interpreter.at_once(self.code, is_secret=True) is None:
+        if self.is_secret and self.interpreter.direct_command(self.code, is_secret=True) is None:
             return True
         language = self.interpreter.language
         is_same_from_file = language is not None and language.from_file is not None
@@ -95,29 +95,29 @@ class RemoteCommand:
     def _steps(self, folder: str, code_file: str) -> Iterator[str]:
         """Short ones: what is read byte by byte takes its time."""
         command = self._command(code_file)
-        environment = {**self.env, **self.mark.environment, **command.environment}
-        yield f"_rb_file {quote(folder)}"
-        yield "export " + " ".join(f"{checked_name(name)}={quote(value)}" for name, value in environment.items())
+        environment = {**self.env, **self.label.environment, **command.environment}
+        yield f"_rb_file {shell_quote(folder)}"
+        yield "export " + " ".join(f"{checked_name(name)}={shell_quote(value)}" for name, value in environment.items())
         if self.cwd:
             yield f"cd -- {_directory(self.cwd)} >/dev/null||_rb_e {Step.DIRECTORY}"
         for program in self.programs:
-            yield f"_rb_find {quote(program)}"
+            yield f"_rb_find {shell_quote(program)}"
         yield "_rb_go"
-        yield f"exec {quote_all(command.argv)}"
+        yield f"exec {shell_join(command.argv)}"
 
     def _command(self, code_file: str) -> Command:
-        at_once = None if code_file else self.interpreter.at_once(self.code, is_secret=self.is_secret)
-        return at_once or Command(self.interpreter.argv_for_file(Path(code_file)))
+        direct = None if code_file else self.interpreter.direct_command(self.code, is_secret=self.is_secret)
+        return direct or Command(self.interpreter.argv_for_file(Path(code_file)))
 
 
-def setup(nonce: str) -> str:
+def bootstrap_setup(nonce: str) -> str:
     """What the `sh` in front of a program evaluates before it gets the line. nonce: marks what it says."""
     return f"_rb_n={nonce};{_SETUP}"
 
 
-def front_script(nonce: str) -> str:
+def bootstrap_script(nonce: str) -> str:
     """What such a `sh` is started with, to wait for the line."""
-    return f"{setup(nonce)};{WRAPPER}"
+    return f"{bootstrap_setup(nonce)};{WRAPPER}"
 
 
 def stop_file(folder: str, nonce: str) -> str:
@@ -133,8 +133,8 @@ def code_file(folder: str) -> str:
 def _directory(path: str) -> str:
     """A directory as a word, with the home that it has there."""
     if path == "~" or path.startswith("~/"):
-        return f'"$HOME"{quote(path[1:])}'
-    return quote(path)
+        return f'"$HOME"{shell_quote(path[1:])}'
+    return shell_quote(path)
 
 
 def checked_name(name: str) -> str:

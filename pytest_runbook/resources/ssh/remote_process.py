@@ -21,15 +21,15 @@ from ..process.captured_output import CapturedOutput, Stream
 from ..process.process_group import Grace
 from ..process.runner import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
 from ..process.sudo import Become
-from .bootstrap_shell import Front, Opening
-from .channel import Channel, send
-from .helper_shell import Answer, HelperShell, content_of
+from .bootstrap_shell import BootstrapReader, BootstrapShell
+from .channel import Channel, send_input
+from .helper_shell import HelperReply, HelperShell, print_file_command
 from .pool import SshPool
 from .remote_command import RemoteCommand, Step, code_file, stop_file
-from .remote_process_group import RemoteFamily, longest_ending
-from .remote_user import Account
-from .session import lost
-from .shell_quoting import quote
+from .remote_process_group import RemoteProcessGroup, max_end_seconds
+from .remote_user import RemoteUser
+from .session import connection_lost_error
+from .shell_quoting import shell_quote
 from .target import Target
 
 _START_GRACE = 0.5
@@ -51,14 +51,14 @@ async def run_remote(
     """
 
     async def start() -> _Run:
-        account = await pool.account(target, become)
-        account.runs.add(command.mark.run_id)
-        run = _Run(account, await account.ready(), command, output)
+        remote_user = await pool.remote_user(target, become)
+        remote_user.runs.add(command.label.run_id)
+        run = _Run(remote_user, await remote_user.ensure_helper(), command, output)
         await run.start(on_output)
         return run
 
-    run = await pool.on_living(target, start)
-    return await run.to_its_end(pool.grace)
+    run = await pool.with_reconnect(target, start)
+    return await run.wait(pool.grace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,14 @@ class RemoteOutcome:
 class _Run:
     """A program on its way."""
 
-    account: Account
+    remote_user: RemoteUser
     helper: HelperShell
     command: RemoteCommand
     output: CapturedOutput
     _code_file: str = ""
-    _front: Front = field(init=False)
+    _shell: BootstrapShell = field(init=False)
     _since: float = field(init=False)
-    _content: Answer | None = None
+    _file_reply: HelperReply | None = None
     _is_ending: bool = False
 
     async def start(self, on_output: OutputListener | None) -> None:
@@ -94,30 +94,30 @@ class _Run:
         if self._code_file:
             await self._send_code()
         self._since = time.monotonic()
-        self._front = await self.account.front()
-        self._opening.expect(self.output, on_output)
-        send(self._front.channel, self.account.input(line + self.command.stdin), is_all=True)
+        self._shell = await self.remote_user.bootstrap_shell()
+        self._reader.expect(self.output, on_output)
+        send_input(self._shell.channel, self.remote_user.input(line + self.command.stdin), with_eof=True)
 
-    async def to_its_end(self, grace: Callable[[], Grace]) -> RemoteOutcome:
+    async def wait(self, grace: Callable[[], Grace]) -> RemoteOutcome:
         """Wait for the program, and for a second at most for what it left in the background."""
         try:
-            self._ended.when_closed(self._note_end)
-            await self._ended.exited.wait()
+            self._command_channel.add_close_callback(self._on_channel_closed)
+            await self._command_channel.exited.wait()
             seconds = time.monotonic() - self._since
-            if not self._ended.closed.is_set():
+            if not self._command_channel.closed.is_set():
                 with anyio.move_on_after(HELD_PIPE_TIMEOUT):
-                    await self._ended.closed.wait()
+                    await self._command_channel.closed.wait()
             self._check()
-            file = await self._file(self._go_on())
+            file = await self._collect_file(self._request_file())
         except BaseException:
             await self._end(grace)
             raise
-        holds_pipe = not self._ended.closed.is_set()
-        self._opening.is_deaf = True
+        holds_pipe = not self._command_channel.closed.is_set()
+        self._reader.is_detached = True
         process = ProcessOutcome(
-            pid=self._opening.pid or 0,
-            exit_code=self._ended.exit_code,
-            signal=self._ended.signal,
+            pid=self._reader.pid or 0,
+            exit_code=self._command_channel.exit_code,
+            signal=self._command_channel.signal,
             seconds=seconds,
             output=self.output,
             holds_pipe=holds_pipe,
@@ -126,102 +126,106 @@ class _Run:
 
     def _check(self) -> None:
         """:raises RunbookError: unless the program itself ran and ended."""
-        name = self.account.session.name
-        if self._opening.error is not None:
-            raise self._opening.error
-        if not self._ended.has_status:
-            raise lost(name, self._ended.error or self.account.session.error)
-        if self._opening.step != Step.READY:
-            said = self.output.tail(Stream.STDERR)
-            raise not_started(name, self.command, self._opening.step, self._ended, said or self._opening.noise)
+        name = self.remote_user.session.name
+        if self._reader.error is not None:
+            raise self._reader.error
+        if not self._command_channel.has_status:
+            raise connection_lost_error(name, self._command_channel.error or self.remote_user.session.error)
+        if self._reader.step != Step.READY:
+            detail = self.output.tail(Stream.STDERR)
+            raise not_started(
+                name, self.command, self._reader.step, self._command_channel, detail or self._reader.login_output
+            )
 
-    def _note_end(self) -> None:
+    def _on_channel_closed(self) -> None:
         """Go on as soon as nothing comes of the program any more, before whoever waits for that has woken up."""
-        if self._ended.has_status and self._opening.step == Step.READY and not self._is_ending:
-            self._go_on()
+        if self._command_channel.has_status and self._reader.step == Step.READY and not self._is_ending:
+            self._request_file()
 
-    def _go_on(self) -> Answer:
+    def _request_file(self) -> HelperReply:
         """Begin, once, with what comes after the program; gives what the content of its file will be in.
 
         First the next login, then the file: whoever waits for that may keep our thread waiting as soon as it is there.
         """
-        if self._content is None:
-            self._content = Answer()
-            self.account.note_end()
-            asyncio.get_running_loop().call_soon(self._ask, self._content)
-        return self._content
+        if self._file_reply is None:
+            self._file_reply = HelperReply()
+            self.remote_user.record_script_end()
+            asyncio.get_running_loop().call_soon(self._submit_read, self._file_reply)
+        return self._file_reply
 
-    def _ask(self, answer: Answer) -> None:
-        self.helper.ask(content_of(self._file_word), answer)
+    def _submit_read(self, reply: HelperReply) -> None:
+        self.helper.submit(print_file_command(self._file_word), reply)
 
-    async def _file(self, answer: Answer) -> bytes | None:
+    async def _collect_file(self, reply: HelperReply) -> bytes | None:
         """What the program left in its file; the file goes without being waited for."""
-        status, content = await self.helper.answered(answer)
+        status, content = await self.helper.wait_for(reply)
         self._tidy_up(is_urgent=status != 0 or bool(content))
         return content if status == 0 else None
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
         self._is_ending = True
-        with anyio.move_on_after(longest_ending(grace()), shield=True) as ending, suppress(RunbookError):
-            await self._keep_from_starting()
-            if self._opening.pid is not None:
-                await RemoteFamily.of_execution(self.helper, self.command.mark, self._opening.pid).end(grace)
+        with anyio.move_on_after(max_end_seconds(grace()), shield=True) as ending, suppress(RunbookError):
+            await self._prevent_start()
+            if self._reader.pid is not None:
+                await RemoteProcessGroup.of_execution(self.helper, self.command.label, self._reader.pid).end(grace)
                 self._tidy_up()
             with anyio.move_on_after(HELD_PIPE_TIMEOUT):
-                await self._ended.closed.wait()
+                await self._command_channel.closed.wait()
         if ending.cancelled_caught:
-            self.account.session.hang_up()
-        self._opening.is_deaf = True
-        self._front.channel.close()
-        self.account.note_end()
+            self.remote_user.session.abort()
+        self._reader.is_detached = True
+        self._shell.channel.close()
+        self.remote_user.record_script_end()
 
-    async def _keep_from_starting(self) -> None:
-        if not self._opening.started.is_set():
-            await self.helper.run(f": >{quote(stop_file(self.helper.folder, self._opening.nonce))}")
+    async def _prevent_start(self) -> None:
+        if not self._reader.started.is_set():
+            await self.helper.run(f": >{shell_quote(stop_file(self.helper.folder, self._reader.nonce))}")
             with anyio.move_on_after(_START_GRACE):
-                await self._opening.started.wait()
+                await self._reader.started.wait()
 
     async def _send_code(self) -> None:
         path = self._code_file
-        exit_code, said = await self.account.run(f"exec cat >{quote(path)}", self.command.encoded)
+        exit_code, stderr = await self.remote_user.run(f"exec cat >{shell_quote(path)}", self.command.encoded)
         if exit_code != 0:
-            self.helper.send(f"rm -f {quote(path)}")
-            name, hint = self.account.session.name, "is its /tmp full?"
-            raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(said, 200)}", hint=hint)
+            self.helper.send(f"rm -f {shell_quote(path)}")
+            name, hint = self.remote_user.session.name, "is its /tmp full?"
+            raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(stderr, 200)}", hint=hint)
 
     def _tidy_up(self, *, is_urgent: bool = True) -> None:
         """Remove the script's files; at once, where they hold something."""
         if is_urgent or self._code_file:
-            self.helper.send(f"rm -rf {self._file_word} {quote(self._code_file) if self._code_file else ''}")
+            self.helper.send(f"rm -rf {self._file_word} {shell_quote(self._code_file) if self._code_file else ''}")
         else:
-            self.helper.discard(self._file_word)
+            self.helper.remove_later(self._file_word)
 
     @property
-    def _opening(self) -> Opening:
-        return self._front.opening
+    def _reader(self) -> BootstrapReader:
+        return self._shell.reader
 
     @property
-    def _ended(self) -> Channel:
-        return self._front.ended
+    def _command_channel(self) -> Channel:
+        return self._shell.command_channel
 
     @property
     def _file_word(self) -> str:
-        return f"{quote(self.helper.folder)}/{self._opening.pid}.vars"
+        return f"{shell_quote(self.helper.folder)}/{self._reader.pid}.vars"
 
 
-def not_started(name: str, command: RemoteCommand, step: str | None, ended: Channel, said: str) -> BlockFailed:
+def not_started(
+    name: str, command: RemoteCommand, step: str | None, command_channel: Channel, detail: str
+) -> BlockFailed:
     """What kept the `sh` in front of a program from becoming it."""
     if step == Step.DIRECTORY:
         hint = "a directory block, or the block's own directory, says it"
-        return BlockFailed(f"the directory {command.cwd} can't be entered on {name}", hint=hint, said=said)
+        return BlockFailed(f"the directory {command.cwd} can't be entered on {name}", hint=hint, detail=detail)
     if step == Step.PROGRAM:
         programs = " or ".join(f'"{program}"' for program in command.programs)
         hint = "install it there; a login's PATH is not that of a terminal: a path such as /opt/x/bin/y works, too"
-        return BlockFailed(f"there is no program {programs} on {name}", hint=hint, said=said)
+        return BlockFailed(f"there is no program {programs} on {name}", hint=hint, detail=detail)
     if step == Step.FOLDER:
         hint = "is its /tmp full, or was it emptied? Scripts leave their variables there"
-        return BlockFailed(f"no file for output variables can be made on {name}", hint=hint, said=said)
-    how = ended.signal or f"exit code {ended.exit_code}"
+        return BlockFailed(f"no file for output variables can be made on {name}", hint=hint, detail=detail)
+    how = command_channel.signal or f"exit code {command_channel.exit_code}"
     hint = "its login shell, or sudo, ended before it ran our command"
-    return BlockFailed(f"nothing was run on {name}: {how}", hint=hint, said=said)
+    return BlockFailed(f"nothing was run on {name}: {how}", hint=hint, detail=detail)

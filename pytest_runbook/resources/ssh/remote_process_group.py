@@ -13,20 +13,20 @@ import anyio
 
 from ...errors import RunbookError
 from ...text import shorten
-from ..process.process_group import EXECUTION_VARIABLE, RUN_VARIABLE, Grace, Mark
+from ..process.process_group import EXECUTION_VARIABLE, RUN_VARIABLE, Grace, ProcessLabel
 from ..process.supervisor import Leftover
 from .helper_shell import HelperShell
-from .remote_user import Account
-from .shell_quoting import quote
+from .remote_user import RemoteUser
+from .shell_quoting import shell_quote
 
 _STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _POLL = 0.05
-_ANSWER_TIMEOUT = 5.0
+_REPLY_TIMEOUT = 5.0
 _TICKS = 100  # a second, in /proc, on all that runs Linux
 _COMMAND_LIMIT = 80
 # The marked ones, a blank line, then a line for each process: the kernel's, or that of ps where there is no /proc.
 # Without a leader, nobody is of the family where nobody is marked.
-_LOOK = """\
+_SCAN = """\
 if [ -r /proc/self/stat ]; then
 _runbook_e=$(grep -alsF {mark} /proc/[0-9]*/environ); [ -z "$_runbook_e" ] || echo "$_runbook_e"
 echo; [ -z "${{_runbook_e}}{leader}" ] || cat /proc/[0-9]*/stat 2>/dev/null
@@ -37,24 +37,24 @@ else echo; ps -A -o pid= -o stat= -o ppid= -o pgid=; fi"""
 class _Process:
     pid: int
     parent: int
-    groups: frozenset[int]
-    born: float
+    pgids: frozenset[int]
+    create_time: float
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteFamily:
-    """What came of one program, or of one run. mark: as it stands in the environment. leader: of its own session."""
+class RemoteProcessGroup:
+    """What came of one program, or of one run. label: as it stands in the environment. leader: of its own session."""
 
     helper: HelperShell
-    mark: str
+    label: str
     leader: int | None = None
 
     @classmethod
-    def of_execution(cls, helper: HelperShell, mark: Mark, leader: int) -> RemoteFamily:
-        return cls(helper, f"{EXECUTION_VARIABLE}={mark.execution_id}", leader)
+    def of_execution(cls, helper: HelperShell, label: ProcessLabel, leader: int) -> RemoteProcessGroup:
+        return cls(helper, f"{EXECUTION_VARIABLE}={label.execution_id}", leader)
 
     @classmethod
-    def of_run(cls, helper: HelperShell, run_id: str) -> RemoteFamily:
+    def of_run(cls, helper: HelperShell, run_id: str) -> RemoteProcessGroup:
         return cls(helper, f"{RUN_VARIABLE}={run_id}")
 
     async def living(self) -> list[int]:
@@ -62,10 +62,10 @@ class RemoteFamily:
 
         :raises RunbookError: if the host does not answer.
         """
-        _, answer = await self.helper.run(_LOOK.format(mark=quote(self.mark), leader=self.leader or ""))
-        head, _, table = answer.decode(errors="replace").partition("\n\n" if not answer.startswith(b"\n") else "\n")
-        marked = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
-        return _members([process for line in table.splitlines() if (process := _parsed(line))], marked, self.leader)
+        _, output = await self.helper.run(_SCAN.format(mark=shell_quote(self.label), leader=self.leader or ""))
+        head, _, table = output.decode(errors="replace").partition("\n\n" if not output.startswith(b"\n") else "\n")
+        labelled = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
+        return _members([process for line in table.splitlines() if (process := _parsed(line))], labelled, self.leader)
 
     async def end(self, grace: Callable[[], Grace]) -> list[int]:
         """Interrupt, terminate and kill them, step by step; gives those that not even that could end.
@@ -81,34 +81,34 @@ class RemoteFamily:
 
     async def _signalled(self, number: signal.Signals, living: list[int], grace: Callable[[], Grace]) -> list[int]:
         """Send it to all, those included that are born meanwhile; gives who is left when its time is over."""
-        since, told = anyio.current_time(), set[int]()
+        since, signalled = anyio.current_time(), set[int]()
         while living and anyio.current_time() - since < grace().after(number):
-            if new := [pid for pid in living if pid not in told]:
+            if new := [pid for pid in living if pid not in signalled]:
                 self.helper.send(f"kill -{number.name[3:]} {' '.join(map(str, new))} 2>/dev/null")
-                told.update(new)
+                signalled.update(new)
             await anyio.sleep(_POLL)
             living = await self.living()
         return living
 
 
-def longest_ending(grace: Grace) -> float:
+def max_end_seconds(grace: Grace) -> float:
     """The longest that ending a program may take on a host that answers, in seconds."""
-    return grace.hangup + grace.interrupt + grace.terminate + _ANSWER_TIMEOUT
+    return grace.hangup + grace.interrupt + grace.terminate + _REPLY_TIMEOUT
 
 
-async def end_leftovers(account: Account, run_id: str, grace: Callable[[], Grace]) -> Sequence[Leftover]:
+async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[], Grace]) -> Sequence[Leftover]:
     """End what the blocks of a run have left behind as a user of a host; gives what that was."""
-    helper = account.helper
+    helper = remote_user.helper
     if helper is None or not helper.is_alive:
         return ()
-    family = RemoteFamily.of_run(helper, run_id)
+    process_group = RemoteProcessGroup.of_run(helper, run_id)
     try:
-        living = await family.living()
+        living = await process_group.living()
         described = await _described(helper, living) if living else {}
-        surviving = await family.end(grace) if living else []
+        surviving = await process_group.end(grace) if living else []
     except RunbookError:  # the connection is lost: the helper shell there ends them itself
         return ()
-    host = account.session.name
+    host = remote_user.session.name
     return [
         Leftover(pid=pid, command=f"{command} (on {host})", seconds=seconds, was_ended=pid not in surviving)
         for pid, (command, seconds) in described.items()
@@ -122,14 +122,14 @@ async def _described(helper: HelperShell, pids: Sequence[int]) -> dict[int, tupl
         f"cat /proc/uptime; for _runbook_p in {listed}; do cat /proc/$_runbook_p/stat; "
         "tr '\\000\\n' '  ' </proc/$_runbook_p/cmdline; echo; done"
     )
-    _, answer = await helper.run(f"{{ {command}; }} 2>/dev/null")
-    first, *lines = answer.decode(errors="replace").splitlines() or ["0 0"]
+    _, output = await helper.run(f"{{ {command}; }} 2>/dev/null")
+    first, *lines = output.decode(errors="replace").splitlines() or ["0 0"]
     uptime = float(first.split()[0])
     described = {}
     for stat, text in zip(lines[::2], lines[1::2], strict=False):
         process = _parsed(stat)
         if process is not None:
-            described[process.pid] = (shorten(text, _COMMAND_LIMIT) or "?", max(uptime - process.born, 0.0))
+            described[process.pid] = (shorten(text, _COMMAND_LIMIT) or "?", max(uptime - process.create_time, 0.0))
     return described
 
 
@@ -140,13 +140,13 @@ def _parsed(line: str) -> _Process | None:
     head = before.split(" (")[0] if bracket else line.split(maxsplit=1)[0] if line.strip() else ""
     if not head.strip().isdigit() or len(fields) < 3 or fields[0].startswith(("Z", "X")):
         return None
-    groups = frozenset(int(field) for field in fields[2:4] if field.isdigit())
-    born = int(fields[19]) / _TICKS if len(fields) > 19 else 0.0
-    return _Process(int(head), int(fields[1]), groups, born)
+    pgids = frozenset(int(field) for field in fields[2:4] if field.isdigit())
+    create_time = int(fields[19]) / _TICKS if len(fields) > 19 else 0.0
+    return _Process(int(head), int(fields[1]), pgids, create_time)
 
 
-def _members(processes: Sequence[_Process], marked: Iterable[int], leader: int | None) -> list[int]:
-    found = {process.pid for process in processes if process.pid in set(marked) or leader in process.groups}
+def _members(processes: Sequence[_Process], labelled: Iterable[int], leader: int | None) -> list[int]:
+    found = {process.pid for process in processes if process.pid in set(labelled) or leader in process.pgids}
     while new := {process.pid for process in processes if process.parent in found} - found:
         found |= new
     return sorted(found)

@@ -20,22 +20,22 @@ from ...text import shorten
 from ..process.interpreters import Command
 from ..process.process_group import Grace
 from ..terminal.pty import PtyOutcome, PtySize
-from ..terminal.shell_driver import Look
+from ..terminal.shell_driver import TerminalSnapshot
 from ..terminal.shells import TerminalShell
-from .channel import Channel, send
-from .helper_shell import HelperShell, content_of
+from .channel import Channel, send_input
+from .helper_shell import HelperShell, print_file_command
 from .pool import SshPool
-from .remote_command import RemoteCommand, Step, setup
+from .remote_command import RemoteCommand, Step, bootstrap_setup
 from .remote_process import not_started
-from .remote_process_group import RemoteFamily, longest_ending
-from .remote_user import Account
-from .session import lost
-from .shell_quoting import quote
+from .remote_process_group import RemoteProcessGroup, max_end_seconds
+from .remote_user import RemoteUser
+from .session import connection_lost_error
+from .shell_quoting import shell_quote
 from .target import Target
 
 TERM = "xterm-256color"
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
-_MOST_NOISE = 1 << 16
+_LOGIN_OUTPUT_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,12 @@ class TerminalCommand(RemoteCommand):
 
         :raises BlockFailed: if something in it can't be handed to a program.
         """
-        own = f"{folder}/{nonce}.shell"
-        files = (f"printf %s {shlex.quote(text)} >{quote(str(path))}\n" for path, text in self.shell.files.items())
+        shell_folder = f"{folder}/{nonce}.shell"
+        files = (
+            f"printf %s {shlex.quote(text)} >{shell_quote(str(path))}\n" for path, text in self.shell.files.items()
+        )
         line = self.line(folder).decode(errors="surrogateescape")
-        return f"(umask 077; mkdir {quote(own)}\n{''.join(files)})\n{setup(nonce)}\n{line}"
+        return f"(umask 077; mkdir {shell_quote(shell_folder)}\n{''.join(files)})\n{bootstrap_setup(nonce)}\n{line}"
 
     def _command(self, code_file: str) -> Command:
         return Command(list(self.shell.argv))
@@ -76,23 +78,27 @@ class RemotePty:
     """
 
     def __init__(
-        self, account: Account, helper: HelperShell, grace: Callable[[], Grace], on_output: Callable[[bytes], object]
+        self,
+        remote_user: RemoteUser,
+        helper: HelperShell,
+        grace: Callable[[], Grace],
+        on_output: Callable[[bytes], object],
     ) -> None:
         self.file: bytes | None = b""
-        self._account = account
+        self._remote_user = remote_user
         self._helper = helper
         self._grace = grace
         self._on_output = on_output
         self._nonce = secrets.token_hex(12)
-        self._mark = re.compile(rb"%b (\d+) (\w+)\r?\n" % self._nonce.encode())
-        self._noise = bytearray()
+        self._sentinel = re.compile(rb"%b (\d+) (\w+)\r?\n" % self._nonce.encode())
+        self._login_output = bytearray()
         self._pid: int | None = None
         self._step = ""
         self._error: Exception | None = None
         self._since = self._last_event = time.monotonic()
-        self._news = anyio.Event()
-        self._ended = Channel(lambda _, data: self._receive(data))
-        self._ended.when_closed(self._note_news)
+        self._changed = anyio.Event()
+        self._command_channel = Channel(lambda _, data: self._receive(data))
+        self._command_channel.add_close_callback(self._notify)
 
     @classmethod
     async def open(
@@ -109,52 +115,57 @@ class RemotePty:
         """
 
         async def start() -> Self:
-            account = await pool.account(target)
-            account.runs.add(command.mark.run_id)
-            pty = cls(account, await account.ready(), pool.grace, on_output)
+            remote_user = await pool.remote_user(target)
+            remote_user.runs.add(command.label.run_id)
+            pty = cls(remote_user, await remote_user.ensure_helper(), pool.grace, on_output)
             await pty._start(command, size)
             return pty
 
-        return await pool.on_living(target, start)
+        return await pool.with_reconnect(target, start)
 
     async def _start(self, command: TerminalCommand, size: PtySize) -> None:
         """What the `sh` is to evaluate is in a file: the terminal would show it, and has too short lines for it."""
         self._command = command.prepared(PurePosixPath(self._helper.folder, f"{self._nonce}.shell"))
         path = f"{self._helper.folder}/{self._nonce}.start"
         text = self._command.script(self._nonce, self._helper.folder)
-        status, said = await self._helper.run(f"cat >{quote(path)} <<'{self._nonce}'\n{text}\n{self._nonce}")
+        status, output = await self._helper.run(f"cat >{shell_quote(path)} <<'{self._nonce}'\n{text}\n{self._nonce}")
         if status != 0:
-            self._helper.send(f"rm -f {quote(path)}")
-            reason, hint = shorten(said.decode(errors="replace"), 200), "is its /tmp full?"
-            raise BlockFailed(f"{path} can't be written on {self._account.session.name}: {reason}", hint=hint)
-        self._channel = await self._account.session.open_channel(
-            self._account.command(f'. "{path}"'), self._ended, term_type=TERM, term_size=(size.cols, size.rows)
+            self._helper.send(f"rm -f {shell_quote(path)}")
+            reason, hint = shorten(output.decode(errors="replace"), 200), "is its /tmp full?"
+            raise BlockFailed(f"{path} can't be written on {self._remote_user.session.name}: {reason}", hint=hint)
+        self._channel = await self._remote_user.session.open_channel(
+            self._remote_user.command(f'. "{path}"'),
+            self._command_channel,
+            term_type=TERM,
+            term_size=(size.cols, size.rows),
         )
 
     @property
     def has_ended(self) -> bool:
-        return self._ended.closed.is_set()
+        return self._command_channel.closed.is_set()
 
     @property
     def outcome(self) -> PtyOutcome:
         """How it ended."""
         return PtyOutcome(
-            exit_code=self._ended.exit_code, signal=self._ended.signal, seconds=self._last_event - self._since
+            exit_code=self._command_channel.exit_code,
+            signal=self._command_channel.signal,
+            seconds=self._last_event - self._since,
         )
 
-    def look(self) -> Look:
-        return Look(silence=time.monotonic() - self._last_event)
+    def snapshot(self) -> TerminalSnapshot:
+        return TerminalSnapshot(silence=time.monotonic() - self._last_event)
 
     async def wait(self, at_most: float) -> None:
         with anyio.move_on_after(at_most):
-            await self._news.wait()
-        self._news = anyio.Event() if not self._ended.closed.is_set() else self._news
+            await self._changed.wait()
+        self._changed = anyio.Event() if not self._command_channel.closed.is_set() else self._changed
         if self._error is not None:
             raise self._error
 
     def write(self, data: bytes) -> None:
         self._last_event = time.monotonic()
-        send(self._channel, data)
+        send_input(self._channel, data)
 
     def resize(self, size: PtySize) -> None:
         self._channel.change_terminal_size(size.cols, size.rows)
@@ -175,60 +186,62 @@ class RemotePty:
         else:
             await self._end()
         self._channel.close()
-        self._account.note_end()
+        self._remote_user.record_script_end()
 
     def _check(self) -> None:
-        name = self._account.session.name
-        if not self._ended.has_status:
-            raise lost(name, self._ended.error or self._account.session.error)
+        name = self._remote_user.session.name
+        if not self._command_channel.has_status:
+            raise connection_lost_error(name, self._command_channel.error or self._remote_user.session.error)
         if self._step != Step.READY:
-            said = self._noise.decode(errors="replace")
-            raise not_started(name, self._command, self._step, self._ended, said)
+            detail = self._login_output.decode(errors="replace")
+            raise not_started(name, self._command, self._step, self._command_channel, detail)
 
     async def _end(self) -> None:
         """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
-        with anyio.move_on_after(longest_ending(_HANGUP), shield=True) as ending, suppress(RunbookError):
+        with anyio.move_on_after(max_end_seconds(_HANGUP), shield=True) as ending, suppress(RunbookError):
             if self._pid is not None:
-                family = RemoteFamily.of_execution(self._helper, self._command.mark, self._pid)
-                await family.end(lambda: _HANGUP.within(self._grace()))
+                process_group = RemoteProcessGroup.of_execution(self._helper, self._command.label, self._pid)
+                await process_group.end(lambda: _HANGUP.within(self._grace()))
                 self._tidy_up()
         if ending.cancelled_caught:
-            self._account.session.hang_up()
+            self._remote_user.session.abort()
 
     async def _read_file(self) -> bytes | None:
-        status, content = await self._helper.run(content_of(f"{quote(self._helper.folder)}/{self._pid}.vars"))
+        status, content = await self._helper.run(
+            print_file_command(f"{shell_quote(self._helper.folder)}/{self._pid}.vars")
+        )
         self._tidy_up()
         return content if status == 0 else None
 
     def _tidy_up(self) -> None:
-        folder = quote(self._helper.folder)
+        folder = shell_quote(self._helper.folder)
         self._helper.send(f"rm -rf {folder}/{self._pid}.vars {folder}/{self._nonce}.*")
 
     def _receive(self, data: bytes) -> None:
         self._last_event = time.monotonic()
         if not self._step:
-            data = self._after_mark(data)
+            data = self._after_sentinel(data)
         if data and self._error is None:
             try:
                 self._on_output(data)
             except Exception as error:  # it is raised by the one who waits
                 self._error = error
-        self._note_news()
+        self._notify()
 
-    def _after_mark(self, data: bytes) -> bytes:
+    def _after_sentinel(self, data: bytes) -> bytes:
         """What comes after the `sh` said how far it came; before it, rc files may have said something."""
-        self._noise += data
-        mark = self._mark.search(self._noise)
-        if mark is None:
-            del self._noise[:-_MOST_NOISE]
+        self._login_output += data
+        match = self._sentinel.search(self._login_output)
+        if match is None:
+            del self._login_output[:-_LOGIN_OUTPUT_LIMIT]
             return b""
-        self._pid, self._step = int(mark[1]), mark[2].decode()
-        rest = bytes(self._noise[mark.end() :])
-        del self._noise[mark.start() :]
+        self._pid, self._step = int(match[1]), match[2].decode()
+        rest = bytes(self._login_output[match.end() :])
+        del self._login_output[match.start() :]
         return rest
 
-    def _note_news(self) -> None:
-        self._news.set()
+    def _notify(self) -> None:
+        self._changed.set()
 
 
 async def login_shell(pool: SshPool, target: Target) -> str:
@@ -237,9 +250,9 @@ async def login_shell(pool: SshPool, target: Target) -> str:
     :raises RunbookError: if the host can't be reached.
     """
 
-    async def ask() -> str:
-        account = await pool.account(target)
-        _, said = await (await account.ready()).run('printf %s "$SHELL"')
-        return said.decode(errors="surrogateescape")
+    async def query() -> str:
+        remote_user = await pool.remote_user(target)
+        _, output = await (await remote_user.ensure_helper()).run('printf %s "$SHELL"')
+        return output.decode(errors="surrogateescape")
 
-    return await pool.on_living(target, ask)
+    return await pool.with_reconnect(target, query)

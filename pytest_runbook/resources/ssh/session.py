@@ -17,8 +17,8 @@ from .channel import Channel
 from .config.options import HostOptions
 
 CLOSE_TIMEOUT = 2.0
-_ROOM_PAUSE = 0.02
-_ROOM_GRACE = 5.0
+_SLOT_PAUSE = 0.02
+_SLOT_GRACE = 5.0
 
 
 class ConnectionDied(Exception):
@@ -39,7 +39,7 @@ class SshSession:
         self.allows_spares = True
         self._connection: asyncssh.SSHClientConnection | None = None
         self._channels: set[Channel] = set()
-        self._last_gone = -math.inf
+        self._last_release = -math.inf
         self._spares: dict[Channel, Callable[[], object]] = {}
         self._channel_ended = anyio.Event()
 
@@ -53,10 +53,10 @@ class SshSession:
     def is_alive(self) -> bool:
         return self._connection is not None and not self.ended.is_set()
 
-    def note_open(self, connection: asyncssh.SSHClientConnection) -> None:
+    def record_open(self, connection: asyncssh.SSHClientConnection) -> None:
         self._connection = connection
 
-    def note_end(self, error: Exception | None) -> None:
+    def record_end(self, error: Exception | None) -> None:
         """Take note that the connection has ended, and why."""
         self.error = error
         self.ended.set()
@@ -67,14 +67,14 @@ class SshSession:
         command: str | None,
         channel: Channel,
         *,
-        is_lasting: bool = False,
+        is_permanent: bool = False,
         drop: Callable[[], object] | None = None,
         **options: Any,
     ) -> asyncssh.SSHClientChannel[bytes]:
         """Start a command, or the login shell, on a channel of its own.
 
         Where the host allows no more channels, one that is open is waited for.
-        is_lasting: it stays open with the connection, so that nobody waits for its end.
+        is_permanent: it stays open with the connection, so that nobody waits for its end.
         drop: closes it when others need a channel: it is a spare one, which nobody has to have.
         options: further ones of asyncssh's `create_session`: terminals have some.
         :raises ConnectionDied: if nothing was begun because the connection is dead.
@@ -83,20 +83,20 @@ class SshSession:
         while True:
             channel_ended = self._channel_ended
             try:
-                opened = await self._answered(command, channel, options)
+                opened = await self._create_channel(command, channel, options)
             except asyncssh.ChannelOpenError as error:
                 await checkpoint()  # the library refuses on a connection that it has yet to tell us the end of
                 if not self.is_alive:
                     raise ConnectionDied from error
                 self.allows_spares = False
-                if drop is not None or not await self._has_room(channel_ended):
+                if drop is not None or not await self._wait_for_slot(channel_ended):
                     raise self._no_channel(error) from error
             except (OSError, asyncssh.Error) as error:
                 raise ConnectionDied from error
             else:
-                if not is_lasting and not channel.is_gone:
+                if not is_permanent and not channel.is_released:
                     self._channels.add(channel)
-                    channel.when_gone = lambda: self._note_gone(channel)
+                    channel.on_released = lambda: self._record_release(channel)
                 if drop is not None:
                     self._spares[channel] = drop
                 return opened
@@ -105,14 +105,14 @@ class SshSession:
         """A port of this machine that leads to one that the host can reach; closed with the connection."""
         return await self.connection.forward_local_port("127.0.0.1", 0, host, port)
 
-    async def forward_any(self) -> asyncssh.SSHListener:
+    async def forward_socks(self) -> asyncssh.SSHListener:
         """A SOCKS proxy on this machine that leads to whatever the host can reach; closed with the connection."""
         return await self.connection.forward_socks("127.0.0.1", 0)
 
-    def hang_up(self) -> None:
+    def abort(self) -> None:
         """Take the connection for lost: the host does not answer."""
         self.connection.abort()
-        self.note_end(TimeoutError("the host does not answer"))
+        self.record_end(TimeoutError("the host does not answer"))
 
     async def aclose(self) -> None:
         """Say goodbye, and hang up where that is not answered."""
@@ -124,7 +124,7 @@ class SshSession:
             return
         self._connection.abort()
 
-    async def _answered(
+    async def _create_channel(
         self, command: str | None, channel: Channel, options: dict[str, Any]
     ) -> asyncssh.SSHClientChannel[bytes]:
         with anyio.move_on_after(self.options.connect_timeout):
@@ -137,10 +137,10 @@ class SshSession:
                 **options,
             )
             return opened
-        self.hang_up()
+        self.abort()
         raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
 
-    async def _has_room(self, channel_ended: anyio.Event) -> bool:
+    async def _wait_for_slot(self, channel_ended: anyio.Event) -> bool:
         """Wait until there may be room for one more channel; False if there is none to wait for.
 
         A host takes a moment longer than we to be done with a channel.
@@ -149,13 +149,13 @@ class SshSession:
             drop()
         if self._channels or channel_ended.is_set():
             await channel_ended.wait()
-        await anyio.sleep(_ROOM_PAUSE)
-        return bool(self._channels) or time.monotonic() - self._last_gone < _ROOM_GRACE
+        await anyio.sleep(_SLOT_PAUSE)
+        return bool(self._channels) or time.monotonic() - self._last_release < _SLOT_GRACE
 
-    def _note_gone(self, channel: Channel) -> None:
+    def _record_release(self, channel: Channel) -> None:
         self._channels.discard(channel)
         self._spares.pop(channel, None)
-        self._last_gone = time.monotonic()
+        self._last_release = time.monotonic()
         self._wake()
 
     def _wake(self) -> None:
@@ -171,10 +171,10 @@ class SshSession:
         return f"<SshSession {self.name} {'open' if self.is_alive else 'closed'}>"
 
 
-def lost(name: str, error: Exception | None) -> BlockFailed:
+def connection_lost_error(name: str, error: Exception | None) -> BlockFailed:
     """An error for work that a lost connection cut off; whether the host can be reached now is another question."""
-    why = f": {error}" if error is not None and str(error) else ""
+    reason = f": {error}" if error is not None and str(error) else ""
     return BlockFailed(
-        f"the connection to {name} was lost{why}; what its programs did after that is not known",
+        f"the connection to {name} was lost{reason}; what its programs did after that is not known",
         hint="they are ended there as soon as the host notices; look at its network and the log of its sshd",
     )

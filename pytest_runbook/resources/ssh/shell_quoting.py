@@ -7,11 +7,11 @@ from collections.abc import Iterable
 NEWLINE = "_rb_nl"
 
 
-def quote(text: str) -> str:
+def shell_quote(text: str) -> str:
     """The text as one word on one line; `NEWLINE` must be set to a newline where it is read."""
     quoted = "'" + text.replace("'", "'\\''") + "'"
     return quoted.replace("\n", f"'\"${NEWLINE}\"'")
 
 
-def quote_all(words: Iterable[str]) -> str:
-    return " ".join(map(quote, words))
+def shell_join(words: Iterable[str]) -> str:
+    return " ".join(map(shell_quote, words))

@@ -21,17 +21,17 @@ from typing import Self
 import anyio
 
 from ..process.interpreters import find_program
-from ..process.process_group import Grace, Mark, send
+from ..process.process_group import Grace, ProcessLabel, send_signal
 from ..process.runner import signal_name
-from ..process.spawn import start_errors, watch_exit
-from ..process.supervisor import ProcessKeeper
+from ..process.spawn import spawn_errors, watch_exit
+from ..process.supervisor import ProcessSupervisor
 from .pty import PtyOutcome, PtySize
-from .shell_driver import Look
+from .shell_driver import TerminalSnapshot
 
 KILL_AFTER = 0.25
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
 _READ_SIZE = 1 << 16
-_READS_A_TURN = 16
+_READS_PER_WAKEUP = 16
 # The terminal of a session is the first that its leader opens. This shell does that and then becomes the program, so
 # that nothing of ours runs between fork and exec, which is not safe where there are several threads.
 _LAUNCHER = ("/bin/sh", "-c", ': <"$0"; exec "$@"')
@@ -44,7 +44,8 @@ class LocalPty:
     killed.
     env: all of its environment; the mark is added.
     on_output: is told of its output as it arrives.
-    keeper: lets live what it leaves in the background when it ends by itself, and ends that with its run. The system
+    supervisor: lets live what it leaves in the background when it ends by itself, and ends that with its run.
+    The system
         takes the terminal from it.
     :raises BlockFailed: if the program can't be started.
     """
@@ -57,23 +58,23 @@ class LocalPty:
         env: Mapping[str, str],
         size: PtySize,
         on_output: Callable[[bytes], object],
-        keeper: ProcessKeeper,
-        mark: Mark,
+        supervisor: ProcessSupervisor,
+        label: ProcessLabel,
     ) -> None:
         self._on_output = on_output
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._unwritten = b""
         self._exit_code: int | None = None
-        self._is_read_out = self._is_ending = False
+        self._is_drained = self._is_ending = False
         self._seconds = 0.0
         self._kill_at = math.inf
         self._waiting = anyio.CancelScope()
-        self._family = keeper.families.add(mark)
+        self._process_group = supervisor.process_groups.add(label)
         with ExitStack() as opened:
-            opened.callback(keeper.families.note_end, self._family)
-            with start_errors(argv, cwd=cwd, env=env):
+            opened.callback(supervisor.process_groups.record_end, self._process_group)
+            with spawn_errors(argv, cwd=cwd, env=env):
                 _check_program(argv[0], cwd, env)
-                self._open(argv, cwd, {**env, **mark.environment}, size, opened)
+                self._open(argv, cwd, {**env, **label.environment}, size, opened)
             self._closing = opened.pop_all()
 
     def _open(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], size: PtySize, opened: ExitStack) -> None:
@@ -84,11 +85,11 @@ class LocalPty:
         opened.callback(self._selector.close)
         self._since = self._last_event = time.monotonic()
         self._popen = self._device.start(argv, cwd, env)
-        self._keeper.families.note_start(self._family, self._popen.pid)
+        self._supervisor.process_groups.record_start(self._process_group, self._popen.pid)
         opened.callback(self._popen.poll)
         self._watch = watch_exit(self._popen.pid)
         opened.callback(self._watch.close)
-        self._selector.register(self._watch, selectors.EVENT_READ, self._note_exit)
+        self._selector.register(self._watch, selectors.EVENT_READ, self._record_exit)
         self._selector.register(self._device.master, selectors.EVENT_READ, self._serve_terminal)
 
     @property
@@ -104,14 +105,14 @@ class LocalPty:
 
     @property
     def has_ended(self) -> bool:
-        return self._exit_code is not None and self._is_read_out
+        return self._exit_code is not None and self._is_drained
 
-    def look(self) -> Look:
-        return Look(
+    def snapshot(self) -> TerminalSnapshot:
+        return TerminalSnapshot(
             silence=time.monotonic() - self._last_event,
-            asks=self._device.asks,
-            has_unread=bool(self._unwritten) or self._device.has_unread,
-            is_shell_in_front=self._device.foreground in (None, self._popen.pid),
+            awaits_input=self._device.awaits_input,
+            has_unread_input=bool(self._unwritten) or self._device.has_unread,
+            is_shell_in_foreground=self._device.foreground in (None, self._popen.pid),
         )
 
     async def wait(self, at_most: float) -> None:
@@ -119,19 +120,19 @@ class LocalPty:
         with anyio.CancelScope(deadline=until) as self._waiting:
             await anyio.wait_readable(self._selector.fileno())
         if anyio.current_time() >= self._kill_at:
-            send(signal.SIGKILL, self._keeper.families.living([self._family]))
+            send_signal(signal.SIGKILL, self._supervisor.process_groups.living([self._process_group]))
         self._serve()
 
     def write(self, data: bytes) -> None:
         self._last_event = time.monotonic()
         self._unwritten += data
-        self._write_on()
+        self._flush_input()
 
     def resize(self, size: PtySize) -> None:
         self._device.resize(size)
 
     def kill(self) -> None:
-        send(signal.SIGHUP, self._keeper.families.living([self._family]))
+        send_signal(signal.SIGHUP, self._supervisor.process_groups.living([self._process_group]))
         self._kill_at = anyio.current_time() + KILL_AFTER
         self._waiting.deadline = min(self._waiting.deadline, self._kill_at)
 
@@ -150,24 +151,24 @@ class LocalPty:
         self._is_ending = True
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._serve_on)
-                await self._keeper.families.end([self._family], _HANGUP)
+                tasks.start_soon(self._serve_until_end)
+                await self._supervisor.process_groups.end([self._process_group], _HANGUP)
                 tasks.cancel_scope.cancel()
         self._serve()
 
-    async def _serve_on(self) -> None:
+    async def _serve_until_end(self) -> None:
         while not self.has_ended:
             await self.wait(math.inf)
 
     def _serve(self) -> None:
         for key, _ in self._selector.select(0):
             key.data()
-        if self._exit_code is not None and not self._is_read_out:
-            self._read_out()
+        if self._exit_code is not None and not self._is_drained:
+            self._drain()
 
     def _serve_terminal(self) -> None:
-        self._write_on()
-        for _ in range(_READS_A_TURN):
+        self._flush_input()
+        for _ in range(_READS_PER_WAKEUP):
             if not self._read():
                 return
 
@@ -176,10 +177,10 @@ class LocalPty:
         data = self._device.read()
         if data:
             self._last_event = time.monotonic()
-            self._tell(data)
+            self._deliver(data)
         return bool(data)
 
-    def _tell(self, data: bytes) -> None:
+    def _deliver(self, data: bytes) -> None:
         """Hand on what was said; once that has failed, or while all is ending, nothing may come of a failure."""
         try:
             self._on_output(data)
@@ -188,22 +189,22 @@ class LocalPty:
             if not self._is_ending:
                 raise
 
-    def _read_out(self) -> None:
+    def _drain(self) -> None:
         """Hear what was said before the end."""
         self._selector.unregister(self._device.master)
-        self._device.let_go()
+        self._device.close_slave()
         while self._read():
             pass
-        self._is_read_out = True
+        self._is_drained = True
 
-    def _write_on(self) -> None:
+    def _flush_input(self) -> None:
         if self._unwritten:
             self._unwritten = self._unwritten[self._device.write(self._unwritten) :]
-        if not self._is_read_out:
+        if not self._is_drained:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unwritten else 0)
             self._selector.modify(self._device.master, events, self._serve_terminal)
 
-    def _note_exit(self) -> None:
+    def _record_exit(self) -> None:
         self._seconds = time.monotonic() - self._since
         self._selector.unregister(self._watch)
         self._exit_code = self._popen.returncode = self._watch.exit_code()
@@ -232,7 +233,7 @@ class _Device:
         )
 
     @property
-    def asks(self) -> bool:
+    def awaits_input(self) -> bool:
         local = termios.tcgetattr(self._slave)[3]
         return not (local & termios.ICANON and local & termios.ECHO)
 
@@ -272,14 +273,14 @@ class _Device:
                 raise
             return len(data)
 
-    def let_go(self) -> None:
+    def close_slave(self) -> None:
         """Leave the slave to the others, whose end can then be noticed."""
         if self._has_slave:
             self._has_slave = False
             os.close(self._slave)
 
     def close(self) -> None:
-        self.let_go()
+        self.close_slave()
         os.close(self.master)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from .shell_driver import ASKING_PAUSE, Look, Typist
+from .shell_driver import PROMPT_PAUSE, ShellDriver, TerminalSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Pty(Protocol):
     def has_ended(self) -> bool:
         """True once its program has ended and all that it said is heard."""
 
-    def look(self) -> Look:
+    def snapshot(self) -> TerminalSnapshot:
         """How it looks right now."""
 
     async def wait(self, at_most: float) -> None:
@@ -56,13 +56,13 @@ class Pty(Protocol):
         """Hang up, and end what does not heed that."""
 
 
-async def type_code(pty: Pty, typist: Typist) -> None:
+async def drive_shell(pty: Pty, driver: ShellDriver) -> None:
     """Let someone type until the program has ended, or the typist has a problem."""
-    while not pty.has_ended and typist.problem is None:
-        keys = typist.keys(pty.look())
-        if keys is not None:
-            pty.write(keys)
-        await pty.wait(ASKING_PAUSE if typist.may_type_in_silence else math.inf)
+    while not pty.has_ended and driver.problem is None:
+        keystrokes = driver.next_input(pty.snapshot())
+        if keystrokes is not None:
+            pty.write(keystrokes)
+        await pty.wait(PROMPT_PAUSE if driver.needs_polling else math.inf)
 
 
 class PtyStore:
@@ -77,7 +77,7 @@ class PtyStore:
         return tuple(self._open)
 
     @contextmanager
-    def holding(self, pty_id: str, pty: Pty) -> Iterator[None]:
+    def registered(self, pty_id: str, pty: Pty) -> Iterator[None]:
         """Let others at a terminal for a while."""
         self._open[pty_id] = pty
         try:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _LINE_DRAWING = str.maketrans("`ajklmnoqstuvwx~", "◆▒┘┐┌└┼⎺─⎽├┤┴┬│·")
-_OTHER_SCREEN = ("47", "1047", "1049")
+_ALTERNATE_SCREEN_MODES = ("47", "1047", "1049")
 
 
 def screen_text(output: str, *, rows: int, cols: int, limit: int = SCROLLBACK_LIMIT) -> str:
@@ -47,11 +47,11 @@ def screen_text(output: str, *, rows: int, cols: int, limit: int = SCROLLBACK_LI
 class _Row:
     """Cells of one character each, with what combines with it; a wide one is followed by an empty cell.
 
-    goes_on: True if the next row only begins because this one is full.
+    is_wrapped: True if the next row only begins because this one is full.
     """
 
     cells: list[str] = field(default_factory=list)
-    goes_on: bool = False
+    is_wrapped: bool = False
 
     def write(self, x: int, cells: list[str]) -> None:
         self.cells += [_BLANK] * (x - len(self.cells))
@@ -60,7 +60,7 @@ class _Row:
     @property
     def text(self) -> str:
         text = "".join(self.cells)
-        return text if self.goes_on else text.rstrip()
+        return text if self.is_wrapped else text.rstrip()
 
 
 class Screen:
@@ -68,9 +68,9 @@ class Screen:
 
     def __init__(self, rows: int, cols: int, limit: int = SCROLLBACK_LIMIT) -> None:
         self._rows, self._cols, self._limit = rows, cols, limit
-        self._above: deque[str] = deque()
-        self._above_size = self._left_out = 0
-        self._above_goes_on = False
+        self._scrollback: deque[str] = deque()
+        self._scrollback_size = self._dropped_lines = 0
+        self._scrollback_is_wrapped = False
         self._reset()
 
     def feed(self, output: str) -> None:
@@ -91,15 +91,15 @@ class Screen:
     @property
     def text(self) -> str:
         """Line by line, without blank ones at the end; empty, or with a newline at its end."""
-        lines = [f"[{self._left_out} lines before]"] if self._left_out else []
-        lines += self._above
-        goes_on = self._above_goes_on
+        lines = [f"[{self._dropped_lines} lines before]"] if self._dropped_lines else []
+        lines += self._scrollback
+        is_wrapped = self._scrollback_is_wrapped
         for row in self._main or self._screen:
-            if goes_on:
+            if is_wrapped:
                 lines[-1] += row.text
             else:
                 lines.append(row.text)
-            goes_on = row.goes_on
+            is_wrapped = row.is_wrapped
         if self._main:
             lines = ["\n".join(lines).rstrip(), *(row.text for row in self._screen)]
         text = "\n".join(lines).rstrip()
@@ -157,7 +157,7 @@ class Screen:
 
     def _wrap_if_full(self, width: int) -> None:
         if self._x + width > self._cols and self._wraps:
-            self._screen[self._y].goes_on = True
+            self._screen[self._y].is_wrapped = True
             self._x = 0
             self._line_feed()
 
@@ -206,15 +206,15 @@ class Screen:
         for mode in modes:
             if mode == "7":
                 self._wraps = is_on
-            elif mode in _OTHER_SCREEN:
-                self._switch(is_on)
+            elif mode in _ALTERNATE_SCREEN_MODES:
+                self._switch_screen(is_on)
 
-    def _switch(self, to_other: bool) -> None:
+    def _switch_screen(self, to_alternate: bool) -> None:
         """Go to the screen that full-screen programs draw on, or back."""
-        if to_other and self._main is None:
+        if to_alternate and self._main is None:
             self._main, self._main_cursor = self._screen, (self._y, self._x)
             self._screen = [_Row() for _ in range(self._rows)]
-        elif not to_other and self._main is not None:
+        elif not to_alternate and self._main is not None:
             self._screen, self._main = self._main, None
             self._y, self._x = self._main_cursor
         self._top, self._bottom = 0, self._rows - 1
@@ -235,7 +235,7 @@ class Screen:
 
     def _scroll(self) -> None:
         if self._top == 0 and self._main is None:
-            self._keep(self._screen[0])
+            self._store_scrollback(self._screen[0])
         self._delete_line(self._top)
 
     def _scroll_back(self) -> None:
@@ -253,16 +253,16 @@ class Screen:
         del self._screen[self._bottom]
         self._screen.insert(y, _Row())
 
-    def _keep(self, row: _Row) -> None:
-        if self._above_goes_on and self._above:
-            self._above[-1] += row.text
+    def _store_scrollback(self, row: _Row) -> None:
+        if self._scrollback_is_wrapped and self._scrollback:
+            self._scrollback[-1] += row.text
         else:
-            self._above.append(row.text)
-        self._above_goes_on = row.goes_on
-        self._above_size += len(row.cells) + 1
-        while self._above_size > self._limit and len(self._above) > 1:
-            self._above_size -= len(self._above.popleft()) + 1
-            self._left_out += 1
+            self._scrollback.append(row.text)
+        self._scrollback_is_wrapped = row.is_wrapped
+        self._scrollback_size += len(row.cells) + 1
+        while self._scrollback_size > self._limit and len(self._scrollback) > 1:
+            self._scrollback_size -= len(self._scrollback.popleft()) + 1
+            self._dropped_lines += 1
 
     # Changing lines
 
@@ -284,7 +284,7 @@ class Screen:
         row = self._screen[self._y]
         if how == 0:
             del row.cells[self._x :]
-            row.goes_on = False
+            row.is_wrapped = False
         elif how == 1:
             row.write(0, [_BLANK] * min(self._x + 1, self._cols))
         elif how == 2:

@@ -103,7 +103,7 @@ bind \t 'commandline -i \t'
 """
 
 
-def mark_of(interpreter: Interpreter, nonce: str) -> str | None:
+def prompt_mark_of(interpreter: Interpreter, nonce: str) -> str | None:
     """What the marks of a shell begin with in one run; None for a program that makes none."""
     return f"7770;{nonce}" if interpreter.name in (*_POSIX, "zsh", "fish") else None
 
@@ -126,14 +126,14 @@ class TerminalShell:
 
     @classmethod
     def of(
-        cls, interpreter: Interpreter, mark: str | None, environment: Mapping[str, str], folder: PurePosixPath
+        cls, interpreter: Interpreter, prompt_mark: str | None, environment: Mapping[str, str], folder: PurePosixPath
     ) -> TerminalShell:
         """The shell that a block names, or whatever program it names.
 
         environment: what programs will get; shells that need a variable of it for themselves give it back.
         folder: a private one, for its files.
         """
-        if mark is None:
+        if prompt_mark is None:
             return cls(argv=interpreter.words)
         is_login = not _LOGIN_OPTIONS.isdisjoint(interpreter.options)
         words = tuple(word for word in interpreter.words if word not in _LOGIN_OPTIONS)
@@ -143,28 +143,31 @@ class TerminalShell:
         match interpreter.name:
             case "bash":
                 options = ("--rcfile", str(sh), "-i")
-                file, more = {sh: _POSIX_START}, {**_moved("ENV", environment), **login}
+                file, more = {sh: _POSIX_START}, {**_preserved_variable("ENV", environment), **login}
             case "zsh":
                 options = ("-l" if is_login else "-d", "-i")
-                file, more = {zsh: _ZSH_START}, {**_moved("ZDOTDIR", environment), "ZDOTDIR": str(folder), **login}
+                file, more = (
+                    {zsh: _ZSH_START},
+                    {**_preserved_variable("ZDOTDIR", environment), "ZDOTDIR": str(folder), **login},
+                )
             case "fish":
                 options = ("-l" if is_login else "--no-config", "-i", "-C", f"source {fish}")
                 file, more = {fish: _FISH_START}, {}
             case _:
                 options = ("-l", "-i") if is_login else ("-i",)
-                file, more = {sh: _POSIX_START}, {**_moved("ENV", environment), "ENV": str(sh)}
-        files = {path: _filled(text, mark) for path, text in file.items()}
+                file, more = {sh: _POSIX_START}, {**_preserved_variable("ENV", environment), "ENV": str(sh)}
+        files = {path: _filled(text, prompt_mark) for path, text in file.items()}
         return cls(argv=(*words, *options), files=files, environment=more)
 
 
 def prepare_shell(
-    interpreter: Interpreter, mark: str | None, environment: Mapping[str, str], folder: Path
+    interpreter: Interpreter, prompt_mark: str | None, environment: Mapping[str, str], folder: Path
 ) -> TerminalShell:
     """A shell for this machine; its files are written when the run first needs them.
 
     :raises BlockFailed: if they can't be.
     """
-    shell = TerminalShell.of(interpreter, mark, environment, PurePosixPath(folder / "shell"))
+    shell = TerminalShell.of(interpreter, prompt_mark, environment, PurePosixPath(folder / "shell"))
     try:
         for path, text in shell.files.items():
             if not Path(path).exists():
@@ -176,10 +179,10 @@ def prepare_shell(
     return shell
 
 
-def _filled(text: str, mark: str) -> str:
-    return text.replace("@MARK@", mark).replace("@ESC@", "\x1b").replace("@BEL@", "\a")
+def _filled(text: str, prompt_mark: str) -> str:
+    return text.replace("@MARK@", prompt_mark).replace("@ESC@", "\x1b").replace("@BEL@", "\a")
 
 
-def _moved(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+def _preserved_variable(name: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Where the start-up file finds what a variable was, that is needed to find the start-up file."""
     return {f"RUNBOOK_{name}": environment[name]} if name in environment else {}

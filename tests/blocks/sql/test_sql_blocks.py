@@ -132,7 +132,7 @@ def test_failing_statement_is_told_by_number_and_line(database: Database, tmp_pa
     async def run() -> tuple[str | None, str | None]:
         async with open_runtime(Settings(root=tmp_path)) as runtime:
             (result,) = await RunbookRun(runtime.open_document(book), runtime).run_all()
-            return result.message, result.error_place
+            return result.message, result.error_location
 
     message, place = anyio.run(run)
 
@@ -151,7 +151,7 @@ def test_fault_within_a_statement_is_told_with_its_line(database: Database, tmp_
     ran = run_book(tmp_path, {database.type: {"uri": database.uri, "query_file": "report.sql"}})
 
     assert (ran.result.message or "").startswith("statement 2 of 2: ")
-    assert (ran.result.error_place or "").endswith("report.sql:5"), ran.result.message
+    assert (ran.result.error_location or "").endswith("report.sql:5"), ran.result.message
 
 
 def test_messages_are_those_of_the_format(database: Database, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
 
     ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query_file": "report.sql"}})
 
-    assert (ran.result.error_place or "").endswith("report.sql:3")
+    assert (ran.result.error_location or "").endswith("report.sql:3")
 
 
 READ_ONLY_ROWS = {

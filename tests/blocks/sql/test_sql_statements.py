@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_runbook.blocks.sql.statement_effects import why_it_destroys, why_it_writes
-from pytest_runbook.blocks.sql.statements import gives_rows, split
+from pytest_runbook.blocks.sql.statement_effects import destructive_reason, write_reason
+from pytest_runbook.blocks.sql.statements import returns_rows, split_statements
 
 ALL = "sqlite postgres mysql clickhouse"
 SPLITS = [
@@ -69,13 +69,17 @@ SPLITS = [
     [(dialect, query, statements) for dialects, query, statements in SPLITS for dialect in dialects.split()],
 )
 def test_statements_end_at_their_semicolons(dialect: str, query: str, statements: list[str]) -> None:
-    assert [statement.text for statement in split(query, dialect)] == statements
+    assert [statement.text for statement in split_statements(query, dialect)] == statements
 
 
 def test_statement_knows_its_line() -> None:
     query = "\n-- one\nselect 1;\n\n\nselect\n 2; select 3"
 
-    assert [(statement.number, statement.line) for statement in split(query, "sqlite")] == [(1, 3), (2, 6), (3, 7)]
+    assert [(statement.number, statement.line) for statement in split_statements(query, "sqlite")] == [
+        (1, 3),
+        (2, 6),
+        (3, 7),
+    ]
 
 
 GIVES_ROWS = [
@@ -127,9 +131,9 @@ GIVES_ROWS = [
     [(dialect, query, gives) for dialects, query, gives in GIVES_ROWS for dialect in dialects.split()],
 )
 def test_queries_are_told_from_statements(dialect: str, query: str, gives: bool) -> None:
-    (statement,) = split(query, dialect)
+    (statement,) = split_statements(query, dialect)
 
-    assert gives_rows(statement, dialect) is gives
+    assert returns_rows(statement, dialect) is gives
 
 
 READS = [
@@ -186,9 +190,9 @@ WRITES = [
     ("dialect", "query"), [(dialect, query) for dialects, query in READS for dialect in dialects.split()]
 )
 def test_what_only_reads_is_known(dialect: str, query: str) -> None:
-    (statement,) = split(query, dialect)
+    (statement,) = split_statements(query, dialect)
 
-    assert why_it_writes(statement, dialect) is None
+    assert write_reason(statement, dialect) is None
 
 
 @pytest.mark.parametrize(
@@ -196,9 +200,9 @@ def test_what_only_reads_is_known(dialect: str, query: str) -> None:
     [(dialect, query, why) for dialects, query, why in WRITES for dialect in dialects.split()],
 )
 def test_what_may_write_is_told(dialect: str, query: str, why: str) -> None:
-    (statement,) = split(query, dialect)
+    (statement,) = split_statements(query, dialect)
 
-    assert why_it_writes(statement, dialect) == why
+    assert write_reason(statement, dialect) == why
 
 
 DESTROYS = [
@@ -235,15 +239,15 @@ KEEPS = [
     [(dialect, query, why) for dialects, query, why in DESTROYS for dialect in dialects.split()],
 )
 def test_what_takes_away_more_than_it_names_is_told(dialect: str, query: str, why: str) -> None:
-    (statement,) = split(query, dialect)
+    (statement,) = split_statements(query, dialect)
 
-    assert (why_it_destroys(statement, dialect) or "").startswith(why)
+    assert (destructive_reason(statement, dialect) or "").startswith(why)
 
 
 @pytest.mark.parametrize(
     ("dialect", "query"), [(dialect, query) for dialects, query in KEEPS for dialect in dialects.split()]
 )
 def test_what_is_not_destructive_is_known(dialect: str, query: str) -> None:
-    (statement,) = split(query, dialect)
+    (statement,) = split_statements(query, dialect)
 
-    assert why_it_destroys(statement, dialect) is None
+    assert destructive_reason(statement, dialect) is None

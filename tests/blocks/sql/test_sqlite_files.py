@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from pytest_runbook.blocks.sql.sqlite import SqliteSession
-from pytest_runbook.blocks.sql.statements import split
+from pytest_runbook.blocks.sql.statements import split_statements
 from pytest_runbook.errors import Unreachable
-from pytest_runbook.resources.database.threads import MOST_THREADS, Threads
+from pytest_runbook.resources.database.threads import MAX_THREADS, Threads
 from tests.run_book import run_book
 
 PLACES = ["shop.db", "sqlite://shop.db", "sqlite:shop.db", "./shop.db", "sqlite://shop.db?mode=rwc"]
@@ -146,10 +146,10 @@ def test_nothing_is_opened_for_a_query_without_a_statement(tmp_path: Path) -> No
 
 def test_statement_of_a_file_that_is_opened_too_late_is_not_run(tmp_path: Path) -> None:
     threads, go = Threads(), Event()
-    (statement,) = split("create table late (a int)", "sqlite")
+    (statement,) = split_statements("create table late (a int)", "sqlite")
 
     async def main() -> None:
-        held = [threads.start(lambda: go.wait(10)) for _ in range(MOST_THREADS)]
+        held = [threads.start(lambda: go.wait(10)) for _ in range(MAX_THREADS)]
         session = SqliteSession(f"file:{tmp_path / 'shop.db'}", threads, 0.05)
         with pytest.raises(Unreachable, match="within 50 ms"):
             await session.run(statement, {})

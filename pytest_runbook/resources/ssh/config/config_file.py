@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....errors import BlockFailed, Place
+from ....errors import BlockFailed, Location
 
 # These take the rest of their line as it is: a shell reads it.
 _COMMANDS = frozenset({"proxycommand", "remotecommand", "localcommand", "knownhostscommand"})
@@ -24,16 +24,18 @@ class Setting:
     keyword: str
     name: str
     args: tuple[str, ...]
-    place: Place
+    location: Location
 
     @property
     def text(self) -> str:
         """The first argument, or a command as a whole."""
         return self.args[0]
 
-    def wrong(self, message: str, hint: str | None = _HINT) -> BlockFailed:
+    def error(self, message: str, hint: str | None = _HINT) -> BlockFailed:
         """An error about this line."""
-        return BlockFailed(f"ssh_config: {self.name} {' '.join(self.args)}: {message}", place=self.place, hint=hint)
+        return BlockFailed(
+            f"ssh_config: {self.name} {' '.join(self.args)}: {message}", location=self.location, hint=hint
+        )
 
 
 def read_settings(path: Path) -> Iterator[Setting]:
@@ -52,21 +54,21 @@ def read_settings(path: Path) -> Iterator[Setting]:
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
-            yield _setting(stripped, Place(str(path), number))
+            yield _setting(stripped, Location(str(path), number))
 
 
-def _setting(line: str, place: Place) -> Setting:
+def _setting(line: str, location: Location) -> Setting:
     end = next((index for index, character in enumerate(line) if character in " \t="), len(line))
     name, rest = line[:end].strip('"'), line[end:].lstrip(" \t")
     rest = rest.removeprefix("=").strip(" \t")
     keyword = name.lower()
-    args = (rest,) if keyword in _COMMANDS and rest else tuple(_words(rest, place))
+    args = (rest,) if keyword in _COMMANDS and rest else tuple(_words(rest, location))
     if not args:
-        raise BlockFailed(f"ssh_config: {name} has no value", place=place, hint=_HINT)
-    return Setting(keyword=keyword, name=name, args=args, place=place)
+        raise BlockFailed(f"ssh_config: {name} has no value", location=location, hint=_HINT)
+    return Setting(keyword=keyword, name=name, args=args, location=location)
 
 
-def _words(text: str, place: Place) -> Iterator[str]:
+def _words(text: str, location: Location) -> Iterator[str]:
     """Words with quotes of both kinds; a word that begins with # opens a comment."""
     at = 0
     while at < len(text):
@@ -75,11 +77,11 @@ def _words(text: str, place: Place) -> Iterator[str]:
         elif text[at] == "#":
             return
         else:
-            word, at = _word(text, at, place)
+            word, at = _word(text, at, location)
             yield word
 
 
-def _word(text: str, at: int, place: Place) -> tuple[str, int]:
+def _word(text: str, at: int, location: Location) -> tuple[str, int]:
     word, quote = "", ""
     while at < len(text) and (quote or text[at] not in " \t"):
         character, following = text[at], text[at + 1 : at + 2]
@@ -94,5 +96,5 @@ def _word(text: str, at: int, place: Place) -> tuple[str, int]:
             word += character
         at += 1
     if quote:
-        raise BlockFailed(f"ssh_config: a quote is not closed: {text}", place=place, hint=_HINT)
+        raise BlockFailed(f"ssh_config: a quote is not closed: {text}", location=location, hint=_HINT)
     return word, at

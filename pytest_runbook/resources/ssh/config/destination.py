@@ -77,5 +77,5 @@ def _port(text: str, written: str) -> int:
     return int(text)
 
 
-def _no_host(written: str, why: str) -> BlockFailed:
-    return BlockFailed(f'"{escape_controls(shorten(written, 80))}" is no host: {why}', hint=_FORM)
+def _no_host(written: str, reason: str) -> BlockFailed:
+    return BlockFailed(f'"{escape_controls(shorten(written, 80))}" is no host: {reason}', hint=_FORM)

@@ -23,7 +23,7 @@ from .host_patterns import matches_list
 
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 EXEC_TIMEOUT = 10.0
-_DEEPEST = 16
+_MAX_INCLUDE_DEPTH = 16
 _COLLECTED = frozenset({"identityfile", "certificatefile", "sendenv", "setenv"})
 _TOKEN = re.compile(r"%(.)")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -43,7 +43,7 @@ def default_files() -> tuple[Path, ...]:
 class HostConfig:
     """The settings that hold for a host. settings: by keyword, those that count, in their order."""
 
-    asked: Destination
+    destination: Destination
     local_user: str = field(default_factory=getpass.getuser)
     settings: dict[str, list[Setting]] = field(default_factory=dict)
 
@@ -58,20 +58,20 @@ class HostConfig:
     def hostname(self) -> str:
         """The name or address to connect to."""
         setting = self.get("hostname")
-        return self.asked.host if setting is None else expand(setting, setting.text, {"h": self.asked.host})
+        return self.destination.host if setting is None else expand(setting, setting.text, {"h": self.destination.host})
 
     @property
     def user(self) -> str:
         setting = self.get("user")
-        return self.asked.user or (self.local_user if setting is None else setting.text)
+        return self.destination.user or (self.local_user if setting is None else setting.text)
 
     @property
     def port(self) -> int:
         setting = self.get("port")
-        if self.asked.port or setting is None:
-            return self.asked.port or 22
+        if self.destination.port or setting is None:
+            return self.destination.port or 22
         if not (setting.text.isdigit() and 0 < int(setting.text[:6]) < 1 << 16):
-            raise setting.wrong("this is no port: 1 to 65535", None)
+            raise setting.error("this is no port: 1 to 65535", None)
         return int(setting.text)
 
     def tokens(self) -> Mapping[str, str]:
@@ -85,10 +85,10 @@ class HostConfig:
             "d": str(Path.home()),
             "h": hostname,
             "i": str(os.getuid()),
-            "k": self.asked.host if alias is None else alias.text,
+            "k": self.destination.host if alias is None else alias.text,
             "L": local.partition(".")[0],
             "l": local,
-            "n": self.asked.host,
+            "n": self.destination.host,
             "p": port,
             "r": self.user,
             "u": self.local_user,
@@ -107,7 +107,7 @@ def expand(setting: Setting, text: str, tokens: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         if match[1] != "%" and match[1] not in tokens:
-            raise setting.wrong(f"%{match[1]} means nothing here")
+            raise setting.error(f"%{match[1]} means nothing here")
         return "%" if match[1] == "%" else tokens[match[1]]
 
     return _TOKEN.sub(value, text)
@@ -116,22 +116,22 @@ def expand(setting: Setting, text: str, tokens: Mapping[str, str]) -> str:
 def _variable(setting: Setting) -> Callable[[re.Match[str]], str]:
     def value(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            raise setting.wrong(f"the environment variable {match[1]} is not set", None)
+            raise setting.error(f"the environment variable {match[1]} is not set", None)
         return os.environ[match[1]]
 
     return value
 
 
-def read_config(asked: Destination, files: Sequence[Path]) -> HostConfig:
+def read_config(destination: Destination, files: Sequence[Path]) -> HostConfig:
     """What the files say about a host. Blocks, where a ``Match exec`` does.
 
     :raises BlockFailed: if they can't be read.
     """
-    config = HostConfig(asked)
+    config = HostConfig(destination)
     reader = _Reader(config)
     for path in files:
         reader.read(path)
-    if reader.wants_final:
+    if reader.needs_final_pass:
         final = _Reader(config, is_final=True)
         for path in files:
             final.read(path)
@@ -142,7 +142,7 @@ class _Reader:
     """One pass over the files."""
 
     def __init__(self, config: HostConfig, *, is_final: bool = False) -> None:
-        self.wants_final = False
+        self.needs_final_pass = False
         self._config = config
         self._is_final = is_final
 
@@ -150,26 +150,26 @@ class _Reader:
         matching = True
         for setting in read_settings(path):
             if setting.keyword == "host":
-                matching = matches_list(self._config.asked.host, setting.args)
+                matching = matches_list(self._config.destination.host, setting.args)
             elif setting.keyword == "match":
                 matching = self._matches(setting)
             elif matching and setting.keyword == "include":
                 self._include(setting, path, depth)
             elif matching:
-                self._take(setting)
+                self._store(setting)
 
-    def _take(self, setting: Setting) -> None:
-        taken = self._config.settings.setdefault(setting.keyword, [])
-        if not taken or (setting.keyword in _COLLECTED and setting not in taken):
-            taken.append(setting)
+    def _store(self, setting: Setting) -> None:
+        stored = self._config.settings.setdefault(setting.keyword, [])
+        if not stored or (setting.keyword in _COLLECTED and setting not in stored):
+            stored.append(setting)
 
     def _include(self, setting: Setting, path: Path, depth: int) -> None:
-        if depth == _DEEPEST:
-            raise setting.wrong("too many files include one another")
+        if depth == _MAX_INCLUDE_DEPTH:
+            raise setting.error("too many files include one another")
         base = SYSTEM_CONFIG.parent if path.is_relative_to(SYSTEM_CONFIG.parent) else user_config().parent
         for pattern in setting.args:
-            wanted = base / self._config.path(setting, pattern)
-            for found in sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor)))):
+            pattern_path = base / self._config.path(setting, pattern)
+            for found in sorted(Path(pattern_path.anchor).glob(str(pattern_path.relative_to(pattern_path.anchor)))):
                 self.read(found, depth + 1)
 
     def _matches(self, setting: Setting) -> bool:
@@ -179,11 +179,11 @@ class _Reader:
             name = words.pop(0)
             criterion = name.removeprefix("!").lower()
             if criterion == "final":
-                self.wants_final = True
+                self.needs_final_pass = True
             if criterion in ("all", "final", "canonical"):
                 holds = criterion == "all" or self._is_final
             elif not words:
-                raise setting.wrong(f"{name} has no value")
+                raise setting.error(f"{name} has no value")
             else:
                 holds = self._holds(setting, criterion, words.pop(0))
             if holds == name.startswith("!"):
@@ -199,13 +199,13 @@ class _Reader:
         tag = config.get("tag")
         texts = {
             "host": lambda: config.hostname,
-            "originalhost": lambda: config.asked.host,
+            "originalhost": lambda: config.destination.host,
             "user": lambda: config.user,
             "localuser": lambda: config.local_user,
             "tagged": lambda: "" if tag is None else tag.text,
         }
         if criterion not in texts:
-            raise setting.wrong(f"the criterion {criterion} is not known")
+            raise setting.error(f"the criterion {criterion} is not known")
         return matches_list(texts[criterion](), value.split(","))
 
 
@@ -217,25 +217,25 @@ def _criterion(word: str) -> list[str]:
 def _succeeds(setting: Setting, command: str) -> bool:
     shell = os.environ.get("SHELL", "/bin/sh")
     try:
-        ended = subprocess.run(
+        completed = subprocess.run(
             [shell, "-c", command], capture_output=True, stdin=subprocess.DEVNULL, timeout=EXEC_TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise setting.wrong(f"exec took longer than {EXEC_TIMEOUT:.0f} s", None) from None
+        raise setting.error(f"exec took longer than {EXEC_TIMEOUT:.0f} s", None) from None
     except OSError as error:
         raise BlockFailed(
-            f"ssh_config: {shell}: {error.strerror}", place=setting.place, hint="look at $SHELL"
+            f"ssh_config: {shell}: {error.strerror}", location=setting.location, hint="look at $SHELL"
         ) from error
-    return ended.returncode == 0
+    return completed.returncode == 0
 
 
 def _is_in_network(setting: Setting, value: str) -> bool:
     try:
         networks = [ipaddress.ip_network(text, strict=False) for text in value.split(",")]
     except ValueError as error:
-        raise setting.wrong(str(error)) from None
+        raise setting.error(str(error)) from None
     import psutil  # takes its time, and hardly any ssh_config asks
 
-    own = [address.address.partition("%")[0] for found in psutil.net_if_addrs().values() for address in found
+    own_addresses = [address.address.partition("%")[0] for found in psutil.net_if_addrs().values() for address in found
            if address.family in (socket.AF_INET, socket.AF_INET6)]  # fmt: skip
-    return any(ipaddress.ip_address(address) in network for address in own for network in networks)
+    return any(ipaddress.ip_address(address) in network for address in own_addresses for network in networks)

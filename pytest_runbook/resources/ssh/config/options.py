@@ -114,7 +114,7 @@ def host_options(config: HostConfig) -> HostOptions:
     read = _OptionReader(config)
     files = read.paths("identityfile", ())
     return HostOptions(
-        alias=config.asked.host,
+        alias=config.destination.host,
         hostname=config.hostname,
         user=config.user,
         port=config.port,
@@ -152,7 +152,7 @@ def _refuse_unhonoured(config: HostConfig) -> None:
         setting = config.get(keyword)
         if setting is not None and setting.text.lower() not in harmless:
             hint = "what it keeps out would get in: take it out for this host (Match, Host), or use another config file"
-            raise setting.wrong("it matters to security and is not supported here", hint)
+            raise setting.error("it matters to security and is not supported here", hint)
 
 
 def _is_known(keyword: str, config: HostConfig) -> bool:
@@ -179,8 +179,8 @@ class _OptionReader:
         if setting.text.lower() in ("yes", "true", "no", "false"):
             return setting.text.lower() in ("yes", "true")
         if keyword == "forwardagent":
-            raise setting.wrong("only yes and no are supported here", None)
-        raise setting.wrong("this is neither yes nor no")
+            raise setting.error("only yes and no are supported here", None)
+        raise setting.error("this is neither yes nor no")
 
     def number(self, keyword: str) -> float | None:
         text = self.text(keyword)
@@ -188,7 +188,7 @@ class _OptionReader:
         if text is None or setting is None:
             return None
         if not text.isdigit():
-            raise setting.wrong("this is no number")
+            raise setting.error("this is no number")
         return float(text)
 
     def time(self, keyword: str) -> float | None:
@@ -201,7 +201,7 @@ class _OptionReader:
         if text is None or setting is None:
             return None
         if not _TIME.fullmatch(text):
-            raise setting.wrong("this is no time: 90, 1m30s")
+            raise setting.error("this is no time: 90, 1m30s")
         parts = _TIME_PART.findall(text.lower())
         return float(sum(int(digits) * _UNITS[unit] for digits, unit in parts))
 
@@ -210,7 +210,7 @@ class _OptionReader:
         if setting is None:
             return choices[0]
         if setting.text.lower() not in choices:
-            raise setting.wrong(f"this is none of {', '.join(choices)}")
+            raise setting.error(f"this is none of {', '.join(choices)}")
         return setting.text.lower()
 
     def paths(self, keyword: str, default: Sequence[str]) -> tuple[Path, ...]:

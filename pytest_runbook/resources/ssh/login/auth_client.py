@@ -30,9 +30,9 @@ class Client(asyncssh.SSHClient):
         self._identities = identities
         self._password = password
         self._on_end = on_end
-        self._has_shown_keys = False
-        self._has_given_password = False
-        self._answered = 0
+        self._has_offered_keys = False
+        self._has_sent_password = False
+        self._answers_sent = 0
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._host_keys.accepts(key)
@@ -41,21 +41,21 @@ class Client(asyncssh.SSHClient):
         self.banner += msg
 
     def public_key_auth_requested(self) -> Sequence[asyncssh.SSHKeyPair] | None:
-        if self._has_shown_keys:
+        if self._has_offered_keys:
             return None
-        self._has_shown_keys = True
+        self._has_offered_keys = True
         self.tried += self._identities.names
         return self._identities.keys or None
 
     def password_auth_requested(self) -> str | None:
-        if self._has_given_password or not self._may_give_password:
+        if self._has_sent_password or not self._may_send_password:
             return None
-        self._has_given_password = True
+        self._has_sent_password = True
         self.tried.append("the password")
         return self._password
 
     def kbdint_auth_requested(self) -> str | None:
-        return "" if self._may_give_password and not self._answered else None
+        return "" if self._may_send_password and not self._answers_sent else None
 
     def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
@@ -63,11 +63,11 @@ class Client(asyncssh.SSHClient):
         """One question that is not to be seen is the password's; whatever else is asked, nobody is there to answer."""
         if not prompts:
             return []
-        asked = ", ".join(prompt.strip() for prompt, _ in prompts)
-        if self._answered or len(prompts) != 1 or prompts[0][1] or self._password is None:
-            self.tried.append(f'an answer to "{asked}"')
+        prompt_text = ", ".join(prompt.strip() for prompt, _ in prompts)
+        if self._answers_sent or len(prompts) != 1 or prompts[0][1] or self._password is None:
+            self.tried.append(f'an answer to "{prompt_text}"')
             return None
-        self._answered += 1
+        self._answers_sent += 1
         self.tried.append("the password, asked for by keyboard-interactive")
         return [self._password]
 
@@ -75,5 +75,5 @@ class Client(asyncssh.SSHClient):
         self._on_end(exc)
 
     @property
-    def _may_give_password(self) -> bool:
+    def _may_send_password(self) -> bool:
         return self._password is not None and not self._host_keys.is_changed

@@ -17,19 +17,19 @@ from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
 from asyncssh.public_key import get_public_key_algs
 
-from ....errors import BlockFailed, Place, RunbookError
+from ....errors import BlockFailed, Location, RunbookError
 from ..config.options import HostOptions
 from ..target import Credentials
 from .auth_client import Client
-from .errors import login_failure, network_failure, no_answer, proxy_failure
+from .errors import login_failure, network_failure, proxy_failure, timeout_failure
 from .host_keys import HostKeys
 from .identities import CertificateListener, IdentityLoader
 from .known_hosts import KnownHosts
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # As strong as the library's first choice, which is a Python loop over three ciphers for each packet.
-_QUICK_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
-_MOMENTS_AFTER_LOGIN = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+_FAST_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
+_ACK_DELAYS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _KNOWN_ALGORITHMS: Mapping[str, Callable[[], list[bytes]]] = {
     "kex_algs": get_kex_algs,
     "encryption_algs": get_encryption_algs,
@@ -44,29 +44,30 @@ async def open_connection(
     credentials: Credentials,
     *,
     hop: asyncssh.SSHClientConnection | None,
-    note: Callable[[str], object],
-    tell: CertificateListener,
+    warn: Callable[[str], object],
+    on_certificate_problem: CertificateListener,
     on_end: Callable[[Exception | None], object],
 ) -> asyncssh.SSHClientConnection:
     """Connect and log in.
 
-    hop: the connection to go through. note: is told what is worth knowing. tell: of certificates that don't hold.
+    hop: the connection to go through. warn: is told what is worth knowing.
+    on_certificate_problem: of certificates that don't hold.
     :raises Unreachable: if that fails.
     """
-    host_keys = _host_keys(options, credentials, note)
-    identities = await IdentityLoader(options, credentials, tell).load()
+    host_keys = _host_keys(options, credentials, warn)
+    identities = await IdentityLoader(options, credentials, on_certificate_problem).load()
     try:
-        with _proxy(options) as (proxy, said):
+        with _proxy(options) as (proxy, read_stderr):
             client = Client(host_keys, identities, credentials.password, on_end)
             try:
                 return await _logged_in(options, client, host_keys, proxy, hop)
             except (OSError, asyncssh.Error) as error:
-                failed: RunbookError
+                failure: RunbookError
                 if isinstance(error, OSError):
-                    failed = network_failure(error, options)
+                    failure = network_failure(error, options)
                 else:
-                    failed = login_failure(error, options, client, host_keys, identities)
-                raise proxy_failure(failed, said()) from error
+                    failure = login_failure(error, options, client, host_keys, identities)
+                raise proxy_failure(failure, read_stderr()) from error
     finally:
         await identities.aclose()
 
@@ -87,12 +88,12 @@ async def _logged_in(
             proxy_command=proxy or (),
             options=_library_options(options, host_keys),
         )
-        _acknowledge_at_once(connection)
+        _disable_delayed_ack(connection)
         return connection
-    raise no_answer(options)
+    raise timeout_failure(options)
 
 
-def _acknowledge_at_once(connection: asyncssh.SSHClientConnection) -> None:
+def _disable_delayed_ack(connection: asyncssh.SSHClientConnection) -> None:
     """Have a host go on that speaks twice after a login: it waits for a word on the first before it says the second.
 
     That word is one of the kernel's, which keeps it back for 40 ms otherwise.
@@ -105,14 +106,16 @@ def _acknowledge_at_once(connection: asyncssh.SSHClientConnection) -> None:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, option, 1)
 
-    for delay in _MOMENTS_AFTER_LOGIN:
+    for delay in _ACK_DELAYS:
         asyncio.get_running_loop().call_later(delay, acknowledge)
 
 
 def _library_options(options: HostOptions, host_keys: HostKeys) -> asyncssh.SSHClientConnectionOptions:
-    algorithms: dict[str, object] = {name: _understood(name, text) for name, text in options.algorithms.items()}
+    algorithms: dict[str, object] = {
+        name: _supported_algorithms(name, text) for name, text in options.algorithms.items()
+    }
     algorithms.setdefault("server_host_key_algs", host_keys.algorithms())
-    algorithms.setdefault("encryption_algs", _QUICK_CIPHERS)
+    algorithms.setdefault("encryption_algs", _FAST_CIPHERS)
     try:
         return asyncssh.SSHClientConnectionOptions(
             config=None,
@@ -137,7 +140,7 @@ def _library_options(options: HostOptions, host_keys: HostKeys) -> asyncssh.SSHC
         raise BlockFailed(f"the settings for {options.alias} can't be used: {error}", hint="see ssh_config") from error
 
 
-def _understood(option: str, text: str) -> str:
+def _supported_algorithms(option: str, text: str) -> str:
     """A list of algorithms without those that are not known here, which leaves a list at least as strict.
 
     :raises BlockFailed: if none is left.
@@ -151,17 +154,19 @@ def _understood(option: str, text: str) -> str:
     return prefix + ",".join(names) if names else ""
 
 
-def _host_keys(options: HostOptions, credentials: Credentials, note: Callable[[str], object]) -> HostKeys:
-    given = credentials.known_hosts
-    if given is None:
+def _host_keys(options: HostOptions, credentials: Credentials, warn: Callable[[str], object]) -> HostKeys:
+    known_hosts = credentials.known_hosts
+    if known_hosts is None:
         files = (*options.user_known_hosts, *options.global_known_hosts)
-        return HostKeys(options, KnownHosts.of_files(files), next(iter(options.user_known_hosts), None), note)
-    if any(kind in given for kind in (" ssh-", " ecdsa-", " sk-")):
-        return HostKeys(options, KnownHosts.of_text(given, "the given known_hosts"), None, note)
-    path = Path(given.strip()).expanduser()
+        return HostKeys(options, KnownHosts.of_files(files), next(iter(options.user_known_hosts), None), warn)
+    if any(kind in known_hosts for kind in (" ssh-", " ecdsa-", " sk-")):
+        return HostKeys(options, KnownHosts.of_text(known_hosts, "the given known_hosts"), None, warn)
+    path = Path(known_hosts.strip()).expanduser()
     if not path.is_file():
-        raise BlockFailed(f"known_hosts: there is no file {path}", place=Place(str(path)), hint="a path, or its lines")
-    return HostKeys(options, KnownHosts.of_files([path]), path, note)
+        raise BlockFailed(
+            f"known_hosts: there is no file {path}", location=Location(str(path)), hint="a path, or its lines"
+        )
+    return HostKeys(options, KnownHosts.of_files([path]), path, warn)
 
 
 @contextmanager
@@ -171,8 +176,8 @@ def _proxy(options: HostOptions) -> Iterator[tuple[list[str] | None, Callable[[]
         yield None, str
         return
     with tempfile.TemporaryDirectory(prefix="runbook-proxy-") as folder:
-        said = Path(folder) / "stderr"
-        said.touch()
+        stderr_file = Path(folder) / "stderr"
+        stderr_file.touch()
         # The library takes the end of the pipe to stderr for the end of the connection: descriptor 3 keeps it open.
         shell = f'exec 3>&2 2>>"$0"; exec {options.proxy_command}'
-        yield ["/bin/sh", "-c", shell, str(said)], lambda: said.read_text(errors="replace")
+        yield ["/bin/sh", "-c", shell, str(stderr_file)], lambda: stderr_file.read_text(errors="replace")

@@ -18,7 +18,7 @@ _REFUSED = "is sshd running there, and on this port? See Port and HostName in ss
 _ROUTE = "is the network there, a VPN perhaps? Or does the way lead over another host: ProxyJump"
 
 
-def no_answer(options: HostOptions) -> Unreachable:
+def timeout_failure(options: HostOptions) -> Unreachable:
     """Nothing came in time."""
     return Unreachable(
         f"{options.address} did not let us in within {show_limit(options.connect_timeout)}",
@@ -45,7 +45,7 @@ def login_failure(
 ) -> RunbookError:
     """What the host, or our own check of it, refused."""
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return keys.explained(shorten(error.reason, 200))
+        return keys.explain_refusal(shorten(error.reason, 200))
     if isinstance(error, asyncssh.KeyExchangeFailed):
         hint = "ssh -vv shows what both sides offer; see KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms in ssh_config"
         message = f"{options.address} and we have no algorithm in common: {shorten(error.reason, 300)}"
@@ -53,17 +53,17 @@ def login_failure(
     if isinstance(error, asyncssh.ChannelOpenError):
         return Unreachable(f"the host before it can't reach {options.address}: {error.reason}", hint=_ROUTE)
     if isinstance(error, asyncssh.PermissionDenied):
-        return _not_let_in(options, client, identities)
+        return _permission_denied(options, client, identities)
     if isinstance(error, asyncssh.ConnectionLost):
         return _closed(options)
     message = f"{options.address} is no SSH server that we understand: {shorten(error.reason, 300)}"
     return Unreachable(message, hint="does another service listen on this port?")
 
 
-def proxy_failure(failure: RunbookError, said: str) -> RunbookError:
+def proxy_failure(failure: RunbookError, stderr: str) -> RunbookError:
     """The same with what the ProxyCommand said, where it said something."""
-    if said.strip():
-        failure.message = f"{failure.message} (ProxyCommand: {shorten(said, 300)})"
+    if stderr.strip():
+        failure.message = f"{failure.message} (ProxyCommand: {shorten(stderr, 300)})"
         failure.hint = "run the ProxyCommand by hand: ssh -v HOST shows it"
     return failure
 
@@ -75,12 +75,12 @@ def _closed(options: HostOptions) -> Unreachable:
     )
 
 
-def _not_let_in(options: HostOptions, client: Client | None, identities: Identities) -> Unreachable:
+def _permission_denied(options: HostOptions, client: Client | None, identities: Identities) -> Unreachable:
     tried = list(dict.fromkeys(client.tried if client else ()))
-    what = f"tried {', '.join(tried)}" if tried else "there was nothing to try"
+    attempts = f"tried {', '.join(tried)}" if tried else "there was nothing to try"
     problems = f"; not tried: {'; '.join(identities.problems)}" if identities.problems else ""
-    message = f"{options.user}@{options.address} does not let us in: {what}{problems}"
-    return Unreachable(message, hint=_login_hint(tried, identities), said=client.banner if client else "")
+    message = f"{options.user}@{options.address} does not let us in: {attempts}{problems}"
+    return Unreachable(message, hint=_login_hint(tried, identities), detail=client.banner if client else "")
 
 
 def _login_hint(tried: list[str], identities: Identities) -> str:

@@ -23,11 +23,11 @@ class HostKeys:
 
     refusal: why; None as long as nothing was refused. is_changed: the host was let through with another key than the
     known one, because the user wants no check; no password is given to it.
-    note: is told what was done to the user's file.
+    warn: is told what was done to the user's file.
     """
 
     def __init__(
-        self, options: HostOptions, known: KnownHosts, add_to: Path | None, note: Callable[[str], object]
+        self, options: HostOptions, known: KnownHosts, add_to: Path | None, warn: Callable[[str], object]
     ) -> None:
         self.refusal: Unreachable | None = None
         self.is_changed = False
@@ -35,7 +35,7 @@ class HostKeys:
         self._name = options.name or options.hostname
         self._port = 22 if options.name else options.port
         self._add_to = add_to
-        self._note = note
+        self._warn = warn
         self._lines = known.matching(self._name, self._port)
 
     def trusted(self, host: str, address: str, port: int | None) -> Trusted:
@@ -49,12 +49,12 @@ class HostKeys:
         """The kinds of keys to ask for: certificates where somebody may sign them, what is known, then the others."""
         is_signed = any(line.marker is Marker.AUTHORITY for line in self._lines)
         known = [algorithm for key in self._keys(Marker.HOST) for algorithm in key.sig_algorithms]
-        wanted = [*(get_default_certificate_algs() if is_signed else ()), *known, *get_default_public_key_algs()]
-        return [algorithm.decode() for algorithm in dict.fromkeys(wanted)]
+        algorithms = [*(get_default_certificate_algs() if is_signed else ()), *known, *get_default_public_key_algs()]
+        return [algorithm.decode() for algorithm in dict.fromkeys(algorithms)]
 
     def accepts(self, key: asyncssh.SSHKey) -> bool:
         """Whether to go on with a key that is not known for the host."""
-        known = self._others()
+        known = self._known_host_lines()
         if self._options.policy is HostKeyPolicy.OFF:
             self.is_changed = bool(known)
         elif known:
@@ -64,23 +64,23 @@ class HostKeys:
             self.refusal = self._unknown(key)
             return False
         if not known:
-            self._remember(key)
+            self._add_to_known_hosts(key)
         return True
 
-    def explained(self, reason: str) -> Unreachable:
+    def explain_refusal(self, reason: str) -> Unreachable:
         """What to say where the library refused the key itself."""
         if self.refusal is not None:
             return self.refusal
-        where = next((line.place for line in self._lines if line.marker is Marker.REVOKED), None)
+        where = next((line.location for line in self._lines if line.marker is Marker.REVOKED), None)
         if "revoked" in reason and where is not None:
             message = f"the host key of {self._options.address} is revoked: {where}"
             return Unreachable(message, hint="whoever revoked it knows why; the host needs a new key")
-        authority = next((line.place for line in self._lines if line.marker is Marker.AUTHORITY), None)
+        authority = next((line.location for line in self._lines if line.marker is Marker.AUTHORITY), None)
         trusted = f" (trusted: {authority})" if authority else ""
         message = f"the certificate of {self._options.address} is not accepted: {reason}{trusted}"
         return Unreachable(message, hint="ssh-keygen -L -f on the host's ..-cert.pub shows its names, dates and signer")
 
-    def _others(self) -> list[KnownHost]:
+    def _known_host_lines(self) -> list[KnownHost]:
         return [line for line in self._lines if line.marker is Marker.HOST]
 
     def _keys(self, marker: Marker) -> list[asyncssh.SSHKey]:
@@ -95,21 +95,22 @@ class HostKeys:
         port = "" if self._port == 22 else f"-p {self._port} "
         file = self._add_to or "the known_hosts of this run"
         return Unreachable(
-            f"the host key of {self._options.address} is not known: {_shown(key)}",
+            f"the host key of {self._options.address} is not known: {_key_fingerprint(key)}",
             hint=f"compare it with the host's own, then: ssh-keyscan {port}{self._name} >> {file} "
             "(or in ssh_config: StrictHostKeyChecking accept-new)",
         )
 
     def _changed(self, key: asyncssh.SSHKey, known: Sequence[KnownHost]) -> Unreachable:
-        places = ", ".join(str(line.place) for line in known[:3])
+        locations = ", ".join(str(line.location) for line in known[:3])
         name = self._name if self._port == 22 else f"[{self._name}]:{self._port}"
         return Unreachable(
-            f"the host key of {self._options.address} has changed: it is {_shown(key)} now, and {places} has another",
-            hint=f"was the host set up anew? Then: ssh-keygen -R '{name}' -f {known[0].place.path}. "
+            f"the host key of {self._options.address} has changed: it is {_key_fingerprint(key)} now, "
+            f"and {locations} has another",
+            hint=f"was the host set up anew? Then: ssh-keygen -R '{name}' -f {known[0].location.path}. "
             "If not, somebody may stand in between",
         )
 
-    def _remember(self, key: asyncssh.SSHKey) -> None:
+    def _add_to_known_hosts(self, key: asyncssh.SSHKey) -> None:
         if self._add_to is None:
             return
         data = key.public_data
@@ -117,11 +118,13 @@ class HostKeys:
             add_known_host(self._add_to, self._name, self._port, key.get_algorithm(), data,
                            hashed=self._options.hash_known_hosts)  # fmt: skip
         except OSError as error:
-            self._note(f"ssh: the key of {self._options.address} can't be added to {self._add_to}: {error.strerror}")
+            self._warn(f"ssh: the key of {self._options.address} can't be added to {self._add_to}: {error.strerror}")
         else:
-            self._note(f"ssh: the key of {self._options.address} was new and is now in {self._add_to}: {_shown(key)}")
+            self._warn(
+                f"ssh: the key of {self._options.address} was new and is now in {self._add_to}: {_key_fingerprint(key)}"
+            )
 
 
-def _shown(key: asyncssh.SSHKey) -> str:
+def _key_fingerprint(key: asyncssh.SSHKey) -> str:
     digest = base64.b64encode(hashlib.sha256(key.public_data).digest()).decode().rstrip("=")
     return f"{key.get_algorithm()} SHA256:{digest}"

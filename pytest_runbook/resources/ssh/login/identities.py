@@ -42,10 +42,12 @@ class Identities:
 class IdentityLoader:
     """Collects the keys for one host."""
 
-    def __init__(self, options: HostOptions, credentials: Credentials, tell: CertificateListener) -> None:
+    def __init__(
+        self, options: HostOptions, credentials: Credentials, on_certificate_problem: CertificateListener
+    ) -> None:
         self._options = options
         self._credentials = credentials
-        self._tell = tell
+        self._on_certificate_problem = on_certificate_problem
         self._found = Identities()
 
     async def load(self) -> Identities:
@@ -53,7 +55,7 @@ class IdentityLoader:
         if "publickey" not in self._options.methods:
             return self._found
         if self._credentials.identity is not None:
-            await self._add_given(self._credentials.identity)
+            await self._add_runbook_key(self._credentials.identity)
             if self._credentials.is_only:
                 return self._found
         try:
@@ -63,7 +65,7 @@ class IdentityLoader:
             raise
         return self._found
 
-    async def _add_given(self, identity: str) -> None:
+    async def _add_runbook_key(self, identity: str) -> None:
         is_pasted = identity.lstrip().startswith(_HEADER)
         path = None if is_pasted else _path(identity)
         name = "the given key" if path is None else str(path)
@@ -74,13 +76,15 @@ class IdentityLoader:
                 f"the key {name} can't be read: {error.strerror}", hint="a path, or the key's text"
             ) from error
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise Unreachable(f"the key can't be used: {name}: {_why(error)}", hint=_hint(error)) from error
+            raise Unreachable(
+                f"the key can't be used: {name}: {_key_error_reason(error)}", hint=_hint(error)
+            ) from error
         self._add(key, name, self._certificate_of(path, key))
 
     async def _add_all(self) -> None:
         from_agent = await self._agent_keys()
-        wanted = {blob for path in self._options.identity_files if (blob := _public_blob(path))}
-        named = [key for key in from_agent if key.public_data in wanted]
+        named_blobs = {blob for path in self._options.identity_files if (blob := _public_blob(path))}
+        named = [key for key in from_agent if key.public_data in named_blobs]
         others = [] if self._options.identities_only else [key for key in from_agent if key not in named]
         for key in (*named, *others):
             self._found.keys.append(key)
@@ -109,7 +113,7 @@ class IdentityLoader:
         except OSError as error:
             self._found.problems.append(f"{path}: {os.strerror(error.errno or 0)}")
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            self._found.problems.append(f"{path}: {_why(error)}")
+            self._found.problems.append(f"{path}: {_key_error_reason(error)}")
         else:
             self._add(key, str(path), self._certificate_of(path, key))
 
@@ -127,28 +131,28 @@ class IdentityLoader:
 
     def _certificate_of(self, path: Path | None, key: asyncssh.SSHKey) -> asyncssh.SSHCertificate | None:
         """The certificate for a key: the given one, else a named one, else that of the file beside the key."""
-        given = self._credentials.certificate
-        if given is not None and "-cert-v01@" in given:
-            return self._checked(given.encode(), "the given certificate", key, is_its_own=True)
-        named = self._options.certificate_files if given is None else (_path(given),)
+        from_runbook = self._credentials.certificate
+        if from_runbook is not None and "-cert-v01@" in from_runbook:
+            return self._checked(from_runbook.encode(), "the given certificate", key, must_match=True)
+        named = self._options.certificate_files if from_runbook is None else (_path(from_runbook),)
         for file in named:
-            if certificate := self._certificate_file(file, key, is_its_own=given is not None):
+            if certificate := self._certificate_file(file, key, must_match=from_runbook is not None):
                 return certificate
-        beside = None if path is None else path.with_name(f"{path.name}-cert.pub")
-        is_there = given is None and beside is not None and beside.exists()
-        return self._certificate_file(beside, key, is_its_own=True) if beside is not None and is_there else None
+        sibling = None if path is None else path.with_name(f"{path.name}-cert.pub")
+        has_sibling = from_runbook is None and sibling is not None and sibling.exists()
+        return self._certificate_file(sibling, key, must_match=True) if sibling is not None and has_sibling else None
 
     def _certificate_file(
-        self, file: Path, key: asyncssh.SSHKey, *, is_its_own: bool
+        self, file: Path, key: asyncssh.SSHKey, *, must_match: bool
     ) -> asyncssh.SSHCertificate | None:
         try:
-            return self._checked(file.read_bytes(), str(file), key, is_its_own=is_its_own)
+            return self._checked(file.read_bytes(), str(file), key, must_match=must_match)
         except OSError as error:
-            self._tell(EventKind.SSH_CERTIFICATE_LOAD_FAILED, f"{file}: {error.strerror}")
+            self._on_certificate_problem(EventKind.SSH_CERTIFICATE_LOAD_FAILED, f"{file}: {error.strerror}")
             return None
 
     def _checked(
-        self, data: bytes, name: str, key: asyncssh.SSHKey, *, is_its_own: bool
+        self, data: bytes, name: str, key: asyncssh.SSHKey, *, must_match: bool
     ) -> asyncssh.SSHCertificate | None:
         """The certificate, if it holds now and is the key's; else the plain key has to do."""
         try:
@@ -158,10 +162,12 @@ class IdentityLoader:
             if certificate.key.public_data == key.public_data:
                 certificate.validate(CERT_TYPE_USER, None)
                 return certificate
-            if is_its_own:
+            if must_match:
                 raise ValueError("it belongs to another key")
         except ValueError as error:
-            self._tell(_CERTIFICATE_FAULTS.get(str(error), EventKind.SSH_CERTIFICATE_LOAD_FAILED), f"{name}: {error}")
+            self._on_certificate_problem(
+                _CERTIFICATE_FAULTS.get(str(error), EventKind.SSH_CERTIFICATE_LOAD_FAILED), f"{name}: {error}"
+            )
         return None
 
 
@@ -183,7 +189,7 @@ def _public_blob(path: Path) -> bytes | None:
     return None
 
 
-def _why(error: Exception) -> str:
+def _key_error_reason(error: Exception) -> str:
     text = str(error)
     if "Passphrase must be specified" in text:
         return "it is encrypted, and no passphrase is given"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ....errors import BlockFailed, Place
+from ....errors import BlockFailed, Location
 from ..config.host_patterns import matches_list
 
 
@@ -36,7 +36,7 @@ class KnownHost:
     hosts: str
     algorithm: str
     blob: bytes
-    place: Place
+    location: Location
 
     def is_for(self, name: str) -> bool:
         if not self.hosts.startswith("|"):
@@ -126,5 +126,5 @@ def _parsed(text: str, label: str) -> Iterator[KnownHost]:
         except binascii.Error:
             continue
         yield KnownHost(
-            marker=Marker(marker), hosts=words[0], algorithm=words[1], blob=blob, place=Place(label, number)
+            marker=Marker(marker), hosts=words[0], algorithm=words[1], blob=blob, location=Location(label, number)
         )

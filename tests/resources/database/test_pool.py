@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from pytest_runbook.resources.database.pool import DatabaseSession, DatabaseSessions
+from pytest_runbook.resources.database.pool import DatabasePool, DatabaseSession
 
 
 @dataclass
@@ -50,20 +50,20 @@ class Session(DatabaseSession):
         await self.server.do("close")
 
 
-async def used_once(sessions: DatabaseSessions, server: Server) -> Session:
-    session = await sessions.take("here", server.open)
-    await sessions.give_back(session)
+async def used_once(sessions: DatabasePool, server: Server) -> Session:
+    session = await sessions.acquire("here", server.open)
+    await sessions.release(session)
     return session
 
 
 def test_session_that_was_given_back_is_handed_out_again() -> None:
     async def run() -> None:
-        sessions, server = DatabaseSessions(), Server()
+        sessions, server = DatabasePool(), Server()
         first = await used_once(sessions, server)
 
-        assert await sessions.take("here", server.open) is first
-        assert await sessions.take("here", server.open) is not first
-        assert await sessions.take("elsewhere", server.open) is not first
+        assert await sessions.acquire("here", server.open) is first
+        assert await sessions.acquire("here", server.open) is not first
+        assert await sessions.acquire("elsewhere", server.open) is not first
 
     anyio.run(run)
 
@@ -71,10 +71,10 @@ def test_session_that_was_given_back_is_handed_out_again() -> None:
 @pytest.mark.parametrize("refuses", ["reset", "alive"])
 def test_session_that_can_not_be_used_again_is_replaced(refuses: str) -> None:
     async def run() -> None:
-        sessions, server = DatabaseSessions(), Server(refuses=refuses)
+        sessions, server = DatabasePool(), Server(refuses=refuses)
         await used_once(sessions, server)
 
-        session = await sessions.take("here", server.open)
+        session = await sessions.acquire("here", server.open)
 
         assert (session.number, server.closed) == (2, [1])
 
@@ -83,11 +83,11 @@ def test_session_that_can_not_be_used_again_is_replaced(refuses: str) -> None:
 
 def test_spoilt_session_is_closed() -> None:
     async def run() -> None:
-        sessions, server = DatabaseSessions(), Server()
-        session = await sessions.take("here", server.open)
-        session.is_spoilt = True
+        sessions, server = DatabasePool(), Server()
+        session = await sessions.acquire("here", server.open)
+        session.is_broken = True
 
-        await sessions.give_back(session)
+        await sessions.release(session)
 
         assert server.closed == [1]
 
@@ -97,17 +97,17 @@ def test_spoilt_session_is_closed() -> None:
 @pytest.mark.parametrize("hangs", ["check", "reset"])
 def test_session_is_closed_when_its_user_is_cancelled_at_the_door(hangs: str) -> None:
     async def run() -> None:
-        sessions, server = DatabaseSessions(), Server()
-        session = await sessions.take("here", server.open)
+        sessions, server = DatabasePool(), Server()
+        session = await sessions.acquire("here", server.open)
         if hangs == "check":
-            await sessions.give_back(session)
+            await sessions.release(session)
         server.hangs = hangs
 
         async with anyio.create_task_group() as tasks:
             if hangs == "check":
-                tasks.start_soon(sessions.take, "here", server.open)
+                tasks.start_soon(sessions.acquire, "here", server.open)
             else:
-                tasks.start_soon(sessions.give_back, session)
+                tasks.start_soon(sessions.release, session)
             await server.asked.wait()
             tasks.cancel_scope.cancel()
 
@@ -119,10 +119,10 @@ def test_session_is_closed_when_its_user_is_cancelled_at_the_door(hangs: str) ->
 @pytest.mark.parametrize("refuses", ["", "close"])
 def test_all_are_closed_at_the_end_whatever_they_say(refuses: str) -> None:
     async def run() -> None:
-        sessions, server = DatabaseSessions(), Server(refuses=refuses)
-        both = [await sessions.take("here", server.open) for _ in range(2)]
+        sessions, server = DatabasePool(), Server(refuses=refuses)
+        both = [await sessions.acquire("here", server.open) for _ in range(2)]
         for session in both:
-            await sessions.give_back(session)
+            await sessions.release(session)
 
         await sessions.aclose()
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_runbook.secrets.masker import MASK, Redactor
+from pytest_runbook.secrets.masker import MASK, Masker
 from pytest_runbook.secrets.names import SensitiveNames
 
 SECRET = "p\"ä/s+s w'rd&<x>$y\\"
@@ -25,11 +25,11 @@ LONG = "".join(random.Random(7).choices(string.ascii_letters + string.digits + "
 KEY = "-----BEGIN KEY-----\n" + "\n".join(textwrap.wrap(LONG, 40)) + "\n-----END KEY-----\n"
 
 
-def knowing(*secrets: str) -> Redactor:
-    redactor = Redactor()
+def knowing(*secrets: str) -> Masker:
+    masker = Masker()
     for secret in secrets:
-        redactor.add(secret, "a secret")
-    return redactor
+        masker.add(secret, "a secret")
+    return masker
 
 
 def encoded(text: str) -> str:
@@ -59,7 +59,7 @@ FORMS = {
 @pytest.mark.parametrize("name", FORMS)
 def test_a_secret_is_found_however_it_was_written(name: str) -> None:
     form = FORMS[name]
-    masked = knowing(SECRET).redact(form)
+    masked = knowing(SECRET).mask(form)
 
     assert MASK in masked
     assert not any(form[at : at + 6] in masked for at in range(len(form) - 6) if form[at : at + 6] in SECRET)
@@ -78,7 +78,7 @@ WRAPPED = [
 @pytest.mark.parametrize(("how", "text", "width", "end"), WRAPPED, ids=[row[0] for row in WRAPPED])
 def test_a_secret_is_found_over_the_ends_of_lines(how: str, text: str, width: int, end: str) -> None:
     wrapped = end.join(text[at : at + width] for at in range(0, len(text), width))
-    masked = knowing(LONG, KEY).redact(f"before\n{wrapped}\nafter")
+    masked = knowing(LONG, KEY).mask(f"before\n{wrapped}\nafter")
 
     assert masked.startswith("before\n")
     assert masked.endswith("\nafter")
@@ -89,15 +89,15 @@ def test_a_secret_is_found_over_the_ends_of_lines(how: str, text: str, width: in
 def test_a_few_lines_of_a_key_are_as_secret_as_all_of_it() -> None:
     lines = KEY.splitlines()
 
-    assert knowing(KEY).redact("\n".join(lines[2:4])) == f"{MASK}\n{MASK}"
-    assert knowing(KEY).redact(lines[0]) == lines[0]
+    assert knowing(KEY).mask("\n".join(lines[2:4])) == f"{MASK}\n{MASK}"
+    assert knowing(KEY).mask(lines[0]) == lines[0]
 
 
 def test_what_stands_under_secret_names_in_a_secret_of_json_is_secret_alone() -> None:
     account = json.dumps({"type": "service_account", "private_key": KEY, "client": {"clientSecret": "abcdefgh"}})
-    redactor = knowing(account)
+    masker = knowing(account)
 
-    assert redactor.redact(f"{KEY.splitlines()[1]} abcdefgh service_account") == f"{MASK} {MASK} service_account"
+    assert masker.mask(f"{KEY.splitlines()[1]} abcdefgh service_account") == f"{MASK} {MASK} service_account"
 
 
 @settings(max_examples=300, deadline=None)
@@ -126,19 +126,19 @@ LEFT_ALONE = [
 
 @pytest.mark.parametrize(("secret", "text"), LEFT_ALONE)
 def test_little_and_common_things_do_not_mask_half_the_report(secret: str, text: str) -> None:
-    redactor = knowing(secret)
+    masker = knowing(secret)
 
-    assert redactor.redact(text) == text
-    assert redactor.unmaskable == (set() if secret == "12345" else {"a secret"})
+    assert masker.mask(text) == text
+    assert masker.unmaskable == (set() if secret == "12345" else {"a secret"})
 
 
 def test_what_says_nothing_of_a_secret_is_not_derived_from_it() -> None:
-    redactor = Redactor()
+    masker = Masker()
     for text in ("true", "12", "short", "None"):
-        redactor.add_derived(text, "made")
+        masker.add_derived_secret(text, "made")
 
-    assert redactor.redact("true 12 short None") == "true 12 short None"
-    assert redactor.unmaskable == set()
+    assert masker.mask("true 12 short None") == "true 12 short None"
+    assert masker.unmaskable == set()
 
 
 NAMES = [
@@ -196,7 +196,7 @@ BY_NAME = [
 
 @pytest.mark.parametrize(("text", "masked"), BY_NAME)
 def test_what_stands_behind_the_name_of_a_secret_is_masked(text: str, masked: str) -> None:
-    assert Redactor().redact(text) == masked
+    assert Masker().mask(text) == masked
 
 
 ADDRESSES = [
@@ -208,39 +208,37 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("text", "passwords"), ADDRESSES)
 def test_passwords_in_addresses_are_secret_wherever_else_they_stand(text: str, passwords: list[str]) -> None:
-    redactor = Redactor()
-    redactor.learn("URL", text)
+    masker = Masker()
+    masker.add_if_sensitive("URL", text)
 
-    assert [redactor.redact(password) for password in passwords] == [MASK] * len(passwords)
+    assert [masker.mask(password) for password in passwords] == [MASK] * len(passwords)
 
 
 @pytest.mark.parametrize("said", [["*"], ["k[ei]y_?"]])
 def test_any_pattern_can_be_looked_for_in_text(said: list[str]) -> None:
-    assert (
-        Redactor(SensitiveNames(said)).redact('{"key_1": "abcdefgh"}\nKEY_2=abcdefgh') == '{"key_1": "***"}\nKEY_2=***'
-    )
+    assert Masker(SensitiveNames(said)).mask('{"key_1": "abcdefgh"}\nKEY_2=abcdefgh') == '{"key_1": "***"}\nKEY_2=***'
 
 
 @pytest.mark.parametrize("value", ["true", "production", "2024", "", 5, None, ["a"]])
 def test_settings_under_the_name_of_a_secret_are_none(value: object) -> None:
-    redactor = Redactor()
+    masker = Masker()
 
-    assert redactor.learn("USE_TOKEN", value) is False
-    assert redactor.redact("true production 2024") == "true production 2024"
+    assert masker.add_if_sensitive("USE_TOKEN", value) is False
+    assert masker.mask("true production 2024") == "true production 2024"
 
 
 def test_data_under_the_name_of_a_secret_is_masked() -> None:
     data = {"token": "abcdefgh", "ok": "fine", "count_token": 5, "deep": [{"api_key": "abcdefgh"}]}
 
-    assert Redactor().redact_data(data) == {"token": MASK, "ok": "fine", "count_token": 5, "deep": [{"api_key": MASK}]}
+    assert Masker().mask_data(data) == {"token": MASK, "ok": "fine", "count_token": 5, "deep": [{"api_key": MASK}]}
 
 
 def test_half_a_secret_at_the_edge_of_an_excerpt_is_masked() -> None:
-    assert knowing(LONG).redact_excerpt(f"{LONG[-20:]} between {LONG[:20]}") == f"{MASK} between {MASK}"
-    assert knowing("abcdabcd").redact_excerpt("abcdabcd and abcdabcd") == f"{MASK} and {MASK}"
+    assert knowing(LONG).mask_fragment(f"{LONG[-20:]} between {LONG[:20]}") == f"{MASK} between {MASK}"
+    assert knowing("abcdabcd").mask_fragment("abcdabcd and abcdabcd") == f"{MASK} and {MASK}"
 
 
 def test_where_secrets_stand_is_told_with_their_names() -> None:
-    redactor = knowing("hunter22")
+    masker = knowing("hunter22")
 
-    assert [(found.start, found.end, found.name) for found in redactor.find("a hunter22")] == [(2, 10, "a secret")]
+    assert [(found.start, found.end, found.name) for found in masker.find("a hunter22")] == [(2, 10, "a secret")]

@@ -9,14 +9,14 @@ import pytest
 
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.model import load_runbook
-from pytest_runbook.model.source.source_file import SIZE_LIMIT
+from pytest_runbook.model.source.source_file import FILE_SIZE_LIMIT
 
 GOOD = "blocks: [{script: echo ä}]\n"
 
 
 def fault_of(path: Path) -> str:
     with pytest.raises(UnreadableFile) as caught:
-        load_runbook(path, shown=path.name)
+        load_runbook(path, display_path=path.name)
     return str(caught.value)
 
 
@@ -76,7 +76,7 @@ def test_a_link_to_itself(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "x.atrb"
     with path.open("wb") as file:
-        file.truncate(SIZE_LIMIT + 1)
+        file.truncate(FILE_SIZE_LIMIT + 1)
 
     assert fault_of(path) == "x.atrb: too large for a runbook: 50,000,001 bytes; at most 50,000,000 are read"
 

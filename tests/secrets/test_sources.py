@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from pytest_runbook import Inputs
-from pytest_runbook.errors import Place
+from pytest_runbook.errors import Location
 from pytest_runbook.model.runbook import SecretSource
 from tests.harness import Opened, inside, ran, until
 
@@ -197,7 +197,9 @@ blocks:
 
 
 def test_those_given_from_outside_are_weaker_than_the_file(kept: Path) -> None:
-    given = tuple(SecretSource(name=name, place=Place("outside"), value="given-value") for name in ("KEY", "MORE"))
+    given = tuple(
+        SecretSource(name=name, location=Location("outside"), value="given-value") for name in ("KEY", "MORE")
+    )
     done = ran(
         kept, book("{env: THE_KEY}", "echo {{ secret.KEY | length }} {{ secret.MORE }}"), inputs=Inputs(secrets=given)
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_runbook.errors import UnreadableFile
-from pytest_runbook.execution.result import Attempts, BlockResult
-from pytest_runbook.execution.retry_policy import MOST_LINES, AttemptLog, pauses
+from pytest_runbook.execution.result import AttemptGroup, BlockResult
+from pytest_runbook.execution.retry_policy import MAX_ATTEMPT_GROUPS, AttemptLog, retry_delays
 from pytest_runbook.model.runbook import Retry
 from tests.harness import ran, seen
 from tests.run_book import Block, run_book
@@ -44,11 +44,11 @@ PAUSES = [
 
 @pytest.mark.parametrize(("retry", "expected"), PAUSES)
 def test_pauses_grow_by_the_backoff_and_stray_by_the_jitter(retry: Retry, expected: list[float]) -> None:
-    assert list(pauses(retry, chance=lambda: 0.5)) == expected
+    assert list(retry_delays(retry, chance=lambda: 0.5)) == expected
 
 
 def test_pauses_have_no_end_where_only_time_limits_them_and_grow_beyond_all_numbers_in_peace() -> None:
-    *_, last = islice(pauses(Retry(within=5, backoff=10)), 1000)
+    *_, last = islice(retry_delays(Retry(within=5, backoff=10)), 1000)
 
     assert last == float("inf")
 
@@ -238,9 +238,9 @@ def test_attempts_that_end_alike_are_one_line() -> None:
     log.end(9, "nothing was begun")
 
     assert log.lines == (
-        Attempts(first=1, last=2, at=0, seconds=1.5, failure="a"),
-        Attempts(first=3, last=3, at=2, seconds=0.5, failure="b"),
-        Attempts(first=4, last=4, at=3, seconds=0.5, failure="a"),
+        AttemptGroup(first=1, last=2, at=0, seconds=1.5, failure="a"),
+        AttemptGroup(first=3, last=3, at=2, seconds=0.5, failure="b"),
+        AttemptGroup(first=4, last=4, at=3, seconds=0.5, failure="a"),
     )
 
 
@@ -250,7 +250,7 @@ def test_of_very_many_attempts_the_first_and_the_last_are_kept() -> None:
         log.begin(number)
         log.end(number, str(number))
 
-    assert (log.count, len(log.lines)) == (1000, MOST_LINES)
+    assert (log.count, len(log.lines)) == (1000, MAX_ATTEMPT_GROUPS)
     assert (log.lines[0].first, log.lines[-1].last) == (1, 1000)
 
 

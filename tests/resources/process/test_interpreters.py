@@ -219,7 +219,7 @@ def test_interpreters_that_take_no_hidden_code_get_a_private_file(tmp_path: Path
 @pytest.mark.parametrize("interpreter", ["awk", "perl -ne", "ruby -ne"])
 def test_a_program_that_would_show_a_secret_on_its_command_line_is_refused(interpreter: str) -> None:
     with pytest.raises(BlockFailed, match="would get that on its command line"):
-        script_interpreter(interpreter).at_once("CODE", is_secret=True)
+        script_interpreter(interpreter).direct_command("CODE", is_secret=True)
 
 
 def test_folder_that_takes_no_code_is_told(tmp_path: Path) -> None:

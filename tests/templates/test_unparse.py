@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_runbook.templates.syntax import parse_expression
-from pytest_runbook.templates.unparse import source_of
+from pytest_runbook.templates.unparse import unparse
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ from pytest_runbook.templates.unparse import source_of
     ],
 )
 def test_the_source_comes_back(source: str) -> None:
-    printed = source_of(parse_expression(source))
+    printed = unparse(parse_expression(source))
 
     assert printed.replace("'", '"').replace("(a | length)", "a | length") == source.replace("'", '"').replace(
         "(a | length)", "a | length"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_runbook.errors import Place
+from pytest_runbook.errors import Location
 from pytest_runbook.model import default_catalog
 from pytest_runbook.model.runbook import (
     Below,
@@ -16,12 +16,12 @@ from pytest_runbook.model.runbook import (
     BlockSpec,
     Capture,
     Condition,
+    Declaration,
     Form,
-    Given,
-    LeftOut,
     OnFailure,
     Runbook,
     SecretSource,
+    SkipRule,
     Timeouts,
 )
 
@@ -29,16 +29,16 @@ Load = Callable[..., Runbook]
 Faults = Callable[..., list[str]]
 
 
-def at(line: int) -> Place:
-    return Place("x.runbook.yaml", line)
+def at(line: int) -> Location:
+    return Location("x.runbook.yaml", line)
 
 
 def condition(source: str, line: int) -> Condition:
-    return Condition(source=source, place=at(line))
+    return Condition(source=source, location=at(line))
 
 
-def given(name: str, value: object, line: int) -> Given:
-    return Given(name=name, value=value, place=at(line))
+def given(name: str, value: object, line: int) -> Declaration:
+    return Declaration(name=name, value=value, location=at(line))
 
 
 def block(load: Load, text: str) -> BlockSpec:
@@ -64,11 +64,11 @@ answers: {region: eu-west-1, "pause#1": continue, port: 1.10}
 blocks: []
 """)
 
-    assert (runbook.form, runbook.name, runbook.id, runbook.place) == (
+    assert (runbook.form, runbook.name, runbook.id, runbook.location) == (
         Form.PLAIN,
         "Nightly",
         "x.runbook.yaml",
-        Place("x.runbook.yaml"),
+        Location("x.runbook.yaml"),
     )
     assert runbook.vars == (
         given("base", "http://{{ env.HOST }}", 3),
@@ -76,7 +76,7 @@ blocks: []
         given("names", ["a", "b"], 3),
     )
     assert runbook.env == (given("PORT", "8080", 5), given("RATE", "1.10", 6))
-    assert runbook.secrets == (SecretSource(name="TOKEN", env="API_TOKEN", place=at(7)),)
+    assert runbook.secrets == (SecretSource(name="TOKEN", env="API_TOKEN", location=at(7)),)
     assert runbook.timeouts == Timeouts(total=900.0, block=60.0, finally_=5400.0)
     assert (runbook.on_failure, runbook.tags, runbook.fixtures) == (
         OnFailure.CONTINUE,
@@ -177,7 +177,7 @@ def test_name_among_the_props_is_the_block_s(load: Load) -> None:
 def test_vars_and_env_are_a_block_for_each_name(load: Load) -> None:
     runbook = load("blocks:\n- vars: {a: 1, b: x}\n- env:\n    C: 2\n    D: y\n- script: z\n")
 
-    assert [(spec.id, spec.label, spec.place.line) for spec in runbook.blocks] == [
+    assert [(spec.id, spec.label, spec.location.line) for spec in runbook.blocks] == [
         ("#1.a", 'block "a" (var)', 2),
         ("#1.b", 'block "b" (var)', 2),
         ("#2.C", 'block "C" (env)', 4),
@@ -215,7 +215,7 @@ stdin: text
 """,
     )
 
-    assert (spec.id, spec.name, spec.place) == ("health", "Health", at(2))
+    assert (spec.id, spec.name, spec.location) == ("health", "Health", at(2))
     assert spec.rules == BlockRules(
         assertions=(condition("output.n == 1", 5),),
         expect_error=condition("refused|timed out", 6),
@@ -261,14 +261,14 @@ def test_a_bare_capture_takes_the_output_s_value(load: Load) -> None:
 @pytest.mark.parametrize(
     ("skip", "left_out"),
     [
-        ("true", LeftOut(reason="skip: true")),
+        ("true", SkipRule(reason="skip: true")),
         ("false", None),
-        ("broken since May", LeftOut(reason="broken since May")),
-        ("{reason: broken, below: run}", LeftOut(reason="broken", below=Below.RUN)),
-        ("{below: skip}", LeftOut(reason="skip: true", below=Below.SKIP)),
+        ("broken since May", SkipRule(reason="broken since May")),
+        ("{reason: broken, below: run}", SkipRule(reason="broken", below=Below.RUN)),
+        ("{below: skip}", SkipRule(reason="skip: true", below=Below.SKIP)),
     ],
 )
-def test_skip_has_a_reason(load: Load, skip: str, left_out: LeftOut | None) -> None:
+def test_skip_has_a_reason(load: Load, skip: str, left_out: SkipRule | None) -> None:
     assert block(load, f"script: x\nskip: {skip}").rules.skip == left_out
 
 
@@ -285,7 +285,7 @@ def test_props_know_the_line_of_their_text(load: Load) -> None:
     spec = block(load, "script:\n  interpreter: sh\n  code: |\n\n    a\n    b\nassert: x\n")
 
     assert (spec.lines["interpreter"], spec.lines["code"], spec.lines["assert"]) == (3, 5, 8)
-    assert spec.place_of("code") == at(5)
+    assert spec.location_of("code") == at(5)
     assert spec.props["code"] == "\na\nb\n"
 
 
@@ -299,7 +299,10 @@ def test_json_is_read_alike(load: Load) -> None:
 
     assert runbook.form is Form.PLAIN
     assert [spec.type for spec in runbook.blocks] == ["script", "http"]
-    assert [str(rule.place) for rule in runbook.blocks[0].rules.assertions] == ["x.runbook.json:7", "x.runbook.json:8"]
+    assert [str(rule.location) for rule in runbook.blocks[0].rules.assertions] == [
+        "x.runbook.json:7",
+        "x.runbook.json:8",
+    ]
 
 
 @pytest.mark.parametrize("name", ["x.yaml", "x.yml", "x.json"])

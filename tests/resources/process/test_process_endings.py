@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from pytest_runbook.resources.process.captured_output import CapturedOutput
-from pytest_runbook.resources.process.process_group import Grace, Mark
+from pytest_runbook.resources.process.process_group import Grace, ProcessLabel
 from pytest_runbook.resources.process.runner import ProcessOutcome, run_process
 from pytest_runbook.resources.process.subreaper import Subreaper
-from pytest_runbook.resources.process.supervisor import ProcessKeeper
+from pytest_runbook.resources.process.supervisor import ProcessSupervisor
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: orphans come to us there")
 SHORT = Grace(interrupt=0.3, terminate=0.3)
@@ -102,7 +102,12 @@ async def until(is_so: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def running(
-    code: str, folder: Path, *, keeper: ProcessKeeper | None, grace: Grace = SHORT, output: CapturedOutput | None = None
+    code: str,
+    folder: Path,
+    *,
+    keeper: ProcessSupervisor | None,
+    grace: Grace = SHORT,
+    output: CapturedOutput | None = None,
 ) -> AsyncIterator[anyio.CancelScope]:
     """A script that runs beside the block, and is cancelled after it."""
 
@@ -112,8 +117,8 @@ async def running(
                 ["sh", "-c", code],
                 cwd=folder,
                 env=os.environ,
-                keeper=keeper,
-                mark=Mark(run_id="run"),
+                supervisor=keeper,
+                label=ProcessLabel(run_id="run"),
                 grace=grace,
                 output=output,
             )
@@ -125,9 +130,14 @@ async def running(
         scope.cancel()
 
 
-async def sh(code: str, folder: Path, keeper: ProcessKeeper, run_id: str = "run") -> ProcessOutcome:
+async def sh(code: str, folder: Path, keeper: ProcessSupervisor, run_id: str = "run") -> ProcessOutcome:
     return await run_process(
-        ["sh", "-c", code], cwd=folder, env=os.environ, keeper=keeper, mark=Mark(run_id=run_id), grace=SHORT
+        ["sh", "-c", code],
+        cwd=folder,
+        env=os.environ,
+        supervisor=keeper,
+        label=ProcessLabel(run_id=run_id),
+        grace=SHORT,
     )
 
 
@@ -137,7 +147,7 @@ def test_cancelled_process_leaves_nothing(tmp_path: Path, family: str, is_kept: 
     code, number = FAMILIES[family]
 
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             async with running(code, tmp_path, keeper=keeper if is_kept else None):
                 await until(lambda: len(pids(tmp_path)) == number)
             assert [pid for pid in pids(tmp_path) if lives(pid)] == []
@@ -152,7 +162,7 @@ def test_cancelled_process_that_hides_leaves_nothing(tmp_path: Path, family: str
     code, number = CLEARED[family]
 
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             async with running(code, tmp_path, keeper=keeper):
                 await until(lambda: len(pids(tmp_path)) == number)
             assert [pid for pid in pids(tmp_path) if lives(pid)] == []
@@ -165,7 +175,7 @@ def test_run_ends_what_its_blocks_left_and_names_it(tmp_path: Path, family: str)
     code, number = FAMILIES[family]
 
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             await sh(f"sh -c {quoted(code)} >/dev/null 2>&1 &", tmp_path, keeper)
             await until(lambda: len(pids(tmp_path)) == number)
             leftovers = {leftover.pid: leftover for leftover in await keeper.end_leftovers("run", SHORT)}
@@ -181,7 +191,7 @@ def test_run_ends_what_its_blocks_left_and_names_it(tmp_path: Path, family: str)
 @pytest.mark.parametrize("leave", [f"env -i setsid sh -c '{STAY}' >/dev/null 2>&1 &", DAEMON])
 def test_run_ends_what_hid_from_it(tmp_path: Path, leave: str) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             await sh(leave, tmp_path, keeper)
             await until(lambda: pids(tmp_path))
             assert set(pids(tmp_path)) <= {leftover.pid for leftover in await keeper.end_leftovers("run", SHORT)}
@@ -201,7 +211,7 @@ def quoted(code: str) -> str:
 
 def test_leftover_is_told_by_its_command(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             outcome = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, keeper)
             [leftover] = await keeper.end_leftovers("run")
             assert leftover.pid == int(outcome.output.stdout)
@@ -217,7 +227,7 @@ def test_background_process_serves_later_blocks_until_its_run_ends(tmp_path: Pat
     serve = "while read line < asked; do echo log; echo served $line > answered; done & echo started"
 
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             started = await sh(serve, tmp_path, keeper)
             assert (started.exit_code, started.holds_pipe) == (0, True)
             for number in range(3):
@@ -231,7 +241,7 @@ def test_background_process_serves_later_blocks_until_its_run_ends(tmp_path: Pat
 
 def test_flood_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             with anyio.fail_after(8):
                 first = await sh("yes & echo first >&2", tmp_path, keeper)
                 second = await sh("echo second", tmp_path, keeper)
@@ -244,7 +254,7 @@ def test_flood_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
 
 def test_run_ends_only_what_is_its_own(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             ours = start("sleep", "1000")
             apart = start("sleep", "1000", start_new_session=True)
             cleared = start("sleep", "1000", start_new_session=True, env={})
@@ -264,7 +274,7 @@ def test_run_ends_only_what_is_its_own(tmp_path: Path) -> None:
 
 def test_exit_status_of_other_children_stays_theirs(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             ours = start("sh", "-c", "exit 7")
             apart = start("sh", "-c", "exit 8", start_new_session=True)
             await sh("sleep 0.2", tmp_path, keeper)
@@ -276,7 +286,7 @@ def test_exit_status_of_other_children_stays_theirs(tmp_path: Path) -> None:
 
 def test_closing_keeper_ends_what_is_left_of_all_runs(tmp_path: Path) -> None:
     async def main() -> list[int]:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             outcomes = [await sh("sleep 1000 & echo $!", tmp_path, keeper, run_id=name) for name in ("one", "two")]
         return [int(outcome.output.stdout) for outcome in outcomes]
 
@@ -285,7 +295,7 @@ def test_closing_keeper_ends_what_is_left_of_all_runs(tmp_path: Path) -> None:
 
 def test_last_resort_kills_from_another_thread(tmp_path: Path) -> None:
     async def main() -> float:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             async with running(FAMILIES["ignores SIGTERM"][0], tmp_path, keeper=keeper, grace=LONG) as scope:
                 await until(lambda: pids(tmp_path))
                 scope.cancel()
@@ -307,7 +317,7 @@ def test_last_words_are_kept(tmp_path: Path, trap: str, told: str) -> None:
     output = CapturedOutput()
 
     async def main() -> None:
-        async with ProcessKeeper() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG, output=output):
+        async with ProcessSupervisor() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG, output=output):
             await until(lambda: pids(tmp_path))
 
     anyio.run(main)
@@ -327,7 +337,7 @@ def test_output_until_the_cancellation_is_kept(tmp_path: Path) -> None:
 
 def test_interrupt_that_works_is_all_it_takes(tmp_path: Path) -> None:
     async def main() -> float:
-        async with ProcessKeeper() as keeper, running(f"sh -c '{STAY}'", tmp_path, keeper=keeper, grace=LONG):
+        async with ProcessSupervisor() as keeper, running(f"sh -c '{STAY}'", tmp_path, keeper=keeper, grace=LONG):
             await until(lambda: pids(tmp_path))
             started = time.monotonic()
         return time.monotonic() - started
@@ -340,7 +350,7 @@ def test_signal_that_all_ignore_is_not_waited_for(tmp_path: Path) -> None:
     code, _ = FAMILIES["ignores all it can"]
 
     async def main() -> float:
-        async with ProcessKeeper() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG):
+        async with ProcessSupervisor() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG):
             await until(lambda: pids(tmp_path))
             started = time.monotonic()
         return time.monotonic() - started
@@ -370,7 +380,7 @@ def test_cancelled_before_the_start_nothing_is_started(tmp_path: Path) -> None:
 
 def test_cancelled_while_starting_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             for _ in range(20):
                 async with running(STAY, tmp_path, keeper=keeper):
                     await anyio.lowlevel.checkpoint()
@@ -385,7 +395,7 @@ def test_cancelled_while_its_pipes_are_waited_for_leaves_nothing(tmp_path: Path)
 
     async def main() -> None:
         async with (
-            ProcessKeeper() as keeper,
+            ProcessSupervisor() as keeper,
             running(f"sh -c '{STAY}' & echo $$", tmp_path, keeper=keeper, output=output),
         ):
             await until(lambda: pids(tmp_path) and output.stdout and not psutil.pid_exists(int(output.stdout)))
@@ -408,7 +418,7 @@ def test_cancelled_again_while_ending_the_ladder_goes_on(tmp_path: Path) -> None
 @LINUX
 def test_orphans_come_to_us_only_while_there_is_a_run(tmp_path: Path) -> None:
     async def main() -> list[bool]:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             states = [Subreaper().is_open]
             await sh("true", tmp_path, keeper)
             states.append(Subreaper().is_open)
@@ -424,7 +434,7 @@ def test_orphans_that_ended_are_not_kept_as_zombies(tmp_path: Path) -> None:
     before = children()
 
     async def main() -> set[psutil.Process]:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             outcome = await sh("sleep 0.01 >/dev/null 2>&1 & (sleep 0.02 >/dev/null 2>&1 &); echo", tmp_path, keeper)
             assert outcome.exit_code == 0
             before.update(child for child in children() if child.pid == keeper.watchdog.pid)
@@ -439,7 +449,7 @@ def test_orphans_that_ended_are_not_kept_as_zombies(tmp_path: Path) -> None:
 @LINUX
 def test_orphan_with_the_marks_of_a_run_within_is_ended(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             await sh(f"RUNBOOK_EXECUTION_ID=inner setsid sh -c '{STAY}' >/dev/null 2>&1 &", tmp_path, keeper)
             await until(lambda: pids(tmp_path))
             assert [leftover.pid for leftover in await keeper.end_leftovers("run")] == pids(tmp_path)
@@ -449,7 +459,7 @@ def test_orphan_with_the_marks_of_a_run_within_is_ended(tmp_path: Path) -> None:
 
 def test_error_passes_a_keeper_as_it_is() -> None:
     async def main() -> None:
-        async with ProcessKeeper():
+        async with ProcessSupervisor():
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -458,13 +468,13 @@ def test_error_passes_a_keeper_as_it_is() -> None:
 
 def test_marks_tell_whose_a_process_is(tmp_path: Path) -> None:
     async def main() -> str:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             outcome = await run_process(
                 ["sh", "-c", "echo $RUNBOOK_RUN_ID $RUNBOOK_EXECUTION_ID"],
                 cwd=tmp_path,
                 env=os.environ,
-                keeper=keeper,
-                mark=Mark(run_id="run", execution_id="execution"),
+                supervisor=keeper,
+                label=ProcessLabel(run_id="run", execution_id="execution"),
             )
         return outcome.output.stdout
 
@@ -481,14 +491,14 @@ def test_hurry_shortens_what_is_being_ended(tmp_path: Path) -> None:
     code = "trap 'echo told >> told' INT TERM; echo $$ > pids; while :; do sleep 0.02; done"
 
     async def main() -> float:
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             async with running(code, tmp_path, keeper=keeper, grace=LONG) as scope:
                 await until(lambda: pids(tmp_path))
                 scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await until((tmp_path / "told").exists)
                 started = time.monotonic()
-                keeper.hurry(AT_ONCE)
+                keeper.tighten_deadline(AT_ONCE)
             return time.monotonic() - started
 
     assert anyio.run(main) < 5

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_runbook.errors import Place, UnreadableFile
+from pytest_runbook.errors import Location, UnreadableFile
 from pytest_runbook.model import default_catalog
 from pytest_runbook.model.loaders.markdown import read_markdown
 from pytest_runbook.model.loading import looks_like_runbook
 from pytest_runbook.model.runbook import Runbook
-from pytest_runbook.model.source.source_file import Source
+from pytest_runbook.model.source.source_file import SourceFile
 
 Load = Callable[..., Runbook]
 Faults = Callable[..., list[str]]
@@ -30,7 +30,7 @@ def test_code_of_a_shell_or_of_python_is_a_script(load: Load, language: str, int
     (block,) = load(f"```{language}\nx\ny\n```\n", NAME).blocks
 
     assert (block.type, block.props["code"], block.props["interpreter"]) == ("script", "x\ny\n", interpreter)
-    assert (block.place.line, block.lines["code"]) == (1, 2)
+    assert (block.location.line, block.lines["code"]) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_prose_is_kept_in_its_order(load: Load) -> None:
 
     book = load(text, NAME)
 
-    assert [(node.type, node.place.line) for node in book.nodes] == [
+    assert [(node.type, node.location.line) for node in book.nodes] == [
         ("heading", 1), ("paragraph", 3), ("script", 5), ("codeBlock", 9), ("script", 13),
     ]  # fmt: skip
     assert [node.content for node in book.nodes[:2]] == ["Disk full", "Call Ann."]
@@ -91,9 +91,9 @@ def test_a_runbook_is_called_by_its_front_matter_its_title_or_its_file(load: Loa
 def test_front_matter_carries_the_keys_of_a_file(load: Load) -> None:
     book = load("---\nvars: {a: 1}\ntimeout: 5m\ntags: [smoke]\n---\n\n```sh\nx\n```\n", NAME)
 
-    assert [(var.name, var.value, var.place.line) for var in book.vars] == [("a", 1, 2)]
+    assert [(var.name, var.value, var.location.line) for var in book.vars] == [("a", 1, 2)]
     assert (book.timeouts.total, book.tags) == (300, ("smoke",))
-    assert book.blocks[0].place.line == 7
+    assert book.blocks[0].location.line == 7
 
 
 def test_a_fence_carries_the_keys_and_the_props_of_its_block(load: Load) -> None:
@@ -101,7 +101,7 @@ def test_a_fence_carries_the_keys_and_the_props_of_its_block(load: Load) -> None
 
     (block,) = load(text, NAME).blocks
 
-    assert [(condition.source, condition.place.line) for condition in block.rules.assertions] == [("a < 5", 1)]
+    assert [(condition.source, condition.location.line) for condition in block.rules.assertions] == [("a < 5", 1)]
     assert (block.rules.timeout, block.rules.is_cleanup, block.id) == (30, True, "k")
     assert block.props["outputVariable"] == "v"
 
@@ -124,13 +124,13 @@ def test_each_command_of_a_console_asserts_what_is_shown_below_it(load: Load) ->
     first, second = load(text, NAME).blocks
 
     assert [first.props["code"], second.props["code"]] == ["a \\\nb", "c"]
-    assert [(condition.source, condition.place.line) for condition in first.rules.assertions] == [
+    assert [(condition.source, condition.location.line) for condition in first.rules.assertions] == [
         ('(output.stdout or "").rstrip() == "said \\"x\\"\\n\\nmore"', 4),
         ("output.seconds < 9", 1),
     ]
     assert [condition.source for condition in second.rules.assertions] == ["output.seconds < 9"]
     assert [first.lines["script"], second.lines["script"]] == [1, 1]
-    assert [first.place_of("code").line, second.place_of("code").line] == [2, 8]
+    assert [first.location_of("code").line, second.location_of("code").line] == [2, 8]
 
 
 def test_sql_asks_the_connection_that_its_fence_names(load: Load) -> None:
@@ -223,6 +223,6 @@ PIECES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 def test_no_text_is_anything_but_a_runbook_or_unreadable(text: str) -> None:
     with suppress(UnreadableFile):
-        book = read_markdown(Path("/x.md"), Source(Place("x.md"), is_json=True, text=text), default_catalog())
+        book = read_markdown(Path("/x.md"), SourceFile(Location("x.md"), is_json=True, text=text), default_catalog())
 
         assert all(book.nodes[block.node].id == block.id for block in book.blocks)

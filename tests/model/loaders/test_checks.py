@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.errors import Place, UnreadableFile
+from pytest_runbook.errors import Location, UnreadableFile
 from pytest_runbook.model import is_checks_file, load_runbook, orphan_checks
-from pytest_runbook.model.loaders.checks import fingerprint
+from pytest_runbook.model.loaders.checks import block_digest
 from pytest_runbook.model.runbook import (
     Below,
     BlockRules,
     BlockSpec,
     Capture,
     Condition,
-    Given,
-    LeftOut,
+    Declaration,
     OnFailure,
     Runbook,
     SecretSource,
+    SkipRule,
     Timeouts,
 )
 
@@ -44,7 +44,7 @@ def merge(tmp_path: Path) -> Merge:
     def merged(checks: str, name: str = "pay.checks.yaml", **options: object) -> Runbook:
         (tmp_path / "pay.atrb").write_text(RUNBOOK)
         (tmp_path / name).write_text(checks)
-        return load_runbook(tmp_path / "pay.atrb", shown="books/pay.atrb", **options)  # type: ignore[arg-type]  # passed on
+        return load_runbook(tmp_path / "pay.atrb", display_path="books/pay.atrb", **options)  # type: ignore[arg-type]  # passed on
 
     return merged
 
@@ -61,8 +61,8 @@ def faults(merge: Merge) -> Callable[[str], list[str]]:
     return faults_of
 
 
-def at(line: int) -> Place:
-    return Place("books/pay.checks.yaml", line)
+def at(line: int) -> Location:
+    return Location("books/pay.checks.yaml", line)
 
 
 def named(runbook: Runbook, block_id: str) -> BlockSpec:
@@ -81,12 +81,12 @@ tags: [smoke]
 on_failure: continue
 """)
 
-    assert runbook.checks == Place("books/pay.checks.yaml")
-    assert (runbook.vars, runbook.checks_vars) == ((), (Given(name="env", value="staging", place=at(1)),))
-    assert runbook.env == (Given(name="PORT", value="8080", place=at(2)),)
+    assert runbook.checks_location == Location("books/pay.checks.yaml")
+    assert (runbook.vars, runbook.checks_vars) == ((), (Declaration(name="env", value="staging", location=at(1)),))
+    assert runbook.env == (Declaration(name="PORT", value="8080", location=at(2)),)
     assert runbook.answers == {"pause#1": "continue"}
     assert runbook.timeouts == Timeouts(block=120.0)
-    assert runbook.secrets == (SecretSource(name="TOKEN", env="T", place=at(5)),)
+    assert runbook.secrets == (SecretSource(name="TOKEN", env="T", location=at(5)),)
     assert (runbook.fixtures, runbook.tags, runbook.on_failure) == (("pg",), ("smoke",), OnFailure.CONTINUE)
 
 
@@ -113,46 +113,46 @@ blocks:
     )
 
     assert spec.rules == BlockRules(
-        assertions=(Condition(source="output.n == 1", place=at(4)),),
-        captures=(Capture(name="n", expression=Condition(source="output.value", place=at(5))),),
+        assertions=(Condition(source="output.n == 1", location=at(4)),),
+        captures=(Capture(name="n", expression=Condition(source="output.value", location=at(5))),),
         timeout=120.0,
-        when=Condition(source="var.x", place=at(7)),
+        when=Condition(source="var.x", location=at(7)),
         on_failure=OnFailure.CONTINUE,
         is_cleanup=True,
         if_started=("HTTP",),
-        expect_error=Condition(source="refused", place=at(11)),
+        expect_error=Condition(source="refused", location=at(11)),
         template=False,
         sensitive=True,
         tags=("slow",),
         fixtures=("pg",),
     )
-    assert (spec.place, spec.checks_place) == (Place("books/pay.atrb", 3), at(2))
+    assert (spec.location, spec.checks_location) == (Location("books/pay.atrb", 3), at(2))
 
 
 def test_blocks_without_an_entry_stay_as_they_are(merge: Merge) -> None:
     spec = named(merge("blocks: {Build: {skip: true}}"), "d")
 
-    assert (spec.rules, spec.checks_place) == (BlockRules(), None)
+    assert (spec.rules, spec.checks_location) == (BlockRules(), None)
 
 
 @pytest.mark.parametrize("name", ["pay.checks.yaml", "pay.checks.yml"])
 def test_both_endings(merge: Merge, name: str) -> None:
-    assert named(merge("blocks: {Build: {skip: later}}", name), "a").rules.skip == LeftOut(reason="later")
+    assert named(merge("blocks: {Build: {skip: later}}", name), "a").rules.skip == SkipRule(reason="later")
 
 
 @pytest.mark.parametrize("key", ["b2", '"HTTP#2": {id: b2, skip: x}\n  Build', "HTTP: {id: b2, skip: x}\n  Build"])
 def test_a_block_is_found_by_its_id(merge: Merge, key: str) -> None:
     runbook = merge(f"blocks:\n  {key}: {{skip: x}}\n")
 
-    assert named(runbook, "b2").rules.skip == LeftOut(reason="x")
-    assert runbook.notes == ()
+    assert named(runbook, "b2").rules.skip == SkipRule(reason="x")
+    assert runbook.load_warnings == ()
 
 
 def test_an_id_wins_over_a_name_that_no_longer_fits(merge: Merge) -> None:
     runbook = merge("blocks:\n  Compile: {id: a, skip: x}\n")
 
-    assert named(runbook, "a").rules.skip == LeftOut(reason="x")
-    assert runbook.notes == ('books/pay.checks.yaml:2: block "Compile" is renamed: it is called "Build" now',)
+    assert named(runbook, "a").rules.skip == SkipRule(reason="x")
+    assert runbook.load_warnings == ('books/pay.checks.yaml:2: block "Compile" is renamed: it is called "Build" now',)
 
 
 def test_a_context_block_can_be_sensitive(merge: Merge) -> None:
@@ -166,7 +166,7 @@ def test_a_block_of_unknown_type_stays_skipped(tmp_path: Path) -> None:
     spec = load_runbook(tmp_path / "pay.json", unknown_blocks="skip").blocks[0]
 
     assert (spec.rules.skip, len(spec.rules.assertions)) == (
-        LeftOut(reason='unknown block type "magic"', below=Below.RUN),
+        SkipRule(reason='unknown block type "magic"', below=Below.RUN),
         1,
     )
 
@@ -306,7 +306,7 @@ def test_a_plain_runbook_holds_its_own_checks(tmp_path: Path, name: str) -> None
     (tmp_path / name).write_text("{}")
 
     with pytest.raises(UnreadableFile) as caught:
-        load_runbook(tmp_path / "pay.runbook.yaml", shown="books/pay.runbook.yaml")
+        load_runbook(tmp_path / "pay.runbook.yaml", display_path="books/pay.runbook.yaml")
 
     assert str(caught.value) == (
         f"books/{name}: checks files are for runbooks that another program owns\n"
@@ -319,7 +319,7 @@ def test_checks_of_another_runbook_of_that_name_are_left_alone(tmp_path: Path) -
     (tmp_path / "pay.atrb").write_text("content: []")
     (tmp_path / "pay.checks.yaml").write_text("{}")
 
-    assert load_runbook(tmp_path / "pay.runbook.yaml").checks is None
+    assert load_runbook(tmp_path / "pay.runbook.yaml").checks_location is None
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_checks_with_their_runbook_are_no_orphans(tmp_path: Path, owner: str) ->
 def test_checks_without_a_runbook(tmp_path: Path) -> None:
     (tmp_path / "payments.atrb").touch()
     (tmp_path / "payment.checks.yml").write_text("tags: [a]")
-    fault = orphan_checks(tmp_path / "payment.checks.yml", shown="books/payment.checks.yml")
+    fault = orphan_checks(tmp_path / "payment.checks.yml", display_path="books/payment.checks.yml")
 
     assert str(fault) == (
         "books/payment.checks.yml: checks for a runbook that is not there: payment.atrb or payment.json\n"
@@ -376,11 +376,11 @@ def test_what_an_entry_says_holds_for_its_block_alone(merge: Merge) -> None:
 
 
 def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) -> None:
-    same = fingerprint(named(merge("{}"), "a"))
+    same = block_digest(named(merge("{}"), "a"))
 
-    assert merge(f"blocks: {{Build: {{code: sha256:{same}}}}}").notes == ()
-    assert merge(f"defaults: {{shell_options: -e}}\nblocks: {{Build: {{code: {same[:12]}}}}}").notes == ()
-    assert merge(f"blocks: {{Build: {{code: sha256:{'0' * 64}}}}}").notes == (
+    assert merge(f"blocks: {{Build: {{code: sha256:{same}}}}}").load_warnings == ()
+    assert merge(f"defaults: {{shell_options: -e}}\nblocks: {{Build: {{code: {same[:12]}}}}}").load_warnings == ()
+    assert merge(f"blocks: {{Build: {{code: sha256:{'0' * 64}}}}}").load_warnings == (
         'books/pay.checks.yaml:1: block "Build" (script) has changed since its check was written (books/pay.atrb:3): '
         f"look whether the check still fits; then say code: sha256:{same}",
     )
@@ -397,7 +397,7 @@ def test_one_file_speaks_of_several_runbooks(merge: Merge, tmp_path: Path) -> No
     (tmp_path / "third.atrb").write_text(RUNBOOK)
     book = merge(text, "all.checks.yaml")
 
-    assert (book.tags, book.checks) == (("a",), Place("books/all.checks.yaml"))
+    assert (book.tags, book.checks_location) == (("a",), Location("books/all.checks.yaml"))
     assert load_runbook(tmp_path / "third.atrb").tags == ("b",)
 
 
@@ -445,7 +445,7 @@ def test_a_list_of_checks_that_makes_no_sense(merge: Merge, text: str, message: 
 def test_a_file_that_names_a_runbook_which_is_gone_is_an_error(merge: Merge, tmp_path: Path) -> None:
     merge("- {runbook: pay.atrb}\n- {runbook: pays.atrb}\n", "all.checks.yaml")
 
-    fault = orphan_checks(tmp_path / "all.checks.yaml", shown="all.checks.yaml")
+    fault = orphan_checks(tmp_path / "all.checks.yaml", display_path="all.checks.yaml")
 
     assert str(fault) == (
         'all.checks.yaml: checks for a runbook that is not there: pays.atrb\n  hint: did you mean "pay.atrb"?'
@@ -458,7 +458,7 @@ def test_a_file_that_can_not_be_read_falls_off_nothing_that_it_names(merge: Merg
         merge(text, "all.checks.yaml")
 
     assert "all.checks.yaml:2: not valid YAML" in str(
-        orphan_checks(tmp_path / "all.checks.yaml", shown="all.checks.yaml")
+        orphan_checks(tmp_path / "all.checks.yaml", display_path="all.checks.yaml")
     )
 
 

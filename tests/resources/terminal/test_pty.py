@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from pytest_runbook.errors import BlockFailed
-from pytest_runbook.resources.process.process_group import Mark
-from pytest_runbook.resources.process.supervisor import ProcessKeeper
+from pytest_runbook.resources.process.process_group import ProcessLabel
+from pytest_runbook.resources.process.supervisor import ProcessSupervisor
 from pytest_runbook.resources.terminal.local_pty import LocalPty
-from pytest_runbook.resources.terminal.pty import PtySize, PtyStore, type_code
-from pytest_runbook.resources.terminal.shell_driver import Typist
+from pytest_runbook.resources.terminal.pty import PtySize, PtyStore, drive_shell
+from pytest_runbook.resources.terminal.shell_driver import ShellDriver
 
 ResultT = TypeVar("ResultT")
 
@@ -42,22 +42,22 @@ def with_pty(
     script: str,
     work: Callable[[LocalPty, Heard], Awaitable[ResultT]],
     *,
-    keeper: ProcessKeeper | None = None,
+    keeper: ProcessSupervisor | None = None,
     on_output: Callable[[bytes], object] | None = None,
 ) -> ResultT:
     """Run a script of Python in a terminal, and work with it."""
 
     async def main() -> ResultT:
         heard = Heard()
-        async with keeper or ProcessKeeper() as kept:
+        async with keeper or ProcessSupervisor() as kept:
             pty = LocalPty(
                 [sys.executable, "-c", script],
                 cwd=Path.cwd(),
                 env=dict(os.environ),
                 size=PtySize(30, 90),
                 on_output=on_output or heard,
-                keeper=kept,
-                mark=Mark(run_id="run"),
+                supervisor=kept,
+                label=ProcessLabel(run_id="run"),
             )
             async with pty:
                 return await work(pty, heard)
@@ -66,7 +66,7 @@ def with_pty(
 
 
 async def to_the_end(pty: LocalPty, heard: Heard) -> str:
-    await type_code(pty, Typist([], None))
+    await drive_shell(pty, ShellDriver([], None))
     return heard.said.decode()
 
 
@@ -158,7 +158,7 @@ def test_a_listener_that_fails_ends_it_with_its_error() -> None:
 def test_nothing_is_left_open_where_it_can_not_be_started() -> None:
     async def main() -> tuple[int, int]:
         before = psutil.Process().num_fds()
-        async with ProcessKeeper() as keeper:
+        async with ProcessSupervisor() as keeper:
             with pytest.raises(BlockFailed, match='no program "fush"'):
                 LocalPty(
                     ["fush"],
@@ -166,8 +166,8 @@ def test_nothing_is_left_open_where_it_can_not_be_started() -> None:
                     env=dict(os.environ),
                     size=PtySize(),
                     on_output=Heard(),
-                    keeper=keeper,
-                    mark=Mark(run_id="run"),
+                    supervisor=keeper,
+                    label=ProcessLabel(run_id="run"),
                 )
         return before, psutil.Process().num_fds()
 

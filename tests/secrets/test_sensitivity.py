@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook import ContextValue, Inputs, Source
+from pytest_runbook import ContextValue, Inputs, Origin
 from pytest_runbook.context.storage import MemoryStorage
 from tests.harness import Opened, inside, ran
 
-TEST = Source("a test")
+TEST = Origin("a test")
 
 
 def given(**values: str) -> dict[str, ContextValue]:
@@ -92,4 +92,4 @@ def test_the_environment_of_this_process_is_looked_through(tmp_path: Path, monke
 
     assert done.said == "*** ***\n***\n"
     assert [value.value for value in done.results["Use"].provenance] == ["***"]
-    assert done.runtime.redactor.unmaskable == set()
+    assert done.runtime.masker.unmaskable == set()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_runbook.model.source.yaml_traps import quote
+from pytest_runbook.model.source.yaml_traps import quote_yaml
 from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 Faults = Callable[..., list[str]]
@@ -160,4 +160,4 @@ def test_a_list_entry_that_is_a_mapping(faults: Faults) -> None:
 
 @pytest.mark.parametrize("text", ["a", "it's", 'a "b"', """it's "b\"""", "a\\b", "it's a\\b"])
 def test_quoting_keeps_the_text(text: str) -> None:
-    assert parse_yaml(quote(text)) == text
+    assert parse_yaml(quote_yaml(text)) == text

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_runbook import UnreadableFile
 from pytest_runbook.execution.result import AssertionTrace
-from pytest_runbook.execution.shapes import ABSENT, narrowed, wanted
+from pytest_runbook.execution.shapes import ABSENT, expected_value, innermost_difference
 from tests.harness import seen
 from tests.run_book import Block, run_book
 from tests.servers.json_server import json_server
@@ -64,7 +64,7 @@ FITS: list[tuple[object, object]] = [
 
 @pytest.mark.parametrize(("shape", "value"), FITS)
 def test_a_value_that_fits_is_all_that_is_wanted(shape: object, value: object) -> None:
-    assert wanted(shape, value) is value
+    assert expected_value(shape, value) is value
 
 
 DIFFERS: list[tuple[object, object, object]] = [
@@ -101,8 +101,8 @@ DIFFERS: list[tuple[object, object, object]] = [
 
 @pytest.mark.parametrize(("shape", "value", "there"), DIFFERS)
 def test_a_value_that_does_not_fit_is_wanted_as_like_it_as_can_be(shape: object, value: object, there: object) -> None:
-    assert wanted(shape, value) is not value
-    assert wanted(shape, value) == there
+    assert expected_value(shape, value) is not value
+    assert expected_value(shape, value) == there
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_value_that_does_not_fit_is_wanted_as_like_it_as_can_be(shape: object,
     ],
 )
 def test_the_innermost_part_that_differs_is_found(value: object, there: object, expected: object) -> None:
-    assert narrowed(value, there) == expected
+    assert innermost_difference(value, there) == expected
 
 
 @pytest.fixture

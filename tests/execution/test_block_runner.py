@@ -21,13 +21,13 @@ from pytest_runbook import (
     DocumentVars,
     EventKind,
     ExecutionContext,
+    ExecutionState,
     Lifecycle,
-    Limit,
+    Origin,
     Output,
+    OutputSection,
     Prop,
-    Section,
-    Source,
-    State,
+    TimeLimit,
     WorkResult,
     load_runbook,
 )
@@ -54,13 +54,13 @@ class Theirs(BlockBehavior):
             case "exit":
                 sys.exit(3)
             case "failed":
-                raise BlockFailed("it did not work", hint="mend it", said="permission denied")
+                raise BlockFailed("it did not work", hint="mend it", detail="permission denied")
             case "wait":
                 await anyio.sleep_forever()
             case "nonsense":
-                context.findings.did = 5  # type: ignore[assignment]  # what careless code does
+                context.report_details.did = 5  # type: ignore[assignment]  # what careless code does
             case "no sections":
-                context.findings.output = _broken
+                context.report_details.output = _broken
             case "stubborn":
                 with anyio.CancelScope(shield=True):
                     await anyio.sleep(0.2)
@@ -68,21 +68,28 @@ class Theirs(BlockBehavior):
         return WorkResult(output=Output({"done": True}, value=lambda: True))
 
 
-def _broken() -> list[Section]:
+def _broken() -> list[OutputSection]:
     raise LookupError("no sections")
 
 
 ENDINGS = [
-    ("success", "", State.SUCCESS, None, "None", [STARTED, FINISHED]),
-    ("a failure", "failed", State.FAILED, "block", "it did not work", [STARTED, FAILED]),
-    ("an exception", "raise", State.FAILED, "internal", "ZeroDivisionError: by zero", [STARTED, FAILED]),
-    ("a group of exceptions", "group", State.FAILED, "internal", "several", [STARTED, FAILED]),
-    ("an exit", "exit", State.FAILED, "internal", "SystemExit: 3", [STARTED, FAILED]),
-    ("nonsense told", "nonsense", State.FAILED, "internal", "fault in the block type's code", [STARTED, FAILED]),
-    ("a report that breaks", "no sections", State.SUCCESS, None, "None", [STARTED, FINISHED]),
-    ("a deadline", "wait", State.FAILED, "timeout", "timed out after 100 ms (limit 0.1 s)", [STARTED, FAILED]),
-    ("a deadline while it tidies up", "stubborn", State.FAILED, "timeout", "after 100 ms", [STARTED, FAILED]),
-    ("an undefined name", "{{ var.no }}", State.FAILED, "file", "var.no", [STARTED, FAILED]),
+    ("success", "", ExecutionState.SUCCESS, None, "None", [STARTED, FINISHED]),
+    ("a failure", "failed", ExecutionState.FAILED, "block", "it did not work", [STARTED, FAILED]),
+    ("an exception", "raise", ExecutionState.FAILED, "internal", "ZeroDivisionError: by zero", [STARTED, FAILED]),
+    ("a group of exceptions", "group", ExecutionState.FAILED, "internal", "several", [STARTED, FAILED]),
+    ("an exit", "exit", ExecutionState.FAILED, "internal", "SystemExit: 3", [STARTED, FAILED]),
+    (
+        "nonsense told",
+        "nonsense",
+        ExecutionState.FAILED,
+        "internal",
+        "fault in the block type's code",
+        [STARTED, FAILED],
+    ),
+    ("a report that breaks", "no sections", ExecutionState.SUCCESS, None, "None", [STARTED, FINISHED]),
+    ("a deadline", "wait", ExecutionState.FAILED, "timeout", "timed out after 100 ms (limit 0.1 s)", [STARTED, FAILED]),
+    ("a deadline while it tidies up", "stubborn", ExecutionState.FAILED, "timeout", "after 100 ms", [STARTED, FAILED]),
+    ("an undefined name", "{{ var.no }}", ExecutionState.FAILED, "file", "var.no", [STARTED, FAILED]),
 ]
 
 
@@ -90,10 +97,10 @@ ENDINGS = [
     ("text", "state", "kind", "message", "kinds"), [row[1:] for row in ENDINGS], ids=[row[0] for row in ENDINGS]
 )
 def test_every_ending_settles_once_and_is_announced_once(
-    tmp_path: Path, text: str, state: State, kind: str | None, message: str, kinds: list[EventKind]
+    tmp_path: Path, text: str, state: ExecutionState, kind: str | None, message: str, kinds: list[EventKind]
 ) -> None:
-    async def work(book: Opened) -> tuple[Opened, State, str | None, str]:
-        limit = Limit(0.1 if text in ("wait", "stubborn") else 60, "limit 0.1 s")
+    async def work(book: Opened) -> tuple[Opened, ExecutionState, str | None, str]:
+        limit = TimeLimit(0.1 if text in ("wait", "stubborn") else 60, "limit 0.1 s")
         handle = book.document.start_execution(book.document.items[0].id, limit)
         result = await handle.wait()
         return book, handle.status.state, result.kind, str(result.message)
@@ -154,7 +161,7 @@ def test_a_block_below_sees_the_variable_when_the_end_is_announced(tmp_path: Pat
 
 
 def test_cancelled_before_it_starts_it_does_nothing(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[State, list[EventKind]]:
+    async def work(book: Opened) -> tuple[ExecutionState, list[EventKind]]:
         handle = book.document.start_execution(book.block("A"))
         handle.cancel("never mind")
         await handle.wait()
@@ -162,7 +169,7 @@ def test_cancelled_before_it_starts_it_does_nothing(tmp_path: Path) -> None:
 
     state, kinds = inside(tmp_path, f"blocks: [{{name: A, script: touch {tmp_path}/here}}]", work)
 
-    assert (state, kinds) == (State.CANCELLED, [STARTED, CANCELLED])
+    assert (state, kinds) == (ExecutionState.CANCELLED, [STARTED, CANCELLED])
     assert not (tmp_path / "here").exists()
 
 
@@ -195,7 +202,7 @@ def test_cancelled_while_its_deadline_ends_it_it_has_timed_out(tmp_path: Path) -
 
 
 def test_a_runtime_that_closes_settles_what_runs(tmp_path: Path) -> None:
-    async def main() -> tuple[State, str, list[EventKind]]:
+    async def main() -> tuple[ExecutionState, str, list[EventKind]]:
         async with opened(tmp_path, "blocks: [{name: A, script: echo running; sleep 600}]") as book:
             handle = book.document.start_execution(book.block("A"))
             await book.hears("running")
@@ -203,7 +210,7 @@ def test_a_runtime_that_closes_settles_what_runs(tmp_path: Path) -> None:
         result = await handle.wait()
         return handle.status.state, str(result.message), kinds
 
-    assert anyio.run(main)[:2] == (State.CANCELLED, "the run was ended")
+    assert anyio.run(main)[:2] == (ExecutionState.CANCELLED, "the run was ended")
 
 
 def test_a_runtime_that_closes_ends_what_others_run_in_tasks_of_their_own(tmp_path: Path) -> None:
@@ -258,7 +265,7 @@ def test_what_was_settled_can_not_be_settled_again(tmp_path: Path) -> None:
 
 
 def test_cancelling_a_wait_leaves_the_execution_alone(tmp_path: Path) -> None:
-    async def work(book: Opened) -> State:
+    async def work(book: Opened) -> ExecutionState:
         handle = book.document.start_execution(book.block("A"))
         with anyio.CancelScope() as scope:
             scope.cancel()
@@ -266,7 +273,7 @@ def test_cancelling_a_wait_leaves_the_execution_alone(tmp_path: Path) -> None:
         await handle.wait()
         return handle.status.state
 
-    assert inside(tmp_path, "blocks: [{name: A, script: 'true'}]", work) is State.SUCCESS
+    assert inside(tmp_path, "blocks: [{name: A, script: 'true'}]", work) is ExecutionState.SUCCESS
 
 
 def test_output_is_passed_on_as_it_is_written(tmp_path: Path) -> None:
@@ -286,16 +293,16 @@ def test_a_listener_that_fails_is_told_and_fails_no_block(tmp_path: Path) -> Non
     def fail(message: object) -> None:
         raise OSError("gone")
 
-    async def work(book: Opened) -> tuple[State, list[str]]:
+    async def work(book: Opened) -> tuple[ExecutionState, list[str]]:
         book.channel.send = fail  # type: ignore[method-assign]  # a client whose window was closed
         with book.runtime.events.subscribe(fail):
             handle = book.document.start_execution(book.block("A"))
             await handle.wait()
-        return handle.status.state, list(book.runtime.notes)
+        return handle.status.state, list(book.runtime.warnings)
 
     state, notes = inside(tmp_path, "blocks: [{name: A, script: echo hello}]", work)
 
-    assert state is State.SUCCESS
+    assert state is ExecutionState.SUCCESS
     assert sorted(notes) == ["a message channel failed: OSError: gone", "a subscriber to events failed: OSError: gone"]
 
 
@@ -303,9 +310,9 @@ class Told(BlockBehavior):
     """Changes its contexts while it works."""
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        value = ContextValue("declared", Source("me"))
+        value = ContextValue("declared", Origin("me"))
         context.update_passive_context(lambda own: own.insert(DocumentVar("p", value)))
-        left = DocumentVars((DocumentVar("a", ContextValue("left", Source("me"))),))
+        left = DocumentVars((DocumentVar("a", ContextValue("left", Origin("me"))),))
         context.update_active_context(lambda own: own.insert(left))
         return WorkResult(output=Output({"x": 1}, value=lambda: 1))
 
@@ -317,7 +324,7 @@ def test_a_block_may_change_its_contexts_while_it_runs(tmp_path: Path) -> None:
 
 
 def test_a_block_that_an_edit_removed_runs_to_its_end(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[State, dict[str, object]]:
+    async def work(book: Opened) -> tuple[ExecutionState, dict[str, object]]:
         handle = book.document.start_execution(book.block("A"))
         await book.hears("running")
         other = load_runbook(written(tmp_path, "blocks: [{name: B, script: 'true'}]", "b.runbook.yaml"))
@@ -328,11 +335,11 @@ def test_a_block_that_an_edit_removed_runs_to_its_end(tmp_path: Path) -> None:
 
     script = f"echo running; until test -e {tmp_path}/go; do sleep 0.02; done"
     text = f"blocks: [{{name: A, id: gone, script: '{script}', capture: x}}]"
-    assert inside(tmp_path, text, work) == (State.SUCCESS, {})
+    assert inside(tmp_path, text, work) == (ExecutionState.SUCCESS, {})
 
 
 def test_a_native_cancellation_from_outside_settles_as_well(tmp_path: Path) -> None:
-    async def work() -> State:
+    async def work() -> ExecutionState:
         async with opened(tmp_path, "blocks: [{name: A, script: echo running; sleep 600}]") as book:
             handle = book.document.start_execution(book.block("A"))
             await book.hears("running")
@@ -341,4 +348,4 @@ def test_a_native_cancellation_from_outside_settles_as_well(tmp_path: Path) -> N
             await handle.wait()
             return handle.status.state
 
-    assert anyio.run(work) is State.CANCELLED
+    assert anyio.run(work) is ExecutionState.CANCELLED

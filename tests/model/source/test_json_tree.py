@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_runbook.model.source.json_tree import parse_json
-from pytest_runbook.model.source.located import LocatedDict, LocatedList, Mark, SyntaxFault
+from pytest_runbook.model.source.located import EntryLocation, LocatedDict, LocatedList, SyntaxFault
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -27,9 +27,13 @@ def test_every_entry_knows_its_line() -> None:
     tree = parse_json('{\n "a": 1.10,\n "b":\n  [true,\n   "x"],\n "c": {\n  "d": null}\n}\n')
 
     assert isinstance(tree, LocatedDict)
-    assert tree.marks == {"a": Mark(2, 2, "1.10"), "b": Mark(3, 4, None), "c": Mark(6, 6, None)}
+    assert tree.locations == {
+        "a": EntryLocation(2, 2, "1.10"),
+        "b": EntryLocation(3, 4, None),
+        "c": EntryLocation(6, 6, None),
+    }
     assert isinstance(tree["b"], LocatedList)
-    assert tree["b"].marks == [Mark(4, 4, "true"), Mark(5, 5, None)]
+    assert tree["b"].locations == [EntryLocation(4, 4, "true"), EntryLocation(5, 5, None)]
 
 
 def test_json_within_a_file_is_at_that_line() -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from pytest_runbook.resources.database.threads import MOST_THREADS, Threads
+from pytest_runbook.resources.database.threads import MAX_THREADS, Threads
 
 ValueT = TypeVar("ValueT")
 
@@ -68,10 +68,10 @@ async def more_calls_than_threads_wait_their_turn(threads: Threads) -> None:
         given.append(await threads.run(lambda: later(0.01, number)))
 
     async with anyio.create_task_group() as tasks:
-        for number in range(3 * MOST_THREADS):
+        for number in range(3 * MAX_THREADS):
             tasks.start_soon(call, number)
-    assert sorted(given) == list(range(3 * MOST_THREADS))
-    assert threading.active_count() - known <= MOST_THREADS
+    assert sorted(given) == list(range(3 * MAX_THREADS))
+    assert threading.active_count() - known <= MAX_THREADS
 
 
 async def closed_they_end_and_a_late_call_is_still_made(threads: Threads) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_runbook.errors import Refused
-from pytest_runbook.policy.allow_list import Allowed
+from pytest_runbook.policy.allow_list import AllowList
 
 TYPES = {"script": "script", "run": "script", "http": "http", "terminal": "run"}
 CORP = ("https://*.corp/*", "url")
@@ -51,7 +51,7 @@ CASES = [
 ]
 
 
-def is_url_allowed(allowed: Allowed, url: str) -> bool:
+def is_url_allowed(allowed: AllowList, url: str) -> bool:
     try:
         allowed.check_url(url)
     except Refused:
@@ -61,7 +61,7 @@ def is_url_allowed(allowed: Allowed, url: str) -> bool:
 
 @pytest.mark.parametrize(("pattern", "sort", "url", "is_allowed"), CASES)
 def test_urls_are_told_apart_part_by_part(pattern: str, sort: str, url: str, is_allowed: bool) -> None:
-    assert is_url_allowed(Allowed.of([f"{sort}: {pattern}"], TYPES), url) is is_allowed
+    assert is_url_allowed(AllowList.of([f"{sort}: {pattern}"], TYPES), url) is is_allowed
 
 
 INTERPRETERS = [
@@ -80,7 +80,7 @@ INTERPRETERS = [
 
 @pytest.mark.parametrize(("pattern", "command", "is_allowed"), INTERPRETERS)
 def test_interpreters_are_matched_as_they_are_started(pattern: str, command: str, is_allowed: bool) -> None:
-    allowed = Allowed.of([f"interpreter: {pattern}"], TYPES)
+    allowed = AllowList.of([f"interpreter: {pattern}"], TYPES)
 
     if is_allowed:
         allowed.check_interpreter(tuple(command.split()))
@@ -90,7 +90,7 @@ def test_interpreters_are_matched_as_they_are_started(pattern: str, command: str
 
 
 def test_what_no_line_speaks_of_is_allowed() -> None:
-    allowed = Allowed.of(["type: script"], TYPES)
+    allowed = AllowList.of(["type: script"], TYPES)
 
     allowed.check_interpreter(("zsh",))
     allowed.check_host("anywhere")
@@ -98,7 +98,7 @@ def test_what_no_line_speaks_of_is_allowed() -> None:
 
 
 def test_types_go_by_every_name_that_they_have() -> None:
-    allowed = Allowed.of(["type: run", "type: terminal"], TYPES)
+    allowed = AllowList.of(["type: run", "type: terminal"], TYPES)
 
     assert allowed.types == ("script", "run")
     with pytest.raises(Refused, match=r"runbook_allow has no type http; it has script, run"):
@@ -118,6 +118,6 @@ WRONG = [
 @pytest.mark.parametrize(("line", "message"), WRONG)
 def test_a_line_that_makes_no_sense_is_an_error(line: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011  # the message follows
-        Allowed.of([line], TYPES)
+        AllowList.of([line], TYPES)
 
     assert str(raised.value) == message

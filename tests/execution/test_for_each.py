@@ -17,7 +17,7 @@ def looped(folder: Path, over: object, script: str = "echo {{ each.x }}", **keys
 
 
 def labels(result: BlockResult) -> list[str]:
-    return [turn.label for turn in result.turns]
+    return [turn.label for turn in result.iterations]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_all_turns_run_and_the_failing_ones_are_shown(tmp_path: Path) -> None:
 
     assert (result.outcome, result.kind, result.exit_code) == ("failed", "block", 3)
     assert result.message == "2 of 4 turns failed; x = 1: exit code 3"
-    assert [turn.outcome for turn in result.turns] == ["failed", "passed", "failed", "passed"]
+    assert [turn.outcome for turn in result.iterations] == ["failed", "passed", "failed", "passed"]
     assert [(s.title, s.text) for s in result.sections] == [
         ("stdout of turn 1", "said 1\n"),
         ("stdout of turn 3", "said 3\n"),
@@ -105,7 +105,7 @@ def test_each_turn_is_retried_for_itself(tmp_path: Path) -> None:
     script = "echo x >> n; test $(wc -l < n) -ge $(( {{ each.x }} * 2 ))"
     result = looped(tmp_path, 2, script, retry={"attempts": 5, "every": "1ms"}, capture={"n": "output.exit_code"})
 
-    assert [turn.attempts for turn in result.turns] == [2, 2]
+    assert [turn.attempts for turn in result.iterations] == [2, 2]
     assert (result.outcome, result.attempts) == ("passed", 4)
 
 
@@ -142,7 +142,7 @@ def test_what_can_not_be_gone_over_fails_the_block(tmp_path: Path, over: str, me
 def test_an_error_in_one_turn_does_not_keep_the_others_from_running(tmp_path: Path) -> None:
     result = looped(tmp_path, [{"a": 1}, {"b": 2}], "echo {{ each.x.b }}")
 
-    assert [turn.outcome for turn in result.turns] == ["failed", "passed"]
+    assert [turn.outcome for turn in result.iterations] == ["failed", "passed"]
     assert result.kind == "file"
 
 

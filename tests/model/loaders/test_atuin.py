@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_runbook.errors import Place
+from pytest_runbook.errors import Location
 from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES
 from pytest_runbook.model.catalog import BlockType
-from pytest_runbook.model.runbook import Below, BlockRules, Form, LeftOut, Node, Runbook
+from pytest_runbook.model.runbook import Below, BlockRules, Form, Node, Runbook, SkipRule
 
 Load = Callable[..., Runbook]
 Faults = Callable[..., list[str]]
@@ -73,7 +73,7 @@ def block(type_name: str, **props: object) -> str:
 def test_the_head_of_a_document(load: Load) -> None:
     runbook = load(DOCUMENT, "x.atrb")
 
-    assert (runbook.form, runbook.id, runbook.name, runbook.notes) == (
+    assert (runbook.form, runbook.id, runbook.name, runbook.load_warnings) == (
         Form.ATUIN,
         "0198c0de-0000-7000-8000-000000000001",
         "Release check",
@@ -84,7 +84,7 @@ def test_the_head_of_a_document(load: Load) -> None:
 def test_nodes_are_flattened_in_pre_order(load: Load) -> None:
     runbook = load(DOCUMENT, "x.atrb")
 
-    assert [(node.id, node.place.line) for node in runbook.nodes] == [
+    assert [(node.id, node.location.line) for node in runbook.nodes] == [
         ("head", 6),
         ("list", 12),
         ("version", 17),
@@ -103,7 +103,7 @@ def test_prose_keeps_its_content(load: Load) -> None:
         type="heading",
         props={"level": 1, "textColor": "default"},
         content=[{"type": "text", "text": "Smoke check", "styles": {"bold": True}}],
-        place=Place("x.atrb", 6),
+        location=Location("x.atrb", 6),
     )
     assert runbook.nodes[3].content == "deeper"
 
@@ -112,7 +112,7 @@ def test_a_block_with_its_props_and_lines(load: Load) -> None:
     spec = load(DOCUMENT, "x.atrb").blocks[0]
 
     assert spec.label == 'block "version" (script)'
-    assert spec.place == Place("x.atrb", 17)
+    assert spec.location == Location("x.atrb", 17)
     assert spec.props == {
         "name": "version",
         "code": 'echo "build=42"\ncat VERSION',
@@ -142,7 +142,7 @@ def test_json_lines(load: Load) -> None:
     text = json.dumps({"content": [{"id": "a", "type": "script", "props": {"code": "a\nb"}}]}, indent=1)
     spec = load(text, "x.json").blocks[0]
 
-    assert (spec.place.line, spec.lines["code"]) == (3, 7)
+    assert (spec.location.line, spec.lines["code"]) == (3, 7)
 
 
 def test_json_in_a_file_of_any_name_is_read_as_json(load: Load) -> None:
@@ -156,7 +156,7 @@ def test_json_in_a_file_of_any_name_is_read_as_json(load: Load) -> None:
 def test_the_older_export_holds_its_content_as_text(load: Load) -> None:
     runbook = load(json.dumps({"version": 0, "id": "b", "content": script(code="echo")}, indent=1), "x.json")
 
-    assert [(spec.id, spec.place.line, spec.props["code"]) for spec in runbook.blocks] == [("a", 4, "echo")]
+    assert [(spec.id, spec.location.line, spec.props["code"]) for spec in runbook.blocks] == [("a", 4, "echo")]
 
 
 def test_absent_keys_are_no_trouble(load: Load) -> None:
@@ -204,7 +204,7 @@ def test_repeated_ids_are_told_apart(load: Load) -> None:
     runbook = load("content:\n- {id: a, type: script}\n- {id: a, type: script}\n- {id: a~2, type: script}\n", "x.atrb")
 
     assert [spec.id for spec in runbook.blocks] == ["a", "a~2", "a~2~2"]
-    assert runbook.notes == (
+    assert runbook.load_warnings == (
         'x.atrb:3: id "a" is repeated; this block is called "a~2"',
         'x.atrb:4: id "a~2" is repeated; this block is called "a~2~2"',
     )
@@ -214,13 +214,13 @@ def test_unknown_props_are_one_note(load: Load) -> None:
     strange = dict.fromkeys("abcdefg", 1)
     runbook = load(block("script", **strange), "x.json")
 
-    assert runbook.notes == (
+    assert runbook.load_warnings == (
         "x.json:1: unknown props are passed over: script.a, script.b, script.c, script.d, script.e and 2 more",
     )
 
 
 def test_a_newer_version_is_a_note(load: Load) -> None:
-    assert load("version: 2\ncontent: []", "x.atrb").notes == (
+    assert load("version: 2\ncontent: []", "x.atrb").load_warnings == (
         "x.atrb: version 2 is newer than what is known here (1)",
     )
 
@@ -230,7 +230,7 @@ def test_unknown_types_can_be_skipped(load: Load) -> None:
     spec = runbook.blocks[0]
 
     assert (spec.type, spec.label, spec.props) == ("scirpt", 'block "Build" (scirpt)', {"name": "Build", "code": 5})
-    assert spec.rules == BlockRules(skip=LeftOut(reason='unknown block type "scirpt"', below=Below.RUN))
+    assert spec.rules == BlockRules(skip=SkipRule(reason='unknown block type "scirpt"', below=Below.RUN))
 
 
 FAULTS = [

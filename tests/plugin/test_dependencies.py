@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.plugin.dependencies import needed_groups
+from pytest_runbook.plugin.dependencies import dependency_groups
 from tests.plugin.project import Project
 
 BASE = """
@@ -73,7 +73,7 @@ def test_runbooks_that_share_what_they_need_are_one_group(tmp_path: Path) -> Non
     (tmp_path / "all.checks.yaml").write_text("- {runbook: d.atrb, needs: [base.runbook.yaml]}\n")
     names = [f"{name}.runbook.yaml" for name in "abc"] + ["d.atrb"]
 
-    groups = needed_groups(tmp_path, names)
+    groups = dependency_groups(tmp_path, names)
 
     assert groups.keys() == {*names} - {"c.runbook.yaml"}
     assert len(set(groups.values())) == 1

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from pytest_runbook.model.source import yaml_tree
-from pytest_runbook.model.source.located import LocatedDict, LocatedList, Mark, SyntaxFault
-from pytest_runbook.model.source.yaml_tree import EXPANDED_LIMIT, parse_yaml, resolve
+from pytest_runbook.model.source.located import EntryLocation, LocatedDict, LocatedList, SyntaxFault
+from pytest_runbook.model.source.yaml_tree import EXPANDED_LIMIT, parse_yaml, resolve_scalar
 
 TYPED = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -29,19 +29,19 @@ TEXT = [
 
 @pytest.mark.parametrize(("written", "value"), TYPED.items())
 def test_core_schema_types_plain_scalars(written: str, value: object) -> None:
-    resolved = resolve(written)
+    resolved = resolve_scalar(written)
 
     assert (type(resolved), resolved) == (type(value), value)
 
 
 @pytest.mark.parametrize("written", TEXT, ids=lambda text: text[:20])
 def test_everything_else_is_text(written: str) -> None:
-    assert resolve(written) == written
+    assert resolve_scalar(written) == written
 
 
 @pytest.mark.parametrize("written", [".nan", ".NaN", ".NAN"])
 def test_not_a_number(written: str) -> None:
-    resolved = resolve(written)
+    resolved = resolve_scalar(written)
 
     assert isinstance(resolved, float)
     assert math.isnan(resolved)
@@ -88,15 +88,15 @@ e: {f: g,
 """)
 
     assert isinstance(tree, LocatedDict)
-    assert tree.marks == {
-        "a": Mark(1, 1, "1.10"),
-        "b": Mark(2, 3, None),
-        "c": Mark(4, 5, None),
-        "d": Mark(7, 8, None),
-        "e": Mark(13, 13, None),
+    assert tree.locations == {
+        "a": EntryLocation(1, 1, "1.10"),
+        "b": EntryLocation(2, 3, None),
+        "c": EntryLocation(4, 5, None),
+        "d": EntryLocation(7, 8, None),
+        "e": EntryLocation(13, 13, None),
     }
     assert isinstance(tree["d"], LocatedList)
-    assert tree["d"].marks == [Mark(8, 8, None), Mark(9, 9, None), Mark(11, 12, None)]
+    assert tree["d"].locations == [EntryLocation(8, 8, None), EntryLocation(9, 9, None), EntryLocation(11, 12, None)]
     assert isinstance(tree["e"], LocatedDict)
     assert (tree["e"].line_of("f"), tree["e"].line_of("h")) == (13, 14)
 
@@ -114,7 +114,7 @@ def test_lines_are_counted_as_editors_do() -> None:
 
     assert isinstance(tree, LocatedDict)
     assert isinstance(tree["c"], LocatedList)
-    assert (tree.line_of("b"), tree["c"].marks[0].value) == (2, 4)
+    assert (tree.line_of("b"), tree["c"].locations[0].value_line) == (2, 4)
 
 
 def test_faults_are_at_lines_as_editors_count_them() -> None:
@@ -210,4 +210,4 @@ def test_pure_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert isinstance(quick, LocatedDict)
     assert isinstance(pure, LocatedDict)
-    assert (pure, pure.marks) == (quick, quick.marks)
+    assert (pure, pure.locations) == (quick, quick.locations)

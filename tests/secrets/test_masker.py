@@ -13,18 +13,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_runbook import ContextValue, Inputs, Section, Source
-from pytest_runbook.secrets.masker import MASK, Redactor
+from pytest_runbook import ContextValue, Inputs, Origin, OutputSection
+from pytest_runbook.secrets.masker import MASK, Masker
 from tests.harness import Opened, inside, ran
 
 SECRET = "p\"ä/s+s w'rd&"
 
 
-def knowing(*secrets: str) -> Redactor:
-    redactor = Redactor()
+def knowing(*secrets: str) -> Masker:
+    masker = Masker()
     for secret in secrets:
-        redactor.add(secret, "a secret")
-    return redactor
+        masker.add(secret, "a secret")
+    return masker
 
 
 FORMS = [
@@ -41,28 +41,28 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_is_found_in_every_form(form: str) -> None:
-    assert MASK in knowing(SECRET).redact(f"before {form} after")
+    assert MASK in knowing(SECRET).mask(f"before {form} after")
 
 
 def test_what_is_around_a_secret_stays() -> None:
-    assert knowing("hunter22").redact("a hunter22-b hunter2") == "a ***-b hunter2"
+    assert knowing("hunter22").mask("a hunter22-b hunter2") == "a ***-b hunter2"
 
 
 def test_of_secrets_that_hold_each_other_the_longest_goes_first() -> None:
-    assert knowing("hunter22", "hunter22-long").redact("hunter22-long") == MASK
+    assert knowing("hunter22", "hunter22-long").mask("hunter22-long") == MASK
 
 
 def test_a_secret_with_a_newline_at_its_end_is_found_without_it() -> None:
-    assert knowing("hunter22\n").redact("x=hunter22;") == "x=***;"
+    assert knowing("hunter22\n").mask("x=hunter22;") == "x=***;"
 
 
 def test_what_is_too_short_is_told_by_its_name() -> None:
-    redactor = Redactor()
-    redactor.add("abc", "secret.pin")
-    redactor.add("", "secret.empty")
+    masker = Masker()
+    masker.add("abc", "secret.pin")
+    masker.add("", "secret.empty")
 
-    assert redactor.redact("abc") == "abc"
-    assert redactor.unmaskable == {"secret.pin"}
+    assert masker.mask("abc") == "abc"
+    assert masker.unmaskable == {"secret.pin"}
 
 
 SHAPES = [
@@ -85,14 +85,14 @@ SHAPES = [
 
 @pytest.mark.parametrize(("text", "masked"), SHAPES)
 def test_credentials_are_found_by_their_shape(text: str, masked: str) -> None:
-    assert Redactor().redact(text) == masked
-    assert Redactor().holds_secret(text) is (text != masked)
+    assert Masker().mask(text) == masked
+    assert Masker().holds_secret(text) is (text != masked)
 
 
 def test_data_is_masked_in_keys_and_values_and_keeps_its_types() -> None:
     data = {"hunter22": ["a hunter22", 5, None, True, {"x": ("hunter22",)}]}
 
-    assert knowing("hunter22").redact_data(data) == {"***": ["a ***", 5, None, True, {"x": ["***"]}]}
+    assert knowing("hunter22").mask_data(data) == {"***": ["a ***", 5, None, True, {"x": ["***"]}]}
 
 
 @settings(max_examples=500)
@@ -100,12 +100,12 @@ def test_data_is_masked_in_keys_and_values_and_keeps_its_types() -> None:
 @example(text="bbbb", cuts=[])
 @example(text="abbbbb\nba", cuts=[3, 5])
 def test_text_in_pieces_comes_out_as_text_in_one(text: str, cuts: list[int]) -> None:
-    redactor = knowing("aabab", "ba\nba", "bbbb")
-    stream = redactor.stream()
+    masker = knowing("aabab", "ba\nba", "bbbb")
+    stream = masker.stream()
     edges = [0, *sorted(cuts), len(text)]
     pieces = [text[start:end] for start, end in pairwise(edges) if start < end]
 
-    assert "".join(map(stream.feed, pieces)) + stream.finish() == redactor.redact("".join(pieces))
+    assert "".join(map(stream.feed, pieces)) + stream.finish() == masker.mask("".join(pieces))
 
 
 def test_a_line_is_shown_as_soon_as_it_is_there() -> None:
@@ -138,7 +138,7 @@ blocks:
 def everything_said(book: Opened) -> str:
     results = [result.to_json() for result in book.run.results.values()]
     events = [event.to_json() for event in book.events]
-    return f"{book.channel.messages} {results} {events} {list(book.runtime.notes)}"
+    return f"{book.channel.messages} {results} {events} {list(book.runtime.warnings)}"
 
 
 def test_nothing_that_is_said_of_a_run_holds_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_sensitive_block_shows_nothing_of_its_output(tmp_path: Path) -> None:
     """
     book = ran(tmp_path, text)
 
-    assert book.results["A"].sections == (Section("output", "not shown: the block is marked as sensitive"),)
+    assert book.results["A"].sections == (OutputSection("output", "not shown: the block is marked as sensitive"),)
     assert re.findall("pa55word|second-line", everything_said(book)) == []
     assert book.document.final_variables() == {"first": "pa55word"}
 
@@ -207,7 +207,7 @@ def test_a_variable_is_secret_if_its_block_says_so(tmp_path: Path, block: str) -
 
     (tmp_path / "a.checks.yaml").write_text("blocks: {b: {sensitive: true}}")
     text = f"content: [{block}, {{type: script, id: s, props: {{name: A, code: 'echo {{{{ var.pin }}}}; exit 1'}}}}]"
-    given = Inputs(answers=({"pin": ContextValue("hunter22", Source("a test"))},))
+    given = Inputs(answers=({"pin": ContextValue("hunter22", Origin("a test"))},))
     said = inside(tmp_path, text, work, inputs=given, name="a.atrb")
 
     assert "***" in said
@@ -220,6 +220,6 @@ def test_an_obscured_variable_is_secret(tmp_path: Path) -> None:
 
     obscured = "{type: local-var, id: b, props: {name: pin, obscured: true}}"
     text = f"content: [{obscured}, {{type: script, id: s, props: {{code: x}}}}]"
-    given = Inputs(answers=({"pin": ContextValue("hunter22", Source("a test"))},))
+    given = Inputs(answers=({"pin": ContextValue("hunter22", Origin("a test"))},))
 
     assert inside(tmp_path, text, work, inputs=given, name="a.atrb") is True
