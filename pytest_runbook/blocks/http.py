@@ -16,7 +16,8 @@ from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import OutputSection
 from ..model.runbook import Effects
 from ..policy.effects import Effect
-from ..resources.http.client import FileBody, HttpExchange, HttpRequest, with_query
+from ..resources.http.exchange import FileBody, HttpExchange, HttpRequest
+from ..resources.http.url import with_query
 from .behavior import BlockBehavior
 from .http_props import TOKEN, Headers, HttpProps, mask_header_credentials
 from .planned_work import PlannedWork

@@ -12,7 +12,7 @@ from httpx2 import URL
 
 from ..errors import InvalidValue
 from ..execution.context import ExecutionContext
-from ..resources.http.client import parse_url
+from ..resources.http.url import parse_url
 from ..resources.tls import TlsSettings, path_in_folder
 from ..secrets.masker import Masker
 from ..text import duration_seconds

@@ -20,7 +20,7 @@ from ..execution.context import ExecutionContext
 from ..execution.result import OutputSection
 from ..model.runbook import Effects
 from ..policy.effects import Effect
-from ..resources.http.client import HttpExchange, HttpRequest
+from ..resources.http.exchange import HttpExchange, HttpRequest
 from ..text import duration_seconds, shorten, show_seconds
 from .http_props import HttpProps
 from .query_block import QueryBlockBehavior

@@ -25,7 +25,7 @@ from .reachability import Reachability
 from .terminal.pty import PtyStore
 
 if TYPE_CHECKING:
-    from .http.client import HttpPool
+    from .http.pool import HttpPool
     from .ssh.pool import Emit, SshPool
 
 
@@ -119,7 +119,7 @@ class Resources:
     def http(self) -> HttpPool:
         """Connections to HTTP servers; the library is imported when the first block needs one."""
         if self._http is None:
-            from .http.client import HttpPool
+            from .http.pool import HttpPool
 
             self._http = HttpPool()
         return self._http

@@ -14,7 +14,9 @@ import anyio
 
 from ...errors import BlockFailed, InvalidValue, NotSerializable, RunbookError, TimedOut, Unreachable
 from ...execution.context import ExecutionContext
-from ...resources.http.client import HttpExchange, HttpPool, HttpRequest, parse_url
+from ...resources.http.exchange import HttpExchange, HttpRequest
+from ...resources.http.pool import HttpPool
+from ...resources.http.url import parse_url
 from ...resources.tls import TlsSettings
 from ...text import shorten
 from ..remote_access import proxy_of

@@ -5,16 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
 from ...errors import BlockFailed, RunbookError, TimedOut, Unreachable
 from ...text import shorten, show_limit
-
-if TYPE_CHECKING:
-    from .client import HttpExchange
+from .exchange import HttpExchange
 
 _SLOW = "is a firewall in between? Raise connect_timeout if it is slow to answer"
 _PROXIES = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment say which one is used"

@@ -158,7 +158,7 @@ class ProcessGroupRegistry:
         self._process_groups.append(process_group)
         self._by_label.setdefault(label.execution_id, []).append(process_group)
         if self._watchdog is not None:
-            self._watchdog.record_process_group(process_group)
+            self._watchdog.record_label(label.execution_id)
         return process_group
 
     def record_start(self, process_group: ProcessGroup, pid: int) -> None:
@@ -191,7 +191,9 @@ class ProcessGroupRegistry:
             for session in family.sessions:
                 self._by_session.setdefault(session, []).append(family)
         if self._watchdog is not None:
-            self._watchdog.retain_process_groups(self._process_groups)
+            self._watchdog.retain(
+                (process_group.label.execution_id for process_group in self._process_groups), self._by_session
+            )
         if self._subreaper is not None and not self._process_groups:
             self._subreaper.close()
 

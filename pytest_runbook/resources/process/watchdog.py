@@ -1,37 +1,41 @@
-"""Ends what runs when this process is gone without having been able to: killed, crashed, out of memory.
+"""Ends what is still running when this process dies without a chance to do so: killed, crashed, out of memory.
 
-A process of its own waits for our end. What it has to know then is in a file without a name that it inherits, so while
-all is well nobody wakes it.
+A child process waits for our end. What it must know then is in an unnamed file that it inherits. So it sleeps for as
+long as all is well, and nothing has to be sent to it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from . import watchdog_process
+_LABEL, _SESSION, _FOLDER = "label", "session", "folder"
+_SCRIPT = Path(__file__).with_name("watchdog_process.py")  # by path: it must not be imported by what it imports
 
-if TYPE_CHECKING:
-    from .process_group import ProcessGroup
 
-_LABEL, _SESSION, _FOLDER = "mark", "session", "folder"
-_LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
-_PAUSE = 0.02
+class WatchdogRecord(NamedTuple):
+    """What the watchdog ends and removes when this process is gone.
+
+    labels: the execution ids of process groups. sessions: the ids of POSIX sessions, which are pids.
+    folders: paths of temporary folders.
+    """
+
+    labels: list[str]
+    sessions: list[int]
+    folders: list[str]
 
 
 class Watchdog:
-    """The process that watches us, started with the first of ours, and the record that it reads when we are gone.
+    """The process that watches this one, and the record that it reads when this one is gone.
 
-    A fault of it never stops a run: without room or processes for it, a run goes on unwatched.
+    It is started with the first record. Its failures never stop a run: where no memory or process is left for it, the
+    run goes on unwatched.
     """
 
     def __init__(self) -> None:
@@ -43,36 +47,35 @@ class Watchdog:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    def record_process_group(self, process_group: ProcessGroup) -> None:
-        """Have all that comes of a child ended that is about to be started."""
-        self._append([_line(_LABEL, process_group.label.execution_id)])
+    def record_label(self, execution_id: str) -> None:
+        """Add the label of a process that is about to be started."""
+        self._append([_line(_LABEL, execution_id)])
 
     def record_sessions(self, pids: Iterable[int]) -> None:
-        """Have what is in these sessions ended, too."""
+        """Add the sessions of processes that have been started."""
         self._append(_line(_SESSION, pid) for pid in pids)
 
     def record_folder(self, folder: Path) -> None:
-        """Have a folder of this process removed."""
+        """Add a temporary folder, which is removed."""
         self._folders.append(_line(_FOLDER, folder))
         self._append(self._folders[-1:])
 
-    def retain_process_groups(self, process_groups: Iterable[ProcessGroup]) -> None:
-        """Forget all other families."""
+    def retain(self, labels: Iterable[str], sessions: Iterable[int]) -> None:
+        """Drop every other label and session from the record; folders stay."""
         if self._record is None:
             return
-        lines = [*self._folders]
-        for process_group in process_groups:
-            lines += [
-                _line(_LABEL, process_group.label.execution_id),
-                *(_line(_SESSION, pid) for pid in process_group.sessions),
-            ]
+        lines = [
+            *self._folders,
+            *(_line(_LABEL, execution_id) for execution_id in labels),
+            *(_line(_SESSION, session) for session in sessions),
+        ]
         data = "".join(lines).encode(errors="surrogateescape")
         with suppress(OSError):
             os.pwrite(self._record, data, 0)
             os.ftruncate(self._record, len(data))
 
     def close(self) -> None:
-        """End it: there is nothing left to watch."""
+        """End the watchdog: there is nothing left to watch."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -102,12 +105,12 @@ def _anonymous_file() -> int:
 
 
 def _spawn_watchdog(record: int) -> subprocess.Popen[bytes] | None:
-    """A watchdog; None in a program that is its own interpreter, which can't start another one."""
+    """Start a watchdog; return None in a frozen program, where `sys.executable` is no Python interpreter."""
     if not sys.executable or hasattr(sys, "frozen"):
         return None
     arguments = (str(record), str(os.getpid()), *map(os.path.abspath, sys.path))
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", watchdog_process.__file__, *arguments],
+        [sys.executable, "-I", "-S", str(_SCRIPT), *arguments],
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -117,24 +120,11 @@ def _spawn_watchdog(record: int) -> subprocess.Popen[bytes] | None:
     )
 
 
-def end_orphaned_groups(record: int) -> None:
-    """What the watchdog does when the process that it watched is gone."""
-    from .process_group import ProcessGroupRegistry, ProcessLabel, send_signal
-
-    recorded: dict[str, list[str]] = {_LABEL: [], _SESSION: [], _FOLDER: []}
-    for line in os.pread(record, os.fstat(record).st_size, 0).decode(errors="surrogateescape").splitlines():
+def read_record(descriptor: int) -> WatchdogRecord:
+    """Read what this process recorded, in the watchdog."""
+    values: dict[str, list[str]] = {_LABEL: [], _SESSION: [], _FOLDER: []}
+    text = os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="surrogateescape")
+    for line in text.splitlines():
         kind, _, value = line.partition(" ")
-        recorded.get(kind, []).append(value)
-    register = ProcessGroupRegistry()
-    for execution_id in recorded[_LABEL]:
-        register.add(ProcessLabel(run_id="", execution_id=execution_id))
-    process_groups = list(register)
-    for pid in recorded[_SESSION]:
-        register.record_start(process_groups[0], int(pid))
-    for number, seconds in _LADDER:
-        deadline, pgids = time.monotonic() + seconds, set[int]()
-        while (living := register.living(process_groups)) and time.monotonic() < deadline:
-            pgids |= send_signal(number, living, pgids)
-            time.sleep(_PAUSE)
-    for folder in recorded[_FOLDER]:
-        shutil.rmtree(folder, ignore_errors=True)
+        values.get(kind, []).append(value)
+    return WatchdogRecord(values[_LABEL], [int(pid) for pid in values[_SESSION]], values[_FOLDER])

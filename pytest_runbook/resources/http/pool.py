@@ -1,0 +1,154 @@
+"""HTTP connections: one set a runbook, kept over its blocks, with its cookies.
+
+Requests are made by httpx2, the maintained continuation of httpx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.cookiejar import CookieJar
+from importlib.metadata import version
+from ssl import SSLContext, SSLError
+
+import anyio
+import httpx2
+
+from ...errors import BlockFailed, RedirectRefused, Refused
+from ..tls import TlsSettings
+from .errors import translate_http_error
+from .exchange import HttpExchange, HttpRequest
+from .url import without_credentials
+
+MAX_REDIRECTS = 10
+KEEP_ALIVE_SECONDS = 60.0
+CLOSE_GRACE = 2.0
+CHECK_EXTENSION = "pytest-runbook-check"
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
+
+
+class HttpPool:
+    """The HTTP connections of all runbooks of a run.
+
+    A runbook has its own, so that it shares neither cookies nor connections with another; TLS settings that cost time
+    to load are shared by all.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[str, dict[tuple[TlsSettings, str | None], httpx2.AsyncClient]] = {}
+        self._cookies: dict[str, CookieJar] = {}
+        self._ssl_contexts: dict[TlsSettings, SSLContext] = {}
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for run_id in tuple(self._clients):
+            await self.end_run(run_id)
+
+    async def end_run(self, run_id: str) -> None:
+        """Close a runbook's connections and forget its cookies."""
+        self._cookies.pop(run_id, None)
+        for client in self._clients.pop(run_id, {}).values():
+            with anyio.move_on_after(CLOSE_GRACE, shield=True):
+                await client.aclose()
+
+    async def perform(self, exchange: HttpExchange, run_id: str) -> None:
+        """Send the request and receive all of its answer; what has come so far is in the exchange at any time.
+
+        :raises RunbookError: if that fails: unreachable, timed out, failed. `Refused`: if nothing may be asked there.
+        """
+        if exchange.request.check is not None:
+            exchange.request.check(str(exchange.request.url))
+        client = self._client(run_id, exchange.request.tls, exchange.request.proxy)
+        try:
+            response = await _sent(client, exchange.request)
+            try:
+                exchange.begin(response)
+                async for chunk in response.aiter_bytes():
+                    exchange.receive_chunk(chunk)
+            finally:
+                await response.aclose()
+        except (httpx2.HTTPError, httpx2.InvalidURL, SSLError) as error:  # what writing finds of TLS comes as it is
+            raise translate_http_error(error, exchange) from error
+        exchange.finish()
+
+    def _client(self, run_id: str, tls: TlsSettings, proxy: str | None) -> httpx2.AsyncClient:
+        clients = self._clients.setdefault(run_id, {})
+        if (tls, proxy) not in clients:
+            cookies = self._cookies.setdefault(run_id, CookieJar())
+            clients[tls, proxy] = self._new_client(cookies, self._ssl_context(tls), proxy)
+        return clients[tls, proxy]
+
+    def _new_client(self, cookies: CookieJar, context: SSLContext, proxy: str | None) -> httpx2.AsyncClient:
+        try:
+            return httpx2.AsyncClient(
+                http2=True,
+                verify=context,
+                proxy=proxy,
+                cookies=cookies,
+                headers={"user-agent": f"pytest-runbook/{version('pytest-runbook')}"},
+                max_redirects=MAX_REDIRECTS,
+                event_hooks={"request": [_check_redirect]},
+                limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
+            )
+        except (ValueError, httpx2.InvalidURL) as error:
+            hint = "look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the environment"
+            raise BlockFailed(f"a proxy's address makes no sense: {error}", hint=hint) from error
+
+    def _ssl_context(self, tls: TlsSettings) -> SSLContext:
+        if tls not in self._ssl_contexts:
+            self._ssl_contexts[tls] = tls.ssl_context() or httpx2.create_ssl_context()
+        return self._ssl_contexts[tls]
+
+
+async def _sent(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Response:
+    """The response, its body still to come.
+
+    A kept connection may have been closed by the server just then: what may be sent twice is.
+    """
+    trace = _ConnectTrace()
+    try:
+        return await _sent_once(client, request, trace)
+    except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+        if trace.has_connected or request.method not in IDEMPOTENT_METHODS:
+            raise
+    return await _sent_once(client, request, trace)
+
+
+async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, trace: _ConnectTrace) -> httpx2.Response:
+    message = client.build_request(
+        request.method,
+        request.url,
+        headers=[(name.encode(), value.encode()) for name, value in request.headers],
+        timeout=httpx2.Timeout(request.read_timeout, connect=request.connect_timeout, pool=None),
+        extensions={"trace": trace, CHECK_EXTENSION: request.check},
+        **request.body,
+    )
+    return await client.send(
+        message,
+        stream=True,
+        auth=request.auth or httpx2.USE_CLIENT_DEFAULT,
+        follow_redirects=request.follow_redirects,
+    )
+
+
+async def _check_redirect(request: httpx2.Request) -> None:
+    """Look at every request on the way; the first one has passed already.
+
+    :raises RedirectRefused: if a redirect leads to where nothing may be asked.
+    """
+    check = request.extensions.get(CHECK_EXTENSION)
+    try:
+        if check is not None:
+            check(str(request.url))
+    except Refused as refusal:
+        raise RedirectRefused(f"redirected to {without_credentials(request.url)}: {refusal.message}") from refusal
+
+
+class _ConnectTrace:
+    """Notices whether a request made a new connection."""
+
+    def __init__(self) -> None:
+        self.has_connected = False
+
+    async def __call__(self, event: str, details: Mapping[str, object]) -> None:
+        self.has_connected = self.has_connected or event == "connection.connect_tcp.complete"
