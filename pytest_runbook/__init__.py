@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .document.run import RunbookRun as RunbookRun
     from .document.runtime import Runtime as Runtime
     from .document.runtime import open_runtime as open_runtime
+    from .document.settings import DefaultDirectory as DefaultDirectory
     from .document.settings import Settings as Settings
-    from .document.workspace import DefaultDirectory as DefaultDirectory
     from .errors import AssertionsFailed as AssertionsFailed
     from .errors import BlockExecutionError as BlockExecutionError
     from .errors import BlockFailed as BlockFailed
@@ -52,11 +52,10 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import Unreachable as Unreachable
     from .errors import UnreadableFile as UnreadableFile
-    from .execution.block_runner import TimeLimit as TimeLimit
     from .execution.context import ExecutionContext as ExecutionContext
-    from .execution.context import ReportDetails as ReportDetails
     from .execution.context import WorkResult as WorkResult
     from .execution.handle import ExecutionHandle as ExecutionHandle
+    from .execution.report_details import ReportDetails as ReportDetails
     from .execution.result import AssertionTrace as AssertionTrace
     from .execution.result import AttemptGroup as AttemptGroup
     from .execution.result import BlockResult as BlockResult
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from .execution.result import Provenance as Provenance
     from .execution.result import Verdict as Verdict
     from .execution.sub_runbooks import ChildReference as ChildReference
+    from .execution.time_limit import TimeLimit as TimeLimit
     from .messages.channel import CallbackChannel as CallbackChannel
     from .messages.channel import ClientMessageChannel as ClientMessageChannel
     from .messages.channel import MessageStream as MessageStream
@@ -139,8 +139,10 @@ _PUBLIC_NAMES = {
         "Runtime",
         "open_runtime",
     ),
-    "document.settings": ("Settings",),
-    "document.workspace": ("DefaultDirectory",),
+    "document.settings": (
+        "DefaultDirectory",
+        "Settings",
+    ),
     "errors": (
         "AssertionsFailed",
         "BlockExecutionError",
@@ -159,13 +161,12 @@ _PUBLIC_NAMES = {
         "Unreachable",
         "UnreadableFile",
     ),
-    "execution.block_runner": ("TimeLimit",),
     "execution.context": (
         "ExecutionContext",
-        "ReportDetails",
         "WorkResult",
     ),
     "execution.handle": ("ExecutionHandle",),
+    "execution.report_details": ("ReportDetails",),
     "execution.result": (
         "AssertionTrace",
         "AttemptGroup",
@@ -178,6 +179,7 @@ _PUBLIC_NAMES = {
         "Verdict",
     ),
     "execution.sub_runbooks": ("ChildReference",),
+    "execution.time_limit": ("TimeLimit",),
     "messages.channel": (
         "CallbackChannel",
         "ClientMessageChannel",

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar, cast
 
-from .items import BlockExecutionOutput, ContextItem
+from ..secrets.sensitivity import SensitivityMarker
+from .items import (
+    BlockExecutionOutput,
+    ContextItem,
+    DocumentEnvVar,
+    DocumentEnvVars,
+    DocumentSshConfig,
+    DocumentVar,
+    DocumentVars,
+)
 
 _NOT_INHERITED = frozenset({BlockExecutionOutput})
 ItemT = TypeVar("ItemT", bound=ContextItem)
@@ -39,6 +49,22 @@ class BlockContext:
         """True if the blocks below see the same with it and without, outputs apart."""
         return self._items.keys() <= _NOT_INHERITED
 
+    def mark_sensitive(self, marker: SensitivityMarker) -> None:
+        """Mark the secrets among the values, and add them to the masker."""
+        for item in self:
+            match item:
+                case DocumentVar():
+                    self.insert(_marked_var(item, marker))
+                case DocumentEnvVar():
+                    self.insert(_marked_env_var(item, marker))
+                case DocumentVars(values):
+                    self.insert(DocumentVars(tuple(_marked_var(value, marker) for value in values)))
+                case DocumentEnvVars(values):
+                    self.insert(DocumentEnvVars(tuple(_marked_env_var(value, marker) for value in values)))
+                case DocumentSshConfig():
+                    for name, value in item.secrets().items():
+                        marker.masker.add(str(value.value), name)
+
     def copy(self) -> BlockContext:
         return BlockContext(*self)
 
@@ -55,3 +81,11 @@ class BlockContext:
 
     def __repr__(self) -> str:
         return f"BlockContext({', '.join(map(repr, self))})"
+
+
+def _marked_var(item: DocumentVar, marker: SensitivityMarker) -> DocumentVar:
+    return replace(item, value=marker.mark_value("var", item.name, item.value))
+
+
+def _marked_env_var(item: DocumentEnvVar, marker: SensitivityMarker) -> DocumentEnvVar:
+    return replace(item, value=marker.mark_value("env", item.name, item.value))

@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ..blocks.behavior import BlockBehavior
 from ..context.answers import Answers, EnvironmentAnswers, LocalValues
@@ -22,16 +22,15 @@ from ..context.json_form import context_from_json
 from ..context.resolver import NO_VALUES, ContextResolver, ProcessEnvironment, ResolvedContext, Values
 from ..context.storage import ContextStorage, StoredContext
 from ..errors import ContextError, RunbookError, TemplateError
-from ..execution.block_runner import TimeLimit
-from ..execution.context import ContextChange
+from ..execution.context import ChildRunner, ContextChange
 from ..execution.handle import ExecutionHandle
-from ..execution.sub_runbooks import ChildRunner
+from ..execution.time_limit import TimeLimit
 from ..messages.channel import ClientMessageChannel, NullChannel
 from ..messages.client_messages import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
 from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Runbook, display_type
-from ..policy.effect_limit import EffectLimit
-from ..policy.permissions import find_missing_requirement, required_secret_names
+from ..policy.effects import EffectLimit
+from ..policy.requirements import find_missing_requirement, required_secret_names
 from ..secrets.masker import MASK
 from ..secrets.provenance import ContextValue, Origin
 from ..secrets.references import secrets_read
@@ -40,13 +39,11 @@ from ..secrets.sources import Secrets
 from .context_chain import ChainEntry, ContextChain
 from .context_fingerprint import context_fingerprint, is_large, storable_items, storage_document_id
 from .doc_view import DocView, Outputs, nodes_by_name
-from .executions import Executions
+from .executions import BlockSnapshot, Executions, unsupported_reason
 from .first_change import ABOVE_ALL, blocks_reading, file_level_reads, first_change
 from .inputs import Inputs, resolver_from_inputs, with_file_values
+from .services import Services
 from .workspace import workspace_root
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
 
 ErrorT = TypeVar("ErrorT", bound=RunbookError)
 
@@ -64,7 +61,7 @@ class Document:
     def __init__(
         self,
         runbook: Runbook,
-        runtime: Runtime,
+        services: Services,
         run_id: str,
         inputs: Inputs,
         channel: ClientMessageChannel,
@@ -77,14 +74,14 @@ class Document:
         self.runbook = runbook
         self.run_id = run_id
         self.outcome_texts: dict[str, str] = {}
-        self._runtime = runtime
-        self._sensitivity = SensitivityMarker(runtime.masker)
-        self._inputs = self._sensitivity.mark_inputs(inputs)
+        self._services = services
+        self._sensitivity = SensitivityMarker(services.masker)
+        self._inputs = inputs.with_sensitivity(self._sensitivity)
         self._channel = channel
-        self._storage = runtime.storage if storage is None else storage
+        self._storage = services.storage if storage is None else storage
         self._base_resolver = base_resolver
-        effect_limit = EffectLimit.of_run(runtime.settings.effects) if effect_limit is None else effect_limit
-        self.executions = Executions(self, runtime, channel, children, effect_limit)
+        effect_limit = EffectLimit.of_run(services.settings.effects) if effect_limit is None else effect_limit
+        self.executions = Executions(services, run_id, self, channel, children, effect_limit)
         self._sent_contexts: dict[str, ResolvedContext] = {}
         self._states: dict[str, Mapping[str, object]] = {}
         self._names_read: set[str] = set()
@@ -226,7 +223,7 @@ class Document:
         change(entry.active)
         if entry.active.get(BlockExecutionOutput) is not before:
             self._channel.send(BlockExecutionOutputChanged(block_id))
-        self._sensitivity.mark_context(entry.active)
+        entry.active.mark_sensitive(self._sensitivity)
         self._refold(index)
 
     def update_passive_context(self, block_id: str, change: ContextChange) -> None:
@@ -237,7 +234,7 @@ class Document:
         self._chain.resolver_above(index + 1)
         entry = self._chain.entries[index]
         change(entry.passive)
-        self._sensitivity.mark_context(entry.passive)
+        entry.passive.mark_sensitive(self._sensitivity)
         self._refold(index)
 
     def clear_active_context(self, block_id: str) -> None:
@@ -295,7 +292,7 @@ class Document:
         """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
         if not self.read_available_secrets():
             return
-        catalog = self._runtime.registry.catalog
+        catalog = self._services.registry.catalog
         names = secrets_read(self.runbook, self.spec(block_id), self.above(block_id), catalog)
         if await self._secrets.fetch(names):
             self.rebuild_contexts(ABOVE_ALL)
@@ -323,7 +320,7 @@ class Document:
         entry = self._chain.entries[index]
         if not len(entry.active):
             return
-        active, masker = entry.active.copy(), self._runtime.masker
+        active, masker = entry.active.copy(), self._services.masker
         stored = StoredContext(
             lambda: storable_items(active, masker),
             partial(context_fingerprint, entry.spec, self._chain.fingerprint_above(index)),
@@ -361,7 +358,30 @@ class Document:
         :raises ContextError: if a context above it can't be evaluated.
         :raises RuntimeError: if it runs already, or nothing runs its type yet.
         """
-        return self.executions.start(block_id, limit)
+        return self.executions.start(self.runnable(block_id), limit)
+
+    def runnable(self, block_id: str) -> BlockSnapshot:
+        """Return a block as it stands now, to be run; errors as those of `start_execution`."""
+        block, error = self.snapshot(block_id), self.context_error_above(block_id)
+        if block.behavior is None:
+            raise RuntimeError(unsupported_reason(block.spec.type))
+        if error is not None:
+            raise error
+        return block
+
+    def snapshot(self, block_id: str) -> BlockSnapshot:
+        """Return a block as it stands now."""
+        entry = self._chain.entries[self._index[block_id]]
+        return BlockSnapshot(
+            runbook=self.runbook,
+            spec=entry.spec,
+            behavior=entry.behavior,
+            number=self.number(entry.spec),
+            label=self.label(entry.spec),
+            resolver=self.resolver_above(block_id),
+            local_values=entry.local_values,
+            explain=partial(self.explained, spec=entry.spec),
+        )
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
         """Ask a block to end, or all that run."""
@@ -412,17 +432,17 @@ class Document:
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
         self._index = {spec.id: index for index, spec in enumerate(runbook.blocks)}
-        self._items = work_items(runbook, self._runtime.registry.catalog)
+        self._items = work_items(runbook, self._services.registry.catalog)
         self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
         self._first_reading_fixtures = _first_reading_fixtures(runbook)
         strongest, *weaker = self._inputs.answers or (NO_VALUES,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
-        saved_answers = self._runtime.settings.saved_answers
+        saved_answers = self._services.settings.saved_answers
         ordinals = Counter(station.spec.type for station in unchanged)
         self._chain.entries = unchanged
         for spec in runbook.blocks[len(unchanged) :]:
             ordinals[spec.type] += 1
-            behavior = self._runtime.registry.behavior(spec.type)
+            behavior = self._services.registry.behavior(spec.type)
             station = ChainEntry(
                 spec=spec,
                 behavior=None if behavior is None else behavior(spec, self.label(spec)),
@@ -449,7 +469,7 @@ class Document:
             raise
         except Exception as error:
             raise _context_fault(error, entry.spec) from error
-        self._sensitivity.mark_context(declared)
+        declared.mark_sensitive(self._sensitivity)
         return declared
 
     def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
@@ -490,7 +510,7 @@ class Document:
 
     def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
         """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
-        base = self._base_resolver or resolver_from_inputs(self.runbook, self._inputs, self._runtime.settings)
+        base = self._base_resolver or resolver_from_inputs(self.runbook, self._inputs, self._services.settings)
         resolver = base.with_roots(self._roots(), self._fixtures)
         resolver = replace(
             resolver,
@@ -506,13 +526,13 @@ class Document:
 
     def _declared_secrets(self, runbook: Runbook) -> Secrets:
         """Those of the file, and those that are given from outside and that it does not declare itself."""
-        root, folder = self._runtime.settings.root, runbook.path.parent
+        root, folder = self._services.settings.root, runbook.path.parent
         provided = {} if self._base_resolver else {source.name: (source, root) for source in self._inputs.secrets}
         return Secrets(
             sources={**provided, **{source.name: (source, folder) for source in runbook.secrets}},
-            commands=self._runtime.resources.secret_commands,
+            commands=self._services.resources.secret_commands,
             fixture=lambda name: self._fixtures.get(name),
-            on_read=self._runtime.masker.add,
+            on_read=self._services.masker.add,
             inherited=self._base_resolver.secrets if self._base_resolver else NO_VALUES,
         )
 
@@ -525,7 +545,7 @@ class Document:
         try:
             self._storage.delete(storage_id, block_id)
         except OSError as error:
-            self._runtime.warn(f"what an earlier run left could not be deleted: {error}")
+            self._services.warn(f"what an earlier run left could not be deleted: {error}")
 
     def _send_contexts(self, start: int) -> None:
         """Tell the client of each block from there on that sees something else than before, if anybody listens."""
@@ -538,7 +558,7 @@ class Document:
                 self._channel.send(BlockContextUpdate(entry.spec.id, context))
 
     def _masked_value(self, value: ContextValue) -> object:
-        return MASK if value.sensitive else self._runtime.masker.mask_data(value.value)
+        return MASK if value.sensitive else self._services.masker.mask_data(value.value)
 
 
 def work_items(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:

@@ -4,50 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ..blocks.behavior import BlockBehavior
+from ..context.answers import LocalValues
 from ..context.block_context import BlockContext
 from ..context.items import DocumentCwd, DocumentEnvVar, DocumentSshHost, DocumentVar
 from ..context.resolver import ContextResolver
 from ..errors import TemplateError
+from ..execution.assertions import Explain
 from ..execution.attempt import Attempt
-from ..execution.block_runner import BlockRunner, TimeLimit
-from ..execution.context import ExecutionContext, WorkResult
+from ..execution.block_runner import BlockRunner
+from ..execution.context import ChildRunner, ContextStore, ExecutionContext, WorkResult
 from ..execution.handle import ExecutionHandle
 from ..execution.result import BlockResult
-from ..execution.sub_runbooks import ChildRunner
+from ..execution.time_limit import TimeLimit
 from ..messages.channel import ClientMessageChannel
 from ..messages.client_messages import PromptAnswer
-from ..model.runbook import BlockSpec, Declaration, Effects
-from ..policy.effect_limit import EffectLimit
-from ..policy.permissions import refused_effect
+from ..model.runbook import BlockSpec, Declaration, Effects, Runbook
+from ..policy.effects import EffectLimit, refused_effect
 from ..secrets.provenance import ContextValue, Origin
 from ..secrets.sensitivity import SensitivityMarker
 from .inputs import render_declaration
+from .services import Services
 
-if TYPE_CHECKING:
-    from .document import Document
-    from .runtime import Runtime
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSnapshot:
+    """A block of a document as it stands now, with everything that is needed to run it.
+
+    behavior: None for a type that nothing runs. number: its 1-based position in reports; 0 for a block that is no item.
+    resolver: what the block sees.
+    explain: adds to an error which block could have set an undefined variable.
+    """
+
+    runbook: Runbook
+    spec: BlockSpec
+    behavior: BlockBehavior | None
+    number: int
+    label: str
+    resolver: ContextResolver
+    local_values: LocalValues
+    explain: Explain
 
 
 class Executions:
-    """Runs blocks of a document, each once at a time.
+    """The running blocks of one document; each block runs at most once at a time.
 
-    children: runs the runbooks that its blocks run. effect_limit: what they may do at most.
+    store: the contexts of the document's blocks. children: runs sub-runbooks. effect_limit: the most that blocks may do.
     """
 
     def __init__(
         self,
-        document: Document,
-        runtime: Runtime,
+        services: Services,
+        run_id: str,
+        store: ContextStore,
         channel: ClientMessageChannel,
         children: ChildRunner,
         effect_limit: EffectLimit,
     ) -> None:
-        self._document = document
-        self._runtime = runtime
+        self._services = services
+        self._run_id = run_id
+        self._store = store
         self._channel = channel
         self._children = children
         self._effect_limit = effect_limit
@@ -58,34 +76,28 @@ class Executions:
         """Those that are not settled, by block id."""
         return dict(self._running)
 
-    def start(self, block_id: str, limit: TimeLimit | None = None) -> ExecutionHandle:
-        """Start a block in the runtime's task group.
+    def start(self, block: BlockSnapshot, limit: TimeLimit | None = None) -> ExecutionHandle:
+        """Start a block in the task group of the runtime.
 
-        :raises KeyError: if the document has no such block.
-        :raises ContextError: if a context above it can't be evaluated.
-        :raises RuntimeError: if it runs already, or nothing runs its type yet.
+        :raises RuntimeError: if it is running already, or the runtime is closed.
         """
-        runner = self.prepare(block_id, limit)
+        runner = self.prepare(block, limit)
         try:
-            self._runtime.start(self.run, runner)
+            self._services.start(self.run, runner)
         except BaseException:  # the runtime is closed
-            del self._running[block_id]
+            del self._running[block.spec.id]
             raise
         return runner.context.handle
 
-    def prepare(self, block_id: str, limit: TimeLimit | None = None) -> BlockRunner:
-        """What runs a block, for `run`; errors as those of `start`."""
-        document, spec = self._document, self._document.spec(block_id)
-        if block_id in self._running:
-            raise RuntimeError(f"{document.label(spec)} is running already")
-        behavior = document.behavior(block_id)
-        if behavior is None:
-            raise RuntimeError(unsupported_reason(spec.type))
-        error = document.context_error_above(block_id)
-        if error is not None:
-            raise error
-        runner = self._runner(spec, behavior, limit or self._runtime.block_limit(document.runbook, spec))
-        self._running[block_id] = runner.context.handle
+    def prepare(self, block: BlockSnapshot, limit: TimeLimit | None = None) -> BlockRunner:
+        """Return the runner of a block, for `run`.
+
+        :raises RuntimeError: if the block is running already.
+        """
+        if block.spec.id in self._running:
+            raise RuntimeError(f"{block.label} is running already")
+        runner = self._runner(block, limit or self._services.block_limit(block.runbook, block.spec))
+        self._running[block.spec.id] = runner.context.handle
         return runner
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
@@ -105,58 +117,57 @@ class Executions:
         self._children.answer(prompt_id, answer)
 
     async def run(self, runner: BlockRunner) -> BlockResult:
-        """Run a block to its end in the caller's own task; give what came of it. Cancelled, it ends the block first."""
+        """Run a block to its end in the caller's task. If the caller is cancelled, the block is ended first."""
         handle = runner.context.handle
-        self._runtime.register_execution(handle)
+        self._services.register_execution(handle)
         try:
             return await runner.run()
         finally:
-            self._runtime.unregister_execution(handle)
+            self._services.unregister_execution(handle)
             del self._running[handle.block_id]
 
-    def context(self, block_id: str, limit: TimeLimit) -> ExecutionContext:
-        """What a block gets that is started now."""
-        document, runtime, spec = self._document, self._runtime, self._document.spec(block_id)
-        runbook, settings = document.runbook, runtime.settings
+    def context(self, block: BlockSnapshot, limit: TimeLimit) -> ExecutionContext:
+        """Return the execution context of a block that starts now."""
+        services, spec, runbook = self._services, block.spec, block.runbook
         return ExecutionContext(
             spec=spec,
             runbook_id=runbook.id,
-            run_id=document.run_id,
+            run_id=self._run_id,
             folder=runbook.path.parent,
-            root=settings.root,
-            resolver=document.resolver_above(block_id),
-            local_values=document.local_values(block_id),
-            handle=ExecutionHandle(block_id, limit),
-            store=document,
+            root=services.settings.root,
+            resolver=block.resolver,
+            local_values=block.local_values,
+            handle=ExecutionHandle(spec.id, limit),
+            store=self._store,
             children=self._children,
-            resources=runtime.resources,
-            masker=runtime.masker,
+            resources=services.resources,
+            masker=services.masker,
             channel=self._channel,
-            events=runtime.events,
+            events=services.events,
             connections=runbook.connections,
             ssh=runbook.ssh,
-            is_interactive=settings.is_interactive,
+            is_interactive=services.settings.is_interactive,
             effect_limit=self._effect_limit.narrowed_by(runbook, spec),
-            is_quiet=not document.number(spec),
+            is_quiet=not block.number,
         )
 
-    def _runner(self, spec: BlockSpec, behavior: BlockBehavior, limit: TimeLimit) -> BlockRunner:
-        document, runtime = self._document, self._runtime
-        context, label = self.context(spec.id, limit), document.label(spec)
-        answer = context.local_values.get("value") if spec.rules.sensitive else None
+    def _runner(self, block: BlockSnapshot, limit: TimeLimit) -> BlockRunner:
+        assert block.behavior is not None, "the document has checked that"
+        services, context = self._services, self.context(block, limit)
+        answer = context.local_values.get("value") if block.spec.rules.sensitive else None
         if answer is not None:
-            runtime.masker.add_data(answer.value, f"the answer to {label}")
+            services.masker.add_data(answer.value, f"the answer to {block.label}")
         attempt = Attempt(
             context=context,
-            execute=self._work(behavior),
-            label=label,
-            difference=runtime.settings.difference,
-            explain=partial(document.explained, spec=spec),
+            execute=self._work(block.behavior, block.explain),
+            label=block.label,
+            difference=services.settings.difference,
+            explain=block.explain,
         )
-        return BlockRunner(attempt=attempt, number=document.number(spec))
+        return BlockRunner(attempt=attempt, number=block.number)
 
-    def _work(self, behavior: BlockBehavior) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
-        """The block's work, in its own scope, with what is undefined explained."""
+    def _work(self, behavior: BlockBehavior, explain: Explain) -> Callable[[ExecutionContext], Awaitable[WorkResult]]:
+        """Return the work of a block: in the scope of its own keys, with undefined variables explained."""
 
         async def work(context: ExecutionContext) -> WorkResult:
             try:
@@ -164,14 +175,14 @@ class Executions:
                 _refuse_effects(behavior, context)
                 return await behavior.execute(context)
             except TemplateError as error:
-                raise self._document.explained(error, context.spec) from error
+                raise explain(error) from error
 
         return work
 
     def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
         """What the block sees, with the keys that stand beside its type."""
         scope, origin = spec.rules.scope, Origin("this block's own keys", spec.location)
-        sensitivity = SensitivityMarker(self._runtime.masker)
+        sensitivity = SensitivityMarker(self._services.masker)
 
         def value(declaration: Declaration, root: str = "") -> ContextValue:
             resolved = (

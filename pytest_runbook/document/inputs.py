@@ -11,6 +11,7 @@ from ..context.resolver import ContextResolver, Values
 from ..errors import TemplateError
 from ..model.runbook import Declaration, Runbook, SecretSource
 from ..secrets.provenance import ContextValue, Origin
+from ..secrets.sensitivity import SensitivityMarker
 from .settings import Settings
 from .workspace import default_directory
 
@@ -37,6 +38,17 @@ class Inputs:
     fixtures: Mapping[str, object] = field(default_factory=dict)
     host: ContextValue | None = None
     secrets: tuple[SecretSource, ...] = ()
+
+    def with_sensitivity(self, marker: SensitivityMarker) -> Inputs:
+        """Return the inputs with the secrets among their values marked."""
+        return replace(
+            self,
+            fixed=marker.mark_values("var", self.fixed),
+            cell=marker.mark_values("var", self.cell),
+            vars=marker.mark_values("var", self.vars),
+            env=marker.mark_values("env", self.env),
+            answers=tuple(marker.mark_values("answer", layer) for layer in self.answers),
+        )
 
 
 def resolver_from_inputs(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:

@@ -18,9 +18,9 @@ from ..execution.context import ExecutionContext
 from ..execution.sub_runbooks import ChildReference
 from ..messages.channel import NullChannel
 from ..model.runbook import BlockSpec, Condition, Runbook, display_type
-from ..policy.effect_limit import EffectLimit
-from ..policy.effects import Effect
-from ..policy.permissions import refusal_of, refused_effect, undeclared_secret
+from ..policy.effects import Effect, EffectLimit, refused_effect
+from ..policy.permissions import refusal_of
+from ..policy.requirements import undeclared_secret
 from ..resources.process.interpreters import find_program
 from ..secrets.masker import Masker
 from ..secrets.provenance import ContextValue, Origin, ReadLog
@@ -229,7 +229,7 @@ class _RunbookPlanner:
     def _block(self, spec: BlockSpec, not_run_reason: str | None) -> PlannedBlock:
         document = self.document
         limit = self._runtime.block_limit(self._runbook, spec)
-        context = document.executions.context(spec.id, limit)
+        context = document.executions.context(document.snapshot(spec.id), limit)
         preview = self._preview(spec, context)
         action, why = self._action(spec, not_run_reason, preview.refusal)
         sets, inner = self._sets(spec), tuple[PlannedBlock, ...]()
@@ -264,7 +264,7 @@ class _RunbookPlanner:
     def _preview(self, spec: BlockSpec, context: ExecutionContext) -> _BlockPreview:
         """What can be seen of a block; where the context above it is wrong, that is told and nothing else."""
         behavior = self.document.behavior(spec.id)
-        preview = _BlockPreview(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings))
+        preview = _BlockPreview(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings.permissions))
         if behavior is None or self.document.context_error_above(spec.id) is not None:
             return preview
         try:

@@ -9,26 +9,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 
 from ..errors import AssertionsFailed, BlockSkipped, ContextError, Refused, RunbookError, TemplateError, TimedOut
 from ..execution.assertions import AssertionEvaluator
-from ..execution.block_runner import TimeLimit
 from ..execution.result import AssertionTrace, BlockResult, Outcome, Verdict
+from ..execution.time_limit import TimeLimit
 from ..messages.events import Event, EventKind
 from ..model.runbook import BlockSpec, OnFailure, display_type
 from ..policy.permissions import refusal_of
+from ..resources.process.supervisor import Leftover
 from ..secrets.provenance import ReadLog
 from ..text import show_limit
 from .document import Document
 from .executions import unsupported_reason
-
-if TYPE_CHECKING:
-    from ..resources.process.supervisor import Leftover
-    from .runtime import Runtime
-
+from .services import Services
 
 RESERVE_PER_CLEANUP = 0.1
 MAX_CLEANUP_RESERVE = 0.5
@@ -51,12 +47,12 @@ class RunbookRun:
     is_child: it is part of another run, which keeps what is worth it and ends what is left in the background.
     """
 
-    def __init__(self, document: Document, runtime: Runtime, *, is_child: bool = False) -> None:
+    def __init__(self, document: Document, services: Services, *, is_child: bool = False) -> None:
         self.document = document
         self._is_child = is_child
         self.results: dict[str, BlockResult] = {}
         self.blocked: RunbookError | None = None
-        self._runtime = runtime
+        self._services = services
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
         self._resumed: anyio.Event | None = None
@@ -221,7 +217,7 @@ class RunbookRun:
         self.resume()
         if self._fetching is not None:
             self._fetching.cancel()
-        shutdown = self._runtime.shutdown_limit()
+        shutdown = self._services.shutdown_limit()
         for block_id, handle in self.document.running.items():
             if not is_first or not self._is_cleanup(block_id):
                 handle.cancel(reason)
@@ -237,7 +233,7 @@ class RunbookRun:
             self._emit_end()
         if self._is_child:
             return ()
-        return await self._runtime.resources.end_leftovers(self.document.run_id)
+        return await self._services.resources.end_leftovers(self.document.run_id)
 
     async def _fetch_secrets(self, spec: BlockSpec) -> None:
         """Have what prints secrets run before anybody reads them; an interruption ends it."""
@@ -248,14 +244,15 @@ class RunbookRun:
 
     async def _prompt_above(self, spec: BlockSpec) -> None:
         """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""
-        if not self._runtime.settings.is_interactive:
+        if not self._services.settings.is_interactive:
             return
         for other in self.document.above(spec.id):
             behavior = self.document.behavior(other.id)
             is_open = behavior is not None and behavior.prompts_first and other.id not in self._prompted
             if is_open and self._stopped(spec) is None:
                 self._prompted.add(other.id)
-                await self.document.executions.run(self.document.executions.prepare(other.id))
+                executions = self.document.executions
+                await executions.run(executions.prepare(self.document.runnable(other.id)))
 
     async def _static_skip(self, spec: BlockSpec) -> SkipDecision | None:
         """Whether a block is not to run, as far as that can be told without touching anything."""
@@ -264,7 +261,7 @@ class RunbookRun:
         behavior = self.document.behavior(spec.id)
         if behavior is None:
             return SkipDecision(unsupported_reason(spec.type))
-        refusal = refusal_of(self.document.runbook, spec, behavior, self._runtime.settings)
+        refusal = refusal_of(self.document.runbook, spec, behavior, self._services.settings.permissions)
         if refusal is not None:
             return SkipDecision(refusal.message, refusal.kind)
         return self._stopped(spec) or await self._requirement_skip() or self.not_run_above(spec)
@@ -331,10 +328,10 @@ class RunbookRun:
         condition = spec.rules.when
         if condition is None:
             return None
-        runtime = self._runtime
+        services = self._services
         names = self.document.resolver_above(spec.id).names(ReadLog())
         explain = partial(self.document.explained, spec=spec)
-        trace = AssertionEvaluator(names, runtime.masker, runtime.settings.difference, explain).evaluate(condition)
+        trace = AssertionEvaluator(names, services.masker, services.settings.difference, explain).evaluate(condition)
         if trace.verdict is Verdict.ERROR:
             message = f"when: {trace.source}: {trace.message}"
             raise TemplateError(message, location=condition.location, block=spec.label, hint=trace.hint)
@@ -346,7 +343,7 @@ class RunbookRun:
             self._emit(EventKind.RUNBOOK_STARTED)
             self._emit(EventKind.SERIAL_EXECUTION_STARTED)
         limit = self._limit(spec, upper_limit)
-        runner = self.document.executions.prepare(spec.id, limit)
+        runner = self.document.executions.prepare(self.document.runnable(spec.id), limit)
         self._started.add(spec.id)
         try:
             result = await self.document.executions.run(runner)
@@ -364,9 +361,9 @@ class RunbookRun:
 
         :raises TimedOut: if it has passed already.
         """
-        limits = [self._runtime.block_limit(self.document.runbook, spec), upper_limit]
+        limits = [self._services.block_limit(self.document.runbook, spec), upper_limit]
         if spec.rules.is_cleanup:
-            limits += [self._cleanup_share(self._cleanup_limit()), self._cleanup_share(self._runtime.shutdown_limit())]
+            limits += [self._cleanup_share(self._cleanup_limit()), self._cleanup_share(self._services.shutdown_limit())]
         else:
             limits.append(self._runbook_limit())
         limit = min((limit for limit in limits if limit is not None), key=lambda limit: limit.seconds)
@@ -386,7 +383,7 @@ class RunbookRun:
         now = time.monotonic()
         if self._cleanup_started_at is None:
             self._cleanup_started_at = now
-        seconds = self.document.runbook.timeouts.finally_ or self._runtime.settings.cleanup_timeout
+        seconds = self.document.runbook.timeouts.finally_ or self._services.settings.cleanup_timeout
         return TimeLimit(seconds - (now - self._cleanup_started_at), f"the clean-ups' limit {show_limit(seconds)}")
 
     def _cleanup_share(self, limit: TimeLimit | None) -> TimeLimit | None:
@@ -425,15 +422,15 @@ class RunbookRun:
         try:
             self.document.save_context(spec.id)
         except (OSError, RunbookError) as error:
-            self._runtime.warn(f"what blocks left could not be kept: {error}")
+            self._services.warn(f"what blocks left could not be kept: {error}")
 
     def _skipped(self, spec: BlockSpec, skip: SkipDecision) -> BlockResult:
-        message = self._runtime.masker.mask(skip.reason)
+        message = self._services.masker.mask(skip.reason)
         return self._result(spec, Outcome.SKIPPED, kind=skip.kind, message=message)
 
     def _failed(self, spec: BlockSpec, error: RunbookError) -> BlockResult:
         """A block that failed before it could be started."""
-        located, mask = error.with_location(spec.location, spec.label), self._runtime.masker.mask
+        located, mask = error.with_location(spec.location, spec.label), self._services.masker.mask
         result = self._result(
             spec,
             Outcome.FAILED,
@@ -472,7 +469,7 @@ class RunbookRun:
 
     def _emit(self, kind: EventKind, **data: object) -> None:
         ids = {"runbook_id": self.document.runbook.id, "run_id": self.document.run_id}
-        self._runtime.events.emit(Event(kind, {**ids, **data}))
+        self._services.events.emit(Event(kind, {**ids, **data}))
 
 
 def _block_label(result: BlockResult) -> str:

@@ -1,77 +1,33 @@
-"""What is open for a whole run: resources, stores, the bus; and the task group in which blocks run."""
+"""The runtime: opens runbooks, and closes everything at the end of a run."""
 
 from __future__ import annotations
 
-import os
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import anyio
-import anyio.abc
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import ContextStorage, MemoryStorage
 from ..errors import UnreadableFile
-from ..execution.block_runner import RUN_ENDED, TimeLimit
-from ..execution.handle import ExecutionHandle
 from ..messages.channel import ClientMessageChannel, GuardedChannel, NullChannel
-from ..messages.events import Event, EventBus, EventKind
 from ..model.loaders.atuin import UnknownBlocks
 from ..model.loading import load_runbook
-from ..model.runbook import BlockSpec, Runbook
-from ..resources.process.process_group import Grace
+from ..model.runbook import Runbook
 from ..resources.resources import Resources
 from ..secrets.masker import Masker
-from ..text import show_limit
 from .document import Document
 from .inputs import Inputs
+from .services import Services
 from .settings import Settings
 from .sub_runbooks import SubRunbooks
 from .template_check import runbook_problems
 
-NO_GRACE = Grace(interrupt=0.0, terminate=0.0)
-GRACE_SHARE = 0.07
-"""Of the time for shutting down: what a program gets after an interrupt, and again after a termination."""
-RESERVED_SHARE = 5 * GRACE_SHARE
-"""What clean-ups must leave: both for the last of them and for what is left in the background, and some air."""
 
-
-class Runtime:
-    """Owns documents and everything they share.
-
-    events: what happened, for those who watch. masker: the one place that knows the secrets.
-    ptys: terminals that are open, to be typed into, resized and killed by their executions' ids.
-    warnings: what went wrong without harming a block, one line each, for the end of the run.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        registry: BlockRegistry,
-        storage: ContextStorage,
-        masker: Masker,
-        resources: Resources,
-        tasks: anyio.abc.TaskGroup,
-    ) -> None:
-        self.settings = settings
-        self.registry = registry
-        self.storage = storage
-        self.masker = masker
-        masker.add_environment(os.environ)
-        self.resources = resources
-        self.ptys = resources.ptys
-        self.events = EventBus(self.warn)
-        self.warnings: dict[str, None] = {}
-        resources.report_to(self._emit, self.warn)
-        self._tasks = tasks
-        self._executions: set[ExecutionHandle] = set()
-        self._is_over = False
-        self._shutdown_at: float | None = None
+class Runtime(Services):
+    """Opens documents and owns everything they share."""
 
     def open_document(
         self, runbook: Runbook | Path | str, inputs: Inputs | None = None, channel: ClientMessageChannel | None = None
@@ -91,63 +47,6 @@ class Runtime:
 
     def _read_child(self, path: Path, display_path: str) -> Runbook:
         return read_runbook(path, self.registry, display_path=display_path, unknown_blocks=self.settings.unknown_blocks)
-
-    def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
-        """Run something in the runtime's task group."""
-        self._tasks.start_soon(function, *arguments)
-
-    def register_execution(self, handle: ExecutionHandle) -> None:
-        """Know of an execution until `forget`: it is ended before anything is closed."""
-        self._executions.add(handle)
-        if self._is_over:
-            handle.cancel(RUN_ENDED)
-
-    def unregister_execution(self, handle: ExecutionHandle) -> None:
-        self._executions.discard(handle)
-
-    async def end_executions(self) -> None:
-        """End all blocks that run, in whosever tasks they do, and each one that is started from now on."""
-        self._is_over = True
-        executions = tuple(self._executions)
-        for handle in executions:
-            handle.cancel(RUN_ENDED)
-        for handle in executions:
-            await handle.wait()
-
-    def block_limit(self, runbook: Runbook, spec: BlockSpec) -> TimeLimit:
-        """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
-        return _limit_of(spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout)
-
-    def shut_down(self) -> None:
-        """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
-        if self._shutdown_at is None:
-            self._shutdown_at = time.monotonic() + self.settings.shutdown_timeout
-            grace = GRACE_SHARE * self.settings.shutdown_timeout
-            self.resources.tighten_deadline(Grace(interrupt=grace, terminate=grace))
-
-    def shut_down_at_once(self) -> None:
-        """Nothing gets time to end any more."""
-        self._shutdown_at = time.monotonic()
-        self.resources.tighten_deadline(NO_GRACE)
-
-    def shutdown_limit(self) -> TimeLimit | None:
-        """What is left of the time for shutting down; None as long as nobody wants to."""
-        if self._shutdown_at is None:
-            return None
-        remaining = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown_timeout
-        return TimeLimit(max(remaining, 0.0), f"shutting down within {show_limit(self.settings.shutdown_timeout)}")
-
-    def warn(self, text: str) -> None:
-        """Keep something for the end of the run; the same text once."""
-        self.warnings[self.masker.mask(text)] = None
-
-    def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:
-        self.events.emit(Event(kind, {key: self.masker.mask_data(value) for key, value in data.items()}))
-
-
-@lru_cache(maxsize=64)
-def _limit_of(seconds: float) -> TimeLimit:
-    return TimeLimit(seconds, f"limit {show_limit(seconds)}")
 
 
 def read_runbook(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from ..execution.assertions import Difference
@@ -11,8 +12,17 @@ from ..execution.sub_runbooks import RunbookLoader
 from ..model.loaders.atuin import UnknownBlocks
 from ..model.runbook import Effects
 from ..policy.allow_list import ALLOW_EVERYTHING, AllowList
+from ..policy.permissions import Permissions
 from ..resources.process.login_environment import LoginShell
-from .workspace import DefaultDirectory
+
+
+class DefaultDirectory(StrEnum):
+    """auto: a plain runbook's own folder, an Atuin document's workspace or else the root of the run."""
+
+    AUTO = "auto"
+    FILE = "file"
+    ROOTDIR = "rootdir"
+    INVOCATION = "invocation"
 
 
 def no_difference(operator: str, left: object, right: object) -> Sequence[str]:
@@ -56,3 +66,8 @@ class Settings:
     unknown_blocks: UnknownBlocks = "error"
     is_interactive: bool = False
     difference: Difference = no_difference
+
+    @property
+    def permissions(self) -> Permissions:
+        """What the run may do, for the policy."""
+        return Permissions(effects=self.effects, allow_list=self.allow_list, environment=self.environment)

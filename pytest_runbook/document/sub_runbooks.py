@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
@@ -13,18 +12,16 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..context.storage import MemoryStorage
 from ..errors import BlockFailed, UnreadableFile
-from ..execution.block_runner import TimeLimit
 from ..execution.context import ExecutionContext
 from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
+from ..execution.time_limit import TimeLimit
 from ..messages.client_messages import PromptAnswer
 from ..model.runbook import BlockSpec, Runbook
 from .document import Document
 from .inputs import Inputs
 from .run import RunbookRun
+from .services import Services
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
 
 MAX_MARGIN = 0.1
 MAX_NESTING = 32
@@ -39,8 +36,8 @@ class SubRunbooks:
     lineage: the runbooks that are running, from the outermost to the one whose blocks these are.
     """
 
-    def __init__(self, runtime: Runtime, inputs: Inputs, read: RunbookReader, lineage: tuple[Runbook, ...]) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services, inputs: Inputs, read: RunbookReader, lineage: tuple[Runbook, ...]) -> None:
+        self._services = services
         self._inputs = inputs
         self._read = read
         self._lineage = lineage
@@ -51,7 +48,7 @@ class SubRunbooks:
     ) -> ChildOutcome:
         runbook = await self._find_or_load(context, reference)
         with self._opened_document(context, runbook) as document:
-            run = RunbookRun(document, self._runtime, is_child=True)
+            run = RunbookRun(document, self._services, is_child=True)
             total = len(document.items)
 
             def record_progress(spec: BlockSpec | None) -> None:
@@ -79,10 +76,10 @@ class SubRunbooks:
     @contextmanager
     def _opened_document(self, context: ExecutionContext, runbook: Runbook) -> Iterator[Document]:
         """The document of a runbook that sees what a block sees, and shares what it shares."""
-        children = SubRunbooks(self._runtime, self._inputs, self._read, (*self._lineage, runbook))
+        children = SubRunbooks(self._services, self._inputs, self._read, (*self._lineage, runbook))
         document = Document(
             runbook,
-            self._runtime,
+            self._services,
             context.run_id,
             self._inputs,
             context.channel,
@@ -103,7 +100,7 @@ class SubRunbooks:
         :raises RunbookError: if there is none, it can't be read, or it is running already.
         """
         path = self._file(context, reference)
-        runbook = self._read(path, _display_path(path, self._runtime.settings))
+        runbook = self._read(path, _display_path(path, self._services.settings))
         return self._check_runnable(reference, runbook)
 
     async def _find_or_load(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
@@ -141,7 +138,7 @@ class SubRunbooks:
         return path
 
     def _refuse_outside(self, path: Path) -> None:
-        settings = self._runtime.settings
+        settings = self._services.settings
         roots = (settings.runbook_root,) if settings.runbook_root else (settings.root, self._lineage[0].path.parent)
         if not any(path.is_relative_to(root.resolve()) for root in roots):
             hint = f"runbooks that others run lie below {roots[0]}; the ini setting runbook_root says where"
@@ -156,7 +153,7 @@ class SubRunbooks:
 
     async def _load(self, reference: ChildReference) -> Runbook:
         """The runbook that somebody's loader knows by a uri or an id."""
-        loader = self._runtime.settings.runbook_loader
+        loader = self._services.settings.runbook_loader
         if loader is None:
             raise BlockFailed(
                 f'runbook "{reference}" is on a hub, and nothing here loads runbooks from one',
@@ -166,7 +163,7 @@ class SubRunbooks:
         return found if isinstance(found, Runbook) else await self._read_file(found)
 
     async def _read_file(self, path: Path) -> Runbook:
-        display_path = _display_path(path, self._runtime.settings)
+        display_path = _display_path(path, self._services.settings)
         try:
             return await to_thread.run_sync(self._read, path, display_path)
         except UnreadableFile as error:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..model.runbook import Form, Runbook
-
-if TYPE_CHECKING:
-    from .settings import Settings
+from .settings import DefaultDirectory, Settings
 
 WORKSPACE_FILE = "atuin.toml"
-
-
-class DefaultDirectory(StrEnum):
-    """auto: a plain runbook's own folder, an Atuin document's workspace or else the root of the run."""
-
-    AUTO = "auto"
-    FILE = "file"
-    ROOTDIR = "rootdir"
-    INVOCATION = "invocation"
 
 
 def workspace_root(path: Path) -> Path | None:

@@ -18,7 +18,8 @@ from ..secrets.provenance import ContextValue
 from ..text import show_seconds
 from .assertions import show_value
 from .attempt import Attempt, Ending, internal_error
-from .context import ExecutionContext, ReportDetails
+from .context import ExecutionContext
+from .report_details import ReportDetails
 from .result import BlockResult, Provenance, outcome_of
 from .retry_loop import RetryLoop
 
@@ -26,14 +27,6 @@ MAX_PROVENANCE_VALUES = 20
 MAX_PROVENANCE_TEXT = 200
 UNREPORTED_OVERRUN = 0.5
 RUN_ENDED = "the run was ended"
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLimit:
-    """A deadline. seconds: from now. name: whose it is, for people: ``limit 5 s``."""
-
-    seconds: float
-    name: str
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,13 +19,13 @@ from ..messages.channel import ClientMessageChannel, NullChannel
 from ..messages.client_messages import BlockOutput, ClientPrompt, InputKind, Lifecycle, PromptAnswer, PromptOption
 from ..messages.events import Event, EventBus, EventKind
 from ..model.runbook import BlockSpec, Connection, Effects, SshAccess
-from ..policy.effect_limit import NO_LIMIT, EffectLimit
+from ..policy.effects import NO_LIMIT, EffectLimit
 from ..resources.resources import Resources
 from ..secrets.masker import Masker, StreamMasker
 from ..secrets.provenance import ReadLog
 from .handle import ExecutionHandle
-from .result import BlockResult, OutputSection
-from .sub_runbooks import ChildRunner
+from .report_details import ReportDetails
+from .sub_runbooks import ChildOutcome, ChildProgress, ChildReference
 
 ContextChange = Callable[[BlockContext], None]
 _LOSSLESS = "surrogateescape"
@@ -43,22 +43,27 @@ class ContextStore(Protocol):
     def show_state(self, block_id: str, state: Mapping[str, object]) -> None: ...
 
 
-@dataclass(slots=True)
-class ReportDetails:
-    """What a block tells of its work for reports, as soon as it knows it.
+class ChildRunner(Protocol):
+    """Runs runbooks within one."""
 
-    did: what it did, in a line. where: host, directory, program. exit_code: of the program it ran.
-    output: makes the pieces of output to show; called when the block has ended, however it ended.
-    children: what came of the blocks of a runbook that it ran. stop_reason: why nothing is to run after it.
-    """
+    async def run_child(
+        self, context: ExecutionContext, reference: ChildReference, report_progress: Callable[[ChildProgress], object]
+    ) -> ChildOutcome:
+        """Run a runbook to its end, within what is left of the block's time; cancelled, it ends it and cleans up.
 
-    did: str | None = None
-    where: str | None = None
-    exit_code: int | None = None
-    output: Callable[[], Sequence[OutputSection]] = tuple
-    notes: list[str] = field(default_factory=list)
-    children: tuple[BlockResult, ...] = ()
-    stop_reason: str | None = None
+        It sees what the block sees; nothing of what it leaves is kept. What came of each block so far stands in the
+        context's findings, also while it runs.
+
+        :raises RunbookError: if there is none, or it can't be read.
+        """
+        ...
+
+    def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
+        """Answer a question that a block of such a runbook asked.
+
+        :raises KeyError: if none that runs asked one of this id.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

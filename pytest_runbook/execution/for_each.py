@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..context.output import Output
 from ..errors import RunbookError, TemplateError
 from ..secrets.provenance import ContextValue
-from .context import ReportDetails
+from .report_details import ReportDetails
 from .result import AssertionTrace, BlockResult, Iteration, Outcome, OutputSection, Verdict
 
 MAX_ITERATIONS = 10_000

@@ -14,8 +14,8 @@ from ..messages.client_messages import ClientPrompt, PromptAnswer
 from ..messages.status import ExecutionStatus
 
 if TYPE_CHECKING:
-    from .block_runner import TimeLimit
     from .result import BlockResult
+    from .time_limit import TimeLimit
 
 
 class ExecutionHandle:

@@ -16,8 +16,9 @@ from ..secrets.provenance import ReadLog
 from ..text import shorten, show_limit
 from .assertions import show_value
 from .attempt import Attempt, Ending
-from .context import ExecutionContext, ReportDetails
+from .context import ExecutionContext
 from .for_each import IterationResults, for_each_items, iteration_roots
+from .report_details import ReportDetails
 from .result import AttemptGroup, Iteration, outcome_of
 from .retry_policy import AttemptLog, is_retryable, retry_delays
 

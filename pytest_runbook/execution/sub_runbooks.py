@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from ..context.resolver import ContextResolver
 from ..errors import RunbookError
-from ..messages.client_messages import PromptAnswer
 from ..model.runbook import Runbook
 from .result import BlockResult
-
-if TYPE_CHECKING:
-    from .context import ExecutionContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +61,3 @@ class ChildNotFound(Exception):
 
 class ChildRecursion(Exception):
     """Marks, as a cause, that a runbook would run within itself."""
-
-
-class ChildRunner(Protocol):
-    """Runs runbooks within one."""
-
-    async def run_child(
-        self, context: ExecutionContext, reference: ChildReference, report_progress: Callable[[ChildProgress], object]
-    ) -> ChildOutcome:
-        """Run a runbook to its end, within what is left of the block's time; cancelled, it ends it and cleans up.
-
-        It sees what the block sees; nothing of what it leaves is kept. What came of each block so far stands in the
-        context's findings, also while it runs.
-
-        :raises RunbookError: if there is none, or it can't be read.
-        """
-        ...
-
-    def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that a block of such a runbook asked.
-
-        :raises KeyError: if none that runs asked one of this id.
-        """
-        ...

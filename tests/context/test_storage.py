@@ -225,7 +225,7 @@ try:
     storage.save("doc", "a", StoredContext(["x" * 5000], "second"))
 except OSError as error:
     print(error.strerror)
-print(storage.load("doc", "a").stamp, len(list(Path(sys.argv[1]).rglob("*"))))
+print(storage.load("doc", "a").fingerprint, len(list(Path(sys.argv[1]).rglob("*"))))
 """
 
 

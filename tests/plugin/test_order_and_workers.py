@@ -111,7 +111,7 @@ def test_without_runbooks_a_session_gets_the_scheduler_of_xdist(project: Project
 
         def pytest_unconfigure(config):
             if not hasattr(config, "workerinput"):
-                print("chosen", type(late.chosen).__name__)
+                print("chosen", type(late.scheduler).__name__)
         """)  # fmt: skip
     project.write("test_it.py", TESTS)
 

@@ -1,0 +1,120 @@
+"""What the open documents of a run share: settings, block types, storage, secrets, resources and events."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
+from typing import Any
+
+import anyio.abc
+
+from ..blocks.registry import BlockRegistry
+from ..context.storage import ContextStorage
+from ..execution.block_runner import RUN_ENDED
+from ..execution.handle import ExecutionHandle
+from ..execution.time_limit import TimeLimit
+from ..messages.events import Event, EventBus, EventKind
+from ..model.runbook import BlockSpec, Runbook
+from ..resources.process.process_group import Grace
+from ..resources.resources import Resources
+from ..secrets.masker import Masker
+from ..text import show_limit
+from .settings import Settings
+
+NO_GRACE = Grace(interrupt=0.0, terminate=0.0)
+GRACE_SHARE = 0.07
+"""Of the time for shutting down: what a program gets after an interrupt, and again after a termination."""
+RESERVED_SHARE = 5 * GRACE_SHARE
+"""What clean-ups must leave: both for the last of them and for what is left in the background, and some air."""
+
+
+class Services:
+    """Everything that the documents of a run share, and the task group in which blocks run.
+
+    events: what happened, for those who watch. masker: the one place that knows the secrets.
+    ptys: terminals that are open, to be typed into, resized and killed by their executions' ids.
+    warnings: what went wrong without harming a block, one line each, for the end of the run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: BlockRegistry,
+        storage: ContextStorage,
+        masker: Masker,
+        resources: Resources,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.storage = storage
+        self.masker = masker
+        masker.add_environment(os.environ)
+        self.resources = resources
+        self.ptys = resources.ptys
+        self.events = EventBus(self.warn)
+        self.warnings: dict[str, None] = {}
+        resources.report_to(self._emit, self.warn)
+        self._tasks = tasks
+        self._executions: set[ExecutionHandle] = set()
+        self._is_over = False
+        self._shutdown_at: float | None = None
+
+    def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
+        """Run something in the runtime's task group."""
+        self._tasks.start_soon(function, *arguments)
+
+    def register_execution(self, handle: ExecutionHandle) -> None:
+        """Know of an execution until `forget`: it is ended before anything is closed."""
+        self._executions.add(handle)
+        if self._is_over:
+            handle.cancel(RUN_ENDED)
+
+    def unregister_execution(self, handle: ExecutionHandle) -> None:
+        self._executions.discard(handle)
+
+    async def end_executions(self) -> None:
+        """End all blocks that run, in whosever tasks they do, and each one that is started from now on."""
+        self._is_over = True
+        executions = tuple(self._executions)
+        for handle in executions:
+            handle.cancel(RUN_ENDED)
+        for handle in executions:
+            await handle.wait()
+
+    def block_limit(self, runbook: Runbook, spec: BlockSpec) -> TimeLimit:
+        """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
+        return _limit_of(spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout)
+
+    def shut_down(self) -> None:
+        """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
+        if self._shutdown_at is None:
+            self._shutdown_at = time.monotonic() + self.settings.shutdown_timeout
+            grace = GRACE_SHARE * self.settings.shutdown_timeout
+            self.resources.tighten_deadline(Grace(interrupt=grace, terminate=grace))
+
+    def shut_down_at_once(self) -> None:
+        """Nothing gets time to end any more."""
+        self._shutdown_at = time.monotonic()
+        self.resources.tighten_deadline(NO_GRACE)
+
+    def shutdown_limit(self) -> TimeLimit | None:
+        """What is left of the time for shutting down; None as long as nobody wants to."""
+        if self._shutdown_at is None:
+            return None
+        remaining = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown_timeout
+        return TimeLimit(max(remaining, 0.0), f"shutting down within {show_limit(self.settings.shutdown_timeout)}")
+
+    def warn(self, text: str) -> None:
+        """Keep something for the end of the run; the same text once."""
+        self.warnings[self.masker.mask(text)] = None
+
+    def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:
+        self.events.emit(Event(kind, {key: self.masker.mask_data(value) for key, value in data.items()}))
+
+
+@lru_cache(maxsize=64)
+def _limit_of(seconds: float) -> TimeLimit:
+    return TimeLimit(seconds, f"limit {show_limit(seconds)}")
