@@ -11,7 +11,6 @@ from ..context.items import DocumentVar
 from ..context.resolver import ContextResolver
 from ..errors import BlockFailed, RunbookError, TemplateError
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import OutputSection
 from ..messages.client_messages import CANCEL, OK_OR_CANCEL, InputKind, PromptOption
 from ..model.runbook import BlockSpec, Effects
 from ..policy.effects import Effect
@@ -20,8 +19,9 @@ from ..secrets.provenance import ContextValue, Origin, ReadLog
 from ..templates import is_template
 from ..text import shorten
 from .behavior import BlockBehavior
-from .local_commands import describe_exit, run_command
+from .local_commands import run_command
 from .planned_work import PlannedWork
+from .program_report import describe_exit, output_sections
 
 SAVED = "saved"
 SHOWN_OPTIONS = 10
@@ -213,7 +213,7 @@ class Dropdown(BlockBehavior):
         command = context.render_text(self._text, "commandOptions")
         output = CapturedOutput()
         context.report_details.did = context.masker.excerpt(command, 80)
-        context.report_details.output = lambda: _sections(output)
+        context.report_details.output = lambda: output_sections(output)
         outcome = await run_command(context, command, output)
         if outcome.exit_code != 0:
             location = self.spec.location_of("commandOptions")
@@ -255,8 +255,3 @@ def _listing(options: tuple[DropdownOption, ...]) -> str:
     shown = ", ".join(str(option) for option in options[:SHOWN_OPTIONS])
     more = f", ... ({len(options)})" if len(options) > SHOWN_OPTIONS else ""
     return f"options: {shown}{more}"
-
-
-def _sections(output: CapturedOutput) -> list[OutputSection]:
-    named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
-    return [OutputSection(name, output.tail(stream)) for name, stream in named if output.size(stream)]

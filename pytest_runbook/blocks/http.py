@@ -79,7 +79,7 @@ class Http(BlockBehavior):
         header_names = {name.lower() for name, _ in headers}
         if "authorization" in header_names and (auth or authorization):
             raise props.prop_error(
-                "auth", "credentials twice: auth, and the header Authorization", "leave one of them out"
+                "credentials twice: auth, and the header Authorization", "auth", "leave one of them out"
             )
         return HttpRequest(
             method=method,
@@ -105,7 +105,7 @@ class Http(BlockBehavior):
         """The request's body as the client takes it, with the headers that it implies."""
         body_props = [prop for prop in BODIES if self.spec.props[prop] not in (None, "")]
         if len(body_props) > 1 and body_props != ["form", "files"]:
-            raise props.prop_error(body_props[1], f"a request has one body, not {' and '.join(body_props)}")
+            raise props.prop_error(f"a request has one body, not {' and '.join(body_props)}", body_props[1])
         match body_props:
             case ["body"] if method in WITHOUT_BODY:
                 context.report_details.notes.append(f"`body` is not sent with {method}")
@@ -161,7 +161,7 @@ def _json(props: HttpProps) -> bytes:
     try:
         return json.dumps(props.data("json"), ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:
-        raise props.prop_error("json", f"json can't be written as JSON: {error}") from error
+        raise props.prop_error(f"json can't be written as JSON: {error}", "json") from error
 
 
 def _form(props: HttpProps) -> dict[str, list[str]]:
@@ -178,7 +178,7 @@ def _uploads(context: ExecutionContext, props: HttpProps, files: ExitStack) -> l
         for one in entries if isinstance(entries, list) else (entries,):
             upload = one if isinstance(one, Mapping) else {"path": one}
             if not upload.keys() <= {"path", "name", "type"} or not isinstance(upload.get("path"), str):
-                raise props.prop_error("files", f"files: {field} must be a path", "or a mapping of path, name and type")
+                raise props.prop_error(f"files: {field} must be a path", "files", "or a mapping of path, name and type")
             path = context.file("files", str(upload["path"]))
             content = files.enter_context(path.open("rb"))
             named = (str(upload.get("name") or path.name), content)

@@ -56,7 +56,7 @@ class HttpProps:
         self._context = context
         self._props = context.spec.props
 
-    def prop_error(self, prop: str, message: str, hint: str | None = None) -> InvalidValue:
+    def prop_error(self, message: str, prop: str, hint: str | None = None) -> InvalidValue:
         return InvalidValue(message, location=self._context.spec.location_of(prop), hint=hint)
 
     def text(self, prop: str) -> str | None:
@@ -93,7 +93,7 @@ class HttpProps:
         """Names and values; a mapping, or a text of JSON as the reference has it."""
         declared = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
         if not isinstance(declared, Mapping):
-            raise self.prop_error("headers", "headers are a mapping of names and values", '{"Accept": "text/plain"}')
+            raise self.prop_error("headers are a mapping of names and values", "headers", '{"Accept": "text/plain"}')
         headers = tuple(self._checked_header(name, text) for name, text in self._pairs("headers", declared))
         mask_header_credentials(self._context.masker, headers)
         return headers
@@ -106,7 +106,7 @@ class HttpProps:
         credentials = {name: str(value).strip("\r\n") for name, value in auth.items()}
         if empty := [name for name, value in credentials.items() if not value]:
             raise self.prop_error(
-                "auth", f"auth: {empty[0]} is empty", "is the variable or secret that it comes from set?"
+                f"auth: {empty[0]} is empty", "auth", "is the variable or secret that it comes from set?"
             )
         for name in credentials.keys() - {"user"}:
             self._context.masker.add(credentials[name], f"auth.{name}")
@@ -114,7 +114,7 @@ class HttpProps:
             return None, (self._checked_header("authorization", f"Bearer {credentials['bearer']}"),)
         if credentials.keys() == {"user", "password"}:
             return (credentials["user"], credentials["password"]), ()
-        raise self.prop_error("auth", "auth holds user and password, or bearer", f"it has {', '.join(credentials)}")
+        raise self.prop_error("auth holds user and password, or bearer", "auth", f"it has {', '.join(credentials)}")
 
     def tls(self) -> TlsSettings:
         ca, cert, key = (self._file(prop) for prop in ("ca", "cert", "key"))
@@ -122,7 +122,7 @@ class HttpProps:
         if password is not None:
             self._context.masker.add(password, "key_password")
         if cert is None and (key or password):
-            raise self.prop_error("key", "a key belongs to a certificate, and none is given", "name it with `cert`")
+            raise self.prop_error("a key belongs to a certificate, and none is given", "key", "name it with `cert`")
         verify = self._props.get("verify") is not False
         return TlsSettings(verify=verify, ca=ca, cert=cert, key=key, key_password=password)
 
@@ -140,15 +140,15 @@ class HttpProps:
         try:
             return json.loads(rendered) if rendered.strip() else {}
         except ValueError as error:
-            raise self.prop_error("headers", f"headers are no JSON: {error}", '{"Accept": "text/plain"}') from error
+            raise self.prop_error(f"headers are no JSON: {error}", "headers", '{"Accept": "text/plain"}') from error
 
     def _checked_header(self, name: str, text: str) -> tuple[str, str]:
         value = text.strip()
         if not TOKEN.fullmatch(name):
-            raise self.prop_error("headers", f'"{name}" can\'t be the name of a header', "letters, digits and -")
+            raise self.prop_error(f'"{name}" can\'t be the name of a header', "headers", "letters, digits and -")
         if found := _FORBIDDEN.search(value):
             what = "a line break" if found[0] in "\r\n" else f"the character {found[0]!r}"
-            raise self.prop_error("headers", f"the header {name} has {what} in its value", "cut it with a filter")
+            raise self.prop_error(f"the header {name} has {what} in its value", "headers", "cut it with a filter")
         return name, value
 
     def _pairs(self, prop: str, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -162,7 +162,7 @@ class HttpProps:
                 return "true" if value else "false"
             case str() | int() | float():
                 return str(value)
-        raise self.prop_error(prop, f"{prop}: {name} is no text", "a text, a number, true or false, or a list of those")
+        raise self.prop_error(f"{prop}: {name} is no text", prop, "a text, a number, true or false, or a list of those")
 
     def _rendered(self, value: object, prop: str) -> object:
         match value:

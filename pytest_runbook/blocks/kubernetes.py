@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from ..context.output import Output
 from ..errors import BlockFailed
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import OutputSection
 from ..model.runbook import Effects
 from ..policy.effects import Effect
 from ..resources.process.captured_output import CapturedOutput, Stream
@@ -21,10 +20,10 @@ from ..resources.process.runner import ProcessOutcome
 from ..text import shorten, show_seconds
 from .behavior import BlockBehavior
 from .kubernetes_tables import KubernetesTable, secret_values, table_of
-from .local_commands import describe_exit, run_command
+from .local_commands import run_command
 from .planned_work import PlannedWork
+from .program_report import describe_exit, describe_local_location, output_sections
 
-MAX_EXCERPT = 16 * 1024
 READING = "get|describe|logs|top|version|api-resources|api-versions|cluster-info|explain"
 _KUBECTL = re.compile(r"(?<![\w.-])kubectl(?=\s|$)")
 _READS = re.compile(rf"\s*kubectl(?:\s+(?:{READING}|auth\s+can-i))(?:\s[^;&|`$<>()\n]*)?")
@@ -51,14 +50,14 @@ class KubernetesGet(BlockBehavior):
 
     def plan(self, context: ExecutionContext) -> PlannedWork:
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
-        where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
+        where = describe_local_location(context, interpreter)
         return PlannedWork(action=self._command(context), where=where, program=interpreter.program)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         command = self._command(context)
         output = CapturedOutput()
         context.report_details.did = context.masker.excerpt(command, 80)
-        context.report_details.output = lambda: _sections(output)
+        context.report_details.output = lambda: output_sections(output)
         outcome = await run_command(context, command, output)
         context.report_details.did = (
             f"{context.masker.excerpt(command, 80)} -> {describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
@@ -177,10 +176,3 @@ def _mask_secret(context: ExecutionContext, value: str) -> None:
     context.masker.add(value, "a value in a secret of the cluster")
     with suppress(ValueError):
         context.masker.add(base64.b64decode(value).decode(), "a value in a secret of the cluster")
-
-
-def _sections(output: CapturedOutput) -> list[OutputSection]:
-    named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
-    return [
-        OutputSection(name, output.tail(stream, limit=MAX_EXCERPT)) for name, stream in named if output.size(stream)
-    ]

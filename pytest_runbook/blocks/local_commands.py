@@ -8,6 +8,7 @@ from ..execution.context import ExecutionContext
 from ..resources.process.captured_output import CapturedOutput
 from ..resources.process.process_group import ProcessLabel
 from ..resources.process.runner import ProcessOutcome, run_process
+from .program_report import describe_local_location
 
 
 async def run_command(context: ExecutionContext, command: str, output: CapturedOutput) -> ProcessOutcome:
@@ -18,7 +19,7 @@ async def run_command(context: ExecutionContext, command: str, output: CapturedO
     """
     resources = context.resources
     interpreter = resources.interpreter(str(context.spec.props["interpreter"]))
-    context.report_details.where = f"local, cwd {context.resolver.cwd}, {' '.join(interpreter.words)}"
+    context.report_details.where = describe_local_location(context, interpreter)
     with interpreter.command(command, resources.folder, is_secret=context.is_secret(command)) as started:
         outcome = await run_process(
             started.argv,
@@ -30,8 +31,3 @@ async def run_command(context: ExecutionContext, command: str, output: CapturedO
         )
     context.report_details.exit_code = outcome.exit_code
     return outcome
-
-
-def describe_exit(outcome: ProcessOutcome) -> str:
-    """How it ended, for people."""
-    return f"ended by {outcome.signal}" if outcome.signal is not None else f"exit code {outcome.exit_code}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +9,6 @@ from typing import ClassVar
 from ..context.output import Output
 from ..errors import BlockFailed, Location
 from ..execution.context import ExecutionContext, WorkResult
-from ..execution.result import OutputSection
 from ..policy.effects import Effect
 from ..resources.process.captured_output import CapturedOutput, Stream
 from ..resources.process.interpreters import Interpreter
@@ -24,10 +22,8 @@ from ..text import show_seconds
 from .become import run_as
 from .behavior import BlockBehavior
 from .planned_work import PlannedWork
+from .program_report import describe_exit, describe_location, exit_hint, output_sections
 from .remote_access import become_of, run_if_reachable, target_of
-
-MAX_EXCERPT = 16 * 1024
-STDERR_TAIL_LINES = 15
 
 
 class Script(BlockBehavior):
@@ -42,7 +38,9 @@ class Script(BlockBehavior):
     def plan(self, context: ExecutionContext) -> PlannedWork:
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         program = interpreter.program if context.resolver.ssh_host is None else None
-        return PlannedWork(action=context.render("code"), where=_where(context, interpreter), program=program)
+        return PlannedWork(
+            action=context.render("code"), where=describe_location(context, interpreter), program=program
+        )
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()
@@ -52,9 +50,9 @@ class Script(BlockBehavior):
         output = CapturedOutput()
         stdin = _stdin(context)
         target = target_of(context)
-        context.report_details.where = _where(context, interpreter)
+        context.report_details.where = describe_location(context, interpreter)
         context.report_details.did = context.masker.excerpt(code, 80) or "an empty script"
-        context.report_details.output = lambda: _sections(output)
+        context.report_details.output = lambda: output_sections(output)
         become = become_of(context)
         if target is not None:
             outcome, variables = await self._run_remote(context, target, become, interpreter, code, stdin, output)
@@ -143,7 +141,7 @@ class Script(BlockBehavior):
     def _report_exit(self, context: ExecutionContext, outcome: ProcessOutcome) -> None:
         report_details = context.report_details
         report_details.exit_code = outcome.exit_code
-        report_details.did = f"{report_details.did} -> {_describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
+        report_details.did = f"{report_details.did} -> {describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
 
 
 def _stdin(context: ExecutionContext) -> bytes | None:
@@ -216,35 +214,4 @@ def _one_line(stdout: str) -> str:
 def _failure(outcome: ProcessOutcome) -> BlockFailed | None:
     if outcome.exit_code == 0:
         return None
-    return BlockFailed(_describe_exit(outcome), hint=_hint(outcome), detail=outcome.output.tail(Stream.STDERR))
-
-
-def _describe_exit(outcome: ProcessOutcome) -> str:
-    if outcome.signal is not None:
-        return f"ended by {outcome.signal} ({signal.strsignal(signal.Signals[outcome.signal])})"
-    return f"exit code {outcome.exit_code}"
-
-
-def _hint(outcome: ProcessOutcome) -> str | None:
-    return {126: "the command was found but can't be run", 127: "a command was not found: look at PATH"}.get(
-        outcome.exit_code or 0
-    )
-
-
-def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
-    resolver = context.resolver
-    origin = f" <- {resolver.cwd_origin}" if resolver.cwd_origin is not None else ""
-    cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
-    return f"{resolver.host}, cwd {cwd}{origin}, {' '.join(interpreter.words)}"
-
-
-def _sections(output: CapturedOutput) -> list[OutputSection]:
-    named = (("stderr", Stream.STDERR), ("stdout", Stream.STDOUT))
-    return [OutputSection(name, _excerpt(output, stream)) for name, stream in named if output.size(stream)]
-
-
-def _excerpt(output: CapturedOutput, stream: Stream) -> str:
-    """The end of what came, with a word on how much is left out."""
-    size = output.size(stream)
-    text = output.tail(stream, limit=MAX_EXCERPT)
-    return text if size <= MAX_EXCERPT else f"[the last {MAX_EXCERPT // 1024} KiB of {size} bytes]\n{text}"
+    return BlockFailed(describe_exit(outcome), hint=exit_hint(outcome), detail=outcome.output.tail(Stream.STDERR))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -31,17 +30,13 @@ from ..resources.terminal.shells import line_limit, prepare_shell, prompt_mark_o
 from ..text import show_seconds
 from .behavior import BlockBehavior
 from .planned_work import PlannedWork
+from .program_report import MAX_EXCERPT, describe_exit, describe_location, exit_hint
 from .remote_access import become_of, run_if_reachable, target_of
 from .script import encoded, written_variables
 
 DEFAULT_SHELL = "/bin/sh"
 TERMINAL_ENVIRONMENT = {"TERM": "xterm-256color", "ATUIN_DESKTOP_PTY": "true"}
-MAX_EXCERPT = 16 * 1024
 REPLAY_BYTES = 256 * 1024
-_EXIT_HINTS = {
-    126: "the command was found but can't be run",
-    127: "a command was not found: look at PATH",
-}
 
 
 class Terminal(BlockBehavior):
@@ -190,7 +185,7 @@ class _Session:
             outcome = PtyOutcome(exit_code=driver.status, signal=None, seconds=outcome.seconds)
         context.report_details.exit_code = outcome.exit_code
         context.report_details.did = (
-            f"{context.report_details.did} -> {_describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
+            f"{context.report_details.did} -> {describe_exit(outcome)} in {show_seconds(outcome.seconds)}"
         )
         return outcome, written_variables(read, context, outcome.exit_code)
 
@@ -254,22 +249,13 @@ def _lines(context: ExecutionContext, code: str, interpreter: Interpreter) -> li
 
 
 def _where(context: ExecutionContext, interpreter: Interpreter) -> str:
-    resolver = context.resolver
-    origin = f" <- {resolver.cwd_origin}" if resolver.cwd_origin is not None else ""
-    cwd = resolver.cwd if resolver.ssh_host is None else resolver.remote_cwd or "of the login"
-    return f"{resolver.host}, cwd {cwd}{origin}, {' '.join(interpreter.words)} in a terminal"
+    return f"{describe_location(context, interpreter)} in a terminal"
 
 
 def _failure(outcome: PtyOutcome) -> BlockFailed | None:
     if outcome.exit_code == 0:
         return None
-    return BlockFailed(_describe_exit(outcome), hint=_EXIT_HINTS.get(outcome.exit_code or 0))
-
-
-def _describe_exit(outcome: PtyOutcome) -> str:
-    if outcome.signal is not None:
-        return f"ended by {outcome.signal} ({signal.strsignal(signal.Signals[outcome.signal])})"
-    return f"exit code {outcome.exit_code}"
+    return BlockFailed(describe_exit(outcome), hint=exit_hint(outcome))
 
 
 def _no_value() -> object:

@@ -15,7 +15,7 @@ from .evaluator import FILTER_NAMES, FUNCTIONS, TEST_NAMES, unknown_filter, unkn
 from .extracts import parsed_path
 from .methods import METHOD_NAMES
 from .predicates import check_pattern
-from .syntax import FOREIGN_HINT, foreign_hint, is_template, parse_template
+from .syntax import FOREIGN_HINT, STANDS_ALONE, foreign_hint, is_template, parse_template
 from .unparse import unparse
 
 TEMPLATE_ROOTS = ("var", "env", "doc", "block", "host", "fixture", "secret", "workspace", "runbook")
@@ -152,7 +152,7 @@ def _check_call(node: nodes.Call, names: Collection[str]) -> TemplateError | Non
 
 
 def _check_unsupported(node: nodes.Node, names: Collection[str]) -> TemplateError | None:
-    return TemplateError("a runbook's template stands alone: no include, import or extends", hint=FOREIGN_HINT)
+    return TemplateError(STANDS_ALONE, hint=FOREIGN_HINT)
 
 
 _CHECKS: Mapping[type[nodes.Node], Callable[..., TemplateError | None]] = {

@@ -12,12 +12,11 @@ from ..errors import TemplateError
 from .evaluator import Evaluator, Scope, TemplateFunction, TemplateNamespace
 from .filters import escape
 from .rules import LENIENT
-from .syntax import is_template, parse_template
+from .syntax import STANDS_ALONE, is_template, parse_template
 from .unparse import unparse
 from .values import SafeText, Undefined, bounded, describe_value, elements, to_text
 
 OnPrint = Callable[[str], None]
-_NOT_SUPPORTED = "a runbook's template stands alone: no include, import or extends"
 
 
 def render(
@@ -215,7 +214,7 @@ class Renderer(Evaluator):
         raise _Continue
 
     def _not_supported(self, node: nodes.Node) -> None:
-        raise TemplateError(_NOT_SUPPORTED)
+        raise TemplateError(STANDS_ALONE)
 
 
 class Macro(TemplateFunction):

@@ -19,6 +19,7 @@ _STAND_INS = "\x1f\x1e\x1d\x1c"
 # GitHub Actions; Go: {{.Name}}, {{$x}}, {{/* note */}}, {{end}}, {{json .}}, {{printf "%s" .Name}}
 _FOREIGN = re.compile(r"\$\{\{|\{\{-?\s*(?:[.$/]|(?:end|else)\b)|\{\{[^}]*[\s(|](?:[.$]\w|\.\s*(?:-?\}\}|\|))")
 _ESCAPE, _ESCAPED = re.compile(r"\\(.)", re.DOTALL), "\\'\"nrtxuU"
+STANDS_ALONE = "a runbook's template stands alone: no include, import or extends"
 FOREIGN_HINT = "meant for another program? template: false on the block, or {% raw %}...{% endraw %} around it"
 _DOUBLE_SIGNS = (
     ("&&", "write and for &&"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -10,7 +9,7 @@ from types import MappingProxyType
 
 from pymysql.constants import FIELD_TYPE
 
-from .rows import Converter, build_converters
+from .rows import Converter, UnparsedJson, build_converters
 
 _SRID_BYTES = 4
 _SHAPES = {
@@ -32,12 +31,6 @@ class DateTime(str):
 
 class UtcDateTime(str):
     """The same in UTC: what TIMESTAMP columns hold."""
-
-    __slots__ = ()
-
-
-class MysqlJson(str):
-    """JSON that nobody has parsed yet."""
 
     __slots__ = ()
 
@@ -102,7 +95,7 @@ DECODERS: Mapping[int, Callable[[str], object] | Callable[[bytes], object]] = Ma
         FIELD_TYPE.DATETIME: DateTime,
         FIELD_TYPE.TIMESTAMP: UtcDateTime,
         FIELD_TYPE.BIT: int.from_bytes,
-        FIELD_TYPE.JSON: MysqlJson,
+        FIELD_TYPE.JSON: UnparsedJson,
         FIELD_TYPE.GEOMETRY: Geometry,
     }
 )  # fmt: skip
@@ -111,8 +104,7 @@ DECODERS: Mapping[int, Callable[[str], object] | Callable[[bytes], object]] = Ma
 _SPECIAL: Mapping[type, Converter | None] = {
     DateTime: lambda value: str(value).replace(" ", "T"),
     UtcDateTime: lambda value: f"{str(value).replace(' ', 'T')}+00:00",
-    MysqlJson: json.loads,  # type: ignore[dict-item]  # called with values of its key's type
-    Geometry: well_known_text,  # type: ignore[dict-item]
+    Geometry: well_known_text,  # type: ignore[dict-item]  # called with values of its key's type
 }
 CONVERTERS = build_converters(_SPECIAL)
 

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from ...errors import InvalidValue
-from .rows import Converter, build_converters, iso_interval
+from .rows import Converter, UnparsedJson, build_converters, iso_interval
 
 _EPOCH_DAY = 730_119  # days from the first of January in the year 1 to that of 2000
 _DAY = 86_400_000_000
@@ -49,12 +49,6 @@ class ZonedTime(tuple[int, int]):
 
 class Interval(tuple[int, int, int]):
     """Months, days and microseconds."""
-
-    __slots__ = ()
-
-
-class PostgresJson(str):
-    """JSON that nobody has parsed yet."""
 
     __slots__ = ()
 
@@ -142,8 +136,8 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "time": {"decoder": lambda value: Time(*value), "encoder": _encode_time, "format": "tuple"},
         "timetz": {"decoder": ZonedTime, "encoder": _encode_zoned_time, "format": "tuple"},
         "interval": {"decoder": Interval, "encoder": _encode_interval, "format": "tuple"},
-        "json": {"decoder": PostgresJson, "encoder": _encode_json, "format": "text"},
-        "jsonb": {"decoder": PostgresJson, "encoder": _encode_json, "format": "text"},
+        "json": {"decoder": UnparsedJson, "encoder": _encode_json, "format": "text"},
+        "jsonb": {"decoder": UnparsedJson, "encoder": _encode_json, "format": "text"},
         **dict.fromkeys(("pg_lsn", "pg_snapshot", "txid_snapshot", "tid"), _AS_TEXT),
     }
 )
@@ -193,7 +187,6 @@ _SPECIAL: dict[type, Converter | None] = {
     Time: iso_clock,  # type: ignore[dict-item]
     ZonedTime: _iso_zoned_time,  # type: ignore[dict-item]
     Interval: lambda value: iso_interval(*value),  # type: ignore[misc]
-    PostgresJson: json.loads,  # type: ignore[dict-item]
     asyncpg.BitString: lambda value: value.as_string().replace(" ", ""),  # type: ignore[attr-defined]
     asyncpg.Range: _range,
     asyncpg.Point: _point,

@@ -103,9 +103,12 @@ def _one_cell(queries: Sequence[QueryResult]) -> object:
         raise ValueError(f"{len(queries) or 'no'} statements gave rows, not one; use output.results")
     rows, columns = queries[0].rows, queries[0].columns
     if len(rows) != 1 or len(columns) != 1:
-        raise ValueError(f"the query gave {_count(len(rows), 'row')} of {_count(len(columns), 'column')}, not one cell")
+        raise ValueError(
+            f"the query gave {count_of(len(rows), 'row')} of {count_of(len(columns), 'column')}, not one cell"
+        )
     return rows[0][columns[0]]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun: ``1 row``, ``1,200 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

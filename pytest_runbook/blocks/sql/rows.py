@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import ipaddress
+import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ def build_converters(special: Mapping[type, Converter | None] | None = None) -> 
     table[dict] = table.mapped
     table.update(special or {})
     return table
+
+
+class UnparsedJson(str):
+    """The text of a JSON value, which is parsed when the value is read."""
+
+    __slots__ = ()
 
 
 def base64_text(value: object) -> str:
@@ -105,6 +112,7 @@ _COMMON: Mapping[type, Converter | None] = {
     float: None,
     str: None,
     Decimal: None,
+    UnparsedJson: json.loads,  # type: ignore[dict-item]  # called with values of its key's type
     bytes: base64_text,
     bytearray: base64_text,
     memoryview: base64_text,

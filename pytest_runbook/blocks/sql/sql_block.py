@@ -26,7 +26,7 @@ from ...text import shorten, show_seconds
 from ..query_block import QueryBlockBehavior
 from ..remote_access import tunnelled, via_of
 from .parameters import Params, names_used, placeholders
-from .results import QueryResult, SqlResult, StatementResult, sql_output, wire_result
+from .results import QueryResult, SqlResult, StatementResult, count_of, sql_output, wire_result
 from .rows import Converter, Converters, RowLayout, SqlRows, column_names
 from .statement_effects import effect_of
 from .statements import Statement, returns_rows, split_statements
@@ -331,12 +331,8 @@ def _statement_excerpt(context: ExecutionContext, statement: Statement, count: i
 def _summary(results: Sequence[SqlResult]) -> str:
     queries = [result for result in results if isinstance(result, QueryResult)]
     changes = [result.rows_affected or 0 for result in results if isinstance(result, StatementResult)]
-    parts = [_count(sum(len(query.rows) for query in queries), "row")] if queries else []
-    return " and ".join(parts + ([f"{_count(sum(changes), 'row')} affected"] if changes else []))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    parts = [count_of(sum(len(query.rows) for query in queries), "row")] if queries else []
+    return " and ".join(parts + ([f"{count_of(sum(changes), 'row')} affected"] if changes else []))
 
 
 def _sections(results: Sequence[SqlResult], failed: Statement | None = None) -> list[OutputSection]:
