@@ -1,7 +1,7 @@
-"""The only floor that knows pytest, and its door: options, markers, fixtures, and the hook that finds runbooks.
+"""The pytest plugin's entry point: options, markers, fixtures, and the hook that collects runbooks.
 
-This module is imported in everybody's pytest. It imports nothing but pytest and the standard library; the rest of the
-plugin comes when there is a runbook to collect or a fixture of ours to give.
+pytest imports this module in every session of an environment where the package is installed. So it imports only pytest
+and the standard library; the rest of the plugin is imported when a runbook is collected or a fixture of it is used.
 """
 
 from __future__ import annotations
@@ -38,12 +38,15 @@ class RunbookHooks:
 
     @pytest.hookspec()
     def pytest_runbook_block_types(self) -> Sequence[BlockPlugin]:
-        """Block types to add: `BlockPlugin` pairs of a `BlockType` and the `BlockBehavior` class that runs it."""
+        """Return block types to add: `BlockPlugin` pairs of a `BlockType` and the `BlockBehavior` that runs it."""
         raise NotImplementedError
 
     @pytest.hookspec(firstresult=True)
     def pytest_runbook_load(self, uri: str, id: str) -> Path | None:
-        """The file of a runbook that a sub-runbook block names by its uri or id on a hub; called in a worker thread."""
+        """Return the file of a runbook that a sub-runbook block names by a hub's uri or id; None if it is unknown.
+
+        Called in a worker thread.
+        """
         raise NotImplementedError
 
 
@@ -98,7 +101,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ini("runbook_matrix_commands", type="bool", default=False, help="let matrices run commands during collection")
     add("--runbook-hosts", action="append", default=[], metavar="HOSTS", help="run once on each host: a,b or @file")
     ini("runbook_hosts", type="linelist", default=[], help="run runbooks once on each of these hosts, one a line")
-    add("--runbook-plan", action="store_true", help="tell what would run where, and run nothing")
+    add("--runbook-plan", action="store_true", help="print what would run where, and run nothing")
     add("--runbook-plan-json", metavar="FILE", help="the same as JSON; - is standard output")
     add("--runbook-update-checks", action="store_true", help="bring checks files up to date, run nothing")
     add("--runbook-write-checks", action="store_true", help="write checks files for what passed and has none")
@@ -131,7 +134,7 @@ def _duration(text: str) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
-    """Without workers where files are to be updated and nothing is to run: they would all write the same ones."""
+    """Start no workers of xdist for --runbook-update-checks: each of them would write the same files."""
     if config.option.runbook_update_checks:
         config.option.numprocesses, config.option.distload = 0, False
     return (yield)
@@ -140,7 +143,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "runbook: a block of a runbook")
     if config.getoption("runbook_plan") or config.getoption("runbook_plan_json"):
-        config.option.dist = "no"  # workers have nobody to tell
+        config.option.dist = "no"  # a worker has no terminal to print a plan on
     paths = config.getini("runbook_paths")
     if paths and config.args_source is not pytest.Config.ArgsSource.ARGS:
         named = [Path(argument) for argument in config.args]
@@ -175,7 +178,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def runbook_session(config: pytest.Config) -> RunbookSession:
-    """The part of the plugin that knows about runbooks, imported and registered when it is first needed."""
+    """Return the plugin's object of this session, imported and registered when it is first needed."""
     session: Any = config.pluginmanager.get_plugin(SESSION_PLUGIN)
     if session is None:
         from .session import RunbookSession
@@ -187,7 +190,7 @@ def runbook_session(config: pytest.Config) -> RunbookSession:
 
 
 def _named_paths(config: pytest.Config) -> Set[Path]:
-    """The paths that are arguments of the command line themselves."""
+    """Return the paths that are arguments of the command line themselves."""
     if NAMED_PATHS not in config.stash:
         folder = config.invocation_params.dir
         named = (folder / str(argument).split("::")[0] for argument in config.args)
@@ -196,7 +199,10 @@ def _named_paths(config: pytest.Config) -> Set[Path]:
 
 
 def _is_below_argument(path: Path, config: pytest.Config) -> bool:
-    """True if it lies below an argument: pytest also shows us the files beside those that it was asked for."""
+    """Return True if a file lies below an argument.
+
+    pytest calls `pytest_collect_file` also for the files beside an argument.
+    """
     return config.getoption("pyargs") or not _named_paths(config).isdisjoint(path.parents)
 
 
@@ -205,13 +211,13 @@ def _matches(path: Path, config: pytest.Config) -> bool:
 
 
 def _may_run(path: Path, config: pytest.Config) -> bool:
-    """True if somebody said where runbooks are: on the command line, in testpaths, or in runbook_paths."""
+    """Return True if the command line, testpaths or runbook_paths says that runbooks are here."""
     if _args_source(config) != pytest.Config.ArgsSource.INVOCATION_DIR.name:
         return True
     return any(path.is_relative_to(folder) for folder in config.getini("runbook_paths"))
 
 
-# With workers: each collects for itself, as its controller was asked to.
+# Workers of xdist get their paths from the controller as arguments, so the controller sends where its own came from.
 
 
 def _args_source(config: pytest.Config) -> str:
@@ -241,20 +247,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Generator[No
     from .xdist import scheduler
 
     default_scheduler = yield
-    return scheduler(config, log, default_scheduler)
+    return scheduler(config, log, default_scheduler, is_block_id)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
-    from .xdist import holds_runbook
-
-    if holds_runbook(ids):
+    if any(map(is_block_id, ids)):
         runbook_session(node.config).handle_signals()
+
+
+def is_block_id(node_id: str) -> bool:
+    """Return True if a node id is that of a runbook's block."""
+    return node_id.partition("::")[0].endswith(SUFFIXES)
 
 
 @pytest.fixture(scope="session")
 def runbook_runtime(pytestconfig: pytest.Config) -> Runtime:
-    """The open runtime of all runbooks: event loop, processes, stores. Used in its own thread alone."""
+    """The open runtime of all runbooks: event loop, processes, storage. Use it in its own thread only."""
     return runbook_session(pytestconfig).runtime()
 
 
@@ -278,20 +287,18 @@ def runbook_answers() -> Mapping[str, str]:
 
 @pytest.fixture(scope="session")
 def runbook_secrets() -> Mapping[str, object]:
-    """Secrets for the runbooks below a conftest.py that overrides this: their values, or where they are kept."""
+    """Secrets for the runbooks below a conftest.py that overrides this, by name: the value, or where it is kept."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
-    """This runbook file's document."""
+    """The document of a runbook file, or of one cell of it."""
     __tracebackhide__ = True
     from .options import with_secrets
 
-    session, fixture_value = (
-        runbook_session(request.config),
-        request.getfixturevalue,
-    )  # not asked for again with every block
+    # Were the four parameters of this fixture, pytest would look each of them up again for every block.
+    session, fixture_value = runbook_session(request.config), request.getfixturevalue
     folder = request.node.path.parent
     inputs = session.options.inputs(
         folder, fixture_value("runbook_vars"), fixture_value("runbook_env"), fixture_value("runbook_answers")
@@ -303,7 +310,7 @@ def runbook_document(request: pytest.FixtureRequest) -> Iterator[Document]:
 
 @pytest.fixture
 def runbook_context(request: pytest.FixtureRequest, runbook_document: Document) -> ResolvedContext:
-    """What the block sees: the fold of all blocks above it."""
+    """The context that a block runs in: what all blocks above it declared or left."""
     return runbook_session(request.config).resolved_context(request.node, runbook_document)
 
 

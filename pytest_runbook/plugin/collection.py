@@ -1,4 +1,4 @@
-"""Files become modules, blocks become items."""
+"""Collectors and items: a runbook file is a module, and each block that does work is an item of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 
@@ -19,27 +19,30 @@ from ..model.runbook import display_type
 from ..policy.permissions import refusal_of
 from ..secrets.provenance import ContextValue, Origin
 from ..text import escape_controls
-from .reports.failure import FailureRepr, block_failure_repr, file_failure_repr, rerun_command
+from .reports.failure import FailureRepr, block_failure_repr, error_failure_repr, file_failure_repr, rerun_command
 from .reports.properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..blocks.behavior import BlockBehavior
+    from ..blocks.registry import BlockRegistry
     from ..document.document import Document
     from ..document.matrix import MatrixCell
     from ..document.run import RunbookRun
+    from ..document.settings import Settings
     from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
-    from .session import RunbookSession
 
 LONGEST_NAME = 160
 UNREADABLE = "(unreadable)"
 REQUIRED = "(required)"
 XFAIL_KINDS = frozenset({"assertion", "block", "timeout", "unreachable"})
-# pytest gives these a meaning of its own: a tag of that name would not only be a tag.
+# pytest acts on markers of these names: a tag of the same name would do more than mark the block.
 RESERVED_TAGS = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 
 
 class BlockFault(Exception):
-    """A block's failure on its way to the report."""
+    """Carries the result of a failed block to the report."""
 
     def __init__(self, result: BlockResult) -> None:
         super().__init__(result.message)
@@ -47,20 +50,45 @@ class BlockFault(Exception):
 
 
 class BlockFailure(BlockFault):
-    """One that an author may expect with ``xfail``: the block was tried, and failed by itself."""
+    """The failure of a block that was tried and failed by itself: the kind that ``xfail`` may expect."""
+
+
+class ItemSession(Protocol):
+    """What collectors and items need of the session."""
+
+    fails_collection: bool
+    """True if a file that can't be read is a collection error and not an item."""
+
+    @property
+    def registry(self) -> BlockRegistry: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def reruns_are_on(self) -> bool: ...
+
+    def read_for_hosts(self, path: Path) -> Runbook: ...
+
+    def cells(self, runbook: Runbook) -> tuple[MatrixCell, ...]: ...
+
+    def record_runbook(self, runbook: Runbook) -> None: ...
+
+    def run_block(self, item: BlockItem) -> BlockResult: ...
 
 
 class RunbookNode(pytest.Module):
-    """What is run from its first block to its last: a runbook file, or one cell of it. Its blocks are its items.
+    """A collector that runs from its first block to its last: a runbook file, or one cell of it. Its items are blocks.
 
-    runbook: what the file says, once it was collected. run: the flow of its run, while its document is open.
-    document: what `runbook_document` gives, as long as that is set up.
-    cell: which one it is. total: how many items it has. selected: those that are to run, in their order.
-    not_run: what became of blocks that others skipped, by id.
+    runbook: set when the file was collected. run: the flow of its run, while its document is open.
+    document: the value of the fixture `runbook_document`, while that is set up.
+    cell: the cell of the matrix; None for a whole file. total: how many items it has.
+    selected: the items that will run, in their order.
+    not_run: blocks that a marker, a fixture or the policy skipped, each id with the reason.
     """
 
     obj = None  # there is no Python module behind it
-    runbook_session: RunbookSession
+    runbook_session: ItemSession
     runbook: Runbook | None = None
     run: RunbookRun | None = None
     document: Document | None = None
@@ -74,18 +102,18 @@ class RunbookNode(pytest.Module):
 
     @property
     def display_path(self) -> str:
-        """Its path as people see it."""
+        """The path of the file as reports show it."""
         assert self.runbook is not None
         return self.runbook.location.path
 
     @property
     def rerun_id(self) -> str:
-        """What pytest is to be given to run it alone."""
+        """The argument for pytest that runs this node alone."""
         return self.display_path
 
     @property
     def cell_name(self) -> str | None:
-        """What the cell is called, if it is one."""
+        """The name of the cell; None for a whole file."""
         return None if self.cell is None else self.name
 
     def _items(self, runbook: Runbook) -> Iterator[RunbookItem]:
@@ -102,7 +130,7 @@ class RunbookNode(pytest.Module):
 
 
 def with_cell_values(node: RunbookNode, inputs: Inputs) -> Inputs:
-    """With the host of a cell, and its values."""
+    """Return the inputs with the host and the values of a node's cell."""
     if node.cell is None:
         return inputs
     matrix, host = node.runbook.matrix if node.runbook else None, node.cell.host
@@ -113,9 +141,9 @@ def with_cell_values(node: RunbookNode, inputs: Inputs) -> Inputs:
 
 
 class RunbookModule(RunbookNode):
-    """A runbook file.
+    """The collector of a runbook file.
 
-    fault: what is wrong with the file, where that was found before it was read.
+    fault: an error of the file that was found before it was read; None if there is none.
     """
 
     fault: FileError | None = None
@@ -155,7 +183,7 @@ class RunbookModule(RunbookNode):
 
 
 class RunbookCell(RunbookNode):
-    """A runbook on one of its hosts, with the values of one cell of its matrix."""
+    """The collector of a runbook on one of its hosts, with the values of one cell of its matrix."""
 
     @classmethod
     def of(cls, module: RunbookModule, name: str, matrix_cell: MatrixCell) -> RunbookCell:
@@ -174,7 +202,7 @@ class RunbookCell(RunbookNode):
 
 
 class ChecksModule(pytest.Module):
-    """A checks file that was named beside its runbook, in which its items are."""
+    """The collector of a checks file. It is empty: the items are collected from the runbook beside it."""
 
     obj = None
 
@@ -183,13 +211,14 @@ class ChecksModule(pytest.Module):
 
 
 class RunbookItem(pytest.Function):
-    """An item of a runbook. index: its 0-based place among them. fixtures: the names of those whose values it reads."""
+    """An item of a runbook. index: its 0-based position. fixtures: the names of the fixtures whose values it reads."""
 
     index: int
     fixtures: tuple[str, ...] = ()
 
     def setup(self) -> None:
-        """Ask for no fixture that is there already: a runbook's blocks are many, and share theirs."""
+        """Set up the fixtures, but for the document if it is open and `request` if the block does not name it."""
+        # A runbook has many blocks that share one document; looking each fixture up again would cost time.
         __tracebackhide__ = True
         if self.node.document is not None:
             self.funcargs["runbook_document"] = self.node.document
@@ -198,13 +227,13 @@ class RunbookItem(pytest.Function):
 
     @property
     def node(self) -> RunbookNode:
-        """What it is part of."""
+        """The collector of this item."""
         return cast("RunbookNode", self.parent)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value
         if isinstance(error, RunbookError):
-            return FailureRepr(str(error), f"{error.kind}: {error.message}", error.location)
+            return error_failure_repr(error)
         return super().repr_failure(excinfo)
 
 
@@ -224,11 +253,10 @@ class RequiredItem(RunbookItem):
 
 
 class BlockItem(RunbookItem):
-    """One block that does work.
+    """The item of a block that does work.
 
-    spec: what the file says of it. refusal: why it may not run here, once it was set up.
-    result: None until it was tried.
-    previous: the item of this runbook that is to run right before it. was_reached: True once its turn came.
+    refusal: why the policy does not let it run, known from its set-up on. result: None until it was tried.
+    previous: the item of this runbook that runs right before it. was_reached: True from its set-up on.
     """
 
     spec: BlockSpec
@@ -246,6 +274,7 @@ class BlockItem(RunbookItem):
         for marker in ("runbook", type_marker(spec.type), *spec.rules.tags):
             item.add_marker(marker)
         if module.runbook_session.reruns_are_on:
+            # pytest-rerunfailures would repeat a failed block alone; a block declares its own `retry`.
             item.add_marker(pytest.mark.flaky(reruns=0, condition=False))
         if spec.rules.xfail is not None:
             item.add_marker(_xfail(spec.rules.xfail))
@@ -258,7 +287,7 @@ class BlockItem(RunbookItem):
 
     @property
     def is_pending_cleanup(self) -> bool:
-        """True if it has to clean up after a run that was begun, and has not done so yet."""
+        """True if it is a clean-up of a run that was started, and has no result yet."""
         if not self.spec.rules.is_cleanup:
             return False
         run = self.node.run
@@ -280,12 +309,12 @@ class BlockItem(RunbookItem):
             raise self._fixture_error(name, message, "give it a fixture without params") from None
 
     def _check_permission(self) -> None:
-        """Skip a block that may not run here before a fixture is set up for it."""
+        """Skip a block that the policy refuses, before a fixture is set up for it."""
         __tracebackhide__ = True
         node = self.node
         assert node.runbook is not None, "it was collected"
         block = self._behavior() if node.document is None else node.document.behavior(self.spec.id)
-        self.refusal = refusal_of(node.runbook, self.spec, block, node.runbook_session.settings)
+        self.refusal = refusal_of(node.runbook, self.spec, block, node.runbook_session.settings.permissions)
         if self.refusal is not None:
             self.user_properties += properties_of_kind(self.refusal.kind)
             pytest.skip(escape_controls(self.refusal.message))
@@ -296,7 +325,7 @@ class BlockItem(RunbookItem):
 
     def runtest(self) -> None:
         __tracebackhide__ = True
-        self.result = result = self.node.runbook_session.session_loop.step(self)
+        self.result = result = self.node.runbook_session.run_block(self)
         self.user_properties += properties_of_result(result)
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(escape_controls(result.message or ""))
@@ -314,8 +343,8 @@ class BlockItem(RunbookItem):
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        shown = f"{self.name} " if "." in self.name else self.name  # else `-v` makes `::` of the dots in its id
-        return self.path, (self.spec.location.line or 1) - 1, shown
+        name = f"{self.name} " if "." in self.name else self.name  # without the space, `-v` shows `::` for each dot
+        return self.path, (self.spec.location.line or 1) - 1, name
 
     def _fixture_error(self, name: str | None, message: str, hint: str) -> RunbookError:
         location = self.spec.location_of("fixtures") if name in self.spec.rules.fixtures else self.spec.location
@@ -337,7 +366,7 @@ class BlockItem(RunbookItem):
 
 
 class UnreadableItem(pytest.Function):
-    """The one item of a file that can't be read: it fails, saying why."""
+    """The only item of a file that can't be read: it fails with the errors of the file."""
 
     error: UnreadableFile
 
@@ -355,14 +384,17 @@ class UnreadableItem(pytest.Function):
 
 
 def _parametrized_fixture(failure: BaseException) -> str | None:
-    """The name of the fixture that pytest could not give a parameter, by its own words; None for other failures."""
+    """Return the name of a parametrized fixture that pytest refused to set up; None for any other failure.
+
+    pytest raises no exception type of its own for this, so its message decides.
+    """
     message = str(failure)
     found = re.search(r"Requested fixture '(\w+)'", message)
     return found[1] if found and message.startswith("The requested fixture has no parameter") else None
 
 
 def node_names(specs: Iterable[BlockSpec]) -> list[str]:
-    """A name for each block that pytest can select, unique in its runbook: ``Check (2)``, ``script 3``."""
+    """Return a name for each block that pytest can select, unique in its runbook: ``Check (2)``, ``script 3``."""
     ordinals: Counter[str] = Counter()
     names = []
     for spec in specs:
@@ -372,7 +404,7 @@ def node_names(specs: Iterable[BlockSpec]) -> list[str]:
 
 
 def unique_names(proposed: Iterable[str]) -> list[str]:
-    """Names that pytest can select, each once: those that are repeated get a number."""
+    """Return names that pytest can select, each once: a repeated one gets a number."""
     names: list[str] = []
     used: set[str] = set()
     for base in map(node_name, proposed):
@@ -386,31 +418,32 @@ def unique_names(proposed: Iterable[str]) -> list[str]:
 
 
 def node_name(name: str) -> str:
-    """A block's name without what means something else in a node id."""
-    shown = escape_controls(" ".join(name.split())).replace("[", "(").replace("]", ")")
-    while "::" in shown:
-        shown = shown.replace("::", ":")
-    return shown[:LONGEST_NAME].strip()
+    """Return a block's name without ``::``, brackets and control characters, which have a meaning in a node id."""
+    plain = escape_controls(" ".join(name.split())).replace("[", "(").replace("]", ")")
+    while "::" in plain:
+        plain = plain.replace("::", ":")
+    return plain[:LONGEST_NAME].strip()
 
 
 def type_marker(block_type: str) -> str:
-    """``runbook_script``, ``runbook_kubernetes_get``."""
+    """Return the name of a block type's marker: ``runbook_script``, ``runbook_kubernetes_get``."""
     return f"runbook_{block_type.replace('-', '_')}"
 
 
 def _xfail(expected: ExpectedFailure) -> pytest.MarkDecorator:
-    """pytest's own marker: its report, its settings and its options hold."""
+    """Return pytest's own marker, so that its report, settings and options apply."""
     strict = {} if expected.strict is None else {"strict": expected.strict}
     return pytest.mark.xfail(reason=expected.reason, raises=BlockFailure, **strict)
 
 
 def _markers_with_arguments(config: pytest.Config) -> Set[str]:
-    """The markers that plugins act on by their arguments: `timeout(seconds)`."""
+    """Return the markers that are declared with arguments, as `timeout(seconds)`: plugins act on them."""
     lines = (re.match(r"\s*(\w+)\s*\(", line) for line in config.getini("markers"))
     return {found[1] for found in lines if found}
 
 
 def _check_tags(runbook: Runbook, reserved: Set[str]) -> None:
+    """:raises UnreadableFile: if the runbook or a block has a tag that pytest or a plugin acts on."""
     tagged: list[tuple[str, Location, str | None]] = [
         (tag, runbook.checks_location or runbook.location, None) for tag in runbook.tags
     ]
@@ -432,7 +465,7 @@ def _check_tags(runbook: Runbook, reserved: Set[str]) -> None:
 
 @lru_cache(maxsize=256)
 def _placeholder_function(fixtures: tuple[str, ...]) -> Callable[..., None]:
-    """The function that pytest reads the wanted fixtures from. It is never called."""
+    """Return a function from which pytest reads the fixtures of a block. It is never called."""
 
     def block(runbook_document: object) -> None:
         raise NotImplementedError
@@ -441,5 +474,5 @@ def _placeholder_function(fixtures: tuple[str, ...]) -> Callable[..., None]:
 
 
 def _unreadable_function() -> None:
-    """Stands for a file that can't be read. It is never called."""
+    """The function of `UnreadableItem`: pytest needs one. It is never called."""
     raise NotImplementedError

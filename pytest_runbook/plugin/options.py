@@ -13,8 +13,7 @@ from anyio import to_thread
 
 from ..document.hosts import hosts_of
 from ..document.inputs import Inputs
-from ..document.settings import Settings
-from ..document.workspace import DefaultDirectory
+from ..document.settings import DefaultDirectory, Settings
 from ..errors import BlockFailed, Location, RunbookError
 from ..execution.sub_runbooks import ChildReference, RunbookLoader
 from ..model.keys.access import ENVIRONMENT

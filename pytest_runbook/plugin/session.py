@@ -22,7 +22,7 @@ from ..document.runtime import read_runbook
 from ..errors import FileError
 from ..model.loaders.checks import is_checks_file, orphan_checks
 from ..model.loading import looks_like_runbook
-from ..policy.permissions import environment_refusal
+from ..policy.environments import environment_refusal
 from ..secrets.masker import Masker
 from ..secrets.names import SensitiveNames
 from ..secrets.sources import read_available_secrets
@@ -36,15 +36,15 @@ from .report_hooks import OUTPUT_KEY, ReportHooks
 from .reports.masking import ReportMasking
 from .reports.summary import Summary
 from .runtime_portal import RuntimePortal
-from .selection import NOT_SELECTED, in_document_order, record_selection
+from .selection import in_document_order, record_selection, unselected_blocks
 from .session_loop import SessionLoop
 
 if TYPE_CHECKING:
     from ..context.resolver import ResolvedContext
     from ..context.storage import ContextStorage
     from ..document.runtime import Runtime
+    from ..execution.result import BlockResult
     from ..model.runbook import Runbook
-
 
 _ONLY_BLOCKS = "is for the blocks of a runbook; ask for `runbook` in Python tests"
 
@@ -72,7 +72,7 @@ class RunbookSession:
         self._add_block_types()
         self.settings = given.settings_of(config, self._difference, self.registry.catalog)
         self.portal = RuntimePortal(self.settings, self.registry, self._storage(), self.masker)
-        self.session_loop = SessionLoop(self)
+        self.session_loop = SessionLoop(self.portal, self.summary, self.close)
         self.dependencies = DependencyRunner(self.read_for_hosts, self.run_whole)
         self.checks_file_writer = ChecksFileWriter(config, self.summary, self.masker, self.registry.catalog)
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
@@ -80,9 +80,9 @@ class RunbookSession:
         plugins: list[object] = [self.session_loop, self.checks_file_writer, reports, ReportMasking(self.masker)]
         self._is_planning = bool(config.getoption("runbook_plan") or config.getoption("runbook_plan_json"))
         if self._is_planning:
-            from .plan_loop import PlanPrinter  # what nobody else pays for
+            from .plan_loop import PlanPrinter  # here: a session that runs its items does not import it
 
-            plugins.append(PlanPrinter(self))
+            plugins.append(PlanPrinter(config, self.settings, self.registry, self.masker.names, self.options))
         for plugin in plugins:
             config.pluginmanager.register(plugin)
         self.leak_check = LeakCheck(config, self.masker) if given.flag(config, "verify_secrets") else None
@@ -133,8 +133,12 @@ class RunbookSession:
 
     @property
     def reruns_are_on(self) -> bool:
-        """True if a plugin would run failed items again."""
+        """True if pytest-rerunfailures is loaded, which can run failed items again."""
         return self.config.pluginmanager.hasplugin("rerunfailures")
+
+    def run_block(self, item: BlockItem) -> BlockResult:
+        """Run the block of an item."""
+        return self.session_loop.step(item)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
@@ -246,15 +250,8 @@ class RunbookSession:
         unselected = [spec.id for spec in document.items if spec.id not in selected]
         self.portal.call(document.outcome_texts.update, dict.fromkeys(unselected, "was not selected"))
         assert module.run is not None, "it was opened just now"
-        module.run.mark_not_run({**self.unselected_blocks(module), **module.not_run})
-
-    def unselected_blocks(self, node: RunbookNode) -> dict[str, str]:
-        """What became of the blocks that were not selected, and without which others do not run, by id."""
-        if node.runbook is None or given.flag(self.config, "alone"):
-            return {}
-        selected = {item.spec.id for item in node.selected}
-        specs = work_items(node.runbook, self.registry.catalog)
-        return {spec.id: NOT_SELECTED for spec in specs if spec.id not in selected}
+        not_run = unselected_blocks(module, self.registry.catalog, is_alone=given.flag(self.config, "alone"))
+        module.run.mark_not_run({**not_run, **module.not_run})
 
     # What it is made of
 

@@ -1,11 +1,11 @@
-"""How items run: one block after the other, through interruptions, and the clean-ups whatever happened."""
+"""Runs the items of a session in order, handles interruptions, and runs pending clean-ups when the session ends."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import zip_longest
@@ -14,45 +14,54 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import Cancelled, InternalError, RunbookError
-from ..execution.block_runner import TimeLimit
 from ..execution.result import BlockResult
+from ..execution.time_limit import TimeLimit
 from ..text import show_limit
 from .collection import BlockItem
 from .interruption import Terminated
 
 if TYPE_CHECKING:
-    from .session import RunbookSession
+    from .reports.summary import Summary
+    from .runtime_portal import RuntimePortal
 
 TERMINATED_STATUS = 143
 MAX_BLOCK_INTERRUPTS = 2
-"""So many interruptions are for blocks alone; the next one also ends what other people's fixtures do."""
+"""Interruptions that end blocks only; the next one also interrupts fixtures."""
 
 
 class SessionLoop:
-    """The plugin object that runs the items of a session."""
+    """The plugin object that runs the items of a session.
 
-    def __init__(self, session: RunbookSession) -> None:
-        self._runbook_session = session
+    close: closes everything that is open; called when the session finishes.
+    """
+
+    def __init__(self, portal: RuntimePortal, summary: Summary, close: Callable[[], None]) -> None:
+        self._portal = portal
+        self._summary = summary
+        self._close = close
         self._current: pytest.Item | None = None
         self._item_started_at = 0.0
         self._worker_pids: set[int] = set()
 
     def step(self, item: BlockItem) -> BlockResult:
-        """Run one block, if it is to run. After an interruption the session ends with it."""
+        """Run one block, unless the flow of its runbook skips it. After an interruption the session stops here."""
         run = item.node.run
         assert run is not None
         if item.previous is not None and not item.previous.was_reached and not item.spec.rules.is_cleanup:
             error = _ran_elsewhere_error(item.previous)
             run.fail(item.previous.spec.id, error)
-            self._runbook_session.summary.record_message(str(error))
+            self._summary.record_message(str(error))
         step = partial(run.step, item.spec.id, upper_limit=self._limit_of(item), fixtures=item.fixture_values())
-        result = self._runbook_session.portal.run(step, cancel=run.cancel)
-        self._runbook_session.summary.record_warnings(result, item.node.cell_name)
+        result = self._portal.run(step, cancel=run.cancel)
+        self._summary.record_warnings(result, item.node.cell_name)
         self._stop_if_interrupted(item.session)
         return result
 
     def record_worker(self, pid: int, parent: int) -> None:
-        """Know a worker that this process started, so that it is told when the session is interrupted."""
+        """Remember a worker that this process started, so that an interruption can be passed on to it.
+
+        pid, parent: process ids of the worker and of the process that started it.
+        """
         if parent == os.getpid():
             self._worker_pids.add(pid)
 
@@ -88,52 +97,53 @@ class SessionLoop:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Whatever ends the loop, clean-ups of runbooks that were begun still run, and are reported."""
+        """Run and report the clean-ups of started runbooks, even if the loop ends with an exception."""
         try:
             return (yield)
-        except pytest.Session.Interrupted:
+        except pytest.Session.Interrupted:  # a KeyboardInterrupt, too, but raised for `shouldstop`: recorded already
             raise
         except KeyboardInterrupt as interrupt:
-            self._runbook_session.portal.interruption.record(interrupt)
+            self._portal.interruption.record(interrupt)
             raise
         finally:
-            with self._runbook_session.portal.interruption.handled_by(self._raise_if_repeated):
+            with self._portal.interruption.handled_by(self._raise_if_repeated):
                 self._clean_up(session)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         is_worker = hasattr(session.config, "workerinput")
-        if self._runbook_session.portal.interruption.name == "SIGTERM" and not is_worker:
+        if self._portal.interruption.name == "SIGTERM" and not is_worker:
             session.exitstatus = TERMINATED_STATUS
         try:
             return (yield)
         finally:
-            self._runbook_session.close()
+            self._close()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Workers end what they run, clean up, and are gone before somebody loses patience with them."""
+        """Pass the interruption on to the workers, so that they clean up before they are killed."""
+        # It may have come outside the loop of items, where nothing has recorded it: the exit status depends on it.
         if isinstance(excinfo.value, Terminated):
-            self._runbook_session.portal.interruption.record(excinfo.value)
+            self._portal.interruption.record(excinfo.value)
         for pid in self._worker_pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
     def _interruptible(self, item: pytest.Item, activity: str) -> Generator[None, Any, Any]:
-        """An interruption of what other people do for a block becomes a failure of it, so that it is reported."""
+        """Turn an interruption of a block's fixtures into a failure of the block, so that it is reported."""
         __tracebackhide__ = True
         try:
             return (yield)
         except KeyboardInterrupt as interrupt:
             if not isinstance(item, BlockItem):
                 raise
-            interruption = self._runbook_session.portal.interruption
+            interruption = self._portal.interruption
             interruption.record(interrupt)
             self._stop_if_interrupted(item.session)
             message = f"cancelled by {interruption.name} while its fixtures were {activity}"
             raise Cancelled(message, location=item.spec.location, block=item.spec.label) from None
 
     def _record_setup_failure(self, item: pytest.Item, error: Exception) -> None:
-        """A block whose set-up failed counts as failed for the blocks below."""
+        """Count a block as failed for the blocks below, because its set-up failed."""
         if isinstance(item, BlockItem) and item.node.run is not None:
             failure = error if isinstance(error, RunbookError) else InternalError(f"its set-up failed: {error}")
             item.node.run.fail(item.spec.id, failure)
@@ -144,30 +154,31 @@ class SessionLoop:
             self._tear_down(self._current)
         for item, following in zip_longest(pending, pending[1:]):
             if hasattr(session.config, "workerinput"):
-                self.step(item)  # nobody listens to a worker's reports any more
+                self.step(item)  # without the protocol: the controller takes no more reports of this worker
             else:
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _tear_down(self, item: pytest.Item) -> None:
-        """Tear down an item that was torn out of its protocol, as pytest wants it before another one."""
+        """Tear down the item whose protocol was interrupted: pytest requires it before it sets up another one."""
         self._current = None
-        with suppress(Exception):  # of what was cut off half way
+        with suppress(Exception):  # fixtures that were interrupted half way may fail in any way
             item.ihook.pytest_runtest_teardown(item=item, nextitem=None)
 
     def _stop_if_interrupted(self, session: pytest.Session) -> None:
-        name = self._runbook_session.portal.interruption.name
+        name = self._portal.interruption.name
         if name is not None:
             session.shouldstop = f"interrupted by {name}"
 
     def _raise_if_repeated(self) -> None:
-        if self._runbook_session.portal.interruption.count > MAX_BLOCK_INTERRUPTS:
+        if self._portal.interruption.count > MAX_BLOCK_INTERRUPTS:
             raise KeyboardInterrupt
 
     def _limit_of(self, item: BlockItem) -> TimeLimit | None:
-        """The limit that a timeout marker or pytest-timeout sets, met by ours just before."""
+        """Return the limit that a timeout marker or pytest-timeout sets for an item; None if there is none."""
         seconds = _timeout_of(item)
         if seconds is None:
             return None
+        # A little less than the plugin's limit, so that ours is met first and the block reports the timeout itself.
         remaining = seconds - (time.monotonic() - self._item_started_at) - min(1.0, seconds / 4)
         return TimeLimit(remaining, f"pytest's timeout {show_limit(seconds)}")
 
@@ -179,7 +190,7 @@ def _pending_cleanups(items: Iterable[pytest.Item]) -> Iterable[BlockItem]:
 
 
 def _mark_not_run(item: pytest.Item) -> None:
-    """A block that a marker or a fixture skipped was not run, for the blocks below."""
+    """Count a block as not run for the blocks below, because a marker, a fixture or the policy skipped it."""
     if isinstance(item, BlockItem):
         item.node.not_run[item.spec.id] = "was skipped" if item.refusal is None else "was refused"
         if item.node.run is not None:
@@ -194,7 +205,7 @@ def _ran_elsewhere_error(item: BlockItem) -> RunbookError:
 
 
 def _timeout_of(item: pytest.Item) -> float | None:
-    """The seconds of a timeout marker, else those of pytest-timeout's option, variable or ini setting."""
+    """Return the seconds of a timeout marker, else those of pytest-timeout's option, variable or ini setting."""
     marker = item.get_closest_marker("timeout")
     value: object = None
     if marker is not None:

@@ -1,18 +1,15 @@
-"""Workers of xdist: a runbook stays whole on one of them, whatever the mode of distribution.
+"""The scheduler for workers of xdist: keeps each runbook whole on one worker, whatever the mode of distribution.
 
-Which scheduler a session gets is decided once its workers have told what there is to run: without runbooks it is the
-one that it would have had.
+It is chosen when the first worker has collected: a session without runbooks keeps the scheduler that it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling, Scheduling  # type: ignore[import-untyped]  # it has no stubs
-
-from . import SUFFIXES
 
 
 def _by_group(node_id: str) -> str:
@@ -26,35 +23,33 @@ SCOPES: Mapping[str, Callable[[str], str]] = {
     "loadfile": lambda node_id: node_id.partition("::")[0],
     "loadscope": lambda node_id: node_id.rpartition("::")[0],
 }
-"""What tests other than ours stay together with, by xdist's mode."""
-
-
-def scheduler(config: pytest.Config, log: Any, default: Scheduling) -> Scheduling:
-    """A scheduler that keeps runbooks whole. default: the one that the session has without them."""
-    is_known = config.getoption("dist") in SCOPES and type(default).__module__.startswith("xdist.")
-    return LateScheduling(default, lambda: WholeRunbooks(config, log)) if is_known else default
-
-
-def holds_runbook(ids: Iterable[str]) -> bool:
-    """True if any of these node ids is that of a runbook's block."""
-    return any(_is_block(node_id) for node_id in ids)
-
-
-def _is_block(node_id: str) -> bool:
-    return node_id.partition("::")[0].endswith(SUFFIXES)
-
-
+"""By xdist's mode: the scope of a test's node id. Tests of one scope run on one worker."""
 MIN_PENDING_TESTS = 2
+
+IsBlockId = Callable[[str], bool]
+
+
+def scheduler(config: pytest.Config, log: Any, default: Scheduling, is_block_id: IsBlockId) -> Scheduling:
+    """Return a scheduler that keeps runbooks whole.
+
+    default: the session's own scheduler. It is returned as it is for an unknown mode and for one of another plugin.
+    is_block_id: returns True for the node id of a runbook's block.
+    """
+    is_known = config.getoption("dist") in SCOPES and type(default).__module__.startswith("xdist.")
+    if not is_known:
+        return default
+    return LateScheduling(default, lambda: WholeRunbooks(config, log, is_block_id), is_block_id)
 
 
 class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stubs
-    """Gives each runbook to one worker, with those that it needs, and other tests as the mode says.
+    """Sends each runbook and the runbooks that it needs to one worker, and other tests as the mode does.
 
-    A block that took its worker down is not run again.
+    A block that crashed its worker is not run again.
     """
 
-    def __init__(self, config: pytest.Config, log: Any) -> None:
+    def __init__(self, config: pytest.Config, log: Any, is_block_id: IsBlockId) -> None:
         super().__init__(config, log)
+        self._is_block_id = is_block_id
         self._scope = SCOPES[config.getoption("dist")]
         self._crashed: set[str] = set()
         self._groups: Mapping[str, str] | None = None
@@ -62,11 +57,11 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
     def remove_node(self, node: Any) -> str | None:
         units = self.assigned_work[node].values()
         unfinished = (node_id for unit in units for node_id, is_done in unit.items() if not is_done)
-        self._crashed.update(filter(_is_block, [next(unfinished, "")]))
+        self._crashed.update(filter(self._is_block_id, [next(unfinished, "")]))
         return super().remove_node(node)  # type: ignore[no-any-return]
 
     def _assign_work_unit(self, node: Any) -> None:
-        """Give a worker enough to do: it begins a test when it knows the next one."""
+        """Assign units until the worker has two tests to run: it starts one only when it knows the next."""
         is_short = True
         while is_short and self.workqueue:
             unit = next(iter(self.workqueue.values()))
@@ -75,29 +70,30 @@ class WholeRunbooks(LoadScopeScheduling):  # type: ignore[misc]  # it has no stu
             is_short = self._pending_of(self.assigned_work[node]) < MIN_PENDING_TESTS
 
     def _split_scope(self, nodeid: str) -> str:
-        if not _is_block(nodeid):
+        if not self._is_block_id(nodeid):
             return self._scope(nodeid)
         if self._groups is None:
-            from .dependencies import dependency_groups  # what there is to read files with: nobody else pays for it
+            from .dependencies import dependency_groups  # here: it imports YAML, which only runbooks need
 
-            names = dict.fromkeys(known.partition("::")[0] for known in self.collection if _is_block(known))
+            names = dict.fromkeys(known.partition("::")[0] for known in self.collection if self._is_block_id(known))
             self._groups = dependency_groups(self.config.rootpath, names)
         return self._groups.get(nodeid.partition("::")[0]) or nodeid.rpartition("::")[0]
 
 
 class LateScheduling:
-    """The usual scheduler, until a worker tells that there are runbooks.
+    """The session's own scheduler, until a worker reports that it collected runbooks.
 
     scheduler: the one that does the work.
     """
 
-    def __init__(self, default: Scheduling, with_runbooks: Callable[[], Scheduling]) -> None:
+    def __init__(self, default: Scheduling, with_runbooks: Callable[[], Scheduling], is_block_id: IsBlockId) -> None:
         self.scheduler = default
         self._with_runbooks = with_runbooks
+        self._is_block_id = is_block_id
         self._is_final = False
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
-        if not self._is_final and holds_runbook(collection):
+        if not self._is_final and any(map(self._is_block_id, collection)):
             nodes, self.scheduler = self.scheduler.nodes, self._with_runbooks()
             for known in nodes:
                 self.scheduler.add_node(known)

@@ -10,6 +10,7 @@ from ...errors import MissingRequirement, Refused, Unreachable
 from ...secrets.masker import Masker
 from ...text import escape_controls
 from .properties import BLOCK_ID, kind_in
+from .rows import counted
 
 MOST_REASONS = 5
 
@@ -130,7 +131,7 @@ class Summary:
         """All of it, as people read it."""
         lines = list(self._messages)
         if self._prose_only:
-            lines.append(f"{_count(len(self._prose_only), 'runbook')} without anything to run")
+            lines.append(f"{counted(len(self._prose_only), 'runbook')} without anything to run")
         unread = sorted(name for name in self._variables if f"var.{name}" not in self._read_names)
         lines += [f"--runbook-var {name} was given, and nothing read it" for name in unread]
         unmaskable = sorted(self._unmaskable | self._masker.unmaskable)
@@ -140,7 +141,7 @@ class Summary:
             kinds = sorted(self._kinds.items(), key=lambda item: (-item[1], item[0]))
             lines.append(f"failures: {', '.join(f'{count} {kind}' for kind, count in kinds)}")
         if self._refused:
-            lines.append(f"refused: {_count(self._refused.total(), 'block')} that may not run here")
+            lines.append(f"refused: {counted(self._refused.total(), 'block')} that may not run here")
             lines += [] if self.ran_nothing else _most_common(self._refused)
         if self._nothing_was_tried:
             meaning = "this is not green" if self.ran_nothing else "what their runbooks require is not to be had here"
@@ -163,7 +164,3 @@ def reason_of_skip(report: pytest.TestReport) -> str:
 
 def _cell_suffix(cell: str | None) -> str:
     return f" in {cell}" if cell else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

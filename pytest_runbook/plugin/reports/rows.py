@@ -1,0 +1,20 @@
+"""Labelled rows, shared by the texts of failures, plans and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+LABEL_WIDTH = 9
+
+
+def labelled_rows(label: str, text: str, indent: str = "  ") -> Iterator[str]:
+    """Yield a text's lines behind a label, each further line aligned with the first. An empty text yields nothing."""
+    if text:
+        first, *rest = text.splitlines()
+        yield f"{indent}{label:<{LABEL_WIDTH - 1}} {first}"
+        yield from (f"{indent}{'':<{LABEL_WIDTH}}{line}" for line in rest)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 block``, ``2 blocks``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
