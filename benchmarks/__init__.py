@@ -1,1 +1,1 @@
-"""What a runbook costs, each time against the same work without one. Run by ``./dev bench [name ...]``."""
+"""Measures what runbooks cost, each time against the same work without one. Run by ``./dev bench [name ...]``."""

@@ -1,4 +1,4 @@
-"""Run the named benchmarks, or all of them; the exit status is 1 if a target was missed or something could not run."""
+"""Runs the named benchmarks, or all of them. The exit status is 1 if a target was missed or a benchmark failed."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from . import (
     sql_blocks,
     terminal_blocks,
 )
-from .measure import Verdict
+from .measure import Finding
 
-BENCHMARKS: dict[str, Callable[[Path], Iterator[Verdict]]] = {
-    "session": session.verdicts,
-    "collection": collection.verdicts,
-    "script_blocks": script_blocks.verdicts,
-    "large_output": large_output.verdicts,
-    "context_blocks": context_blocks.verdicts,
-    "http_blocks": http_blocks.http_verdicts,
-    "prometheus_blocks": http_blocks.prometheus_verdicts,
-    "sql_blocks": sql_blocks.verdicts,
-    "million_rows": million_rows.verdicts,
-    "remote_scripts": remote_scripts.verdicts,
-    "many_hosts": many_hosts.verdicts,
-    "terminal_blocks": terminal_blocks.verdicts,
+BENCHMARKS: dict[str, Callable[[Path], Iterator[Finding]]] = {
+    "session": session.findings,
+    "collection": collection.findings,
+    "script_blocks": script_blocks.findings,
+    "large_output": large_output.findings,
+    "context_blocks": context_blocks.findings,
+    "http_blocks": http_blocks.http_findings,
+    "prometheus_blocks": http_blocks.prometheus_findings,
+    "sql_blocks": sql_blocks.findings,
+    "million_rows": million_rows.findings,
+    "remote_scripts": remote_scripts.findings,
+    "many_hosts": many_hosts.findings,
+    "terminal_blocks": terminal_blocks.findings,
 }
 
 
@@ -44,13 +44,13 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    verdicts = [verdict for name in names or BENCHMARKS for verdict in judge(name)]
-    print("\n" + "\n".join(map(str, verdicts)))
-    return int(any(verdict.is_met is False for verdict in verdicts))
+    findings = [finding for name in names or BENCHMARKS for finding in run_benchmark(name)]
+    print("\n" + "\n".join(map(str, findings)))
+    return int(any(finding.passed is False for finding in findings))
 
 
-def judge(name: str) -> list[Verdict]:
-    """Run one benchmark in a temporary folder; one that can't run is a target missed."""
+def run_benchmark(name: str) -> list[Finding]:
+    """Run one benchmark in a temporary folder. One that can't run counts as a missed target."""
     print(f"{name}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pytest.ini").write_text("[pytest]\n")
@@ -58,7 +58,7 @@ def judge(name: str) -> list[Verdict]:
             return list(BENCHMARKS[name](Path(folder)))
         except subprocess.CalledProcessError as error:
             print(error.output.decode(errors="replace")[-2000:])
-            return [Verdict(f"{name}: pytest ended with {error.returncode}", "did not run", is_met=False)]
+            return [Finding(f"{name}: pytest ended with {error.returncode}", "did not run", passed=False)]
 
 
 sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Collecting many runbooks, against as many Python files with as many tests; no file is like another."""
+"""Collecting many runbooks, against as many Python files with as many tests. All files differ."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .measure import Sample, Verdict, pytest_process, ratio, take_turns
+from .measure import Finding, Sample, pytest_process, ratio, run_rounds
 
 ROUNDS = 3
 FILES = 1_000
 TESTS = 20
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     write_runbooks(folder / "runbooks")
     write_modules(folder / "modules")
     collect_modules = pytest_process(folder, "--collect-only", "modules", plugins="")
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             "runbooks": pytest_process(folder, "--collect-only", "runbooks"),
-            "Python files, nothing of them compiled": lambda: without_bytecode(folder / "modules", collect_modules),
+            "Python files, not compiled": lambda: without_bytecode(folder / "modules", collect_modules),
             "Python files, compiled": collect_modules,
         },
     )
     claim = f"collecting {FILES:,} runbooks of {TESTS} blocks / as many Python files and functions"
-    runbooks, fresh, compiled = (series.median for series in taken.values())
+    runbooks, fresh, compiled = (series.median for series in series_by_name.values())
     yield ratio(f"{claim} in a fresh clone: at most 1.00", runbooks, fresh, at_most=1.0)
     yield ratio(f"{claim} that were compiled before", runbooks, compiled)
 

@@ -13,20 +13,20 @@ from pathlib import Path
 import httpx2
 
 from .many_blocks import compare
-from .measure import Verdict
+from .measure import Finding
 
 HEALTH = b'{"status":"ok"}'
 SAMPLE = b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000,"42"]}]}}'
 
 
-def http_verdicts(folder: Path) -> Iterator[Verdict]:
-    with a_server(HEALTH) as url:
+def http_findings(folder: Path) -> Iterator[Finding]:
+    with http_server(HEALTH) as url:
         block = f"  - http: {url}\n    assert: output.body_json.status == 'ok'\n"
         yield from compare(folder, "http", block, partial(call, url))
 
 
-def prometheus_verdicts(folder: Path) -> Iterator[Verdict]:
-    with a_server(SAMPLE) as url:
+def prometheus_findings(folder: Path) -> Iterator[Finding]:
+    with http_server(SAMPLE) as url:
         block = f"  - prometheus: {{query: up, period: instant, endpoint: '{url}'}}\n    assert: output.value == 42\n"
         yield from compare(folder, "prometheus", block, partial(call, f"{url}/api/v1/query?query=up"))
 
@@ -39,8 +39,8 @@ async def call(url: str, times: int) -> None:
 
 
 @contextmanager
-def a_server(body: bytes) -> Iterator[str]:
-    """The URL of a server in a process of its own, which answers every request with this."""
+def http_server(body: bytes) -> Iterator[str]:
+    """Start a server in a process of its own that answers every request with the same body; yield its URL."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(target=serve, args=(theirs, body), daemon=True)
     process.start()
@@ -52,7 +52,7 @@ def a_server(body: bytes) -> Iterator[str]:
 
 
 def serve(pipe: Connection, body: bytes) -> None:
-    """Answer one client after the other."""
+    """Send the port through the pipe, then serve one client after the other."""
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         pipe.send(listening.getsockname()[1])

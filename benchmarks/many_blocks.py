@@ -1,4 +1,4 @@
-"""Many blocks of one type that ask a server, against what can't be saved: as many bare calls of the same driver."""
+"""Many blocks of one type that query a server, against the unavoidable part: as many bare calls of the driver."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pytest_runbook.document.run import RunbookRun
 from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.execution.result import Outcome
 
-from .measure import Series, Verdict, in_process, pytest_process, take_turns
+from .measure import Finding, Series, in_process, pytest_process, run_rounds
 
 ROUNDS = 5
 BLOCKS = 500
-MOST_MILLISECONDS = 0.7
+MAX_MILLISECONDS = 0.7
 
 
-def compare(folder: Path, name: str, block: str, calls: Callable[[int], Awaitable[None]]) -> Iterator[Verdict]:
-    """What a block adds to a call, and what being an item of pytest adds to that.
+def compare(folder: Path, name: str, block: str, calls: Callable[[int], Awaitable[None]]) -> Iterator[Finding]:
+    """Measure what a block adds to a bare call, and what a pytest item adds to a block.
 
-    name: the type's, for people. block: its YAML, one entry of a list. calls: makes so many bare calls.
+    name: the block type's display name. block: its YAML, one entry of a list. calls: makes that many bare calls.
     """
     for size, count in {"many": BLOCKS, "one": 1}.items():
         (folder / f"{size}.runbook.yaml").write_text("blocks:\n" + block * count)
         (folder / f"test_{size}.py").write_text("".join(f"def test_{number}(): pass\n" for number in range(count)))
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             f"{BLOCKS} {name} blocks": pytest_process(folder, "many.runbook.yaml"),
@@ -39,17 +39,17 @@ def compare(folder: Path, name: str, block: str, calls: Callable[[int], Awaitabl
             "one empty test": pytest_process(folder, "test_one.py", plugins=""),
         },
     )
-    series = list(taken.values())
+    series = list(series_by_name.values())
     item, alone, call, empty = (each(*pair) for pair in zip(series[::2], series[1::2], strict=True))
-    yield Verdict(f"a bare call for {name}", f"{call:.2f} ms")
-    claim = f"what a block with an assertion adds to it: at most {MOST_MILLISECONDS} ms"
-    yield Verdict(claim, f"{alone - call:.2f} ms", alone - call <= MOST_MILLISECONDS)
-    yield Verdict("what being an item of pytest adds to that", f"{item - alone:.2f} ms")
-    yield Verdict("an empty test", f"{empty:.2f} ms")
+    yield Finding(f"a bare call for {name}", f"{call:.2f} ms")
+    claim = f"what a block with an assertion adds to it: at most {MAX_MILLISECONDS} ms"
+    yield Finding(claim, f"{alone - call:.2f} ms", alone - call <= MAX_MILLISECONDS)
+    yield Finding("what a pytest item adds to that", f"{item - alone:.2f} ms")
+    yield Finding("an empty test", f"{empty:.2f} ms")
 
 
 def each(many: Series, one: Series) -> float:
-    """Milliseconds for one more."""
+    """Return the milliseconds that one more block or call takes."""
     return (many.median - one.median) / (BLOCKS - 1) * 1000
 
 

@@ -1,4 +1,4 @@
-"""Runbooks on many hosts side by side, each on a connection of its own, against one; and what the connections cost."""
+"""Runbooks on many hosts at the same time, each on a connection of its own, against one runbook on one host."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tests.servers.sshd import sshd
 
-from .measure import Verdict, program, ratio, take_turns
+from .measure import Finding, program, ratio, run_rounds
 
 ROUNDS = 3
 HOSTS = 50
 PAUSE = 1.0
-"""What a runbook waits for on its host, in seconds."""
+"""How long a runbook sleeps on its host, in seconds."""
 SIDE_BY_SIDE = """
 import sys
 import anyio
@@ -49,7 +49,7 @@ anyio.run(main, int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
 """
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     (folder / "side_by_side.py").write_text(SIDE_BY_SIDE)
     (folder / "bare.py").write_text(ASYNCSSH)
     with sshd(folder / "server") as server:
@@ -60,7 +60,7 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
         pausing = _runbooks(folder, "pausing", names, f"sleep {PAUSE}")
         empty = _runbooks(folder, "empty", names, "true")
         bare = ("bare.py", str(HOSTS), str(server.port), str(server.identity), "true")
-        taken = take_turns(
+        series_by_name = run_rounds(
             ROUNDS,
             {
                 f"one runbook, {PAUSE:.0f} s": program(folder, sys.executable, "side_by_side.py", pausing[0]),
@@ -70,12 +70,12 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
                 f"{HOSTS} times asyncssh": program(folder, sys.executable, *bare),
             },
         )
-    one, many, one_empty, many_empty, library = (series.median for series in taken.values())
+    one, many, one_empty, many_empty, library = (series.median for series in series_by_name.values())
     claim = f"{HOSTS} runbooks on {HOSTS} hosts, which wait for {PAUSE:.0f} s there, / one: at most 3"
     yield ratio(claim, many, one, at_most=3.0)
     yield ratio(f"{HOSTS} runbooks that run true / as many connections of bare asyncssh that do", many_empty, library)
     each = (many_empty - one_empty) / (HOSTS - 1)
-    yield Verdict("what each further host takes, both ends on this machine", f"{each * 1000:.0f} ms")
+    yield Finding("cost of each further host, with client and server on this machine", f"{each * 1000:.0f} ms")
 
 
 def _runbooks(folder: Path, kind: str, hosts: list[str], code: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Contenders take turns on one machine in the same minutes; medians are compared, so that its mood cancels out."""
+"""Runs contenders in turns on one machine and compares their medians, so that changes of its load cancel out."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a contender; the last two are those of the process and all that it waited for, 0 where it was none.
+    """One run of a contender.
 
-    peak_bytes: the largest resident set among them.
+    processor_seconds: of its process and the children that this waited for; 0 if it ran in the benchmark's process.
+    peak_bytes: the largest resident set among these processes; 0 likewise.
     """
 
     seconds: float
@@ -41,7 +42,7 @@ class Series:
 
     @property
     def processor_median(self) -> float:
-        """In seconds: steadier than the time on the wall, where nothing is waited for."""
+        """In seconds. Steadier than wall clock time for work that does not wait."""
         return statistics.median(sample.processor_seconds for sample in self.samples)
 
     @property
@@ -54,45 +55,43 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a benchmark found, beside what it should be.
+class Finding:
+    """A measured value beside its target.
 
-    is_met: None where there is no target.
+    claim: what was measured, with the target. passed: None if there is no target.
     """
 
     claim: str
     found: str
-    is_met: bool | None = None
+    passed: bool | None = None
 
     def __str__(self) -> str:
-        word = {True: "met", False: "MISSED", None: "told"}[self.is_met]
+        word = {True: "ok", False: "MISSED", None: "info"}[self.passed]
         return f"{word:<8}{self.found:<14}{self.claim}"
 
 
-def take_turns(rounds: int, contenders: dict[str, Callable[[], Sample]]) -> dict[str, Series]:
-    """Run each contender once in every round, after a round that warms up, and print what they took.
-
-    Every other round goes backwards: nobody always runs in the wake of the same neighbour.
-    """
+def run_rounds(rounds: int, contenders: dict[str, Callable[[], Sample]]) -> dict[str, Series]:
+    """Run each contender once in every round, after a warm-up round, and print their times."""
+    # Every other round runs in reverse, so that no contender always follows the same one.
     orders = [list(contenders), list(reversed(contenders))]
-    turns = [{name: contenders[name]() for name in orders[number % 2]} for number in range(rounds + 1)]
-    series = {name: Series(tuple(turn[name] for turn in turns[1:])) for name in contenders}
+    samples = [{name: contenders[name]() for name in orders[number % 2]} for number in range(rounds + 1)]
+    series = {name: Series(tuple(sample[name] for sample in samples[1:])) for name in contenders}
     for name, times in series.items():
         print(f"  {name:<44}{times}", flush=True)
     return series
 
 
-def ratio(claim: str, ours: float, theirs: float, at_most: float | None = None) -> Verdict:
+def ratio(claim: str, ours: float, theirs: float, at_most: float | None = None) -> Finding:
     found = ours / theirs
-    return Verdict(claim, f"{found:.2f}", None if at_most is None else found <= at_most)
+    return Finding(claim, f"{found:.2f}", None if at_most is None else found <= at_most)
 
 
 def pytest_process(folder: Path, *arguments: str, plugins: str = "pytest_runbook.plugin") -> Callable[[], Sample]:
-    """A pytest of its own in that folder.
+    """Return a contender that runs pytest in a process of its own in that folder.
 
-    plugins: modules with a comma between them; no other plugins are loaded.
+    plugins: modules, separated by commas; no other plugins are loaded.
 
-    :raises subprocess.CalledProcessError: when it is run and does not pass; its output is in the error.
+    The contender raises `subprocess.CalledProcessError`, with the output, if pytest does not pass.
     """
     argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": plugins}
@@ -100,22 +99,23 @@ def pytest_process(folder: Path, *arguments: str, plugins: str = "pytest_runbook
 
 
 def python_process(code: str) -> Callable[[], Sample]:
-    """A Python of its own that runs this code, from where the benchmarks were started."""
+    """Return a contender that runs the code in a new Python process, in the current directory."""
     return lambda: _process((sys.executable, "-c", code), Path.cwd(), dict(os.environ))
 
 
 def program(folder: Path, *argv: str) -> Callable[[], Sample]:
-    """A program of its own, run in that folder.
+    """Return a contender that runs a program in that folder.
 
-    :raises subprocess.CalledProcessError: when it is run and fails; its output is in the error.
+    The contender raises `subprocess.CalledProcessError`, with the output, if the program fails.
     """
     return lambda: _process(argv, folder, dict(os.environ))
 
 
 def in_process(work: Callable[[], object]) -> Callable[[], Sample]:
-    """Work that is timed within the benchmark's own process; what that holds already is nothing to collect."""
+    """Return a contender that does the work in the benchmark's own process."""
 
     def run() -> Sample:
+        # Objects that are already there are frozen, so that the collector does not traverse them in the timed part.
         gc.collect()
         gc.freeze()
         started = time.perf_counter()

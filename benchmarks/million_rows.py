@@ -1,4 +1,4 @@
-"""A result of a million rows in a block, against its driver alone: in processor time and in memory."""
+"""A result of a million rows in a block, against the driver alone: in processor time and in memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pytest_runbook.blocks.sql.clickhouse import SETTINGS
 from pytest_runbook.blocks.sql.mysql import address_of
 from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
 
-from .measure import Sample, Verdict, python_process, ratio, take_turns
+from .measure import Finding, Sample, python_process, ratio, run_rounds
 from .sql_blocks import run_engine
 
 ROUNDS = 3
 ROWS = 1_000_000
-MOST = 1.5
+MAX_RATIO = 1.5
 PROCESS = "from benchmarks.million_rows import run; run({way!r}, {kind!r}, {uri!r}, {rows}, {folder!r})"
 QUERIES: Mapping[str, str] = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) "
@@ -35,7 +35,7 @@ QUERIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A database, a server of it, and how its driver fetches all rows of a query."""
+    """A database server, and a function that fetches all rows of a query with the driver alone."""
 
     server: Callable[[], AbstractContextManager[DatabaseServer | None]]
     fetch: Callable[[str, str], Awaitable[int]]
@@ -77,19 +77,19 @@ CONTENDERS: Mapping[str, Contender] = {
 }
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     for kind, contender in CONTENDERS.items():
         with contender.server() as server:
-            yield from against_the_driver(folder, kind, ":memory:" if server is None else server.uri)
+            yield from compare_with_driver(folder, kind, ":memory:" if server is None else server.uri)
 
 
-def against_the_driver(folder: Path, kind: str, uri: str) -> Iterator[Verdict]:
-    """Processes of their own, each also with a single row, so that what starting takes is no part of the time."""
+def compare_with_driver(folder: Path, kind: str, uri: str) -> Iterator[Finding]:
+    """Compare processes of their own, each also with a single row, so that their start can be subtracted."""
 
     def process(way: str, rows: int) -> Callable[[], Sample]:
         return python_process(PROCESS.format(way=way, kind=kind, uri=uri, rows=rows, folder=str(folder)))
 
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             f"a million rows in a {kind} block": process("block", ROWS),
@@ -98,16 +98,18 @@ def against_the_driver(folder: Path, kind: str, uri: str) -> Iterator[Verdict]:
             "one row by the driver": process("driver", 1),
         },
     )
-    block, block_of_one, driver, driver_of_one = taken.values()
+    block, block_of_one, driver, driver_of_one = series_by_name.values()
     ours = block.processor_median - block_of_one.processor_median
     drivers = driver.processor_median - driver_of_one.processor_median
-    yield ratio(f"a million rows in a {kind} block / its driver's own time: at most {MOST}", ours, drivers, MOST)
-    claim = f"a million rows in a {kind} block / its driver's own memory: at most {MOST}"
-    yield ratio(claim, block.peak_megabytes, driver.peak_megabytes, MOST)
+    yield ratio(
+        f"a million rows in a {kind} block / its driver's own time: at most {MAX_RATIO}", ours, drivers, MAX_RATIO
+    )
+    claim = f"a million rows in a {kind} block / its driver's own memory: at most {MAX_RATIO}"
+    yield ratio(claim, block.peak_megabytes, driver.peak_megabytes, MAX_RATIO)
 
 
 def run(way: str, kind: str, uri: str, rows: int, folder: str) -> None:
-    """What a process of its own does. way: block or driver."""
+    """Fetch the rows; the work of each process that `PROCESS` starts. way: block or driver."""
     query = QUERIES[kind].format(rows=rows)
     if way == "driver":
         assert anyio.run(CONTENDERS[kind].fetch, uri, query) == rows

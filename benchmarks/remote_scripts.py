@@ -1,4 +1,4 @@
-"""Many remote script blocks that do nothing, against the same commands over bare asyncssh and over ssh that shares."""
+"""Many remote script blocks that do nothing, against the same commands by bare asyncssh and by ssh ControlMaster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.servers.sshd import Sshd, sshd
 
-from .measure import Sample, Series, Verdict, in_process, program, pytest_process, ratio, take_turns
+from .measure import Finding, Sample, Series, in_process, program, pytest_process, ratio, run_rounds
 
 ROUNDS = 9
 BLOCKS = 200
@@ -31,7 +31,7 @@ asyncio.run(main(int(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])))
 """
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     with sshd(folder / "server") as server:
         home = _home(folder / "home", server)
         (folder / "bare.py").write_text(ASYNCSSH)
@@ -41,7 +41,7 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
                 f"ssh: {{config: {home}/config}}\nblocks:\n  - host: web\n" + block * count
             )
             (folder / f"test_{name}.py").write_text("".join(f"def test_{each}(): pass\n" for each in range(count)))
-        taken = take_turns(
+        series_by_name = run_rounds(
             ROUNDS,
             {
                 "remote script blocks": pytest_process(folder, "many.runbook.yaml"),
@@ -53,15 +53,15 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
                 "ssh, ControlMaster": in_process(lambda: _run_with_ssh(home)),
             },
         )
-    yield from _judged(taken)
+    yield from _findings(series_by_name)
 
 
-def _judged(taken: dict[str, Series]) -> Iterator[Verdict]:
-    """What one more script costs, and what all of them do, which for ours includes the start of a session."""
-    items, library = taken["empty tests"], taken["asyncssh"]
-    for what, told in {"wall clock": "median", "processor time, that of the host left out": "processor_median"}.items():
+def _findings(series_by_name: dict[str, Series]) -> Iterator[Finding]:
+    """Compare the cost of one more script, and of all of them including the start of the session."""
+    items, library = series_by_name["empty tests"], series_by_name["asyncssh"]
+    for label, statistic in {"wall clock": "median", "processor time without the host's": "processor_median"}.items():
         many, few, item, few_items, bare, few_bare = (
-            getattr(taken[name], told)
+            getattr(series_by_name[name], statistic)
             for name in (
                 "remote script blocks",
                 "few of them",
@@ -71,18 +71,18 @@ def _judged(taken: dict[str, Series]) -> Iterator[Verdict]:
                 "few times asyncssh",
             )
         )
-        claim = f"one more remote script / one more empty test and one more command by asyncssh, {what}"
-        at_most = 1.2 if told == "median" else None
+        claim = f"one more remote script / one more empty test and one more command by asyncssh, {label}"
+        at_most = 1.2 if statistic == "median" else None
         yield ratio(
             claim + ("" if at_most is None else f": at most {at_most}"),
             many - few,
             item - few_items + bare - few_bare,
             at_most=at_most,
         )
-    ours = taken["remote script blocks"].median
+    ours = series_by_name["remote script blocks"].median
     claim = f"{BLOCKS} of them with the start of their session / as many empty tests and "
     yield ratio(claim + "a program that runs them by asyncssh", ours, items.median + library.median)
-    yield ratio(claim + "ssh with ControlMaster", ours, items.median + taken["ssh, ControlMaster"].median)
+    yield ratio(claim + "ssh with ControlMaster", ours, items.median + series_by_name["ssh, ControlMaster"].median)
 
 
 def _bare(folder: Path, server: Sshd, times: int) -> Callable[[], Sample]:

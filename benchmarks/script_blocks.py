@@ -1,4 +1,4 @@
-"""Many script blocks that do nothing, against what can't be saved: an empty test and a child process for each."""
+"""Many script blocks that do nothing, against the unavoidable part: an empty test and a child process for each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import anyio
 
-from .measure import Verdict, in_process, pytest_process, ratio, take_turns
+from .measure import Finding, in_process, pytest_process, ratio, run_rounds
 
 ROUNDS = 3
 BLOCKS = 2_000
 ARGV = ("sh", "-c", "true")
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     block = '  - script: {code: "true", interpreter: sh}\n'
     (folder / "many.runbook.yaml").write_text("blocks:\n" + block * BLOCKS)
     (folder / "test_many.py").write_text("".join(f"def test_{number}(): pass\n" for number in range(BLOCKS)))
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             "script blocks": pytest_process(folder, "many.runbook.yaml"),
@@ -28,12 +28,15 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
             "subprocess.run": in_process(run_with_subprocess),
         },
     )
-    ours, items = taken["script blocks"].median, taken["empty tests"].median
+    ours, items = series_by_name["script blocks"].median, series_by_name["empty tests"].median
     claim = f"{BLOCKS:,} script blocks / as many empty tests and "
     yield ratio(
-        claim + "anyio.run_process: at most 1.25", ours, items + taken["anyio.run_process"].median, at_most=1.25
+        claim + "anyio.run_process: at most 1.25",
+        ours,
+        items + series_by_name["anyio.run_process"].median,
+        at_most=1.25,
     )
-    yield ratio(claim + "subprocess.run", ours, items + taken["subprocess.run"].median)
+    yield ratio(claim + "subprocess.run", ours, items + series_by_name["subprocess.run"].median)
 
 
 async def run_with_anyio() -> None:

@@ -1,19 +1,19 @@
-"""What everybody pays: a session that has no runbook, with and without the plugin."""
+"""A session without runbooks, with and without the plugin: the cost for everyone who has it installed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from .measure import Verdict, pytest_process, take_turns
+from .measure import Finding, pytest_process, run_rounds
 
 ROUNDS = 21
-MOST_MILLISECONDS = 10.0
+MAX_MILLISECONDS = 10.0
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     (folder / "test_empty.py").write_text("def test_nothing(): pass\n")
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             "without the plugin": pytest_process(folder, plugins=""),
@@ -21,11 +21,11 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
             "with it and anyio's own": pytest_process(folder, plugins="pytest_runbook.plugin,anyio.pytest_plugin"),
         },
     )
-    without, with_it, with_both = (series.processor_median * 1000 for series in taken.values())
+    without, with_it, with_both = (series.processor_median * 1000 for series in series_by_name.values())
     more = with_it - without
-    yield Verdict(
-        f"processor time of the plugin in a session without runbooks: at most {MOST_MILLISECONDS:.0f} ms",
+    yield Finding(
+        f"processor time of the plugin in a session without runbooks: at most {MAX_MILLISECONDS:.0f} ms",
         f"{more:+.1f} ms",
-        more <= MOST_MILLISECONDS,
+        more <= MAX_MILLISECONDS,
     )
-    yield Verdict("the same with anyio's own plugin, which comes with it", f"{with_both - without:+.1f} ms")
+    yield Finding("the same with the plugin of anyio, which is a dependency", f"{with_both - without:+.1f} ms")

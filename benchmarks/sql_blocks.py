@@ -1,4 +1,4 @@
-"""Many SQL blocks against bare calls of their driver."""
+"""Many SQL blocks, against bare calls of their drivers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from pytest_runbook.document.runtime import open_runtime
 from pytest_runbook.execution.result import Outcome
 from tests.servers.database_servers import DatabaseServer, clickhouse_server, mariadb_server, postgres_server
 
-from .measure import Verdict, in_process, take_turns
+from .measure import Finding, in_process, run_rounds
 
 ROUNDS = 9
-MOST_MILLISECONDS = 0.7
+MAX_MILLISECONDS = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A database, a server of it, and that many calls of its driver in a bare loop."""
+    """A database server, and a function that makes so many bare calls of the driver."""
 
     kind: str
     server: Callable[[], AbstractContextManager[DatabaseServer | None]]
@@ -62,9 +62,9 @@ async def call_mysql(uri: str, times: int) -> None:
 async def call_clickhouse(uri: str, times: int) -> None:
     async with httpx2.AsyncClient() as client:
         for _ in range(times):
-            asked = {**SETTINGS, "session_id": str(uuid.uuid4()), "query_id": str(uuid.uuid4())}
-            answer = await client.post(uri, content="select 1", params=asked)
-            assert answer.status_code == 200
+            params = {**SETTINGS, "session_id": str(uuid.uuid4()), "query_id": str(uuid.uuid4())}
+            response = await client.post(uri, content="select 1", params=params)
+            assert response.status_code == 200
 
 
 CONTENDERS = (
@@ -75,17 +75,17 @@ CONTENDERS = (
 )
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     for contender in CONTENDERS:
         with contender.server() as server:
-            yield from on_top(folder, contender, ":memory:" if server is None else server.uri)
+            yield from compare_with_driver(folder, contender, ":memory:" if server is None else server.uri)
 
 
-def on_top(folder: Path, contender: Contender, uri: str) -> Iterator[Verdict]:
+def compare_with_driver(folder: Path, contender: Contender, uri: str) -> Iterator[Finding]:
     text = f"  - {contender.kind}: {{uri: '{uri}', query: select 1}}\n    assert: output.value == 1\n"
     for name, count in {"many": contender.blocks, "one": 1}.items():
         (folder / f"{name}.runbook.yaml").write_text("blocks:\n" + text * count)
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             f"{contender.blocks} {contender.kind} blocks": in_process(lambda: anyio.run(run_engine, folder, "many")),
@@ -94,10 +94,10 @@ def on_top(folder: Path, contender: Contender, uri: str) -> Iterator[Verdict]:
             "one bare call": in_process(lambda: anyio.run(contender.call, uri, 1)),
         },
     )
-    many, one, calls, call = (series.median * 1000 for series in taken.values())
+    many, one, calls, call = (series.median * 1000 for series in series_by_name.values())
     block, bare = (many - one) / (contender.blocks - 1), (calls - call) / (contender.blocks - 1)
-    claim = f"what a {contender.kind} block with an assertion adds to {bare:.2f} ms: at most {MOST_MILLISECONDS} ms"
-    yield Verdict(claim, f"{block - bare:.2f} ms", block - bare <= MOST_MILLISECONDS)
+    claim = f"what a {contender.kind} block with an assertion adds to {bare:.2f} ms: at most {MAX_MILLISECONDS} ms"
+    yield Finding(claim, f"{block - bare:.2f} ms", block - bare <= MAX_MILLISECONDS)
 
 
 async def run_engine(folder: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Many terminals in which nothing is done, against an empty test and the shell's own start for each."""
+"""Many terminal blocks that run ``true``, against an empty test and a shell in a bare terminal for each."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from .measure import Verdict, in_process, pytest_process, ratio, take_turns
+from .measure import Finding, in_process, pytest_process, ratio, run_rounds
 
 ROUNDS = 3
 BLOCKS = 300
 SHELL = ("bash", "--norc", "--noediting", "-i")
 
 
-def verdicts(folder: Path) -> Iterator[Verdict]:
+def findings(folder: Path) -> Iterator[Finding]:
     block = '  - terminal: {code: "true", type: bash}\n'
     (folder / "many.runbook.yaml").write_text("blocks:\n" + block * BLOCKS)
     (folder / "test_many.py").write_text("".join(f"def test_{number}(): pass\n" for number in range(BLOCKS)))
-    taken = take_turns(
+    series_by_name = run_rounds(
         ROUNDS,
         {
             "terminal blocks": pytest_process(folder, "many.runbook.yaml"),
@@ -28,11 +28,11 @@ def verdicts(folder: Path) -> Iterator[Verdict]:
             "bash in a terminal": in_process(run_shells),
         },
     )
-    shells, items = taken["bash in a terminal"].median, taken["empty tests"].median
+    shells, items = series_by_name["bash in a terminal"].median, series_by_name["empty tests"].median
     claim = f"{BLOCKS} terminal blocks / as many empty tests and interactive shells in a terminal of their own"
-    yield ratio(claim, taken["terminal blocks"].median, items + shells)
-    extra = (taken["terminal blocks"].median - items - shells) / BLOCKS
-    yield Verdict("what a terminal block costs over the shell's own start", f"{extra * 1000:.1f} ms")
+    yield ratio(claim, series_by_name["terminal blocks"].median, items + shells)
+    extra = (series_by_name["terminal blocks"].median - items - shells) / BLOCKS
+    yield Finding("cost of a terminal block beyond the shell's own start", f"{extra * 1000:.1f} ms")
 
 
 def run_shells() -> None:
@@ -41,12 +41,13 @@ def run_shells() -> None:
 
 
 def run_shell() -> None:
-    """An interactive shell that gets one command and the end, both ahead of time."""
+    """Run an interactive shell that reads one command and the end of its input."""
     master, slave = pty.openpty()
+    # Typed before the shell starts: both wait in the terminal until it reads them.
     os.write(master, b"true\r\x04")
     shell = subprocess.Popen(SHELL, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
-    with suppress(OSError):  # nobody has the other end any more
+    with suppress(OSError):  # EIO on Linux once no process has the other end open
         while os.read(master, 65_536):
             pass
     os.close(master)

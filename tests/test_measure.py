@@ -1,4 +1,4 @@
-"""The benchmarks' own ground: a time that is told was really taken."""
+"""Tests of what all benchmarks measure with."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Sample, pytest_process, ratio, take_turns
+from benchmarks.measure import Sample, pytest_process, ratio, run_rounds
 
 
 def test_contenders_alternate_and_the_first_round_does_not_count() -> None:
-    turns: list[str] = []
+    calls: list[str] = []
 
     def contender(name: str) -> Sample:
-        turns.append(name)
-        return Sample(seconds=len(turns))
+        calls.append(name)
+        return Sample(seconds=len(calls))
 
-    taken = take_turns(2, {name: partial(contender, name) for name in "ab"})
+    series_by_name = run_rounds(2, {name: partial(contender, name) for name in "ab"})
 
-    assert "".join(turns) == "abbaab"
-    assert [sample.seconds for sample in taken["a"].samples] == [4, 5]
+    assert "".join(calls) == "abbaab"
+    assert [sample.seconds for sample in series_by_name["a"].samples] == [4, 5]
 
 
 def test_session_that_fails_is_an_error_and_no_time(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_session_that_fails_is_an_error_and_no_time(tmp_path: Path) -> None:
     assert b"1 failed" in caught.value.output
 
 
-def test_session_tells_its_time_and_memory(tmp_path: Path) -> None:
+def test_session_has_its_time_and_memory(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): pass")
 
     sample = pytest_process(tmp_path, plugins="")()
@@ -43,6 +43,6 @@ def test_session_tells_its_time_and_memory(tmp_path: Path) -> None:
     assert sample.peak_bytes > 10_000_000
 
 
-@pytest.mark.parametrize(("ours", "is_met"), [(1.0, True), (1.25, True), (1.26, False)])
-def test_target_is_met_up_to_its_limit(ours: float, is_met: bool) -> None:
-    assert ratio("claim", ours, 1.0, at_most=1.25).is_met is is_met
+@pytest.mark.parametrize(("ours", "passed"), [(1.0, True), (1.25, True), (1.26, False)])
+def test_target_is_met_up_to_its_limit(ours: float, passed: bool) -> None:
+    assert ratio("claim", ours, 1.0, at_most=1.25).passed is passed
