@@ -1,8 +1,8 @@
-"""What a person would have seen: a terminal's output as plain text, all that scrolled away included.
+"""A terminal emulator: turns a terminal's output into the plain text that a user would have seen, with its scrollback.
 
-Programs do not only write lines: they move the cursor, erase, draw over, fill the whole screen and give it back. This
-plays their output on a screen of cells. Colours and titles leave no trace, and neither does a line that was broken
-only because the screen is not wider.
+Programs do not only write lines: they move the cursor, erase, overwrite, fill the whole screen and restore it. This
+plays their output on a screen of cells. Colours and titles are dropped, and a line that was wrapped only because the
+screen is too narrow is one line.
 Source: ECMA-48, and the parts of xterm that its terminfo entry promises.
 """
 
@@ -34,9 +34,9 @@ _ALTERNATE_SCREEN_MODES = ("47", "1047", "1049")
 
 
 def screen_text(output: str, *, rows: int, cols: int, limit: int = SCROLLBACK_LIMIT) -> str:
-    """The text that this output leaves on a terminal of that size, and above it.
+    """Return the text that this output leaves on a terminal of that size and in its scrollback.
 
-    limit: characters; of more, the oldest lines are left out, which a first line says.
+    limit: characters; beyond it the oldest lines are dropped, and a first line gives their number.
     """
     screen = Screen(rows, cols, limit)
     screen.feed(output)
@@ -45,9 +45,9 @@ def screen_text(output: str, *, rows: int, cols: int, limit: int = SCROLLBACK_LI
 
 @dataclass(slots=True)
 class _Row:
-    """Cells of one character each, with what combines with it; a wide one is followed by an empty cell.
+    """A row of cells: one character each, with its combining characters. A wide character is followed by an empty cell.
 
-    is_wrapped: True if the next row only begins because this one is full.
+    is_wrapped: True if the next row is a continuation of this one.
     """
 
     cells: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class _Row:
 
 
 class Screen:
-    """Cells, a cursor, and the lines that scrolled away."""
+    """The cells, the cursor and the scrollback."""
 
     def __init__(self, rows: int, cols: int, limit: int = SCROLLBACK_LIMIT) -> None:
         self._rows, self._cols, self._limit = rows, cols, limit
@@ -74,7 +74,7 @@ class Screen:
         self._reset()
 
     def feed(self, output: str) -> None:
-        """Play a piece of output that does not end within an escape sequence."""
+        """Play output. It must not end within an escape sequence."""
         for token in _TOKEN.finditer(output):
             match token.lastgroup:
                 case "text":
@@ -90,7 +90,7 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """Line by line, without blank ones at the end; empty, or with a newline at its end."""
+        """The lines, without blank ones at the end; empty, or with a newline at its end."""
         lines = [f"[{self._dropped_lines} lines before]"] if self._dropped_lines else []
         lines += self._scrollback
         is_wrapped = self._scrollback_is_wrapped
@@ -126,7 +126,7 @@ class Screen:
                 self._draw_one(character)
 
     def _draw_cells(self, cells: list[str]) -> None:
-        """Draw characters of one cell each, line after line."""
+        """Draw characters of one cell each, wrapping lines."""
         while cells:
             self._wrap_if_full(1)
             room = self._cols - self._x
@@ -210,7 +210,7 @@ class Screen:
                 self._switch_screen(is_on)
 
     def _switch_screen(self, to_alternate: bool) -> None:
-        """Go to the screen that full-screen programs draw on, or back."""
+        """Switch to the alternate screen, which full-screen programs use, or back."""
         if to_alternate and self._main is None:
             self._main, self._main_cursor = self._screen, (self._y, self._x)
             self._screen = [_Row() for _ in range(self._rows)]
@@ -292,8 +292,9 @@ class Screen:
 
     def _insert(self, count: int) -> None:
         cells = self._screen[self._y].cells
-        cells[self._x : self._x] = [_BLANK] * min(count, max(len(cells) - self._x, 0))
-        del cells[self._cols :]
+        if self._x < len(cells):  # else there is nothing to move
+            cells[self._x : self._x] = [_BLANK] * min(count, self._cols - self._x)
+            del cells[self._cols :]
 
     def _delete(self, count: int) -> None:
         del self._screen[self._y].cells[self._x : self._x + count]
@@ -303,7 +304,7 @@ class Screen:
         row.write(self._x, [_BLANK] * min(count, self._cols - self._x))
 
     def _change_lines(self, change: Callable[[int], None], count: int) -> None:
-        """Insert or delete lines where the cursor is, and go to the beginning of its line."""
+        """Insert or delete lines at the cursor, and move the cursor to the beginning of its line."""
         y = self._y
         if self._top <= y <= self._bottom:
             for _ in range(min(count, self._rows)):

@@ -26,6 +26,8 @@ def seen(output: str, rows: int = 5, cols: int = 20) -> str:
         ("\x1b]0;a title\x07text", "text\n"),
         ("\x1b]0;a title\x1b\\text", "text\n"),
         ("10%\r20%\r100%", "100%\n"),
+        (f"ab\r{ESC}4hxyz", "xyzab\n"),
+        (f"0\r{ESC}2@", "  0\n"),
         ("abc\b\bX", "aXc\n"),
         ("a\tb", "a       b\n"),
         ("ab\x1bEc\x1bDd", "ab\nc\n d\n"),
