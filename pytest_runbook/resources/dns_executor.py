@@ -1,8 +1,8 @@
-"""Threads for an event loop of ours that nobody waits for.
+"""The event loop's default executor for DNS lookups, with threads that nothing waits for at the end.
 
-A name that is looked up can't be called off: the system's resolver takes as long as it likes, ten seconds and more
-where no name server answers. The loop's usual threads are few, so that some such names hold all others up; and both the
-loop and the interpreter wait for them at their end.
+A lookup can't be cancelled: the system's resolver may take ten seconds and more where no name server answers. The
+loop's usual executor has few threads, so that some such lookups hold all others up. Both the loop and the interpreter
+would wait for its threads at their end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class DnsExecutor(ThreadPoolExecutor):
-    """A thread for each call; what is still at it at the end is left to itself."""
+    """An executor with a daemon thread for each call. Calls that still run at the end are abandoned."""
 
     def submit(
         self, function: Callable[Parameters, ResultT], /, *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -28,11 +28,11 @@ class DnsExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
 
 
 def _settle(future: Future[ResultT], call: Callable[[], ResultT]) -> None:
-    """Make the call; nobody is told who has stopped waiting."""
+    """Make the call and settle the future, unless it has been cancelled."""
     try:
         result = call()
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What could not be reached, and who found out: so that one server that is down is one error."""
+"""Remembers what could not be reached, so that one server that is down is one error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from ..errors import KnownUnreachable, RunbookError
 
 VERDICT_SECONDS = 60.0
+"""How long a failure counts. After that, a run that has started the server can reach it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreachableVerdict:
-    """Somebody failed to reach something. owner: the block, for people. at: monotonic seconds."""
+    """A failure to reach something. owner: the block, in display form. at: monotonic seconds."""
 
     error: RunbookError
     owner: str
@@ -21,14 +22,14 @@ class UnreachableVerdict:
 
 @dataclass(slots=True)
 class Reachability:
-    """Verdicts by what was to be reached; each lasts a minute, so that a run which starts a server can reach it."""
+    """The failures of a run by target; each counts for `VERDICT_SECONDS`."""
 
     _verdicts: dict[str, UnreachableVerdict] = field(default_factory=dict)
 
     def check(self, target: str) -> None:
-        """Let those pass who have a chance.
+        """Check that the target has not just been found unreachable.
 
-        :raises KnownUnreachable: if somebody failed to reach it within the last minute.
+        :raises KnownUnreachable: if it was, within `VERDICT_SECONDS`.
         """
         verdict = self._verdicts.get(target)
         if verdict is not None and time.monotonic() - verdict.at < VERDICT_SECONDS:
@@ -36,9 +37,9 @@ class Reachability:
             raise KnownUnreachable(f"{verdict.owner}{where} could not reach it: {verdict.error.message}")
 
     def record_failure(self, target: str, error: RunbookError, owner: str) -> None:
-        """Keep that somebody could not reach it."""
+        """Record that a block could not reach the target."""
         self._verdicts[target] = UnreachableVerdict(error, owner, time.monotonic())
 
     def forget(self, target: str) -> None:
-        """Somebody reached it: what was said before counts no more."""
+        """Forget a failure, because the target has been reached."""
         self._verdicts.pop(target, None)

@@ -1,4 +1,4 @@
-"""What stays open between blocks, in one place; opened and closed by the runtime."""
+"""Everything that stays open between blocks, opened and closed by the runtime."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 
 class Resources:
-    """Everything that blocks share in a run.
+    """What the blocks of a run share.
 
-    processes: knows every program that a block started. reachability: what could not be reached.
-    databases: sessions with servers, kept over blocks. ptys: terminals that are open.
-    sudo: makes other users of us. secret_commands: asks programs for secrets. threads: for calls that can't be awaited.
-    interpreters: interpreters to use in place of others. allow_list: what may be started and connected to.
+    processes: the programs that blocks started. reachability: what could not be reached.
+    databases: the pool of database sessions. ptys: the open terminals. sudo: the commands to run programs as other
+    users.
+    secret_commands: commands that print secrets. threads: for blocking calls.
+    interpreters: replacements for interpreters, by name or path. allow_list: what may be started and connected to.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class Resources:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def interpreter(self, text: str) -> Interpreter:
-        """The interpreter that a block names, as this run has it.
+        """Return the interpreter that a block names, with this run's replacements.
 
-        :raises BlockFailed: if the text names none.
-        :raises Refused: if it may run nothing here.
+        :raises BlockFailed: if the text names no program.
+        :raises Refused: if the allow list does not have it.
         """
         if text not in self._parsed:
             login = self._login_shell is LoginShell.EACH
@@ -96,7 +97,7 @@ class Resources:
         return self._parsed[text]
 
     async def base_environment(self) -> Mapping[str, str]:
-        """What programs get besides what the runbook says, on top of the process's own environment."""
+        """Return variables that programs get on top of this process's environment, below those of the runbook."""
         if self._login_shell is not LoginShell.ONCE:
             return {}
         if self._login_environment is None:
@@ -104,12 +105,12 @@ class Resources:
         return self._login_environment
 
     def output_variables(self) -> OutputVariablesFile:
-        """A fresh file for one program's output variables."""
+        """Return a new file for one program's output variables."""
         return OutputVariablesFile(self.folder)
 
     @property
     def folder(self) -> Path:
-        """A folder of this run, for nobody else's eyes; gone at its end."""
+        """A private folder of this run, removed at its end."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="runbook-"))
             self.processes.watchdog.record_folder(self._folder)
@@ -117,7 +118,7 @@ class Resources:
 
     @property
     def http(self) -> HttpPool:
-        """Connections to HTTP servers; the library is imported when the first block needs one."""
+        """The pool of HTTP connections. The library is imported when the first block needs it."""
         if self._http is None:
             from .http.pool import HttpPool
 
@@ -126,7 +127,7 @@ class Resources:
 
     @property
     def ssh(self) -> SshPool:
-        """Connections to other hosts; the library is imported when the first block needs one."""
+        """The pool of SSH connections. The library is imported when the first block needs it."""
         if self._ssh is None:
             from .ssh.pool import SshPool
 
@@ -134,7 +135,7 @@ class Resources:
         return self._ssh
 
     def report_to(self, emit: Emit, warn: Callable[[str], object]) -> None:
-        """Say whom to tell of what opens and closes, and of what people should know at the end of the run."""
+        """Set the callbacks for events of connections, and for warnings in the report at the end of the run."""
         self._emit, self._warn = emit, warn
 
     async def end_leftovers(self, run_id: str) -> Sequence[Leftover]:
@@ -145,7 +146,7 @@ class Resources:
         return [*await self.processes.end_leftovers(run_id), *remote]
 
     def tighten_deadline(self, grace: Grace) -> None:
-        """Give programs this long to end, from now on."""
+        """Limit the endings of programs to this grace from now on."""
         self.processes.tighten_deadline(grace)
         if self._ssh is not None:
             self._ssh.tighten_deadline(grace)

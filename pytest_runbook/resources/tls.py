@@ -1,4 +1,4 @@
-"""TLS as a client sees it: whom to trust, who we are, and how long the other side's certificate lasts."""
+"""TLS for clients: trusted certificates, the client's own certificate, and the expiry of the server's."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SECONDS_OF_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """What a block says about TLS. Files hold PEM.
+    """The TLS settings of a block. Files are in PEM format.
 
-    verify: False takes any certificate. ca: a file with the certificates to trust; None: those of the system.
-    cert, key, key_password: who we are; the key may be in the certificate's file.
+    verify: False accepts any certificate. ca: a file with the certificates to trust; None: those of the system.
+    cert, key, key_password: the client's certificate; the key may be in the certificate's file.
     """
 
     verify: bool = True
@@ -34,7 +34,7 @@ class TlsSettings:
     key_password: str | None = field(default=None, repr=False)
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The settings as the ssl module takes them; None where they are the defaults.
+        """Return the settings as an SSL context; None if they are the defaults.
 
         :raises BlockFailed: if a file can't be read or used.
         """
@@ -58,7 +58,7 @@ class TlsSettings:
     def _load_client_certificate(self, context: ssl.SSLContext, cert: str) -> None:
         password = self.key_password
         try:
-            # A function: for an encrypted key without a password, OpenSSL would ask the terminal.
+            # Without a password function, OpenSSL would ask for the password of an encrypted key on the terminal.
             context.load_cert_chain(cert, self.key, password=lambda: password or "")
         except OSError as error:
             which = cert if self.key is None else f"{cert} with the key {self.key}"
@@ -67,7 +67,7 @@ class TlsSettings:
 
 
 class _NamedContext(ssl.SSLContext):
-    """Looks for a name in the server's certificate, wherever the connection itself is made to.
+    """A context that verifies the server's certificate for this name, whatever address is connected to.
 
     server: the name.
     """
@@ -86,11 +86,11 @@ class _NamedContext(ssl.SSLContext):
 
 
 def ssl_context_for(server: str, ca: str | None) -> ssl.SSLContext:
-    """A context that verifies a server of this name behind a tunnel, whose near end has another one.
+    """Return a context that verifies a server behind a tunnel by the server's own name.
 
+    The near end of the tunnel has another name.
     ca: a file with the certificates to trust; None: those of the system.
-
-    :raises OSError: if that can't be read.
+    :raises OSError: if the file can't be read.
     """
     context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.server = server
@@ -102,12 +102,12 @@ def ssl_context_for(server: str, ca: str | None) -> ssl.SSLContext:
 
 
 def path_in_folder(folder: Path, file: str) -> str:
-    """The path of a file that is named relative to a folder; ~ is somebody's home."""
+    """Return the path of a file that is named relative to a folder; ``~`` is a home directory."""
     return str(folder / Path(file).expanduser())
 
 
 def days_until_expiry(certificate: bytes) -> int:
-    """Whole days until a certificate (DER) expires, negative once it has."""
+    """Return the whole days until a certificate (DER) expires; negative once it has expired."""
     return math.floor((_not_after(certificate).timestamp() - time.time()) / _SECONDS_OF_A_DAY)
 
 
@@ -118,8 +118,9 @@ def _reason(error: OSError) -> str:
 
 
 def _not_after(certificate: bytes) -> datetime:
-    """When a certificate expires. The ssl module tells it only of certificates that it verified.
+    """Return when a certificate expires.
 
+    It is parsed here because the ssl module gives the fields only of certificates that it has verified.
     Source: RFC 5280, section 4.1: Certificate > TBSCertificate > validity > notAfter.
     """
     signed = next(_elements(next(_elements(certificate))[1]))[1]
@@ -128,12 +129,12 @@ def _not_after(certificate: bytes) -> datetime:
     _, (kind, text) = _elements(validity)
     written = text.decode("ascii").rstrip("Z")
     if kind == _UTC_TIME:
-        written = ("20" if int(written[:2]) < 50 else "19") + written
+        written = ("20" if int(written[:2]) < 50 else "19") + written  # RFC 5280, section 4.1.2.5.1
     return datetime.strptime(written, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each element of a DER sequence's content."""
+    """Yield tag and content of each element in the content of a DER sequence."""
     at = 0
     while at < len(data):
         tag, size = data[at], data[at + 1]

@@ -18,7 +18,7 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "host": ({"host": "-oProxyCommand=touch owned", "script": "id"}, "'-' can't stand in it"),
     "user of a host": ({"host": "-l@127.0.0.1", "script": "id"}, "'-' can't stand in it"),
     "bastion": ({"http": {"url": "http://127.0.0.1:9/", "via": "-oProxyCommand=touch owned"}}, "can't stand in it"),
-    "other user": ({"script": "touch owned", "become": "-s"}, "does not let us become -s"),
+    "other user": ({"script": "touch owned", "become": "-s"}, "refuses to run programs as -s"),
     "context of a cluster": (
         {"kubernetes": {"command": "kubectl get pods", "context": "--kubeconfig=owned"}},
         "--kubeconfig=owned",

@@ -90,7 +90,7 @@ FAULTS = [
     ("{command: [no-such-store, show]}", 'no program "no-such-store" on PATH', "install it"),
     ("{command: 'true'}", "the command true printed nothing", "run it by hand"),
     ("{command: printf '\\377'}", "printed no text in UTF-8", "encode it as base64"),
-    ("{command: sleep 60, timeout: 50ms}", "did not end within 50 ms", "does it wait for somebody to type?"),
+    ("{command: sleep 60, timeout: 50ms}", "did not end within 50 ms", "does it wait for input?"),
     ("{fixture: nobody}", 'fixture "nobody" was not given', "use {env: NAME} here"),
 ]
 

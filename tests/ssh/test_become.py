@@ -78,9 +78,9 @@ def test_all_that_a_script_gets_reaches_it_as_the_other_user_too(tmp_path: Path)
     ("host", "become", "message"),
     [
         ("asked", "root", "sudo on asked asks for a password to become root"),
-        ("asked", {"user": "root", "password": "wrong-password"}, "sudo on asked does not let us become root: "),
-        ("plain", {"user": "root", "password": PASSWORD}, "sudo on plain does not let us become root: "),
-        ("free", "nobody-9", "sudo on free does not let us become nobody-9: "),
+        ("asked", {"user": "root", "password": "wrong-password"}, "sudo on asked refuses to run programs as root: "),
+        ("plain", {"user": "root", "password": PASSWORD}, "sudo on plain refuses to run programs as root: "),
+        ("free", "nobody-9", "sudo on free refuses to run programs as nobody-9: "),
     ],
 )
 def test_what_sudo_refuses_is_told(tmp_path: Path, host: str, become: object, message: str) -> None:

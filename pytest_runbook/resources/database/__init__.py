@@ -1,0 +1,1 @@
+"""Database sessions that stay open between blocks, and threads for blocking drivers."""

@@ -1,4 +1,4 @@
-"""Sessions with databases that stay open between blocks."""
+"""Pool of database sessions, which stay open between blocks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import anyio
 CHECK_TIMEOUT = 2.0
 CLOSE_GRACE = 5.0
 FRESH_SECONDS = 1.0
-"""So long after it was cleaned, a session is not asked whether its server is still there if its socket says so."""
+"""For so long after a reset, the socket's state is enough to take the server for alive."""
 
 
 class DatabaseSession(ABC):
     """One session with a database server, used by one block at a time.
 
-    target: what it is connected to, and how, as who keeps it knows it; whoever asks for the same may get it.
-    is_broken: True once something was left unfinished on it: it is closed, not handed out again.
+    target: the pool's key: what the session is connected to, and how. Blocks with the same target share sessions.
+    is_broken: True once something was left unfinished on it; it is closed, not used again.
     is_closed: True once nothing of it is open any more.
-    cleaned_at: when the server last said that it is clean, in monotonic seconds.
+    cleaned_at: when the session was last reset, in monotonic seconds.
     """
 
     def __init__(self) -> None:
@@ -36,24 +36,24 @@ class DatabaseSession(ABC):
 
     @property
     def is_known_alive(self) -> bool:
-        """True if the server is known to be there, without asking it."""
+        """True if the server is known to be alive without a round trip."""
         return False
 
     def reset_nowait(self) -> bool:
-        """Do what `reset` does, if that takes no waiting. True if it is clean now."""
+        """Do what `reset` does if that needs no waiting; return True if the session is clean now."""
         return False
 
     @abstractmethod
     async def is_alive(self) -> bool:
-        """True if the server still answers."""
+        """Return True if the server still answers."""
 
     @abstractmethod
     async def reset(self) -> None:
-        """Undo what its user did to the session itself: an open transaction, settings, locks, temporary tables."""
+        """Undo what the block did to the session: an open transaction, settings, locks, temporary tables."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End it; nothing of it goes on at the server."""
+        """Close the session; nothing of it goes on at the server."""
 
 
 Session = TypeVar("Session", bound=DatabaseSession)
@@ -61,39 +61,39 @@ OpenSession = Callable[[], Awaitable[Session]]
 
 
 class DatabasePool:
-    """The sessions of a run, by what they are connected to: opened when first needed, handed out clean, one at a time.
+    """The sessions of a run by target: opened when first needed, and reset between blocks.
 
-    Blocks that follow each other share one; those that run side by side get one each.
+    Blocks that run one after the other share a session; those that run side by side have one each.
     """
 
     def __init__(self) -> None:
         self._idle: dict[str, list[DatabaseSession]] = defaultdict(list)
 
     async def aclose(self) -> None:
-        """End all sessions that nobody uses."""
+        """Close all idle sessions."""
         sessions = [session for idle in self._idle.values() for session in idle]
         self._idle.clear()
         for session in sessions:
             await _close(session)
 
     def acquire_fresh(self, target: str) -> DatabaseSession | None:
-        """A clean session whose server need not be asked whether it is still there; None if there is none."""
+        """Return an idle session that needs no check of its server; None if there is none."""
         idle = self._idle[target]
         return idle.pop() if idle and _is_fresh(idle[-1]) else None
 
     async def acquire(self, target: str, open_session: OpenSession[Session]) -> Session:
-        """A session with nothing of anybody's in it. One whose server went away in between is replaced."""
+        """Return a clean session. One that the server has closed meanwhile is replaced by a new one."""
         idle = self._idle[target]
         while idle:
             session = idle.pop()
             if await _is_usable(session):
-                return session  # type: ignore[return-value]  # what is kept for a target is of its kind
+                return session  # type: ignore[return-value]  # all sessions of a target are of one kind
         session = await open_session()
         session.target = target
         return session
 
     def release_nowait(self, session: DatabaseSession) -> bool:
-        """Take a session back, if that takes no waiting; False: `release` does it."""
+        """Take a session back if that needs no waiting; if it returns False, call `release`."""
         if session.is_closed:
             return True
         if session.is_broken or not session.reset_nowait():
@@ -102,7 +102,7 @@ class DatabasePool:
         return True
 
     async def release(self, session: DatabaseSession) -> None:
-        """Take a session back for the next block, or end it if it can't be cleaned, or not before this is cancelled."""
+        """Reset a session and take it back for the next block; close it if that fails or is cancelled."""
         is_clean = False
         try:
             if not session.is_broken:
@@ -123,7 +123,7 @@ def _is_fresh(session: DatabaseSession) -> bool:
 
 
 async def _is_usable(session: DatabaseSession) -> bool:
-    """True if the session can be handed out; one that can't is closed."""
+    """Return True if the session can be used; close it if not."""
     if _is_fresh(session):
         return True
     is_usable = False
@@ -137,10 +137,13 @@ async def _is_usable(session: DatabaseSession) -> bool:
 
 
 def is_socket_idle(server: socket | None) -> bool:
-    """True if a socket is open and the server has said nothing unasked: not that it goes, nor that it is gone."""
+    """Return True if a socket is open and the server has sent nothing without being asked.
+
+    Data that comes unasked is a message or an end of file: the server closes the session, or has closed it.
+    """
     if server is None:
         return False
-    poll = select.poll()  # where select() takes no numbers above 1023
+    poll = select.poll()  # select() takes no descriptors above 1023
     poll.register(server, select.POLLIN)
     return not poll.poll(0)
 
@@ -148,13 +151,13 @@ def is_socket_idle(server: socket | None) -> bool:
 async def _reset(session: DatabaseSession) -> bool:
     try:
         await session.reset()
-    except Exception:  # whatever the driver says: it is not clean
+    except Exception:  # whatever the driver raises: the session is not clean
         return False
     return True
 
 
 async def _close(session: DatabaseSession) -> None:
-    """Close it, whatever happens, in bounded time."""
+    """Close a session in bounded time, whatever it raises."""
     with anyio.move_on_after(CLOSE_GRACE, shield=True):
-        with suppress(Exception):  # it is gone, which is what was wanted
+        with suppress(Exception):  # the session is not used again, so its errors do not matter
             await session.close()

@@ -1,4 +1,4 @@
-"""Threads for calls that can't be awaited."""
+"""Worker threads for blocking calls."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any, Generic, TypeVar
 
 MAX_THREADS = 40
 BLOCKING_WAIT_SECONDS = 0.0005
-"""How long the event loop itself waits for a call: most are over by then, and a round through the loop costs more."""
+"""How long the event loop itself waits for a call.
+
+Most calls are over by then, and a turn of the loop costs more.
+"""
 
 ResultT = TypeVar("ResultT")
 
 
 class Threads:
-    """Worker threads, started as they are needed: half as slow to hand a call to as those of an executor."""
+    """Worker threads, started when they are needed. A call costs half as much as in an executor."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Call[Any] | None] = SimpleQueue()
@@ -25,13 +28,16 @@ class Threads:
         self._started = 0
 
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
-        """Call a function in a thread. Cancelled, the wait ends at once; the call goes on until it ends by itself."""
+        """Call a function in a thread.
+
+        If cancelled, the wait ends at once, and the call goes on until it ends by itself.
+        """
         call = self.start(function)
-        call.is_over()  # most are at once
+        call.is_over()  # waits a moment, in which most calls end
         return await call.result()
 
     def start(self, function: Callable[[], ResultT]) -> Call[ResultT]:
-        """The same, for who waits for it in his own way."""
+        """Call a function in a thread and return the call, for callers that wait for it in their own way."""
         call = Call(function, self._open.discard)
         self._open.add(call)
         if len(self._open) > self._started < MAX_THREADS:
@@ -41,14 +47,14 @@ class Threads:
         return call
 
     def close(self) -> None:
-        """Let go of the threads; a call that is under way is not waited for."""
+        """End the threads without waiting for calls that are under way."""
         for _ in range(self._started):
             self._calls.put(None)
         self._calls, self._started = SimpleQueue(), 0
 
 
 class Call(Generic[ResultT]):
-    """A call that a thread makes."""
+    """A call of a function in a thread."""
 
     def __init__(self, function: Callable[[], ResultT], on_end: Callable[[object], None]) -> None:
         self._running = threading.Lock()
@@ -70,14 +76,14 @@ class Call(Generic[ResultT]):
             self._notify()
 
     def is_over(self) -> bool:
-        """Whether it has ended, or ends in a moment, for which the event loop waits."""
+        """Return True if the call has ended; block for `BLOCKING_WAIT_SECONDS` at most to see it end."""
         if self._running.acquire(timeout=BLOCKING_WAIT_SECONDS):
             self._running.release()
             return True
         return False
 
     async def result(self) -> ResultT:
-        """What it gave, once it has ended."""
+        """Return the function's result, or raise its error, once the call has ended."""
         if self._running.locked():
             await self._end()
         if self._error is not None:
@@ -88,11 +94,11 @@ class Call(Generic[ResultT]):
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def notify() -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed, so nothing waits any more
                 loop.call_soon_threadsafe(done.set)
 
         self._notify = notify
-        if self._running.locked():  # else it ended before it could know whom to tell
+        if self._running.locked():  # else it may have ended before `_notify` was set
             await done.wait()
 
 

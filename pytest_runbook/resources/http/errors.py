@@ -1,4 +1,4 @@
-"""What can go wrong between a request and the end of its answer, each in our own words with what to do about it."""
+"""Translates errors of httpx2 and TLS into errors of this package, each with a hint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRUST = "name the certificates to trust with `ca`, or take any with `verify: fa
 _CLIENT_CERTIFICATE = "the server wants a certificate of ours: `cert` and `key`"
 _OLD_TLS = "the server speaks no version of TLS that is still safe"
 
-# By OpenSSL's number of what it found when it verified.
+# By OpenSSL's X509_V_ERR_* code.
 _UNTRUSTED = {
     9: ("its certificate is not valid yet", "look at the clocks of both sides"),
     10: ("its certificate has expired", "renew it; `verify: false` takes it all the same"),
@@ -32,7 +32,7 @@ _UNTRUSTED = {
     62: ("its certificate is for another host", "use the name that is in the certificate"),
     64: ("its certificate is for another address", "use the name that is in the certificate"),
 }
-# By OpenSSL's name for what the other side did.
+# By OpenSSL's reason for a failed handshake.
 _HANDSHAKE = {
     "WRONG_VERSION_NUMBER": ("it speaks no TLS", "is it http://, or another port?"),
     "RECORD_LAYER_FAILURE": ("it speaks no TLS", "is it http://, or another port?"),
@@ -49,10 +49,11 @@ _HANDSHAKE = {
 def translate_http_error(
     error: httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError, exchange: HttpExchange
 ) -> RunbookError:
-    """The same as an error of ours."""
+    """Return an error of this package for an error of the libraries."""
     url = _url(error, exchange)
     runbook_error = _translate(error, exchange, url)
     if isinstance(runbook_error, Unreachable) and _server(url) != _server(exchange.request.url):
+        # Not Unreachable: that would be remembered for the server that the block asked.
         return BlockFailed(f"sent on to another server: {runbook_error.message}", hint=runbook_error.hint)
     return runbook_error
 
@@ -88,7 +89,7 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
 
 
 def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
-    """Where it went wrong: a redirect may have led elsewhere."""
+    """Return the URL that failed, to which a redirect may have led."""
     try:
         request: httpx2.Request = error.request  # type: ignore[attr-defined]  # HTTPError has it, once it was sent
         return request.url
@@ -97,7 +98,7 @@ def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
 
 
 def _server(url: httpx2.URL) -> str:
-    """``host:port``, the port always there."""
+    """Return ``host:port``, always with the port."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
@@ -140,7 +141,7 @@ def _no_tls(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
 
 
 def _interrupted(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
-    """The connection stood, and something came that is no answer, or nothing more."""
+    """Return the error for a connection that was open when something other than a response came, or nothing more."""
     refused = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if refused is not None and exchange.response is None:
         return _no_tls(refused, url)
@@ -157,7 +158,7 @@ def _interrupted(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> R
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything that it came from."""
+    """Yield the error and everything that it came from."""
     yield error
     for inner in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _causes(inner)

@@ -1,4 +1,4 @@
-"""An HTTP request and what has come of it so far."""
+"""An HTTP request with its limits, and its exchange: what has been received so far."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LONGEST_URL = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """What is to be sent, and within which limits.
+    """A request to send, and its limits.
 
-    body: as httpx2 takes it: one of content, json, data, files. auth: user and password.
-    connect_timeout, read_timeout: seconds until connected, and of silence; None: as long as it takes.
-    max_body: the most bytes of an answer's body, decompressed.
+    body: one argument of httpx2: content, json, data or files. auth: user and password.
+    connect_timeout, read_timeout: seconds until connected, and between two pieces of the response. None: no limit.
+    max_body: the most bytes of the response's body, decompressed.
     proxy: its URL; None: as the environment says.
-    check: looks at each URL that is asked, redirects included, and raises `Refused` if that may not be.
+    check: called with the URL of each request, redirects included; raises `Refused` if the URL may not be requested.
     """
 
     method: str
@@ -51,16 +51,16 @@ class HttpRequest:
 
     @property
     def target(self) -> str:
-        """What has to be reached, and how, for those who count what could not be."""
+        """The server and the way to it, as a key for `Reachability`."""
         return str((f"{self.url.scheme}://{self.url.netloc.decode()}", self.tls, self.proxy))
 
 
 class HttpExchange:
-    """One request and what has come of it so far.
+    """A request and what has been received for it so far.
 
-    response: status and headers, once they are here. body: as far as it has arrived, decompressed.
-    headers_seconds, seconds: from the start until the headers and until the end of the body were here.
-    certificate: of the server, DER; None without TLS.
+    response: status and headers, once they are here. body: what has arrived, decompressed.
+    headers_seconds, seconds: from the start to the end of the headers, and of the body.
+    certificate: the server's, in DER; None without TLS.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -82,24 +82,24 @@ class HttpExchange:
 
     @property
     def received_response(self) -> httpx2.Response:
-        """The response, for those who know that it is here."""
+        """The response, for callers that know that it is here."""
         assert self.response is not None
         return self.response
 
     @property
     def reason(self) -> str:
-        """The server's word for its status; the standard's where it gave none, as in HTTP/2."""
+        """The server's reason phrase; the standard one if the server sent none, as in HTTP/2."""
         phrase = self.received_response.extensions.get("reason_phrase", b"").decode("latin-1")
         return phrase or responses.get(self.status, "")
 
     @property
     def url(self) -> str:
-        """Where the answer came from, after redirects."""
+        """The URL that the response came from, after redirects."""
         return without_credentials(self.received_response.url)
 
     @property
     def headers(self) -> dict[str, str]:
-        """By lower-case name; of several with one name, the last."""
+        """The headers by lower-case name; of several with one name, the last."""
         return {name.lower(): value for name, value in self.received_response.headers.multi_items()}
 
     @property
@@ -108,7 +108,10 @@ class HttpExchange:
 
     @property
     def charset(self) -> str:
-        """The body's encoding as the server names it; UTF-8 where it names none, or one that decodes no text."""
+        """The encoding that the server declares for the body.
+
+        UTF-8 if it declares none, or one that decodes no text.
+        """
         name = self.received_response.charset_encoding or "utf-8"
         try:
             b"a".decode(name, "replace")
@@ -117,7 +120,7 @@ class HttpExchange:
         return "utf-8-sig" if name.lower() in ("utf-8", "utf8") else name
 
     def summary(self) -> str:
-        """The exchange in a line, as far as it came: ``GET https://shop/health -> 200 in 84 ms``."""
+        """Return the exchange on one line, as far as it went: ``GET https://shop/health -> 200 in 84 ms``."""
         request_line = f"{self.request.method} {self.request.shown_url}"
         if self.response is None:
             return request_line
@@ -127,7 +130,7 @@ class HttpExchange:
         return f"{request_line} -> {self.status}{redirected} in {show_seconds(self.seconds)}"
 
     def begin(self, response: httpx2.Response) -> None:
-        """Take status and headers."""
+        """Record status, headers and certificate."""
         self.response = response
         self.headers_seconds = self.elapsed
         if response.url.scheme == "https":
@@ -135,9 +138,9 @@ class HttpExchange:
             self.certificate = tls.getpeercert(binary_form=True)
 
     def receive_chunk(self, chunk: bytes) -> None:
-        """Take a piece of the body.
+        """Add a piece of the body.
 
-        :raises BlockFailed: if it becomes too large.
+        :raises BlockFailed: if the body becomes larger than `max_body`.
         """
         self.body += chunk
         if len(self.body) > self.request.max_body:
@@ -149,14 +152,14 @@ class HttpExchange:
 
 
 class FileBody:
-    """A file as a request's body: read when it is sent, and again if a redirect wants it again."""
+    """A file as a request's body: read while it is sent, and again if a redirect repeats the request."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = path.stat().st_size
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        remaining = self.size
+        remaining = self.size  # no more than the Content-Length, should the file grow
         async with await anyio.open_file(self.path, "rb") as file:
             while chunk := await file.read(min(remaining, 65_536)):
                 remaining -= len(chunk)

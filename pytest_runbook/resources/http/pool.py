@@ -1,6 +1,6 @@
-"""HTTP connections: one set a runbook, kept over its blocks, with its cookies.
+"""Pool of HTTP connections: one client a runbook and TLS setting, kept over its blocks, with the runbook's cookies.
 
-Requests are made by httpx2, the maintained continuation of httpx.
+httpx2, the maintained continuation of httpx, makes the requests.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 class HttpPool:
     """The HTTP connections of all runbooks of a run.
 
-    A runbook has its own, so that it shares neither cookies nor connections with another; TLS settings that cost time
-    to load are shared by all.
+    Each runbook has its own, so that runbooks share neither cookies nor connections. All share the TLS contexts, which
+    take time to load.
     """
 
     def __init__(self) -> None:
@@ -52,9 +52,10 @@ class HttpPool:
                 await client.aclose()
 
     async def perform(self, exchange: HttpExchange, run_id: str) -> None:
-        """Send the request and receive all of its answer; what has come so far is in the exchange at any time.
+        """Send the request and receive all of the response; the exchange holds what has arrived at any time.
 
-        :raises RunbookError: if that fails: unreachable, timed out, failed. `Refused`: if nothing may be asked there.
+        :raises RunbookError: if the server is unreachable, a timeout passed, or the exchange failed.
+        :raises Refused: if the URL may not be requested.
         """
         if exchange.request.check is not None:
             exchange.request.check(str(exchange.request.url))
@@ -67,7 +68,7 @@ class HttpPool:
                     exchange.receive_chunk(chunk)
             finally:
                 await response.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL, SSLError) as error:  # what writing finds of TLS comes as it is
+        except (httpx2.HTTPError, httpx2.InvalidURL, SSLError) as error:  # SSLError: not wrapped while writing
             raise translate_http_error(error, exchange) from error
         exchange.finish()
 
@@ -101,9 +102,9 @@ class HttpPool:
 
 
 async def _sent(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Response:
-    """The response, its body still to come.
+    """Send the request and return the response, whose body is still to come.
 
-    A kept connection may have been closed by the server just then: what may be sent twice is.
+    The server may have closed a kept connection just then, so a request that may be sent twice is sent again.
     """
     trace = _ConnectTrace()
     try:
@@ -132,9 +133,9 @@ async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, trace: _C
 
 
 async def _check_redirect(request: httpx2.Request) -> None:
-    """Look at every request on the way; the first one has passed already.
+    """Check every request on the way. The first one has been checked already.
 
-    :raises RedirectRefused: if a redirect leads to where nothing may be asked.
+    :raises RedirectRefused: if a redirect leads to a URL that may not be requested.
     """
     check = request.extensions.get(CHECK_EXTENSION)
     try:
@@ -145,7 +146,7 @@ async def _check_redirect(request: httpx2.Request) -> None:
 
 
 class _ConnectTrace:
-    """Notices whether a request made a new connection."""
+    """An httpx2 trace that records whether a request opened a new connection."""
 
     def __init__(self) -> None:
         self.has_connected = False

@@ -1,4 +1,4 @@
-"""URLs of HTTP: read from text, with a query, and shown without a password."""
+"""HTTP URLs: parse them, add a query, remove credentials."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...errors import InvalidValue
 
 @lru_cache(maxsize=64)
 def parse_url(text: str) -> httpx2.URL:
-    """The URL of a text, which may end in a newline, as what programs print does.
+    """Parse an HTTP URL. White space around it is ignored, because programs print a newline after it.
 
-    :raises InvalidValue: if it is none of HTTP's.
+    :raises InvalidValue: if the text is not an HTTP URL.
     """
     text = text.strip()
     try:
@@ -33,7 +33,7 @@ def parse_url(text: str) -> httpx2.URL:
 
 
 def with_query(url: httpx2.URL, parameters: Sequence[tuple[str, str]]) -> httpx2.URL:
-    """The URL with further parameters behind those that it has, which stay as they are written."""
+    """Return the URL with further parameters behind its own, which stay as they are written."""
     if not parameters:
         return url
     return url.copy_with(query=b"&".join(filter(None, (url.query, urlencode(parameters).encode()))))

@@ -1,0 +1,1 @@
+"""Programs of blocks: start, output, process groups, and their end."""

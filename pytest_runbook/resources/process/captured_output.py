@@ -1,7 +1,7 @@
-"""What a process wrote, both streams in the order of arrival, exact, in bounded memory.
+"""The output of a process: both streams in the order of arrival, exact, in bounded memory.
 
-One store holds the bytes of both streams one after the other, and a list of segments says whose they are: the streams
-are views of it. It lives in memory up to a bound and in an unlinked temporary file beyond it.
+One store holds the bytes of both streams one after the other, and a list of segments records which stream each part
+belongs to. The streams are views of it. It lives in memory up to a limit and in an unlinked temporary file beyond it.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Stream(IntEnum):
-    """Where a process wrote."""
+    """A standard stream of a process."""
 
     STDOUT = 0
     STDERR = 1
 
 
 class CapturedOutput:
-    """The output of one process: text for people and expressions, bytes where they count.
+    """The output of one process, as text for display and expressions, and as bytes.
 
-    Text is UTF-8, and what is none is replaced. It is decoded when it is first asked for, and kept.
+    Text is decoded as UTF-8, and invalid bytes are replaced. It is decoded when it is first read, and kept.
     memory_limit: bytes; beyond it everything goes to a temporary file, which `close` or the garbage collector removes.
     """
 
     def __init__(self, *, memory_limit: int = MEMORY_LIMIT) -> None:
         self._memory_limit = memory_limit
-        self._memory = bytearray()  # holds what came last, up to _filled; never shrinks
+        self._memory = bytearray()  # the newest bytes, up to _filled; never shrinks
         self._filled = 0
         self._spool: _Spool | None = None
         self._segments = array("Q")  # length << 1 | stream: 8 bytes each, however many there are
@@ -52,9 +52,9 @@ class CapturedOutput:
         self._texts: dict[Stream | None, str] = {}
 
     def append(self, stream: Stream, data: bytes) -> None:
-        """Add what arrived.
+        """Add bytes that have arrived.
 
-        :raises BlockFailed: if the temporary file can't take it.
+        :raises BlockFailed: if they can't be written to the temporary file.
         """
         if self._filled + len(data) > self._memory_limit:
             self._move_to_file()
@@ -73,7 +73,10 @@ class CapturedOutput:
 
     @property
     def combined(self) -> str:
-        """Both streams in the order of arrival; a character that arrived in pieces stands where it was completed."""
+        """Both streams in the order of arrival.
+
+        A character that arrived in pieces stands where its last piece arrived.
+        """
         return self._text(None)
 
     @property
@@ -91,25 +94,25 @@ class CapturedOutput:
         return self._spool is None
 
     def size(self, stream: Stream | None = None) -> int:
-        """Bytes of one stream, or of both."""
+        """Return the number of bytes of one stream, or of both."""
         return sum(self._sizes) if stream is None else self._sizes[stream]
 
     def head(self, stream: Stream | None = None, *, lines: int | None = None, limit: int = EXCERPT_LIMIT) -> str:
-        """The first lines of one stream, or of both, at most limit bytes of them, in whole characters."""
+        """Return the first lines of one stream, or of both: at most `limit` bytes of them, cut between characters."""
         is_all = self.size(stream) <= limit
         text = _utf8_decoder("replace").decode(self._first(stream, limit), final=is_all)
         return text if lines is None else _first_lines(text, lines)
 
     def tail(self, stream: Stream | None = None, *, lines: int | None = None, limit: int = EXCERPT_LIMIT) -> str:
-        """The last lines of one stream, or of both, at most limit bytes of them, in whole characters."""
+        """Return the last lines of one stream, or of both: at most `limit` bytes of them, cut between characters."""
         data = self._last(stream, limit)
         if self.size(stream) > limit:
-            data = data[:3].lstrip(_CONTINUATION) + data[3:]
+            data = data[:3].lstrip(_CONTINUATION) + data[3:]  # a character has three continuation bytes at most
         text = data.decode("utf-8", "replace")
         return text if lines is None else _last_lines(text, lines)
 
     def close(self) -> None:
-        """Remove the temporary file, if there is one. Text that was asked for before stays readable."""
+        """Remove the temporary file, if there is one. Text that has been read before stays readable."""
         if self._spool is not None:
             self._spool.close()
 
@@ -137,7 +140,7 @@ class CapturedOutput:
         self._filled = 0
 
     def _read(self, start: int, end: int) -> bytes:
-        """The bytes from start to end; what came first is in the file, what came last in memory."""
+        """Return the bytes from start to end; the oldest are in the file, the newest in memory."""
         if self._spool is None:
             return bytes(self._memory[start:end])
         moved = self._spool.size
@@ -181,7 +184,7 @@ class CapturedOutput:
 
 
 class _Spool:
-    """A temporary file without a name, that goes when it is closed or nobody holds it any more."""
+    """An unlinked temporary file, closed by `close` or the garbage collector."""
 
     def __init__(self) -> None:
         try:
@@ -209,10 +212,10 @@ class _Spool:
         return os.pread(self._file, end - start, start)
 
     def _reserve(self, size: int) -> None:
-        """Have room made well ahead: writing into it takes a third of the time."""
+        """Allocate space well ahead: writing into allocated space takes a third of the time."""
         if size > self._reserved and hasattr(os, "posix_fallocate"):
             self._reserved = size + _RESERVE
-            with suppress(OSError):  # the write itself says if there is none
+            with suppress(OSError):  # if there is no space, the write itself fails
                 os.posix_fallocate(self._file, self.size, self._reserved - self.size)
 
 

@@ -1,4 +1,4 @@
-"""What a machine runs out of, in words: it is nobody's fault in code, wherever it is met."""
+"""Exhausted resources of the machine (file descriptors, processes, memory, disk space) as errors with a hint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESSES_HINT = "too many processes, or too little memory: ulimit -u"
 
 
 def exhaustion_error(error: BaseException) -> BlockFailed | None:
-    """The error in words, if it says that something has run out."""
+    """Return the error in words if the machine has run out of something; else None."""
     if not isinstance(error, OSError):
         return None
     if error.errno in NO_FILES:
@@ -32,14 +32,14 @@ def exhaustion_error(error: BaseException) -> BlockFailed | None:
 
 
 class SpareFile:
-    """A file descriptor that is kept back for when no other is left; for any thread."""
+    """A file descriptor held in reserve for when no other is left. Thread-safe."""
 
     def __init__(self) -> None:
         self._file: int | None = None
         self._lock = threading.RLock()
 
     def open(self) -> None:
-        with suppress(OSError):  # there are none left already
+        with suppress(OSError):  # none is left
             self._file = os.open(os.devnull, os.O_RDONLY) if self._file is None else self._file
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class SpareFile:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Meanwhile there is one to use."""
+        """Free the descriptor for the caller's use until the block is left."""
         with self._lock:
             self.close()
             try:

@@ -1,4 +1,4 @@
-"""How a program is told to run a text: ``bash`` and ``echo hi`` become ``bash -c 'echo hi'``."""
+"""Command lines of interpreters: ``bash`` and ``echo hi`` become ``bash -c 'echo hi'``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from ...errors import BlockFailed
 
-# Linux takes at most 128 KiB in one argument, the final NUL included.
+# Linux accepts at most 128 KiB in one argument, the final NUL included.
 ARGUMENT_LIMIT = 128 << 10
 CODE_VARIABLE = "RUNBOOK_CODE"
 _NO_MAPPING: Mapping[str, str] = MappingProxyType({})
@@ -24,13 +24,14 @@ _NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Language:
-    """One family of interpreters.
+    """The command-line syntax of one family of interpreters.
 
     flag: the letter of the option that takes the code.
     valued: the letters of options that take the rest of their word as a value, so that ``-rset`` holds no ``-e``.
-    from_file: runs a file as if it were the code, for code too long for an argument; None: the file as an argument.
-    from_variable: runs what is in `CODE_VARIABLE` as if it were the code, once that is gone from the environment; fails
-    without it. None: it can't.
+    from_file: code that runs a file as if it were the code itself, for code too long for an argument. None: the file is
+    passed as an argument.
+    from_variable: code that removes `CODE_VARIABLE` from the environment and runs what was in it as if it were the code
+    itself. It fails if the variable is missing. None: there is no such code.
     """
 
     flag: str
@@ -80,7 +81,7 @@ _ENV_OPTIONS_WITH_VALUE = ("-u", "--unset", "-C", "--chdir", "-P")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is started to run a code. environment: what it needs besides that of every program."""
+    """A command line that runs code. environment: variables that it needs in addition."""
 
     argv: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class Interpreter:
     """A command that runs code.
 
     words: the command without the code and without the option for it.
-    program_at: the index of the interpreter itself, behind ``env`` and what belongs to it.
+    program_at: the index of the interpreter itself, behind ``env`` and the options of ``env``.
     """
 
     words: tuple[str, ...]
@@ -101,11 +102,11 @@ class Interpreter:
     def parse(
         cls, text: str, *, shell_options: str = "", login: bool = False, interpreters: Mapping[str, str] = _NO_MAPPING
     ) -> Interpreter:
-        """The interpreter that a runbook names: a program, or a command line with quotes as in a shell.
+        """Parse the interpreter of a runbook: a program, or a command line quoted as in a shell.
 
-        shell_options: for shells, put right behind the program, such as ``-eo pipefail``.
+        shell_options: for shells, inserted right behind the program, such as ``-eo pipefail``.
         login: shells become login shells.
-        interpreters: others to take in place of some, by name or path.
+        interpreters: replacements for interpreters, by name or path.
         :raises BlockFailed: if the text names no program or its quotes are not closed.
         """
         found = cls._of_words(_words(interpreters.get(text.strip(), text)), text)
@@ -127,7 +128,7 @@ class Interpreter:
 
     @cached_property
     def name(self) -> str:
-        """The family's name: ``python`` for ``/usr/bin/python3.11``."""
+        """The name without folder and version: ``python`` for ``/usr/bin/python3.11``."""
         base = PurePath(self.program).name
         return "python" if base.startswith("python") else re.sub(r"[-.\d]+$", "", base)
 
@@ -136,22 +137,28 @@ class Interpreter:
         return _LANGUAGES.get(self.name)
 
     def argv(self, code: str) -> list[str]:
-        """The command that runs the code as one argument: after a space, where it begins like an option."""
+        """Return the command that runs the code as one argument.
+
+        A space is put in front of code that begins like an option.
+        """
         looks_like_option = code.startswith(("-", "+")) and self.language not in (None, _PYTHON)
         return [*self._before_code, f" {code}" if looks_like_option else code]
 
     def argv_for_file(self, path: Path) -> list[str]:
-        """The command that runs the code in a file, ``$0``, ``sys.argv`` and ``sys.path`` as they are with `argv`."""
+        """Return the command that runs the code in a file.
+
+        ``$0``, ``sys.argv`` and ``sys.path`` are as they are with `argv`, where the language allows it.
+        """
         if self.language is None or self.language.from_file is None:
             return [*self.words, str(path)]
         return self.argv(self.language.from_file.format(shell=shlex.quote(str(path)), python=repr(str(path))))
 
     @contextmanager
     def command(self, code: str, folder: Path, *, is_secret: bool = False) -> Iterator[Command]:
-        """The command that runs the code, through a file in that folder where it is too long for an argument.
+        """Yield the command that runs the code; code too long for an argument goes through a file in that folder.
 
-        is_secret: nobody may see the code on the command line.
-        :raises BlockFailed: if the file can't be written, or the program takes code in no other way.
+        is_secret: the code must not appear on the command line.
+        :raises BlockFailed: if the file can't be written, or the code can't be kept off the command line.
         """
         fits = len(code.encode(errors="surrogateescape")) < ARGUMENT_LIMIT - len(f"{CODE_VARIABLE}=") * is_secret
         if fits and (command := self.direct_command(code, is_secret=is_secret)) is not None:
@@ -161,9 +168,9 @@ class Interpreter:
             yield Command(self.argv_for_file(path))
 
     def direct_command(self, code: str, *, is_secret: bool) -> Command | None:
-        """The command that runs the code without a file; None: it can't be hidden so.
+        """Return the command that runs the code without a file; None if the code can be kept secret only with a file.
 
-        :raises BlockFailed: if it can't be hidden at all.
+        :raises BlockFailed: if it can't be kept secret at all.
         """
         if not is_secret:
             return Command(self.argv(code))
@@ -173,7 +180,7 @@ class Interpreter:
             return Command(self.argv(language.from_variable), {CODE_VARIABLE: code})
         if language is None or self._has_letter(language.flag):
             raise BlockFailed(
-                f"a secret is in the code, and {self.program} would get that on its command line, which everybody sees",
+                f"a secret is in the code, and {self.program} would get that on its command line, which all users see",
                 hint='give the secret over the environment: env: {NAME: "{{ secret.NAME }}"}',
             )
         return None
@@ -219,7 +226,7 @@ def interpreter_argv(
     login: bool = False,
     interpreters: Mapping[str, str] = _NO_MAPPING,
 ) -> list[str]:
-    """The command that runs the code; see `script_interpreter`."""
+    """Return the command that runs the code; see `script_interpreter`."""
     return script_interpreter(
         interpreter, plain=plain, shell_options=shell_options, login=login, interpreters=interpreters
     ).argv(code)
@@ -233,7 +240,7 @@ def script_interpreter(
     login: bool = False,
     interpreters: Mapping[str, str] = _NO_MAPPING,
 ) -> Interpreter:
-    """The interpreter of a script block: ``bash -eo pipefail`` in a plain runbook that names none.
+    """Return the interpreter of a script block: ``bash -eo pipefail`` in a plain runbook that names none.
 
     :raises BlockFailed: if it names no program.
     """
@@ -243,7 +250,7 @@ def script_interpreter(
 
 
 def find_program(program: str, *, cwd: Path, path: str | None) -> str | None:
-    """Where a child process in that folder finds the program; None: nowhere.
+    """Return where a child process in that folder finds the program; None if it does not find it.
 
     path: the child's PATH; None: it has none, and gets the system's default.
     """
@@ -280,7 +287,7 @@ def _words(text: str) -> list[str]:
 
 
 def _letters(word: str, valued: str) -> str:
-    """The letters of a word of short options, without a value that hangs on the last of them."""
+    """Return the letters of a word of short options, without a value that is attached to the last of them."""
     if not word.startswith("-") or word.startswith("--"):
         return ""
     match = re.match(f"[^{valued}]*[{valued}]?" if valued else ".*", word[1:])
@@ -288,7 +295,7 @@ def _letters(word: str, valued: str) -> str:
 
 
 def _unfold_env(words: Sequence[str]) -> list[str]:
-    """The words of an env command with the text of ``-S`` split, as env does it itself."""
+    """Return the words of an env command with the text of ``-S`` split, as env splits it."""
     for index, word in enumerate(words[1:], start=1):
         if word in ("-S", "--split-string"):
             return [*words[:index], *_words(" ".join(words[index + 1 : index + 2])), *words[index + 2 :]]
@@ -301,7 +308,7 @@ def _unfold_env(words: Sequence[str]) -> list[str]:
 
 
 def _programs_of_env(words: Sequence[str]) -> Iterator[int]:
-    """Where, after options and assignments, env's program stands."""
+    """Yield the index of env's program, behind options and assignments."""
     rest = iter(range(1, len(words)))
     for index in rest:
         word = words[index]

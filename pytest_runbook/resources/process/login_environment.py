@@ -1,4 +1,4 @@
-"""The environment of one login shell, for runs that ask for it."""
+"""The environment of a login shell, for runs that ask for it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class LoginShell(StrEnum):
 
 
 async def login_environment(supervisor: ProcessSupervisor) -> Mapping[str, str]:
-    """What a login shell makes of our environment, the PATH that we have kept in front.
+    """Return the environment that a login shell makes of ours, with our PATH in front of its own.
 
-    :raises BlockFailed: if the shell does not answer in time.
+    :raises BlockFailed: if the shell does not end in time.
     """
     shell = os.environ.get("SHELL", "/bin/sh")
     with anyio.move_on_after(TIMEOUT):

@@ -1,4 +1,4 @@
-"""Variables that a script sets by writing ``NAME=value`` into a file: the file, and its grammar."""
+"""Output variables: the file into which a script writes ``NAME=value``, and the file's grammar."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ VARIABLE_NAMES = ("ATUIN_OUTPUT_VARS", "RUNBOOK_OUTPUT_VARS")
 
 
 def parse_output_variables(text: str) -> dict[str, str]:
-    """The variables of an output-variable file; a later line wins.
+    """Return the variables of an output-variable file; a later line wins.
 
-    A line is ``NAME=value``, value and name raw, or ``NAME<<END`` with the value on the lines up to one that says END.
-    Other lines mean nothing.
+    A line is ``NAME=value``, both taken as they are, or ``NAME<<END`` followed by the lines of the value and a line
+    ``END``. Other lines are ignored.
     :raises BlockFailed: if a variable has no name.
-    Source: the runbook format; the error is ours.
+    Source: the runbook format, except for the error.
     """
     lines = enumerate((line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")), start=1)
     variables: dict[str, str] = {}
@@ -44,9 +44,10 @@ def parse_output_variables(text: str) -> dict[str, str]:
 
 
 def decode_output_variables(data: bytes | None, size_limit: int = SIZE_LIMIT) -> dict[str, str]:
-    """The variables of such a file's bytes; None: something that is no file took its place.
+    """Return the variables of an output-variable file's bytes.
 
-    :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
+    data: None if the path holds something other than a regular file.
+    :raises BlockFailed: if data is None, is too large or not UTF-8, or a variable has no name.
     """
     if data is None:
         raise _unreadable("$RUNBOOK_OUTPUT_VARS", NOT_A_FILE)
@@ -66,7 +67,7 @@ def decode_output_variables(data: bytes | None, size_limit: int = SIZE_LIMIT) ->
 
 
 def _heredoc_header(line: str) -> tuple[str, str] | None:
-    """Name and delimiter of ``NAME<<END``; None where an equals sign comes first or one of the two is missing."""
+    """Return name and delimiter of ``NAME<<END``; None if an equals sign comes first or one of the two is missing."""
     name, marker, delimiter = line.partition("<<")
     name, delimiter = name.strip(), delimiter.strip()
     return (name, delimiter) if marker and name and delimiter and "=" not in name else None
@@ -80,9 +81,9 @@ def _heredoc_body(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[
 
 
 class OutputVariablesFile:
-    """An empty file for one script to write its variables to; gone when the block is left.
+    """An empty file for the variables of one script, removed when the context is left.
 
-    folder: a private one; the runtime's.
+    folder: a private one: the runtime's.
     """
 
     def __init__(self, folder: Path, *, size_limit: int = SIZE_LIMIT) -> None:
@@ -98,23 +99,23 @@ class OutputVariablesFile:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the script's environment needs to find the file."""
+        """The variables by which the script finds the file."""
         return dict.fromkeys(VARIABLE_NAMES, str(self.path))
 
     def read(self) -> dict[str, str]:
-        """The variables that are in it now; none where the script removed it.
+        """Return the variables that are in the file now; none if the script removed it.
 
-        :raises BlockFailed: if it can't be read, is too large or no UTF-8, or a variable has no name.
+        :raises BlockFailed: if it can't be read, is too large or not UTF-8, or a variable has no name.
         """
         return decode_output_variables(self.content(), self._size_limit)
 
     def content(self) -> bytes:
-        """What is in it now, a byte more than the limit at most; nothing where the script removed it.
+        """Return the file's content, at most one byte more than the limit; empty if the script removed it.
 
         :raises BlockFailed: if it can't be read.
         """
         try:
-            # A script can put anything in its place: a FIFO must not hang us.
+            # A script can put anything in its place, and opening a FIFO must not block.
             file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             return b""
@@ -128,10 +129,10 @@ class OutputVariablesFile:
             os.close(file)
 
     def close(self) -> None:
-        """Remove the file, and whatever a script put in its place."""
+        """Remove the file, or whatever the script put in its place."""
         try:
             self.path.unlink(missing_ok=True)
-        except (IsADirectoryError, PermissionError):  # the latter is what macOS says of folders
+        except (IsADirectoryError, PermissionError):  # macOS raises the latter for folders
             shutil.rmtree(self.path, ignore_errors=True)
 
     def __enter__(self) -> Self:

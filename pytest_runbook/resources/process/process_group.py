@@ -1,8 +1,9 @@
-"""A process and all that came of it: how to find it, and how to end it.
+"""Process groups: the processes that come from one started program, and how to find and end them.
 
-A family is what a child that we started has started in turn. Some of it leaves the group (``setsid``), some its parent
-(a double fork), some both, with a new environment. So every family has marks in its environment and a session of its
-own, and, where the system can do that, its orphans become our children (see `ProcessSupervisor`).
+A process group here is wider than a POSIX one: it holds a child process and everything that it has started in turn.
+Some of that leaves the POSIX group and session (``setsid``), some loses its parent (a double fork), some does both
+with a new environment. So each group is found in three ways: by a label in its environment, by a session of its own,
+and, where the system can do that, by its orphans, which become our children (see `ProcessSupervisor`).
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ from .watchdog import Watchdog
 RUN_VARIABLE = "RUNBOOK_RUN_ID"
 EXECUTION_VARIABLE = "RUNBOOK_EXECUTION_ID"
 Signaller = Callable[[signal.Signals, Collection[int]], object]
-"""Sends a signal to groups of another user's processes; blocks while it does, for a second or so at most."""
-_KILL_TIMEOUT = 1.0  # for what the kernel itself does not let go: a process in a hung system call
-_CLOCK_TICK = 0.01
+"""Sends a signal to POSIX groups that belong to another user. It blocks, for about a second at most."""
+_KILL_TIMEOUT = 1.0  # a killed process in a hung system call does not end
+_CLOCK_TICK = 0.01  # create_time is rounded down to it
 _POLL = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessLabel:
-    """Whose a process is, in the environment of all that comes of it."""
+    """Environment variables that mark a process and all its descendants with their run and execution."""
 
     run_id: str
     execution_id: str = field(default_factory=lambda: uuid4().hex)
@@ -58,9 +59,9 @@ class ProcessLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long a family may take to end itself, in seconds: after each of these signals. Then it is killed.
+    """How long a process group may take to end after each signal, in seconds, before it is killed.
 
-    0 leaves a step out. hangup: what a shell understands, as if its terminal went away.
+    0 leaves the signal out. hangup: what a shell gets when its terminal is closed.
     """
 
     hangup: float = 0.0
@@ -68,14 +69,14 @@ class Grace:
     terminate: float = 2.0
 
     def after(self, number: signal.Signals) -> float:
-        """The time that a signal has to work."""
+        """Return the time that a signal has to work."""
         seconds = {signal.SIGHUP: self.hangup, signal.SIGINT: self.interrupt, signal.SIGTERM: self.terminate}
         return seconds.get(number, _KILL_TIMEOUT)
 
     def within(self, other: Grace) -> Grace:
-        """The shorter of both, step by step."""
+        """Return the shorter of both, signal by signal."""
         interrupt = min(self.interrupt, other.interrupt)
-        hangup = min(self.hangup, other.interrupt)
+        hangup = min(self.hangup, other.interrupt)  # other.hangup is 0 by default, which would leave it out
         return Grace(hangup=hangup, interrupt=interrupt, terminate=min(self.terminate, other.terminate))
 
 
@@ -85,11 +86,11 @@ _STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ProcessGroup:
-    """A child that we start, leader of its own session and group.
+    """A child process that leads its own session and POSIX group, and everything that comes from it.
 
-    sessions: its own, and those that what came of it leads or may come to lead.
-    since, until: when the child lived, on the clock of `process_table.now`.
-    signaller: what it takes to end it where it is another user's, and we may not.
+    sessions: session ids, which are pids: the child's own, and those that its descendants lead or may come to lead.
+    since, until: when the child lived, on the clock of `table.now`.
+    signaller: ends processes of another user, which this process may not signal.
     """
 
     label: ProcessLabel
@@ -103,13 +104,16 @@ class ProcessGroup:
         return self.until < math.inf
 
     def may_have_spawned(self, process: ProcessInfo) -> bool:
-        """True if the process was born while our child lived."""
+        """Return True if the process was created while the child lived."""
         return self.since - _CLOCK_TICK <= process.create_time <= self.until
 
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """What a look at the system's processes gave, when, and how long it took, in seconds."""
+    """The system's processes at one moment.
+
+    at: when the scan began, on the monotonic clock. duration: how long it took, in seconds.
+    """
 
     processes: Sequence[ProcessInfo] = ()
     at: float = -math.inf
@@ -117,7 +121,7 @@ class _Scan:
 
     @property
     def pause(self) -> float:
-        """Until the next one: looking takes a third of the time at most, however many there are."""
+        """Seconds until the next scan: scans take at most a third of the time, however many processes there are."""
         return max(_POLL, 2 * self.duration)
 
     def is_fresh(self, since: float) -> bool:
@@ -125,10 +129,11 @@ class _Scan:
 
 
 class ProcessGroupRegistry:
-    """The families that we know, and who belongs to them.
+    """The known process groups, and which processes belong to them.
 
-    subreaper: kept open while there is a family, so that its orphans become our children; None: only marks find them.
-    watchdog: ends them all if this process can't any more. spare: what to look for processes with if no file is left.
+    subreaper: kept open while there is a group, so that its orphans become our children. None: only labels find them.
+    watchdog: ends all groups if this process is killed.
+    spare: a file descriptor for the search when no other is left.
     """
 
     def __init__(
@@ -140,7 +145,7 @@ class ProcessGroupRegistry:
         self._subreaper = subreaper
         self._watchdog = watchdog
         self._spare = spare
-        self._longest = Grace(interrupt=math.inf, terminate=math.inf)
+        self._max_grace = Grace(interrupt=math.inf, terminate=math.inf)
         self._process_groups: list[ProcessGroup] = []
         self._by_session: dict[int, list[ProcessGroup]] = {}
         self._by_label: dict[str, list[ProcessGroup]] = {}
@@ -148,9 +153,9 @@ class ProcessGroupRegistry:
         self._scan = _Scan()
 
     def add(self, label: ProcessLabel, signaller: Signaller | None = None) -> ProcessGroup:
-        """Take a child into account that is about to be started, in a new session, with the mark in its environment.
+        """Add a group for a child that is about to be started.
 
-        The starter notes its start and its end.
+        The caller starts it in a new session with the label in its environment, and records its start and its end.
         """
         if self._subreaper is not None:
             self._subreaper.open()
@@ -162,13 +167,14 @@ class ProcessGroupRegistry:
         return process_group
 
     def record_start(self, process_group: ProcessGroup, pid: int) -> None:
-        """Say which process the child is."""
+        """Record the child's pid."""
         self._add_sessions(process_group, [pid])
 
     def record_end(self, process_group: ProcessGroup) -> None:
-        """Say that the child itself has ended and its exit status is taken.
+        """Record that the child has ended and that its exit status has been taken.
 
-        A daemon in the making is an orphan by now: it forks once more, within a session that it leads or will lead.
+        A program that is becoming a daemon is an orphan at this moment. It forks once more, in a session that it leads
+        or will lead, so its session and its pid are recorded now.
         """
         process_group.until = now()
         if self._is_adopting:
@@ -180,16 +186,16 @@ class ProcessGroupRegistry:
             )
 
     def forget(self, process_groups: Collection[ProcessGroup]) -> None:
-        """Strike families that nothing is left of."""
+        """Remove groups that have no process left."""
         forgotten = set(process_groups)
         self._process_groups = [
             process_group for process_group in self._process_groups if process_group not in forgotten
         ]
         self._by_session, self._by_label = {}, {}
-        for family in self._process_groups:
-            self._by_label.setdefault(family.label.execution_id, []).append(family)
-            for session in family.sessions:
-                self._by_session.setdefault(session, []).append(family)
+        for process_group in self._process_groups:
+            self._by_label.setdefault(process_group.label.execution_id, []).append(process_group)
+            for session in process_group.sessions:
+                self._by_session.setdefault(session, []).append(process_group)
         if self._watchdog is not None:
             self._watchdog.retain(
                 (process_group.label.execution_id for process_group in self._process_groups), self._by_session
@@ -204,19 +210,20 @@ class ProcessGroupRegistry:
         return iter(self._process_groups)
 
     def living(self, process_groups: Collection[ProcessGroup]) -> list[ProcessInfo]:
-        """What lives of these families."""
+        """Return the living processes of these groups."""
         return self._members(self._processes(), process_groups) if process_groups else []
 
     async def living_from_shared_scan(
         self, process_groups: Collection[ProcessGroup], since: float
     ) -> list[ProcessInfo]:
-        """The same, by a look at the system that others who look now take part in.
+        """Return the living processes of these groups, from a scan that concurrent callers share.
 
-        since: when the first of this caller's looks began; an older one knows nothing of what was started meanwhile.
+        since: when this caller's first scan began, on the monotonic clock. An older scan is not used: it misses what
+        was started in between.
         """
         if not process_groups:
             return []
-        await anyio.lowlevel.checkpoint()  # so that all who begin now are there before one of them looks
+        await anyio.lowlevel.checkpoint()  # lets all callers that begin now wait for the same scan
         if not self._scan.is_fresh(since):
             before = time.monotonic()
             self._scan = _Scan(self._processes(), before, time.monotonic() - before)
@@ -236,20 +243,20 @@ class ProcessGroupRegistry:
         return [process for process in candidates if process.pid in members and not process.is_zombie]
 
     def tighten_deadline(self, grace: Grace) -> None:
-        """Let no ending take longer than this from now on, not even one that is on its way."""
-        self._longest = self._longest.within(grace)
+        """Limit every ending to this grace from now on, including those that are under way."""
+        self._max_grace = self._max_grace.within(grace)
 
     async def end(self, process_groups: Collection[ProcessGroup], grace: Grace) -> list[ProcessInfo]:
-        """Hang up or interrupt, terminate, kill; a step is over once all have ended, or those left ignore it.
+        """Hang up or interrupt, terminate, then kill; return what could not be ended.
 
-        Gives what could not be ended.
+        A step is over when everything has ended, when what is left ignores the signal, or when its time is over.
         """
         seen: set[int] = set()
         since = time.monotonic()
         try:
             for number in _STEPS:
                 started, signalled = anyio.current_time(), set[int]()
-                while anyio.current_time() - started < grace.within(self._longest).after(number):
+                while anyio.current_time() - started < grace.within(self._max_grace).after(number):
                     living = await self.living_from_shared_scan(process_groups, since)
                     if not living:
                         return []
@@ -259,17 +266,17 @@ class ProcessGroupRegistry:
                         await to_thread.run_sync(signal_as_other_users, number, process_groups, pgids - signalled)
                     signalled |= pgids
                     if all(ignores_signal(process.pid, number) for process in living):
-                        break
+                        break  # waiting would change nothing
                     await anyio.sleep(self._scan.pause)
             return self.living(process_groups)
         finally:
             self._reap(seen)
 
     def reap_orphans(self, process_groups: Collection[ProcessGroup]) -> None:
-        """Take the exit statuses of orphans, that nobody else will ask for.
+        """Take the exit statuses of orphans, which no other code asks for.
 
-        A child of our own is in our session or leads one. Any other in our care is an orphan, and so is one that leads
-        a session of these families.
+        A child that the program around us started is in our session or leads one. Every other child is an orphan that
+        we adopted, and so is a child that is in a session of these groups.
         """
         own_session = os.getsid(0)
         for child in children(os.getpid()) if self._is_adopting else ():
@@ -289,6 +296,7 @@ class ProcessGroupRegistry:
         return self._subreaper is not None and self._subreaper.is_open
 
     def _reap(self, pids: Iterable[int]) -> None:
+        # The status of a child that has not been recorded as ended belongs to the code that started it.
         for pid in set(pids).difference(
             *(process_group.sessions for process_group in self._process_groups if not process_group.has_ended)
         ):
@@ -297,9 +305,9 @@ class ProcessGroupRegistry:
                 os.waitpid(pid, os.WNOHANG)
 
     def _is_member(self, process: ProcessInfo, process_groups: Collection[ProcessGroup]) -> bool:
-        """True if it belongs to one of the families by itself, whatever its parent."""
+        """Return True if the process itself belongs to one of the groups, whatever its parent."""
         if process.session == os.getsid(0):
-            return False  # nothing that came of a family gets back into our session
+            return False  # a process can leave our session, but never come back into it
         if self._watchdog is not None and process.pid == self._watchdog.pid:
             return False
         if owners := self._by_session.get(process.session):
@@ -307,12 +315,13 @@ class ProcessGroupRegistry:
         environment = environment_of(process.pid)
         labelled = self._by_label.get(environment.get(EXECUTION_VARIABLE, ""))
         candidates = labelled or self._groups_of_orphan(process, environment)
-        return bool(candidates) and all(family in process_groups for family in candidates)
+        return bool(candidates) and all(process_group in process_groups for process_group in candidates)
 
     def _groups_of_orphan(self, process: ProcessInfo, environment: Mapping[str, str]) -> list[ProcessGroup]:
-        """The families that may have lost an orphan without their marks.
+        """Return the groups that an orphan without a label may come from.
 
-        The program around us starts processes, too: while no child of ours runs, or with the environment that we have.
+        The program around us starts processes as well. A process is not taken for an orphan of a group if it was
+        created while no child of ours ran, or if it has the environment of this process.
         """
         is_orphan = self._is_adopting and process.parent == os.getpid() and not process.is_zombie
         if not is_orphan or _inherits_our_environment(environment):
@@ -321,9 +330,10 @@ class ProcessGroupRegistry:
 
 
 def send_signal(number: signal.Signals, processes: Iterable[ProcessInfo], signalled: Collection[int] = ()) -> set[int]:
-    """Send a signal to the groups of these processes that were not told yet, and wake what was stopped.
+    """Send a signal to the POSIX groups of these processes, continue what was stopped, and return the groups' ids.
 
-    A whole group is told in one step, so that nothing in it forks out of reach. Gives the groups.
+    A whole group gets it in one step, so that nothing in it can fork out of reach. A group in `signalled` gets it again
+    only if it is SIGKILL. Our own group never gets it.
     """
     pgids = {process.pgid for process in processes} - {os.getpgrp()}
     for pgid in pgids if number == signal.SIGKILL else pgids.difference(signalled):
@@ -336,7 +346,7 @@ def send_signal(number: signal.Signals, processes: Iterable[ProcessInfo], signal
 def signal_as_other_users(
     number: signal.Signals, process_groups: Collection[ProcessGroup], pgids: Collection[int]
 ) -> None:
-    """Send it as those who may, where there are some; blocks while it does."""
+    """Send a signal through the signallers of these groups, if there are any. Blocks meanwhile."""
     for signaller in (
         {process_group.signaller for process_group in process_groups if process_group.signaller is not None}
         if pgids
@@ -346,6 +356,6 @@ def signal_as_other_users(
 
 
 def _inherits_our_environment(environment: Mapping[str, str]) -> bool:
-    """True if our own marks, if we have any, and most of our environment are in it: nobody changed it on the way."""
+    """Return True if the environment holds our own label, if we have one, and most of our variables."""
     has_same_label = environment.get(EXECUTION_VARIABLE) == os.environ.get(EXECUTION_VARIABLE)
     return has_same_label and 2 * len(environment.items() & os.environ.items()) > len(os.environ)

@@ -1,4 +1,4 @@
-"""Runs a program to its end: its output as it arrives, its real exit status, and nothing of it left on cancellation."""
+"""Runs a program to its end: output as it arrives, the real exit status, and nothing left of it when cancelled."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ _READS_PER_WAKEUP = 16
 class ProcessOutcome:
     """How a process ended.
 
-    exit_code: None where a signal ended it.
-    signal: its name, such as ``SIGKILL``.
+    exit_code: None if a signal ended it. signal: the signal's name, such as ``SIGKILL``.
     seconds: from its start to its own end.
-    holds_pipe: True if what it left in the background still had stdout or stderr open a second later.
+    holds_pipe: True if what it left in the background still had stdout or stderr open `HELD_PIPE_TIMEOUT` later.
     """
 
     pid: int
@@ -61,17 +60,17 @@ async def run_process(
     label: ProcessLabel | None = None,
     signaller: Signaller | None = None,
 ) -> ProcessOutcome:
-    """Run a program in a session of its own, and wait for its end and, for a second at most, for that of its output.
+    """Run a program in a session of its own, and wait for its end and the end of its output.
 
-    Cancelled, it ends the program and all that came of it before it returns.
-    env: all of its environment; the mark is added.
-    stdin: what it reads; None: nothing.
-    output: where its output goes, for a caller who needs what there is when the wait is cancelled.
-    on_output: is told of the output as it arrives.
-    supervisor: lets live what the program leaves in the background, reads its pipes on, and ends it with its run.
-    Without
-        one, what is left in the background writes to a closed pipe, and nobody ends it.
-    signaller: sends it the signals that we may not.
+    It waits for the end of the output for `HELD_PIPE_TIMEOUT` at most. If cancelled, it ends the program and everything
+    that came from it before it returns.
+    env: the whole environment; the label's variables are added.
+    stdin: the bytes that the program reads; None: nothing.
+    output: where the output is collected. Pass one to have the output when the wait is cancelled.
+    on_output: called with the output as it arrives.
+    supervisor: keeps running what the program leaves in the background, drains its pipes, and ends it with its run.
+        Without one, it writes to a closed pipe and is never ended.
+    signaller: sends signals to processes of another user.
     :raises BlockFailed: if the program can't be started, or its output can't be kept.
     """
     await checkpoint_if_cancelled()
@@ -105,7 +104,7 @@ def _listener(output: CapturedOutput, on_output: OutputListener | None) -> Outpu
 
 
 class _Child:
-    """A started process: its pipes and its end, all on one selector, so that one wait serves them."""
+    """A started process: its pipes and its end are on one selector, so that one wait serves all of them."""
 
     def __init__(
         self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: bytes | None, listener: OutputListener
@@ -131,7 +130,7 @@ class _Child:
         self._open_input(self._popen.stdin, stdin)
 
     async def run(self) -> None:
-        """Serve the process until it has ended, and its pipes for a second more."""
+        """Serve the process until it has ended, then its pipes for `HELD_PIPE_TIMEOUT`."""
         while self._exit_code is None:
             await self._serve_next()
         self._serve()
@@ -140,18 +139,18 @@ class _Child:
                 await self._serve_next()
 
     async def end(self, process_groups: ProcessGroupRegistry, process_group: ProcessGroup, grace: Grace) -> None:
-        """End the process and all that came of it, and take its last words."""
+        """End the process and everything that came from it, and read the rest of its output."""
         self._is_ending = True
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._serve_forever)
                 await process_groups.end([process_group], grace)
                 tasks.cancel_scope.cancel()
-        for _ in range(3):  # what was in the pipes at the end, their ends, and the end of the process
+        for _ in range(3):  # what was left in the pipes, the end of the pipes, the end of the process
             self._serve()
 
     def detach_pipes(self, supervisor: ProcessSupervisor | None) -> bool:
-        """Give the pipes that are still held to the keeper. True if there were any."""
+        """Give the pipes that are still held open to the supervisor; return True if there were any."""
         held = bool(self._outputs)
         while self._outputs and supervisor is not None:
             pipe = self._outputs.pop()
@@ -176,7 +175,7 @@ class _Child:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._selector.close()
-        self._popen.poll()  # if its end was not noted, this is the last that asks for it
+        self._popen.poll()  # reaps it if its end was not recorded: no other code asks for it any more
         for pipe in (*self._outputs, self._popen.stdin, self._watch):
             if pipe is not None:
                 pipe.close()
@@ -219,14 +218,17 @@ class _Child:
                 self._enlarge_pipe(pipe)
 
     def _enlarge_pipe(self, pipe: IO[bytes]) -> None:
-        """Let a process that filled its pipe write more at a time: a tenth of the waits on both sides."""
+        """Let a process that filled its pipe write more at a time, which saves nine of ten waits on both sides."""
         if pipe not in self._enlarged and sys.platform == "linux":
             self._enlarged.add(pipe)
-            with suppress(OSError):  # there is a limit for each user
+            with suppress(OSError):  # the kernel limits the sum of all pipes of a user
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _READ_SIZE * _READS_PER_WAKEUP)
 
     def _deliver(self, stream: Stream, data: bytes) -> None:
-        """Hand on what was read; once that has failed, or while all is ending, nothing may come of a failure."""
+        """Pass data to the listener.
+
+        Once the listener has failed it gets no more. Its failure is raised, except while the process is being ended.
+        """
         try:
             self._listener(stream, data)
         except Exception:
@@ -255,11 +257,11 @@ class _Child:
 
 
 def _ignore(stream: Stream, data: bytes) -> None:
-    """Take the output of a process whose output nobody wants any more."""
+    """Drop output."""
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal, such as ``SIGKILL``."""
+    """Return the name of a signal, such as ``SIGKILL``."""
     try:
         return signal.Signals(number).name
     except ValueError:

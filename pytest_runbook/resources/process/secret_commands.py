@@ -1,4 +1,4 @@
-"""Programs that print secrets: password stores and vaults, each asked once in a run."""
+"""Runs commands that print secrets, such as those of password stores and vaults, each once a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STDERR_LIMIT = 200
 
 
 class SecretCommandRunner:
-    """Runs them, and keeps what came of it; also that one failed, so that nobody waits for it twice."""
+    """Runs secret commands and keeps their output or their failure, so that each runs at most once."""
 
     def __init__(self, supervisor: ProcessSupervisor) -> None:
         self._supervisor = supervisor
@@ -27,7 +27,10 @@ class SecretCommandRunner:
         self._locks: dict[SecretCommand, anyio.Lock] = {}
 
     async def run(self, command: SecretCommand) -> bool:
-        """Run it, if nobody has; cancelled, it is ended, and the next who asks runs it again."""
+        """Run the command if it has not been run; return False if it had been.
+
+        If it is cancelled, the command is ended, and the next call runs it again.
+        """
         if command in self._printed:
             return False
         async with self._locks.setdefault(command, anyio.Lock()):
@@ -39,6 +42,10 @@ class SecretCommandRunner:
         return True
 
     def printed(self, command: SecretCommand) -> str:
+        """Return the secret that a command printed.
+
+        :raises BlockFailed: if the command failed.
+        """
         found = self._printed[command]
         if isinstance(found, BlockFailed):
             raise found
@@ -51,9 +58,7 @@ class SecretCommandRunner:
                 command.argv, cwd=command.folder, env=os.environ, output=output, supervisor=self._supervisor
             )
             return _secret_of(command, outcome)
-        hint = (
-            f"does it wait for somebody to type? {_manual_run_hint(command)}; a slow one may have a timeout of its own"
-        )
+        hint = f"does it wait for input? {_manual_run_hint(command)}; a slow one may have a timeout of its own"
         raise BlockFailed(f"the command {command} did not end within {show_limit(command.timeout)}", hint=hint)
 
 
@@ -72,7 +77,7 @@ def _secret_of(command: SecretCommand, outcome: ProcessOutcome) -> str:
 
 
 def _last_stderr_line(output: CapturedOutput) -> str:
-    """The last line of what it said on stderr, without anything of what it printed: that may be half a secret."""
+    """Return the last line of stderr, without anything of stdout, which may be half a secret."""
     masker = Masker()
     for line in output.stdout.splitlines():
         masker.add(line, "")

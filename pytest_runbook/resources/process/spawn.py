@@ -1,4 +1,4 @@
-"""How a process is started, and how its end is noticed; what the system refuses is said in words."""
+"""Starts a process and watches for its exit; a refusal of the system becomes an error in words."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from .interpreters import find_program
 
 
 class ExitWatch(Protocol):
-    """Becomes readable when a child has ended; only then it is asked for the exit code."""
+    """A file descriptor that becomes readable when a child process has ended.
+
+    `exit_code` may be called only once it is readable.
+    """
 
     def fileno(self) -> int: ...
 
     def exit_code(self) -> int:
-        """The exit code; negative: the number of the signal that ended it."""
+        """Return the exit code; negative: the number of the signal that ended it."""
 
     def close(self) -> None: ...
 
@@ -32,7 +35,7 @@ class ExitWatch(Protocol):
 def spawn_process(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], has_stdin: bool
 ) -> tuple[subprocess.Popen[bytes], ExitWatch]:
-    """Start a program in a session of its own, with pipes for its output; nothing remains of it if that fails."""
+    """Start a program in a session of its own, with pipes for its output; if that fails, nothing of it is left."""
     if sys.version_info < (3, 11, 4):
         _check_free_descriptors()
     popen = subprocess.Popen(
@@ -54,7 +57,11 @@ def spawn_process(
 
 
 def _check_free_descriptors() -> None:
-    """:raises OSError: where these Pythons would open some of the pipes of a process, and leave them open."""
+    """Check that the pipes of a process can be opened.
+
+    Before 3.11.4, a Popen that runs out of descriptors leaves the pipes open that it has opened.
+    :raises OSError: if there are too few file descriptors.
+    """
     opened: list[int] = []
     try:
         for _ in range(3):
@@ -65,7 +72,7 @@ def _check_free_descriptors() -> None:
 
 
 def watch_exit(pid: int) -> ExitWatch:
-    """Watch for the end of a child: through the kernel, or a thread that waits where the kernel has nothing for it."""
+    """Watch for the end of a child: with a pidfd, or with a thread where the kernel has none."""
     if sys.platform == "linux":
         try:
             return _DescriptorWatch(pid)
@@ -129,7 +136,7 @@ def _wait(pid: int) -> int:
 
 @contextmanager
 def spawn_errors(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Say in words why a program can't be started."""
+    """Translate errors of starting a program into `BlockFailed`, with the reason and a hint."""
     try:
         yield
     except OSError as error:
@@ -154,12 +161,12 @@ def _describe_spawn_error(error: OSError, program: str, cwd: Path, path: str | N
         )
     if not cwd.is_dir():
         what = "is no directory" if cwd.exists() else "does not exist"
-        return f"the directory {cwd} {what}", "a directory block, or the runbook's default directory, says it"
+        return f"the directory {cwd} {what}", "it comes from a directory block or the runbook's default directory"
     found = find_program(program, cwd=cwd, path=path)
     if found is None:
         return _program_not_found(program, cwd, path)
     if error.errno == errno.ENOENT:
-        return f"{found} can't be started: the program of its first line (#!) does not exist", "mend its first line"
+        return f"{found} can't be started: the program of its first line (#!) does not exist", "correct its first line"
     return f"{found} can't be started in {cwd}: {error.strerror}", "may it be run, and is it made for this machine?"
 
 

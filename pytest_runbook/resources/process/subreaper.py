@@ -1,4 +1,4 @@
-"""Linux's way to be told of orphans: a child whose parent has died becomes ours, not init's."""
+"""Linux's child subreaper: an orphan among our descendants becomes our child, not init's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PR_GET_CHILD_SUBREAPER = 37
 
 
 class Subreaper:
-    """Makes the orphans among our descendants our children, on Linux."""
+    """Switches the subreaper attribute of this process on and off; does nothing on other systems."""
 
     def __init__(self) -> None:
         self._has_set_flag = False
@@ -26,7 +26,7 @@ class Subreaper:
             self._has_set_flag = _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def close(self) -> None:
-        """Leave things as they were found."""
+        """Switch it off, unless it was on before `open`."""
         if self._has_set_flag:
             _prctl(_PR_SET_CHILD_SUBREAPER, 0)
             self._has_set_flag = False
@@ -38,5 +38,5 @@ def _prctl(option: int, argument: object) -> bool:
 
 @cache
 def _libc() -> ctypes.CDLL:
-    """The C library; opening it takes longer than asking it."""
+    """Return the C library. Cached because opening it takes longer than a call."""
     return ctypes.CDLL(None)

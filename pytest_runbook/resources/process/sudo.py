@@ -1,4 +1,4 @@
-"""Other users to run programs as, through sudo; the same here and on other hosts."""
+"""Running programs as another user with sudo, on this machine and on other hosts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RunProbe = Callable[[Sequence[str]], Awaitable[tuple[int | None, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """Another user to run programs as. password: for sudo, where it asks for one."""
+    """Another user to run programs as. password: for sudo, where sudo requires one."""
 
     user: str
     password: str | None = field(default=None, repr=False)
@@ -31,7 +31,7 @@ class Become:
 
 @dataclass(frozen=True, slots=True)
 class SudoSignaller:
-    """Sends signals to another user's processes as that user. command, first_input: those of `sudo_command`."""
+    """Sends signals to another user's processes as that user. command, first_input: as `sudo_command` returns them."""
 
     command: Sequence[str]
     first_input: bytes = field(repr=False)
@@ -45,15 +45,15 @@ class SudoSignaller:
 
 
 class LocalSudo:
-    """The commands that make other users of us on this machine; each is found out once."""
+    """The sudo commands of this machine, each determined once."""
 
     def __init__(self) -> None:
         self._commands: dict[Become, tuple[Sequence[str], bytes]] = {}
 
     async def command(self, become: Become) -> tuple[Sequence[str], bytes]:
-        """The command in front of ``sh``, and what it reads before that does.
+        """Return the command in front of ``sh``, and the input that sudo itself reads first.
 
-        :raises BlockFailed: if sudo does not let us.
+        :raises BlockFailed: if sudo refuses.
         """
         if become not in self._commands:
             self._commands[become] = await sudo_command(become, "this machine", _probe_locally)
@@ -66,16 +66,17 @@ async def _probe_locally(words: Sequence[str]) -> tuple[int | None, str]:
 
 
 async def sudo_command(become: Become, host: str, run_probe: RunProbe) -> tuple[Sequence[str], bytes]:
-    """The command in front of ``sh``, and what it reads before that does: the password, where it asks for one.
+    """Return the command in front of ``sh``, and the input that sudo itself reads first.
 
-    Whether it asks has to be known: where it does not, the password would be taken for the script.
-    run_probe: runs a command; gives its exit code, and what it said on stderr.
-    :raises BlockFailed: if sudo does not let us.
+    That input is the password, if sudo requires one. Whether it does must be known: if it does not, the password would
+    be taken for a line of the script.
+    run_probe: runs a command and returns its exit code and stderr.
+    :raises BlockFailed: if sudo refuses.
     """
     exit_code, stderr = await run_probe(["env", "LC_ALL=C", *_sudo(become, "-k", "-n"), "sh", "-c", ":"])
     if exit_code == 0:
         return _sudo(become, "-n"), b""
-    if exit_code == 127:
+    if exit_code == 127:  # the shell's code for a command that is not found
         raise BlockFailed(f"there is no sudo on {host}", hint="install it there, or be the other user", detail=stderr)
     if not _PASSWORD_REQUIRED.search(stderr):
         raise sudo_refused(become, host, stderr)
@@ -85,8 +86,8 @@ async def sudo_command(become: Become, host: str, run_probe: RunProbe) -> tuple[
 
 
 def sudo_refused(become: Become, host: str, stderr: str) -> BlockFailed:
-    """What to say where sudo refuses."""
-    message = f"sudo on {host} does not let us become {become.user}: {shorten(stderr, 200)}"
+    """Return the error for a refusal by sudo."""
+    message = f"sudo on {host} refuses to run programs as {become.user}: {shorten(stderr, 200)}"
     return BlockFailed(message, hint=_HINT, detail=stderr)
 
 

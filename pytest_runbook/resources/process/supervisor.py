@@ -1,4 +1,4 @@
-"""What a runtime keeps of the processes of its runs: who started what, and what is still there at the end."""
+"""The processes of all runs of a runtime: what started them, and what is still running at the end."""
 
 from __future__ import annotations
 
@@ -25,11 +25,9 @@ _PAUSE = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """A process that was still there when its run ended.
+    """A process that was still running when its run ended.
 
-    command: on one line, shortened.
-    seconds: how long it had lived.
-    was_ended: False if not even a kill could end it.
+    command: on one line, shortened. seconds: how long it had lived. was_ended: False if not even SIGKILL ended it.
     """
 
     pid: int
@@ -39,12 +37,11 @@ class Leftover:
 
 
 class ProcessSupervisor:
-    """Keeps account of the families of all runs, and of the pipes that outlive the process they were made for.
+    """Owns the process groups of all runs, and the pipes that outlive the process that they were made for.
 
-    watchdog: ends them if this process is killed.
-
-    On Linux their orphans become our children for as long as there is a family, so that nothing gets away, whatever it
-    does to its group, its parent and its environment. Elsewhere the marks in the environment find it.
+    On Linux, orphans become our children for as long as there is a process group. So none gets away, whatever it does
+    to its group, its parent and its environment. On other systems the label in the environment finds them.
+    watchdog: ends all of them if this process is killed.
     """
 
     def __init__(self) -> None:
@@ -68,15 +65,18 @@ class ProcessSupervisor:
         await self._drains.__aexit__(None, None, None)
 
     def tighten_deadline(self, grace: Grace) -> None:
-        """Let no ending take longer than this from now on, not even one that is on its way."""
+        """Limit every ending to this grace from now on, including those that are under way."""
         self.process_groups.tighten_deadline(grace)
 
     async def end_leftovers(self, run_id: str, grace: Grace = DEFAULT_GRACE) -> list[Leftover]:
-        """End what the blocks of a run have left behind, all of it side by side, and forget the run."""
+        """End what the blocks of a run have left running, all side by side, and forget the run."""
         return await self._end(self.process_groups.of_run(run_id), grace)
 
     def kill_everything(self) -> None:
-        """The last resort, from any thread, with or without a living event loop: kill what lives of all families."""
+        """Kill every living process of all groups, as a last resort.
+
+        It may be called from any thread, and works without a running event loop.
+        """
         deadline, process_groups, signalled = time.monotonic() + _KILL_TIMEOUT, list(self.process_groups), set[int]()
         while (living := self.process_groups.living(process_groups)) and time.monotonic() < deadline:
             pgids = send_signal(signal.SIGKILL, living)
@@ -85,7 +85,7 @@ class ProcessSupervisor:
             time.sleep(_PAUSE)
 
     def drain(self, pipe: IO[bytes]) -> None:
-        """Read a pipe to nowhere until nobody holds its other end, or the keeper closes; then close it."""
+        """Read a pipe and drop the data until its other end is closed or the supervisor closes; then close the pipe."""
         self._drains.start_soon(_drain, pipe)
 
     async def _end(self, process_groups: Sequence[ProcessGroup], grace: Grace) -> list[Leftover]:
@@ -107,4 +107,4 @@ async def _drain(pipe: IO[bytes]) -> None:
             await anyio.wait_readable(pipe)
             if not os.read(pipe.fileno(), _DRAIN_SIZE):
                 return
-            await anyio.sleep(_PAUSE)  # a flood is slowed down, not fought
+            await anyio.sleep(_PAUSE)  # slows a flood of output down, so that it costs little

@@ -1,6 +1,6 @@
-"""What the system tells of processes: who lives, whose child it is, what its environment says.
+"""The system's process table: which processes live, their parents, and their environments.
 
-Linux is asked through ``/proc``, which costs microseconds; other systems through psutil.
+On Linux it is read from ``/proc``, which costs microseconds; on other systems through psutil.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _PROC = Path("/proc")
 class ProcessInfo:
     """One process at one moment.
 
-    pgid, session: the pids of their leaders.
-    create_time: seconds on the clock of `now`, to a hundredth.
-    is_zombie: it has ended, and nobody has asked for its exit status yet.
+    pgid, session: the pids of the leaders of its POSIX group and session.
+    create_time: seconds on the clock of `now`, rounded to a hundredth.
+    is_zombie: it has ended, and its exit status has not been taken yet.
     """
 
     pid: int
@@ -42,29 +42,29 @@ def is_linux() -> bool:
 
 
 def now() -> float:
-    """The time on the clock of `ProcessInfo.create_time`."""
+    """Return the time on the clock of `ProcessInfo.create_time`."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
 
 
 def all_processes() -> list[ProcessInfo]:
-    """Every process that we may see."""
+    """Return every process that we may see."""
     if not is_linux():
         return _psutil_processes()
     return read_processes(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
 def children(pid: int) -> list[ProcessInfo]:
-    """The children of a process that its first thread started, and the orphans that came to it."""
+    """Return the children of a process that its first thread started, and the orphans that it adopted."""
     return read_processes(child_pids(pid))
 
 
 def child_pids(pid: int) -> list[int]:
-    """The pids of these."""
+    """Return the pids of the children that a process's first thread started, and of the orphans that it adopted."""
     return _children_of_thread(pid, pid)
 
 
 def descendants(pid: int) -> list[ProcessInfo]:
-    """The children of a process, and theirs; parents come first."""
+    """Return the children of a process and theirs, parents first."""
     if (_PROC / f"{pid}/task/{pid}/children").exists():
         return _collect_descendants(pid, lambda parent: read_processes(_children_file(parent)))
     children: defaultdict[int, list[ProcessInfo]] = defaultdict(list)
@@ -74,7 +74,7 @@ def descendants(pid: int) -> list[ProcessInfo]:
 
 
 def environment_of(pid: int) -> Mapping[str, str]:
-    """The environment that the process was started with; empty where we may not see it, or it is gone."""
+    """Return the environment that a process was started with; empty if we may not see it or the process is gone."""
     if not is_linux():
         return _psutil_environment(pid)
     try:
@@ -86,7 +86,7 @@ def environment_of(pid: int) -> Mapping[str, str]:
 
 
 def ignores_signal(pid: int, number: int) -> bool:
-    """True if the process is known to ignore that signal, as the background jobs of a script ignore an interrupt."""
+    """Return True if the process is known to ignore that signal, as background jobs of a script ignore an interrupt."""
     try:
         lines = (_PROC / f"{pid}/status").read_text(errors="replace").splitlines()
     except OSError:
@@ -96,9 +96,9 @@ def ignores_signal(pid: int, number: int) -> bool:
 
 
 def command_of(pid: int) -> str:
-    """The command line for people, shortened; the name where there is none to be seen."""
-    with suppress(Exception):  # whatever keeps us from knowing it, nobody is to be left running for it
-        import psutil  # not for every run: only where something was left behind
+    """Return the shortened command line for display; the name if the command line can't be read, else ``?``."""
+    with suppress(Exception):  # a process must be ended even if its command can't be read
+        import psutil  # slow to import, and needed only if a run left something running
 
         process = psutil.Process(pid)
         return shorten(" ".join(process.cmdline()) or process.name(), COMMAND_LIMIT)
@@ -116,12 +116,12 @@ def _collect_descendants(pid: int, children_of: Callable[[int], Iterable[Process
 
 
 def read_processes(pids: Iterable[int]) -> list[ProcessInfo]:
-    """What is known of these processes, as far as they are there."""
+    """Return those of these processes that exist."""
     return [process for pid in pids if (process := _read_stat(pid)) is not None]
 
 
 def _children_file(pid: int) -> Iterator[int]:
-    """The pids that the kernel lists as children of each thread of a process."""
+    """Yield the pids that the kernel lists as children of each thread of a process."""
     try:
         threads = [int(path.name) for path in (_PROC / f"{pid}/task").iterdir()]
     except OSError:
@@ -142,7 +142,7 @@ def _read_stat(pid: int) -> ProcessInfo | None:
         text = (_PROC / f"{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The name stands in brackets and may hold any character, brackets and spaces too.
+    # The name stands in parentheses and may hold any character, parentheses and spaces included.
     fields = text[text.rindex(b")") + 2 :].split()
     return ProcessInfo(
         pid=pid,

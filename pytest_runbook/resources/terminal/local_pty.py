@@ -1,4 +1,4 @@
-"""A program in a terminal of its own on this machine: a session, its controlling terminal, and all that came of it."""
+"""Runs a program in a terminal of its own on this machine, with a session and a controlling terminal."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ KILL_AFTER = 0.25
 _HANGUP = Grace(hangup=2.0, interrupt=0.0)
 _READ_SIZE = 1 << 16
 _READS_PER_WAKEUP = 16
-# The terminal of a session is the first that its leader opens. This shell does that and then becomes the program, so
-# that nothing of ours runs between fork and exec, which is not safe where there are several threads.
+# The first terminal that a session's leader opens becomes the session's controlling terminal. This shell opens it and
+# then becomes the program. So no Python code runs between fork and exec, which is not safe with several threads.
 _LAUNCHER = ("/bin/sh", "-c", ': <"$0"; exec "$@"')
 
 
 class LocalPty:
     """A program in a terminal, for as long as the context is open.
 
-    Left while it still runs - cancelled, say - the program is ended with all that came of it: hung up on, terminated,
-    killed.
-    env: all of its environment; the mark is added.
-    on_output: is told of its output as it arrives.
-    supervisor: lets live what it leaves in the background when it ends by itself, and ends that with its run.
-    The system
-        takes the terminal from it.
+    If the context is left while the program still runs, as when it is cancelled, the program and everything that came
+    from it are hung up on, terminated and killed.
+    env: the whole environment; the label's variables are added.
+    on_output: called with the output as it arrives.
+    supervisor: keeps running what the program leaves in the background when it ends by itself, and ends it with its
+    run.
+        Only the terminal is taken from it, by the system.
     :raises BlockFailed: if the program can't be started.
     """
 
@@ -94,7 +94,7 @@ class LocalPty:
 
     @property
     def outcome(self) -> PtyOutcome:
-        """How it ended."""
+        """How the program ended."""
         assert self._exit_code is not None, "it has not ended"
         killed = self._exit_code < 0
         return PtyOutcome(
@@ -147,7 +147,7 @@ class LocalPty:
                 await self._end()
 
     async def _end(self) -> None:
-        """End the program and all that came of it, and hear its last words."""
+        """End the program and everything that came from it, and read the rest of its output."""
         self._is_ending = True
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
@@ -173,7 +173,7 @@ class LocalPty:
                 return
 
     def _read(self) -> bool:
-        """Hear a piece of what is said; False if there is nothing more now."""
+        """Read a piece of output; return False if there is none now."""
         data = self._device.read()
         if data:
             self._last_event = time.monotonic()
@@ -181,7 +181,10 @@ class LocalPty:
         return bool(data)
 
     def _deliver(self, data: bytes) -> None:
-        """Hand on what was said; once that has failed, or while all is ending, nothing may come of a failure."""
+        """Pass output to the listener.
+
+        Once the listener has failed it gets no more. Its failure is raised, except while the program is being ended.
+        """
         try:
             self._on_output(data)
         except Exception:
@@ -190,7 +193,7 @@ class LocalPty:
                 raise
 
     def _drain(self) -> None:
-        """Hear what was said before the end."""
+        """Read what was written before the end."""
         self._selector.unregister(self._device.master)
         self._device.close_slave()
         while self._read():
@@ -211,7 +214,10 @@ class LocalPty:
 
 
 class _Device:
-    """Both ends of a terminal: the master is ours, the slave the program's, and ours to look at."""
+    """Both ends of a terminal: the master, which we use, and the slave, which is the program's.
+
+    The slave stays open here, too, to read the terminal's state.
+    """
 
     def __init__(self) -> None:
         self.master, self._slave = os.openpty()
@@ -220,7 +226,7 @@ class _Device:
         os.set_blocking(self.master, False)
 
     def start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start a program whose controlling terminal this is."""
+        """Start a program with this as its controlling terminal."""
         end = self._slave
         return subprocess.Popen(
             [*_LAUNCHER, self._name, *argv],
@@ -244,7 +250,7 @@ class _Device:
 
     @property
     def foreground(self) -> int | None:
-        """The process group that gets what is typed; None if the system does not tell us."""
+        """The POSIX group that gets what is typed; None if the system does not know it."""
         try:
             return os.tcgetpgrp(self.master)
         except OSError:
@@ -254,16 +260,16 @@ class _Device:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", size.rows, size.cols, 0, 0))
 
     def read(self) -> bytes:
-        """What was said; nothing if there is nothing now, or if nobody is there any more."""
+        """Return output; empty if there is none now, or if the slave is closed."""
         try:
             return os.read(self.master, _READ_SIZE)
         except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EIO):
+            if error.errno not in (errno.EAGAIN, errno.EIO):  # EIO: no process has the slave open
                 raise
             return b""
 
     def write(self, data: bytes) -> int:
-        """How much of it there was room for."""
+        """Return the number of bytes that were written; data for a closed slave is dropped."""
         try:
             return os.write(self.master, data)
         except BlockingIOError:
@@ -274,7 +280,7 @@ class _Device:
             return len(data)
 
     def close_slave(self) -> None:
-        """Leave the slave to the others, whose end can then be noticed."""
+        """Close our copy of the slave, so that the master shows when the programs have closed theirs."""
         if self._has_slave:
             self._has_slave = False
             os.close(self._slave)
@@ -285,10 +291,10 @@ class _Device:
 
 
 def _check_program(program: str, cwd: Path, env: Mapping[str, str]) -> None:
-    """Raise what starting it would raise, had it no launcher."""
+    """Raise the error that a start without `_LAUNCHER` would raise."""
     if not cwd.is_dir() or find_program(program, cwd=cwd, path=env.get("PATH")) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _ignore(data: bytes) -> None:
-    """Take what a program says when nobody wants to hear it any more."""
+    """Drop output."""

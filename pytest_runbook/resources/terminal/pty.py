@@ -1,4 +1,4 @@
-"""Terminals: what they have in common wherever their programs run, who may type into them, and code that is typed."""
+"""Pseudo-terminals: what local and remote ones have in common, the store of open ones, and the loop that types code."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class PtySize:
 class PtyOutcome:
     """How a program in a terminal ended.
 
-    exit_code: None where a signal ended it.
-    signal: its name, such as ``SIGKILL``.
+    exit_code: None if a signal ended it. signal: the signal's name, such as ``SIGKILL``.
     seconds: from its start to its own end.
     """
 
@@ -34,30 +33,30 @@ class PtyOutcome:
 
 
 class Pty(Protocol):
-    """A terminal with a program in it, here or elsewhere."""
+    """A terminal with a program in it, on this machine or a host."""
 
     @property
     def has_ended(self) -> bool:
-        """True once its program has ended and all that it said is heard."""
+        """True once the program has ended and all its output has been read."""
 
     def snapshot(self) -> TerminalSnapshot:
-        """How it looks right now."""
+        """Return the terminal's state."""
 
     async def wait(self, at_most: float) -> None:
-        """Wait until something is said, or it ends; at_most: seconds."""
+        """Wait until there is output or the program ends; at_most: seconds."""
 
     def write(self, data: bytes) -> None:
-        """Type something."""
+        """Type data."""
 
     def resize(self, size: PtySize) -> None:
-        """Change its size; the program is told."""
+        """Change the size; the program is notified."""
 
     def kill(self) -> None:
-        """Hang up, and end what does not heed that."""
+        """Hang up, and end what ignores the hangup."""
 
 
 async def drive_shell(pty: Pty, driver: ShellDriver) -> None:
-    """Let someone type until the program has ended, or the typist has a problem."""
+    """Type what the driver returns until the program has ended or the driver has a problem."""
     while not pty.has_ended and driver.problem is None:
         keystrokes = driver.next_input(pty.snapshot())
         if keystrokes is not None:
@@ -66,19 +65,19 @@ async def drive_shell(pty: Pty, driver: ShellDriver) -> None:
 
 
 class PtyStore:
-    """The terminals that are open, for a program that shows them and lets people type."""
+    """The open terminals, for a program that shows them and lets a user type."""
 
     def __init__(self) -> None:
         self._open: dict[str, Pty] = {}
 
     @property
     def ids(self) -> Sequence[str]:
-        """Those of the terminals that are open, the oldest first: each that of the execution it belongs to."""
+        """The ids of the open terminals, oldest first. Each is the id of the execution that it belongs to."""
         return tuple(self._open)
 
     @contextmanager
     def registered(self, pty_id: str, pty: Pty) -> Iterator[None]:
-        """Let others at a terminal for a while."""
+        """Keep a terminal in the store until the block is left."""
         self._open[pty_id] = pty
         try:
             yield
@@ -86,25 +85,25 @@ class PtyStore:
             del self._open[pty_id]
 
     def write_pty(self, pty_id: str, data: bytes) -> None:
-        """Type something into a terminal.
+        """Type data into a terminal.
 
-        :raises KeyError: if none of this id is open.
+        :raises KeyError: if no terminal of this id is open.
         """
         self._open[pty_id].write(data)
 
     def resize_pty(self, pty_id: str, *, rows: int, cols: int) -> None:
         """Change a terminal's size.
 
-        :raises KeyError: if none of this id is open.
-        :raises ValueError: if that is no size.
+        :raises KeyError: if no terminal of this id is open.
+        :raises ValueError: if the size is out of range.
         """
         if not (0 < rows <= 65_535 and 0 < cols <= 65_535):
             raise ValueError(f"{rows} rows and {cols} columns are no size of a terminal")
         self._open[pty_id].resize(PtySize(rows, cols))
 
     def kill_pty(self, pty_id: str) -> None:
-        """Hang up on a terminal's programs, and end those that do not heed it.
+        """Hang up on a terminal's programs, and end those that ignore the hangup.
 
-        :raises KeyError: if none of this id is open.
+        :raises KeyError: if no terminal of this id is open.
         """
         self._open[pty_id].kill()

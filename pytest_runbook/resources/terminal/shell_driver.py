@@ -1,8 +1,8 @@
-"""Types code into a shell as a person would: the next line when the shell asks for it, or a program waits for one.
+"""Types code into a shell line by line: the next line when the shell shows a prompt, or when a program waits for input.
 
-The shell marks its prompts in its output (see `terminal_shells`), with the exit status of the last command. So nothing
-is typed ahead into a command that reads what was not meant for it, or throws away what came before its question; and
-when the last line is done, the shell is told that there is no more.
+The shell marks its prompts in its output (see `terminal.shells`), with the exit status of the last command. So no line
+is typed ahead into a command that would read it by mistake, or that discards its input before it asks a question. When
+the last line is done, the shell gets an end of input.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from enum import Enum, auto
 SILENT_PAUSE = 1.0
 PROMPT_PAUSE = 0.1
 _ENTER = b"\r"
-_END_OF_INPUT = b"\x04"
+_END_OF_INPUT = b"\x04"  # Ctrl-D
 _LONGEST_MARK = 64
 _LONGEST_LAST_LINE = 1 << 12
 _LAST_LINE = re.compile(rb"\$ (?:exit\r?\n|\r?\n)?")
 
 
 class _ShellState(Enum):
-    """What the shell is at: not there yet, busy with a command, asking for one, for more of one, or refusing one."""
+    """The shell's state, as its marks show it.
+
+    STARTING: no prompt yet. BUSY: it runs a command. AT_CONTINUATION: it waits for the rest of a command.
+    REJECTED: it can't parse a command.
+    """
 
     STARTING = auto()
     BUSY = auto()
@@ -34,12 +38,12 @@ class _ShellState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalSnapshot:
-    """What there is to be seen of a terminal, beside its output.
+    """The state of a terminal at one moment, apart from its output.
 
-    silence: for how long nobody said or typed anything, in seconds.
-    awaits_input: a program reads single keys, or hides what is typed: it is there to be talked to.
-    has_unread_input: nobody has read yet what was typed.
-    is_shell_in_foreground: no other program has the terminal, as far as can be told.
+    silence: seconds since the last output or input.
+    awaits_input: a program reads single keys or hides what is typed, so it waits for input.
+    has_unread_input: typed input has not been read yet.
+    is_shell_in_foreground: no other program is in the foreground, as far as can be found out.
     """
 
     silence: float
@@ -49,10 +53,10 @@ class TerminalSnapshot:
 
 
 class ShellDriver:
-    """Hears what a terminal says, and says what to type. It knows no clock and no terminal: its owner tells.
+    """A state machine that reads a terminal's output and returns what to type. It does no I/O and reads no clock.
 
-    lines: the code. prompt_mark: what the shell's marks begin with; None for a program that makes none.
-    status: the exit status of the last command, once all was typed and is done; None before.
+    lines: the code. prompt_mark: the beginning of the shell's marks; None for a program that makes none.
+    status: the exit status of the last command, once all lines are typed and done; None before.
     """
 
     def __init__(self, lines: Iterable[str], prompt_mark: str | None) -> None:
@@ -71,7 +75,7 @@ class ShellDriver:
         self.status: int | None = None
 
     def feed_data(self, data: bytes) -> bytes:
-        """Take what the terminal said; gives what is meant for people."""
+        """Process output of the terminal; return it without the marks."""
         data, shown = self._incomplete + data, bytearray()
         at = 0
         for mark in self._prompt_mark.finditer(data):
@@ -83,12 +87,12 @@ class ShellDriver:
         return bytes(shown + self._show(data[at:cut]))
 
     def feed_eof(self) -> bytes:
-        """What is still to be shown when the terminal has said its last: all but the prompt that got no command."""
+        """Process the end of the output; return what was held back, but not a last prompt without a command."""
         last, self._last_line = self._last_line or b"", None
         return _LAST_LINE.sub(b"", last, count=1) + self._incomplete
 
     def next_input(self, snapshot: TerminalSnapshot) -> bytes | None:
-        """What to type now; None: nothing."""
+        """Return what to type now; None: nothing."""
         if self._shell_state in (_ShellState.STARTING, _ShellState.REJECTED) or snapshot.has_unread_input:
             return None
         if not self._is_prompted and not self._may_type_ahead(snapshot):
@@ -97,12 +101,12 @@ class ShellDriver:
 
     @property
     def needs_polling(self) -> bool:
-        """True if something may be to be typed though the shell does not ask for it."""
+        """True if `next_input` may return something without new output."""
         return bool(self._lines) or self._typed_ahead
 
     @property
     def problem(self) -> str | None:
-        """Why this can't come to a good end; None if it can."""
+        """Why the code can't be run to its end; None if it can."""
         if self._shell_state is _ShellState.REJECTED:
             return f"the shell can't read line {self._last_typed!r}"
         if self._shell_state is _ShellState.AT_CONTINUATION and not self._lines and not self._typed_ahead:
@@ -111,7 +115,7 @@ class ShellDriver:
 
     @property
     def state(self) -> str:
-        """What it waits for, for people who wonder."""
+        """What it waits for, in display form."""
         if self._shell_state is _ShellState.STARTING:
             return "the shell never came to its prompt"
         remaining = f"; lines that were not typed: {len(self._lines)}" if self._lines else ""
@@ -122,7 +126,7 @@ class ShellDriver:
         return self._shell_state in (_ShellState.AT_PROMPT, _ShellState.AT_CONTINUATION) and not self._typed_ahead
 
     def _may_type_ahead(self, snapshot: TerminalSnapshot) -> bool:
-        """True if a program waits for a line, or one did take what was typed ahead, as it seems."""
+        """Return True if a program waits for a line, or seems to have read the line that was typed ahead."""
         if self._shell_state is _ShellState.BUSY:
             return snapshot.silence >= (PROMPT_PAUSE if snapshot.awaits_input else SILENT_PAUSE)
         return snapshot.silence >= PROMPT_PAUSE and snapshot.is_shell_in_foreground
@@ -134,7 +138,10 @@ class ShellDriver:
         return self._last_typed.encode(errors="surrogateescape") + _ENTER
 
     def _end(self) -> bytes | None:
-        """Tell the shell that there is no more: a second time if it warns of jobs, then in so many words."""
+        """Return the end of input.
+
+        A shell that has jobs warns and ignores the first one; so it gets a second one, and then ``exit``.
+        """
         if self._shell_state is not _ShellState.AT_PROMPT:
             return None
         self._typed_ahead = False
@@ -154,7 +161,10 @@ class ShellDriver:
                 self._shell_state = _ShellState.REJECTED
 
     def _record_prompt(self, number: bytes, status: int) -> None:
-        """A prompt; a second one with nothing typed in between says that the shell took what was typed ahead."""
+        """Process the mark of a prompt.
+
+        A second prompt with nothing typed in between shows that the shell read the line that was typed ahead.
+        """
         if self._shell_state is _ShellState.AT_PROMPT:
             self._typed_ahead = False
         self._prompt_number = number
@@ -165,14 +175,14 @@ class ShellDriver:
                 self._last_line = b""
 
     def _show(self, data: bytes) -> bytes:
-        """All of it, until the last prompt has come: what follows is held back for a while."""
+        """Return data to show; once the last prompt has come, hold back up to `_LONGEST_LAST_LINE` bytes."""
         if self._last_line is None:
             return data
         self._last_line += data
         return b"" if len(self._last_line) < _LONGEST_LAST_LINE else self.feed_eof()
 
     def _incomplete_mark_start(self, data: bytes, at: int) -> int:
-        """Where at the end a mark may have begun."""
+        """Return where a mark may begin that is cut off at the end of the data; the data's length if there is none."""
         escape_start = data.rfind(b"\x1b", at)
         rest = data[escape_start:]
         length = min(len(rest), len(self._prompt_mark_prefix))

@@ -1,8 +1,9 @@
-"""How shells are started in a terminal: without the user's own settings, and with marks at their prompts.
+"""Command lines and start-up files for shells in a terminal.
 
-The marks are escape sequences that no terminal shows: ``P`` at a prompt with its number and the last exit status,
-``2`` where the shell wants more of a command, ``C`` before it runs one, ``E`` where it refuses one. A shell is told of
-them through its start-up file, so that nothing is typed for that, and programs find nothing of it in their environment.
+Shells start without the user's own settings, and with marks at their prompts. The marks are escape sequences that no
+terminal shows: ``P`` at a prompt, with its number and the last exit status, ``2`` where the shell wants the rest of a
+command, ``C`` before it runs a command, ``E`` where it can't parse one. They are set up in start-up files, so that
+nothing has to be typed for them. Programs find nothing of them in their environment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..process.interpreters import Interpreter
 
 _LOGIN_OPTIONS = frozenset(("-l", "--login"))
 _POSIX = ("bash", "sh", "dash", "ash", "ksh", "mksh")
-# What a terminal takes in one line before a program has read it; fish reads single keys.
+# The longest line that a terminal holds until a program reads it. fish reads single keys.
 _LINE_LIMIT = 4095 if os.uname().sysname == "Linux" else 1023
 
 _POSIX_START = r"""
@@ -104,12 +105,12 @@ bind \t 'commandline -i \t'
 
 
 def prompt_mark_of(interpreter: Interpreter, nonce: str) -> str | None:
-    """What the marks of a shell begin with in one run; None for a program that makes none."""
+    """Return the beginning of a shell's marks in one run; None for a program that makes none."""
     return f"7770;{nonce}" if interpreter.name in (*_POSIX, "zsh", "fish") else None
 
 
 def line_limit(interpreter: Interpreter) -> int | None:
-    """The most bytes that a line typed may have; None: as many as one likes."""
+    """Return the most bytes that a typed line may have; None: there is no limit."""
     return None if interpreter.name == "fish" else _LINE_LIMIT
 
 
@@ -117,7 +118,7 @@ def line_limit(interpreter: Interpreter) -> int | None:
 class TerminalShell:
     """How a shell is started in a terminal.
 
-    files: its start-up files, their text by their path. environment: what it needs beside that of programs.
+    files: text of its start-up files by path. environment: variables that it needs in addition to those of programs.
     """
 
     argv: tuple[str, ...]
@@ -128,10 +129,10 @@ class TerminalShell:
     def of(
         cls, interpreter: Interpreter, prompt_mark: str | None, environment: Mapping[str, str], folder: PurePosixPath
     ) -> TerminalShell:
-        """The shell that a block names, or whatever program it names.
+        """Return the shell, or other program, that a block names.
 
-        environment: what programs will get; shells that need a variable of it for themselves give it back.
-        folder: a private one, for its files.
+        environment: what programs will get. A shell that needs one of its variables for itself restores it for them.
+        folder: a private one, for the start-up files.
         """
         if prompt_mark is None:
             return cls(argv=interpreter.words)
@@ -163,9 +164,9 @@ class TerminalShell:
 def prepare_shell(
     interpreter: Interpreter, prompt_mark: str | None, environment: Mapping[str, str], folder: Path
 ) -> TerminalShell:
-    """A shell for this machine; its files are written when the run first needs them.
+    """Return a shell for this machine, and write its start-up files unless the run has written them.
 
-    :raises BlockFailed: if they can't be.
+    :raises BlockFailed: if they can't be written.
     """
     shell = TerminalShell.of(interpreter, prompt_mark, environment, PurePosixPath(folder / "shell"))
     try:
@@ -184,5 +185,8 @@ def _filled(text: str, prompt_mark: str) -> str:
 
 
 def _preserved_variable(name: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Where the start-up file finds what a variable was, that is needed to find the start-up file."""
+    """Return a copy of a variable, from which the start-up file restores it.
+
+    The variable itself leads the shell to the start-up file.
+    """
     return {f"RUNBOOK_{name}": environment[name]} if name in environment else {}

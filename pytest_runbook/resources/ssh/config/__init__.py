@@ -1,0 +1,1 @@
+"""The settings of SSH connections, from ssh_config files and runbooks."""

@@ -1,0 +1,1 @@
+"""Logging in to SSH hosts: identities, host keys and errors."""
