@@ -1,1 +1,1 @@
-"""One kind of block per file: what it tells the blocks below, and its work."""
+"""The block types, one file for each kind: the context that it gives the blocks below, and its work."""

@@ -1,4 +1,4 @@
-"""Scripts as another user of this machine."""
+"""Runs scripts as another user of this machine, with sudo."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ async def run_as(
     output: CapturedOutput,
     on_output: OutputListener,
 ) -> tuple[ProcessOutcome, bytes]:
-    """Run a script through sudo; gives how it ended, and what it wrote into the file for its variables.
+    """Run a script with sudo; return its outcome and the content of its output variables file.
 
-    What it gets goes over its input, so that none of it stands in a process list.
-    :raises RunbookError: if sudo refuses, or it can't be started.
+    :raises RunbookError: if sudo refuses, or the script can't be started.
     """
     prefix, first_input = await context.resources.sudo.command(become)
     process_label = ProcessLabel(run_id=context.run_id, execution_id=context.handle.id)
@@ -46,6 +45,7 @@ async def run_as(
                 **command.environment,
             }
             outcome = await run_process(
+                # The environment and the command go over stdin: arguments of a process are visible to all users.
                 [*prefix, "sh", "-c", WRAPPER],
                 cwd=Path(context.resolver.cwd),
                 env=context.resolver.program_env(),
@@ -60,14 +60,14 @@ async def run_as(
 
 
 def _declared_environment(context: ExecutionContext) -> Mapping[str, str]:
-    """What the runbook and whoever runs it say of the environment: sudo lets nothing else through."""
+    """Return the variables of the runbook and those given to it. sudo drops the rest of the environment."""
     inherited = {name: str(value.value) for name, value in context.resolver.provided_env.items()}
     return {**inherited, **context.resolver.block_env()}
 
 
 def _grant_access(folder: Path) -> None:
-    """Let the other user use the files, whose names nobody else can list."""
-    folder.chmod(0o711)
+    """Let the other user open the files."""
+    folder.chmod(0o711)  # others can open the files by name, but not list the folder
     for path in folder.iterdir():
         path.chmod(0o666)
 

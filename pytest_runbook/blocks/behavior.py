@@ -1,4 +1,4 @@
-"""What a block type does. One class a type; the registry pairs it with the type's data."""
+"""The base class of all block types. The registry pairs each subclass with the type's data in the catalog."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .planned_work import PlannedWork
 
 
 class BlockBehavior:
-    """A block type at work on one block.
+    """The behavior of one block.
+
+    A block type overrides `passive_context` if it gives context to the blocks below, and `execute` if it does work.
+    One instance serves one block; it keeps no state between executions.
 
     uses_host: True if its work happens on the host that a block above chose.
-    prompts_first: True for a context block whose execution asks a person what the blocks below need.
-
-    A type overrides `passive_context`, if it tells something to the blocks below, and `execute`, if it does work. One
-    instance serves one block; it keeps no state between executions.
+    prompts_first: True for a context block whose execution prompts for a value that the blocks below need.
     """
 
     uses_host: ClassVar[bool] = False
@@ -34,51 +34,51 @@ class BlockBehavior:
         self.label = label
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext | None:
-        """What the block tells the blocks below without being run; None for nothing.
+        """Return the context that the block gives to the blocks below without being run; None for no context.
 
-        :raises ContextError: if that can't be evaluated: the block below it fails with this.
+        :raises ContextError: if it can't be evaluated: the first block below fails with this error.
         """
         return None
 
     @property
     def has_passive_context(self) -> bool:
-        """False if the block can't tell anything to the blocks below without being run."""
+        """False if the block type never gives context without being run."""
         return type(self).passive_context is not BlockBehavior.passive_context
 
     def effects(self, context: ExecutionContext) -> Effect:
-        """What running it does to the world at most. Asked before `execute`, where not everything may be done.
+        """Return the most that running the block may change. Called before `execute` where effects are limited.
 
-        :raises RunbookError: if that can't be told.
+        :raises RunbookError: if it can't be determined.
         """
         return self.known_effect or self.unknown_effect
 
     @property
     def known_effect(self) -> Effect | None:
-        """The same, where the file alone tells it; None where it takes what the block sees."""
+        """The effect as far as the file alone determines it; None if it depends on the block's context."""
         return self.declared_effect
 
     @property
     def unknown_effect(self) -> Effect:
-        """That of a block of which nobody can tell what it does."""
+        """The effect of a block whose work can't be analyzed: it may change something."""
         kind = display_type(self.spec.type)
-        reason = f"what a {kind} block changes can't be known; where it only reads, say: effects: read"
+        reason = f"what a {kind} block changes can't be known; if it only reads, set effects: read"
         return Effect(Effects.WRITE, reason)
 
     @property
     def declared_effect(self) -> Effect | None:
-        """What the author says that it does; None where nothing is said."""
+        """The effect that the block's `effects` key declares; None without that key."""
         declared = self.spec.rules.effects
-        return None if declared is None else Effect(declared, f"it says effects: {declared}")
+        return None if declared is None else Effect(declared, f"the block has effects: {declared}")
 
     def plan(self, context: ExecutionContext) -> PlannedWork:
-        """What it would do, from what is known before anything runs. Nothing may be touched for it.
+        """Return what the block would do, from what is known before anything runs. Must have no side effects.
 
-        :raises RunbookError: if it could not do it.
+        :raises RunbookError: if the block would fail.
         """
         return PlannedWork()
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        """Do the work.
+        """Do the block's work.
 
         :raises RunbookError: if it fails in a way that leaves no output.
         """
@@ -86,13 +86,13 @@ class BlockBehavior:
 
     @property
     def origin(self) -> Origin:
-        """This block as the source of a value."""
+        """This block as the origin of a value."""
         return Origin(self.label, self.spec.location)
 
     def resolved(self, resolver: ContextResolver, prop: str) -> ContextValue:
-        """A prop's value, rendered if it is text; a secret if the block is marked as sensitive.
+        """Return a prop's value, rendered if it is text, and marked as a secret if the block is sensitive.
 
-        :raises ContextError: if it can't be.
+        :raises ContextError: if it can't be rendered.
         """
         value = self.spec.props.get(prop)
         if value is None:
@@ -104,11 +104,12 @@ class BlockBehavior:
             resolved = resolver.resolve_value(value, self.origin)
             return replace(resolved, sensitive=resolved.sensitive or sensitive)
         except TemplateError as error:
+            # Lines of the error count from the beginning of the prop's text.
             location = self.spec.location_of(prop)
             raise ContextError(
                 error.message, location=location.shifted((error.line or 1) - 1), block=self.spec.label, hint=error.hint
             ) from error
 
     def prop_error(self, message: str, prop: str, hint: str | None = None) -> ContextError:
-        """An error about one of the block's props."""
+        """Return an error that is located at one of the block's props."""
         return ContextError(message, location=self.spec.location_of(prop), block=self.spec.label, hint=hint)

@@ -1,4 +1,4 @@
-"""Blocks that say where and with what the programs below run: env, directory, host and their kin."""
+"""Context blocks for programs: env, directory, local-directory, host and ssh-connect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOGIN_PROPS = {
 
 
 class Env(BlockBehavior):
-    """An environment variable for the programs below, ``env.NAME`` in templates."""
+    """Sets an environment variable for the programs below, and ``env.NAME`` in templates."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         name = str(self.resolved(resolver, "name").value)
@@ -34,32 +34,32 @@ class Env(BlockBehavior):
 
 
 class Directory(BlockBehavior):
-    """The directory in which the programs below run; an empty one means the default directory again."""
+    """Sets the directory of the programs below; an empty path resets it to the default directory."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         return BlockContext(DocumentCwd(self.resolved(resolver, "path")))
 
 
 class LocalDirectory(BlockBehavior):
-    """A directory that the file does not hold; without an answer it is the default one."""
+    """Sets a directory that is not in the file but an answer of the user; without one it is the default directory."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         provided = local_values.get("path")
         if provided is None:
-            origin = Origin(f"the default directory: nobody answered {local_values.key}", self.spec.location)
+            origin = Origin(f"the default directory: no answer to {local_values.key}", self.spec.location)
             return BlockContext(DocumentCwd(ContextValue("", origin)))
         return BlockContext(DocumentCwd(provided))
 
 
 class HostSelect(BlockBehavior):
-    """The host on which the programs below run; ``local`` is this machine, without any settings of a connection."""
+    """Sets the host of the programs below, without connection settings of its own; ``local`` is this machine."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         return BlockContext(DocumentSshHost.of(self.resolved(resolver, "host")))
 
 
 class SshConnect(BlockBehavior):
-    """A host with the settings of its connection."""
+    """Sets the host of the programs below, with the settings of its SSH connection."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         user, hostname = (str(self.resolved(resolver, prop).value).strip() for prop in ("user", "hostname"))
@@ -80,7 +80,7 @@ class SshConnect(BlockBehavior):
         return BlockContext(DocumentSshHost(ContextValue(name, self.origin)), config)
 
     def _login_value(self, resolver: ContextResolver, local_values: LocalValues, prop: str) -> ContextValue | None:
-        """What to log in with: as answered, else as the file has it."""
+        """Return a credential: the answer, else the value in the file."""
         provided = local_values.get(prop)
         declared = self.resolved(resolver, prop) if self.spec.props.get(prop) else None
         return provided or declared

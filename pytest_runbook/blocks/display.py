@@ -1,4 +1,4 @@
-"""Blocks that only show something: var_display, markdown_render. They tell nothing to the blocks below."""
+"""Blocks that only display something: var_display and markdown_render. They give no context to the blocks below."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from .behavior import BlockBehavior
 
 
 class VarDisplay(BlockBehavior):
-    """Shows a variable to a person who looks at the document."""
+    """Displays a variable in an editor of the document. Does nothing in a run."""
 
 
 class MarkdownRender(BlockBehavior):
-    """Shows a variable's text as Markdown to a person who looks at the document."""
+    """Displays a variable's text as Markdown in an editor of the document."""
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         try:
             name = context.render("variableName")
-        except TemplateError:  # nothing to show is shown as nothing
+        except TemplateError:  # an empty display is no failure
             name = ""
         context.set_state({"resolved_variable_name": name})
         return WorkResult()

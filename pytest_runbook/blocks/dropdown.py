@@ -1,4 +1,4 @@
-"""Dropdown: a choice that a person makes, as a variable."""
+"""Dropdown blocks: set a variable to one of several options, chosen by an answer or at a prompt."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _ONE_VARIABLE = re.compile(r"(?:\{\{\s*)?(?:var\.)?(\w+)(?:\s*\}\})?")
 
 @dataclass(frozen=True, slots=True)
 class DropdownOption:
-    """One of the values to choose from, and how it is shown."""
+    """One of the values to choose from, and its label."""
 
     label: str
     value: str
 
     @classmethod
     def of(cls, piece: str, delimiter: str) -> DropdownOption:
-        """The first delimiter ends the label; without one, the value is its own label."""
+        """Parse ``label:value``. The first delimiter ends the label; without one, the value is its own label."""
         label, found, value = piece.partition(delimiter)
         return cls(label, value) if found else cls(piece, piece)
 
@@ -47,7 +47,7 @@ class DropdownOption:
 
 
 def split_options(text: str, delimiter: str) -> tuple[DropdownOption, ...]:
-    """The options of a text: one a line, or separated by commas.
+    """Return the options of a text, one on each line or separated by commas.
 
     Source: the runbook format.
     """
@@ -56,9 +56,10 @@ def split_options(text: str, delimiter: str) -> tuple[DropdownOption, ...]:
 
 
 class Dropdown(BlockBehavior):
-    """Sets a variable to the answer, which must be one of the options: their value or their label.
+    """Sets a variable to the answer, which must be the value or the label of an option.
 
-    What is given for the variable from outside replaces the choice; then nothing is asked, and no command is run.
+    A value that is given for the variable (by option, matrix cell or checks file) replaces the choice: no command
+    runs then, and there is no prompt.
     """
 
     def __init__(self, spec: BlockSpec, label: str) -> None:
@@ -67,7 +68,10 @@ class Dropdown(BlockBehavior):
         self._delimiter = str(spec.props["delimiter"] or ":")
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext | None:
-        """The answer, as far as it can be told without running a command. What is wrong with it fails the block."""
+        """Return the chosen value if it is known without running a command.
+
+        Errors are left to `execute`, so that they fail this block and not the one below.
+        """
         name = str(self.resolved(resolver, "name").value)
         if not name or self._kind == "command":
             return None
@@ -104,7 +108,7 @@ class Dropdown(BlockBehavior):
 
     def _plan_unanswered(self, context: ExecutionContext, options: tuple[DropdownOption, ...]) -> PlannedWork:
         error = self._no_answer_error(context, options)
-        return PlannedWork(problem=error.message if options else "nobody chose", hint=error.hint)
+        return PlannedWork(problem=error.message if options else "no answer", hint=error.hint)
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         name = context.render("name")
@@ -127,7 +131,7 @@ class Dropdown(BlockBehavior):
         if provided is not None:
             answer, origin = str(provided.value), str(provided.origin)
         elif context.is_interactive:
-            answer, origin = await self._prompt_for_choice(context, name, options), "the person who was asked"
+            answer, origin = await self._prompt_for_choice(context, name, options), "the prompt"
         else:
             raise self._no_answer_error(context, options)
         try:
@@ -145,7 +149,7 @@ class Dropdown(BlockBehavior):
         options: tuple[DropdownOption, ...],
         read_log: ReadLog,
     ) -> ContextValue | None:
-        """What was answered; the word ``saved`` is the value in the file, unless there is an option of that name."""
+        """Return the answer, None without one. The answer ``saved``, if no option, means the value in the file."""
         provided = local_values.get("value")
         is_saved = local_values.saved_answers if provided is None else _is_saved_keyword(str(provided.value), options)
         if not is_saved:
@@ -156,7 +160,7 @@ class Dropdown(BlockBehavior):
 
     def _no_answer_error(self, context: ExecutionContext, options: tuple[DropdownOption, ...]) -> BlockFailed:
         how = context.local_values.how_to_answer(options[0].value if options else "VALUE")
-        return BlockFailed(f"nobody chose; {_listing(options)}", hint=how)
+        return BlockFailed(f"no answer; {_listing(options)}", hint=how)
 
     async def _prompt_for_choice(
         self, context: ExecutionContext, name: str, options: tuple[DropdownOption, ...]
@@ -182,7 +186,7 @@ class Dropdown(BlockBehavior):
         return options
 
     def _static_options(self, resolver: ContextResolver, read_log: ReadLog) -> tuple[DropdownOption, ...]:
-        """The options out of the file or a variable."""
+        """Return the options in the file or in a variable."""
         if self._kind == "fixed":
             return split_options(self._text, self._delimiter)
         value = self._variable(resolver, read_log)
@@ -191,7 +195,7 @@ class Dropdown(BlockBehavior):
         return split_options(str(value), self._delimiter)
 
     def _variable(self, resolver: ContextResolver, read_log: ReadLog) -> object:
-        """What the source names: a variable, or a text that is a template."""
+        """Return what the source refers to: the value of a variable by its name, or the result of a template."""
         alone = _ONE_VARIABLE.fullmatch(self._text.strip())
         if alone is None and self.spec.rules.template and is_template(self._text):
             return resolver.resolve(self._text, read_log)
@@ -206,7 +210,7 @@ class Dropdown(BlockBehavior):
         return found.value
 
     async def _command_options(self, context: ExecutionContext) -> tuple[DropdownOption, ...]:
-        """The options that a command prints.
+        """Run the command and return the options that it prints.
 
         :raises BlockFailed: if the command fails.
         """
@@ -226,16 +230,17 @@ class Dropdown(BlockBehavior):
 
 
 def _options_source(spec: BlockSpec) -> tuple[str, str]:
-    """Where the options come from, and its text. Old documents have one text for all three kinds."""
+    """Return the kind of the options' source (fixed, variable, command) and its text."""
     kind = str(spec.props["optionsType"])
+    # Old documents have one prop, `options`, for all three kinds.
     texts = {name: str(spec.props[f"{name}Options"] or "") for name in ("fixed", "variable", "command")}
     return kind, texts[kind] if any(texts.values()) else str(spec.props["options"] or "")
 
 
 def _chosen(options: tuple[DropdownOption, ...], answer: str) -> DropdownOption:
-    """The option of that value, else of that label.
+    """Return the option with that value, else the one with that label.
 
-    :raises BlockFailed: if there is none, or the label is that of several values.
+    :raises BlockFailed: if there is none, or several values have the label.
     """
     by_value = [option for option in options if option.value == answer]
     found = by_value or [option for option in options if option.label == answer]

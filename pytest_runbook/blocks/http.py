@@ -1,4 +1,4 @@
-"""Http: one request, and what the server answered."""
+"""Http blocks: send one request and check the status of the response."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HINTS = {401: "give it credentials: `auth`", 407: "the proxy wants credentials: 
 
 
 class Http(BlockBehavior):
-    """Sends its request and gives the answer; a status of 400 or above is a failure."""
+    """Sends its request and outputs the response; a status of 400 or above is a failure."""
 
     @property
     def known_effect(self) -> Effect:
@@ -46,7 +46,7 @@ class Http(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         with ExitStack() as files:
             request = self._request(context, files)
-            if request.check is not None:
+            if request.check is not None:  # before a proxy is opened, which connects to the host of `via`
                 request.check(str(request.url))
             exchange = HttpExchange(replace(request, proxy=await proxy_of(context, self.label)))
             context.report_details.where = "local"
@@ -58,9 +58,9 @@ class Http(BlockBehavior):
         return WorkResult(output=output, default_assertion="output.status < 400", failure=_failure(exchange))
 
     def _method(self) -> str:
-        """In upper case, as every method of the standard is.
+        """Return the method in upper case.
 
-        :raises InvalidValue: if it can't be one.
+        :raises InvalidValue: if it can't be a method of a request.
         """
         method = str(self.spec.props["verb"]).strip().upper() or "GET"
         if not TOKEN.fullmatch(method) or method == "CONNECT":
@@ -96,13 +96,13 @@ class Http(BlockBehavior):
         )
 
     def _read_timeout(self, props: HttpProps) -> float | None:
-        """A block with a deadline of its own may wait for as long as that."""
+        """Return the read timeout in seconds; None, for no limit, if only the block itself has a timeout."""
         return props.seconds("readTimeout") or (None if self.spec.rules.timeout else READ_TIMEOUT)
 
     def _body(
         self, context: ExecutionContext, props: HttpProps, method: str, files: ExitStack
     ) -> tuple[Mapping[str, Any], Headers]:
-        """The request's body as the client takes it, with the headers that it implies."""
+        """Return the request's body as the client's keyword arguments, and the headers that it implies."""
         body_props = [prop for prop in BODIES if self.spec.props[prop] not in (None, "")]
         if len(body_props) > 1 and body_props != ["form", "files"]:
             raise props.prop_error(f"a request has one body, not {' and '.join(body_props)}", body_props[1])
@@ -127,14 +127,17 @@ def _effect_of(method: str) -> Effect:
     if method in SAFE_METHODS:
         return Effect(Effects.READ, f"{method} only reads")
     if method == "DELETE":
-        return Effect(Effects.DESTRUCTIVE, "DELETE is destructive; where it is not, say: effects: write")
-    return Effect(Effects.WRITE, f"{method} may change something; where it only reads, say: effects: read")
+        return Effect(Effects.DESTRUCTIVE, "DELETE is destructive; if it is not, set effects: write")
+    return Effect(Effects.WRITE, f"{method} may change something; if it only reads, set effects: read")
 
 
 async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str) -> None:
-    """Send a request, unless somebody found out a moment ago that its server can't be reached.
+    """Send a request, unless another block found a moment ago that its server can't be reached.
 
-    :raises RunbookError: if there is no whole answer. `KnownUnreachable`: if it was not tried.
+    owner: the label of the block that reports an unreachable server.
+
+    :raises KnownUnreachable: if another block found that out; nothing is sent.
+    :raises RunbookError: if there is no complete response.
     """
     resources, target = context.resources, exchange.request.target
     context.check_reachable(target)
@@ -150,7 +153,7 @@ async def perform(context: ExecutionContext, exchange: HttpExchange, owner: str)
 
 
 def _without_framing(context: ExecutionContext, headers: Headers) -> Headers:
-    """The author's headers without those that say how long the body is: a wrong one breaks the connection."""
+    """Return the headers without those that frame the body: a wrong length would break the connection."""
     framing = [name for name, _ in headers if name.lower() in FRAMING]
     if framing:
         context.report_details.notes.append(f"{', '.join(framing)}: left out; they follow from the body")
@@ -172,7 +175,7 @@ def _form(props: HttpProps) -> dict[str, list[str]]:
 
 
 def _uploads(context: ExecutionContext, props: HttpProps, files: ExitStack) -> list[tuple[str, Any]]:
-    """The files of a multipart body: field, and file name, content and type."""
+    """Return the files of a multipart body: field, then file name, content and type."""
     uploads = []
     for field, entries in props.mapping("files").items():
         for one in entries if isinstance(entries, list) else (entries,):
@@ -211,7 +214,7 @@ def _output(exchange: HttpExchange) -> Output:
 
 
 def _parsed(body: bytearray, charset: str) -> object:
-    """The body as JSON; None where it is none."""
+    """Return the body parsed as JSON; None if it is not JSON."""
     try:
         return json.loads(body.decode(charset), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
@@ -223,7 +226,10 @@ def _reject_constant(constant: str) -> object:
 
 
 def _one_value(output: Mapping[str, object]) -> object:
-    """A number, a text or a truth value of JSON, or a line of text."""
+    """Return a JSON scalar, or the text of a body of one line.
+
+    :raises ValueError: if the body is empty, a JSON map or list, or has several lines.
+    """
     parsed, text = output["body_json"], str(output["body"]).strip("\r\n")
     if isinstance(parsed, dict | list):
         raise ValueError(f"the body is a {'map' if isinstance(parsed, dict) else 'list'}; use output.body_json")
@@ -237,7 +243,7 @@ def _one_value(output: Mapping[str, object]) -> object:
 
 
 def _message(output: Mapping[str, object]) -> dict[str, object]:
-    """The answer as clients of the reference get it."""
+    """Return the response in the shape that the reference sends to its clients."""
     return {
         "status": output["status"],
         "statusText": output["status_text"],
@@ -257,7 +263,7 @@ def _failure(exchange: HttpExchange) -> BlockFailed | None:
 
 
 def _sections(exchange: HttpExchange) -> list[OutputSection]:
-    """The body for reports: its beginning, as far as it is text."""
+    """Return the beginning of the body for reports; only its size if it is binary."""
     body = bytes(exchange.body[:MAX_EXCERPT])
     if exchange.response is None or not body:
         return []

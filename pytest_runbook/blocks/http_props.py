@@ -1,4 +1,4 @@
-"""The props of a block that sends HTTP requests, as the client takes them: headers, credentials, TLS, limits."""
+"""Reads the props of blocks that send HTTP requests: URL, headers, credentials, TLS and timeouts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def mask_header_credentials(masker: Masker, headers: Iterable[tuple[str, str]]) -> None:
-    """Credentials in headers are secrets: cookies, what names its scheme, and what is called like a secret."""
+    """Register the credentials in headers as secrets: cookies, and headers whose names suggest a secret."""
     for name, value in headers:
         where = f"the header {name}"
         if name.lower() in COOKIES:
@@ -38,7 +38,7 @@ def mask_header_credentials(masker: Masker, headers: Iterable[tuple[str, str]]) 
 
 
 def _mask_credentials(masker: Masker, value: str, where: str) -> None:
-    """A token, and what basic authentication holds, behind the name of a scheme."""
+    """Register the credentials behind the scheme's name; of basic authentication, the decoded password as well."""
     scheme, _, rest = value.strip().rpartition(" ")
     masker.add(rest, where)
     if scheme.lower() == "basic":
@@ -49,7 +49,7 @@ def _mask_credentials(masker: Masker, value: str, where: str) -> None:
 class HttpProps:
     """Reads the props of one block, rendered.
 
-    :raises RunbookError: from every method, if a prop can't be rendered or makes no sense; it knows the prop's line.
+    :raises RunbookError: from every method, if a prop can't be rendered or is invalid; with the prop's line.
     """
 
     def __init__(self, context: ExecutionContext) -> None:
@@ -60,11 +60,11 @@ class HttpProps:
         return InvalidValue(message, location=self._context.spec.location_of(prop), hint=hint)
 
     def text(self, prop: str) -> str | None:
-        """A text without the white space around it; None where there is none."""
+        """Return a text without surrounding white space; None if it is empty."""
         return self._context.render(prop).strip() or None
 
     def url(self, prop: str) -> URL:
-        """A URL; its password is a secret from here on."""
+        """Return a URL, and register its password as a secret."""
         try:
             url = parse_url(self._context.require(prop))
         except InvalidValue as error:
@@ -74,7 +74,7 @@ class HttpProps:
         return url
 
     def data(self, prop: str) -> object:
-        """A value with every text in it rendered, keys included."""
+        """Return a value with every text in it rendered, keys included."""
         return self._rendered(self._props.get(prop), prop)
 
     def mapping(self, prop: str) -> Mapping[str, object]:
@@ -82,7 +82,7 @@ class HttpProps:
         return data if isinstance(data, Mapping) else {}
 
     def pairs(self, prop: str) -> tuple[tuple[str, str], ...]:
-        """Names and texts of a mapping; a list gives its name several times."""
+        """Return names and texts of a mapping; a list as value repeats its name."""
         return tuple(self._pairs(prop, self.mapping(prop)))
 
     def seconds(self, prop: str) -> float | None:
@@ -90,7 +90,7 @@ class HttpProps:
         return None if value is None else duration_seconds(str(value))
 
     def headers(self) -> Headers:
-        """Names and values; a mapping, or a text of JSON as the reference has it."""
+        """Return the names and values of the headers, from a mapping or, as in the reference, from a JSON text."""
         declared = self._json_headers() if isinstance(self._props.get("headers"), str) else self.mapping("headers")
         if not isinstance(declared, Mapping):
             raise self.prop_error("headers are a mapping of names and values", "headers", '{"Accept": "text/plain"}')
@@ -99,7 +99,7 @@ class HttpProps:
         return headers
 
     def credentials(self) -> tuple[tuple[str, str] | None, Headers]:
-        """User and password, if it is those; a header, if it is a token. Neither is ever shown from here on."""
+        """Return user and password, or None and the header for a bearer token; register them as secrets."""
         auth = self.mapping("auth")
         if not auth:
             return None, ()
@@ -131,7 +131,9 @@ class HttpProps:
         return None if text is None else path_in_folder(self._context.folder, text)
 
     def _json_headers(self) -> object:
-        """Parsed before it is rendered, so that no value can break out of its quotes; afterwards, if need be."""
+        """Parse the JSON text of the headers."""
+        # Parsed before it is rendered, so that no value can break out of its quotes. A text that becomes JSON only by
+        # rendering, such as {{ var.headers }}, is parsed afterwards.
         text = str(self._props["headers"])
         try:
             return self._rendered(json.loads(text), "headers") if text.strip() else {}

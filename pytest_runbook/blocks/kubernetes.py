@@ -1,4 +1,4 @@
-"""kubernetes-get: what a cluster holds, by a command with kubectl in it."""
+"""Kubernetes-get blocks: run a kubectl command and turn the objects that it lists into a table."""
 
 from __future__ import annotations
 
@@ -33,19 +33,14 @@ _PIPED = re.compile(r"[|>]")
 
 
 class KubernetesGet(BlockBehavior):
-    """Runs its command, and makes a table of the list that it prints.
-
-    Always on this machine: kubectl reaches the cluster from here.
-    """
+    """Runs its command, always on this machine, and outputs the JSON list that it prints as a table."""
 
     def effects(self, context: ExecutionContext) -> Effect:
         command = context.render("command")
         if _READS.fullmatch(command):
             return Effect(Effects.READ, "the command only reads")
         if self.declared_effect is None and (found := _DESTROYS.search(command)):
-            return Effect(
-                Effects.DESTRUCTIVE, f"kubectl {found[1]} is destructive; where it is not, say: effects: write"
-            )
+            return Effect(Effects.DESTRUCTIVE, f"kubectl {found[1]} is destructive; if it is not, set effects: write")
         return super().effects(context)
 
     def plan(self, context: ExecutionContext) -> PlannedWork:
@@ -71,7 +66,8 @@ class KubernetesGet(BlockBehavior):
         return WorkResult(output=self._output(context, command, outcome), default_assertion="output.exit_code == 0")
 
     def _command(self, context: ExecutionContext) -> str:
-        """The command, with the cluster and the namespace right behind kubectl, where flags of all commands go."""
+        """Return the command with the flags for context and namespace inserted after each ``kubectl``."""
+        # Directly after kubectl, where the flags that all subcommands share are accepted.
         command = context.require("command")
         flags = ""
         for prop in ("context", "namespace"):
@@ -79,7 +75,7 @@ class KubernetesGet(BlockBehavior):
             flags += f" --{prop} {shlex.quote(value)}" if value else ""
         if flags and not _KUBECTL.search(command):
             location = self.spec.location_of("command")
-            hint = "say both in the command itself"
+            hint = "give both in the command itself"
             raise BlockFailed(f"no kubectl in the command to give{flags} to", location=location, hint=hint)
         return _KUBECTL.sub(lambda match: match[0] + flags, command)
 
@@ -116,7 +112,7 @@ def _table_output(parsed: object, table: KubernetesTable, count: int, outcome: P
 
 
 def _object_output(parsed: object, outcome: ProcessOutcome) -> Output:
-    """One object, or any other JSON."""
+    """Return the output for one object, or any other JSON that is no list of objects."""
     kind = parsed.get("kind") if isinstance(parsed, Mapping) else None
     fields: dict[str, object] = {
         "data": [],
@@ -172,7 +168,7 @@ def _failure(outcome: ProcessOutcome) -> BlockFailed:
 
 
 def _mask_secret(context: ExecutionContext, value: str) -> None:
-    """No value of a cluster's secrets gets into a report, encoded or not."""
+    """Register a value of a Secret object as a secret, encoded and decoded."""
     context.masker.add(value, "a value in a secret of the cluster")
     with suppress(ValueError):
         context.masker.add(base64.b64decode(value).decode(), "a value in a secret of the cluster")

@@ -1,4 +1,4 @@
-"""What kubectl says in JSON, as the tables that the runbook format makes of it: one shape for each kind of object."""
+"""Turns the JSON of kubectl into tables: columns for each kind of object, as the runbook format defines them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ ROLE_LABEL = "node-role.kubernetes.io/"
 
 @dataclass(frozen=True, slots=True)
 class KubernetesTable:
-    """The objects of a list. columns: the keys of each row. kind: of the objects, in lower case; None for no object."""
+    """The objects of a list.
+
+    kind: in lower case; None for an empty list. columns: the keys of each row.
+    """
 
     kind: str | None
     columns: tuple[str, ...]
@@ -24,7 +27,7 @@ class KubernetesTable:
 
     @property
     def headings(self) -> list[dict[str, object]]:
-        """What a grid shows above the rows; widths in characters."""
+        """The columns for a grid: id, title, and width in characters."""
         return [{"id": name, "title": _title(name), "width": self._width(name)} for name in self.columns]
 
     def _width(self, column: str) -> int:
@@ -32,7 +35,7 @@ class KubernetesTable:
 
 
 def table_of(items: Sequence[object], now: datetime) -> KubernetesTable:
-    """The table of a list's items. Objects of several kinds share the columns that all have."""
+    """Return the table of a list's items. A list of several kinds has only the columns that all kinds have."""
     objects = [item for item in items if isinstance(item, Mapping)]
     if not objects:
         return KubernetesTable(None, (), ())
@@ -44,14 +47,14 @@ def table_of(items: Sequence[object], now: datetime) -> KubernetesTable:
 
 
 def secret_values(items: Sequence[object]) -> list[str]:
-    """The values that secrets hold, as they stand there."""
+    """Return the values of the Secret objects among the items, base64-encoded as they are."""
     secrets = [item for item in items if isinstance(item, Mapping) and item.get("kind") == "Secret"]
     return [str(value) for secret in secrets for value in _mapping(secret.get("data")).values()]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """One object, read without trust in its shape."""
+    """Reads fields of one object, of which any may be missing or of another type."""
 
     item: KubernetesObject
     now: datetime
@@ -76,7 +79,7 @@ class _Fields:
 
     @property
     def age(self) -> str:
-        """In the largest unit that is not zero."""
+        """The time since the object was created, in the largest unit that is not zero."""
         try:
             created = datetime.fromisoformat(self.text("metadata", "creationTimestamp"))
             return _age(self.now - created)

@@ -1,4 +1,4 @@
-"""Commands that blocks run on this machine to learn something: a dropdown's options, what a cluster holds."""
+"""Runs the commands of blocks that always work on this machine: a dropdown's options, kubectl."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from .program_report import describe_local_location
 
 
 async def run_command(context: ExecutionContext, command: str, output: CapturedOutput) -> ProcessOutcome:
-    """Run a command with the block's `interpreter`, in its directory and environment; cancelled, it ends it.
+    """Run a command with the block's `interpreter`, directory and environment. If cancelled, the command is ended.
 
-    output: where its output goes, for reports also while it runs.
-    :raises BlockFailed: if it can't be started.
+    output: receives the output; reports read it while the command runs, too.
+
+    :raises BlockFailed: if the command can't be started.
     """
     resources = context.resources
     interpreter = resources.interpreter(str(context.spec.props["interpreter"]))

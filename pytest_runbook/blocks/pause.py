@@ -1,4 +1,4 @@
-"""Pause: here somebody decides whether the run goes on."""
+"""Pause blocks: wait for an answer that continues or stops the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRUE_WORDS = ("true", "1", "yes")
 
 
 def is_truthy(text: str) -> bool:
-    """True for the words true, yes and 1 in any case, and for numbers but zero; false for every other text.
+    """Return True for the words true, yes and 1 in any case and for numbers but zero, False for any other text.
 
     Source: the runbook format.
     """
@@ -33,7 +33,7 @@ def is_truthy(text: str) -> bool:
 
 
 class Pause(BlockBehavior):
-    """Goes on, stops the run, or fails, as the answer says: continue, stop, or a condition under which to go on."""
+    """Continues, stops the run or fails, depending on the answer: continue, stop, or a condition for continuing."""
 
     @property
     def known_effect(self) -> Effect:
@@ -46,7 +46,7 @@ class Pause(BlockBehavior):
         if context.is_interactive:
             return PlannedWork(action="asks whether to go on")
         hint = context.local_values.how_to_answer(CONTINUE)
-        return PlannedWork(problem="nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
+        return PlannedWork(problem="the pause has no answer", hint=f"{hint}; stop, or a condition, will do")
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
         if not self._must_pause(context):
@@ -59,7 +59,7 @@ class Pause(BlockBehavior):
             await self._prompt(context)
         else:
             hint = context.local_values.how_to_answer(CONTINUE)
-            raise BlockFailed("paused, and nobody says whether to go on", hint=f"{hint}; stop, or a condition, will do")
+            raise BlockFailed("paused, and there is no answer", hint=f"{hint}; stop, or a condition, will do")
         return WorkResult()
 
     def _must_pause(self, context: ExecutionContext) -> bool:
@@ -71,9 +71,9 @@ class Pause(BlockBehavior):
         return is_truthy(context.render("condition"))
 
     def _apply_answer(self, context: ExecutionContext, provided: ContextValue) -> None:
-        """Do as the answer says.
+        """Continue, stop the run, or check the condition.
 
-        :raises BlockFailed: if it is a condition that does not hold, or nothing that can be understood.
+        :raises BlockFailed: if the answer is a condition that is false or can't be evaluated.
         """
         answer = str(provided.value).strip()
         if answer.lower() not in (CONTINUE, STOP):
@@ -94,7 +94,7 @@ class Pause(BlockBehavior):
             raise BlockFailed(f"paused: {context.masker.excerpt(condition, 80)} does not hold", hint=hint)
 
     def _holds(self, context: ExecutionContext, expression: str) -> bool:
-        """Whether an expression holds.
+        """Return whether an expression is true.
 
         :raises RunbookError: if it can't be evaluated.
         """
@@ -107,5 +107,5 @@ class Pause(BlockBehavior):
         context.block_paused()
         answer = await context.prompt_client(self.spec.name or "Pause", "Go on with the run?", buttons=BUTTONS)
         if answer.button != CONTINUE:
-            context.report_details.stop_reason = "stopped the run, as the person said who was asked"
-        context.report_details.did = f"{answer.button}, answered by the person who was asked"
+            context.report_details.stop_reason = "stopped the run, as answered at the prompt"
+        context.report_details.did = f"{answer.button}, answered at the prompt"

@@ -1,4 +1,4 @@
-"""What a block would do, told without doing anything."""
+"""The work that a block would do, as a plan shows it without running anything."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedWork:
-    """What a block would do if it ran now.
+    """The work that a block would do if it ran now.
 
-    action: its work, in the author's words, as far as they are known. where: host, directory, program, or the server.
-    program: what has to be there to run it on this machine, and is not looked for elsewhere.
-    urls: what it would ask, as `AllowList` looks at it. path: the runbook that it would run.
-    problem: why it could not even begin; hint: what to do about that.
+    action: the code, query or request, rendered as far as possible. where: host, directory and program, or the server.
+    program: a program that must be installed on this machine; None if it runs on another host.
+    urls: the URLs that it would connect to, as `AllowList` checks them. path: the runbook that it would run.
+    problem: why it could not start; hint: how to solve that.
     """
 
     action: str = ""

@@ -1,4 +1,4 @@
-"""Prometheus: one query in PromQL, over a range of time or for this moment.
+"""Prometheus blocks: run one PromQL query over a range of time or at the current time.
 
 Source: Prometheus' HTTP API, version 1: expression queries, and the format of their results.
 """
@@ -56,7 +56,7 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """Unix times and a step, in seconds. The step of an instant query is 0."""
+    """The time range of a query: Unix times and a step, in seconds. The step of an instant query is 0."""
 
     start: int
     end: int
@@ -68,7 +68,10 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series with its own timestamps (Unix, seconds). Values are numbers; the one of a string result is a text."""
+    """One series with its own timestamps (Unix, seconds).
+
+    values: numbers; maps for native histograms; one text for a string result.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -81,7 +84,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class PrometheusResult:
-    """What a query gave. kind: matrix, vector, scalar or string. warnings: the server's, for people."""
+    """The result of a query. kind: matrix, vector, scalar or string. warnings: the server's, as text."""
 
     kind: str
     series: tuple[Series, ...]
@@ -95,13 +98,13 @@ class PrometheusResult:
 
     @property
     def data(self) -> list[list[object]]:
-        """All timestamps, then a row for each series; None where a series has no sample."""
+        """All timestamps, then the values of each series at them; None where a series has no sample."""
         times = sorted({moment for series in self.series for moment in series.timestamps})
         samples = (dict(zip(series.timestamps, series.values, strict=True)) for series in self.series)
         return [list(times), *([row.get(moment) for moment in times] for row in samples)] if self.series else []
 
     def to_json(self) -> dict[str, object]:
-        """By the names that the reference uses on its wire."""
+        """Return the result under the names that the reference sends to its clients."""
         return {
             "data": self.data,
             "seriesNames": self.names,
@@ -113,7 +116,7 @@ class PrometheusResult:
 
 
 class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
-    """Asks a Prometheus server; no series is a result, too."""
+    """Queries a Prometheus server. An empty result is a success."""
 
     connection_prop = "endpoint"
 
@@ -125,7 +128,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
         return f"{super().target(context, connection_string)} {HttpProps(context).tls()}"
 
     async def connect(self, context: ExecutionContext, connection_string: str) -> HttpRequest:
-        """The request without its query; its connection is made, or taken up again, when it is sent."""
+        """Return the request without its query. The HTTP pool connects, or reuses a connection, when it is sent."""
         props = HttpProps(context)
         auth, authorization = props.credentials()
         return HttpRequest(
@@ -184,7 +187,7 @@ class Prometheus(QueryBlockBehavior[HttpRequest, PrometheusResult]):
         return TimeRange(now - seconds, now, step)
 
     def _range_of(self, period: str) -> tuple[int, int]:
-        """A range that the format has no name for, in as many steps as most of those have."""
+        """Return seconds and step for a duration that `RANGES` does not list, with about as many points as those."""
         try:
             seconds = math.ceil(duration_seconds(period))
         except ValueError as error:
@@ -214,9 +217,9 @@ def _with_query(request: HttpRequest, query: str, time_range: TimeRange) -> Http
 
 
 def _data(exchange: HttpExchange) -> Mapping[str, Any]:
-    """The server's answer.
+    """Return the server's response, parsed.
 
-    :raises BlockFailed: if the server says that the query failed, or is none that speaks this API.
+    :raises BlockFailed: if the server reports an error, or does not respond in Prometheus' format.
     """
     text = exchange.body.decode("utf-8", "replace")
     try:
@@ -242,13 +245,13 @@ def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> Pro
         warnings = [str(warning) for key in ("warnings", "infos") for warning in answer.get(key) or ()]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotSerializable(
-            f"the server's answer has a shape that nobody knows: {error!r}", detail=shorten(str(answer), 1000)
+            f"the server's answer has an unknown shape: {error!r}", detail=shorten(str(answer), 1000)
         ) from error
     return PrometheusResult(kind, series, query, time_range, tuple(warnings))
 
 
 def _series(kind: str, result: Any, query: str) -> Iterator[Series]:
-    """The series of a result of that kind; a scalar and a string are one without labels."""
+    """Yield the series of a result of that kind; a scalar or a string becomes one series without labels."""
     match kind:
         case "scalar":
             yield Series(query, {}, [result[0]], [float(result[1])])
@@ -264,7 +267,7 @@ def _series(kind: str, result: Any, query: str) -> Iterator[Series]:
 
 
 def _samples(series: Mapping[str, Any]) -> tuple[list[float], list[object]]:
-    """Timestamps and values; those of native histograms are maps, as the server gives them."""
+    """Return timestamps and values in the order of time; native histograms stay maps, as the server sends them."""
     floats = series.get("values") or ([series["value"]] if "value" in series else [])
     histograms = series.get("histograms") or ([series["histogram"]] if "histogram" in series else [])
     samples = [(moment, float(text)) for moment, text in floats] + list(histograms)
@@ -284,7 +287,7 @@ def _one_value(result: PrometheusResult) -> object:
 
 
 def _series_lines(result: PrometheusResult) -> Iterator[str]:
-    """A line for each series: its last value, its name."""
+    """Yield a line for each series: its last value and its name."""
     for series in result.series[:SHOWN_SERIES]:
         last = series.values[-1] if series.values else "no sample"
         more = f" (the last of {len(series.values)})" if len(series.values) > 1 else ""

@@ -1,4 +1,4 @@
-"""Blocks that ask a remote service: one lifecycle for SQL, Prometheus and whatever else answers queries."""
+"""Blocks that query a remote service: one lifecycle for SQL, Prometheus and others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ QueryResultT = TypeVar("QueryResultT")
 
 
 class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
-    """A block that connects, asks, and leaves what it was told.
+    """A block that connects to a service, runs a query and returns its results.
 
-    A type says how; `execute_query_block` gives it the lifecycle: connecting has a time limit of its own, the query
-    runs under the block's, whatever happens the connection is given back, and who can't be reached is told once.
+    A block type implements the steps; `execute_query_block` runs them. Connecting has a timeout of its own, the query
+    has the block's. The connection is always released, and a service that can't be reached is reported only once.
 
-    connection_prop: the prop that says where the service is. disconnect_grace: seconds that `disconnect` gets.
+    connection_prop: the prop that holds the address of the service. disconnect_grace: seconds that `disconnect` gets.
     """
 
     connection_prop: ClassVar[str] = "uri"
@@ -38,64 +38,67 @@ class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
 
     @abstractmethod
     async def connect(self, context: ExecutionContext, connection_string: str) -> ConnectionT:
-        """Reach the service.
+        """Connect to the service.
 
-        :raises Unreachable: if it can't be reached, or does not let us in.
+        :raises Unreachable: if it can't be reached, or refuses the login.
         """
 
     @abstractmethod
     async def execute_query(
         self, context: ExecutionContext, connection: ConnectionT, query: str
     ) -> Sequence[QueryResultT]:
-        """Ask. Cancelled or timed out, nothing goes on at the other side when this has ended.
+        """Run the query. When this is cancelled, the query must have ended at the service as well.
 
-        :raises BlockFailed: if the service refuses; `said` has its own words.
+        :raises BlockFailed: if the service reports an error; `detail` has the whole of it.
         """
 
     @abstractmethod
     def create_output(self, results: Sequence[QueryResultT]) -> Output:
-        """The keys of ``output``."""
+        """Return the block's ``output``."""
 
     @abstractmethod
     def result_message(self, result: QueryResultT) -> Mapping[str, object]:
-        """One result as plain data, as clients get it."""
+        """Return one result as plain data, for clients of the message channel."""
 
     def connect_nowait(self, context: ExecutionContext, connection_string: str) -> ConnectionT | None:
-        """A connection that can be had without waiting for anything; None: `connect` makes one.
+        """Return a connection that is available without waiting; None if `connect` has to be called.
 
-        :raises RunbookError: if it can't be made at all.
+        :raises RunbookError: if no connection can be made.
         """
         return None
 
     def disconnect_nowait(self, context: ExecutionContext, connection: ConnectionT) -> bool:
-        """Give the connection back, if that takes no waiting; False: `disconnect` does it."""
+        """Release the connection if that is possible without waiting; return False if `disconnect` has to be called."""
         return False
 
     async def disconnect(self, context: ExecutionContext, connection: ConnectionT) -> None:
-        """Give the connection back, whatever state it is in. Shielded from cancellation, and bounded, by the caller."""
+        """Release the connection, whatever its state is. The caller shields this from cancellation and limits it."""
 
     def resolve_query(self, context: ExecutionContext) -> str:
-        """What to ask.
+        """Return the query, rendered.
 
-        :raises RunbookError: if there is nothing, or its template fails.
+        :raises RunbookError: if it is empty, or its template fails.
         """
         return context.require("query")
 
     def resolve_connection_string(self, context: ExecutionContext) -> str:
-        """Where to ask. A ``{{ }}`` in it that is empty is an error: a driver's defaults may lead anywhere.
+        """Return the connection string, rendered.
+
+        A ``{{ }}`` that renders to nothing is an error: the driver would use a default in its place, such as another
+        host or database.
 
         :raises RunbookError: if it is empty, or its template fails.
         """
         return context.require(self.connection_prop, forbid_empty=True).strip()
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
-        """What is connected to, and how: blocks with the same one share connections, and the news that it is down."""
+        """Return the key under which blocks share connections, and the knowledge that a service is unreachable."""
         via = via_of(context)
         way = "" if via is None else f" via {via}"
         return f"{self.spec.type} {connection_string}{way}{' read-only' if context.read_only else ''}"
 
     def policy_url(self, context: ExecutionContext, connection_string: str) -> str:
-        """Where that leads, as a URL: what may be asked is told by it."""
+        """Return the URL of the service, as the allow list checks it."""
         return connection_string
 
     def plan(self, context: ExecutionContext) -> PlannedWork:
@@ -108,7 +111,7 @@ class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
         return await self.execute_query_block(context)
 
     async def execute_query_block(self, context: ExecutionContext) -> WorkResult:
-        """The whole of it: resolve, connect, ask, tell, disconnect."""
+        """Resolve the props, connect, run the query, send the results and disconnect."""
         query = self.resolve_query(context)
         connection_string = self.resolve_connection_string(context)
         context.masker.add_uri_passwords(connection_string, "the connection")
@@ -150,9 +153,9 @@ class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
         raise connect_timeout_error(connection_name(connection_string), seconds)
 
     def connect_timeout(self) -> float:
-        """How long connecting may take, in seconds.
+        """Return how long connecting may take, in seconds.
 
-        :raises FileError: if the file says nonsense.
+        :raises FileError: if the prop is not a duration.
         """
         text = self.spec.props.get("connectTimeout")
         try:
@@ -163,17 +166,15 @@ class QueryBlockBehavior(BlockBehavior, Generic[ConnectionT, QueryResultT]):
 
 
 def connect_timeout_error(name: str, seconds: float) -> Unreachable:
-    """A connection that takes too long to be made."""
+    """Return the error for a connection that was not made within the timeout."""
     hint = "is it up, and is its port open from here? Raise connect_timeout on the block if it is slow to answer"
     return Unreachable(f"no connection to {name} within {show_seconds(seconds)}", hint=hint)
 
 
 @lru_cache(maxsize=256)
 def connection_name(connection_string: str) -> str:
-    """A connection string as people may see it: scheme, user, host, port and path.
-
-    All between the user and the last ``@`` is left out: a password may hold what should have been encoded.
-    """
+    """Return a connection string without its password and parameters: scheme, user, host, port and path."""
+    # Everything between the user and the last "@" is left out: a password may hold an "@" that is not encoded.
     scheme, separator, rest = connection_string.partition("://")
     if not separator:
         scheme, rest = "", connection_string

@@ -1,4 +1,4 @@
-"""Which behaviour runs which block type; each is imported when a runbook first needs it."""
+"""Maps block types to the classes that run them. Each class is imported when a runbook first needs it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ BUILT_IN = {
     "var_display": "display.VarDisplay",
     "markdown_render": "display.MarkdownRender",
 }
-"""Module and class below this package, by the type's name. Types that are missing here are yet to come."""
+"""Module and class in this package, by the name of the block type. Types that are not here can't be run yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPlugin:
-    """A block type from outside: what files say of it, and the class that runs it."""
+    """A block type from outside this package: its data, and the class that runs it."""
 
     block_type: BlockType
     behavior: type[BlockBehavior]
 
 
 class BlockRegistry:
-    """The block types of one run.
+    """The block types that are available to one run.
 
-    catalog: what the loaders must know of them.
+    catalog: the data that the loaders need of each type.
     """
 
     def __init__(self, plugins: Iterable[BlockPlugin] = ()) -> None:
@@ -58,7 +58,7 @@ class BlockRegistry:
             self.add(plugin)
 
     def add(self, plugin: BlockPlugin) -> None:
-        """Make a type known.
+        """Add a block type.
 
         :raises ValueError: if one of its names is taken.
         """
@@ -66,7 +66,7 @@ class BlockRegistry:
         self._behaviors[plugin.block_type.name] = plugin.behavior
 
     def behavior(self, type_name: str) -> type[BlockBehavior] | None:
-        """The class that runs the type; None if there is none yet."""
+        """Return the class that runs the type; None if there is none."""
         if type_name not in self._behaviors:
             if type_name not in BUILT_IN:
                 return None

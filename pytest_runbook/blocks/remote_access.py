@@ -1,4 +1,4 @@
-"""Blocks at work on another host: which one, how to log in there, and who found out that it can't be reached."""
+"""Connects blocks to other hosts: target, credentials, bastion, tunnel, proxy, and hosts that can't be reached."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ResultT = TypeVar("ResultT")
 
 
 def target_of(context: ExecutionContext) -> Target | None:
-    """The host that a block above chose, with all that is given to log in there; None: this machine.
+    """Return the host that a block above chose, with the credentials for it; None for this machine.
 
-    :raises RunbookError: if what is given makes no sense.
+    :raises RunbookError: if the host or the credentials are invalid.
     """
     host, config = context.resolver.ssh_host, context.resolver.ssh_config
     if host is None:
@@ -32,7 +32,7 @@ def target_of(context: ExecutionContext) -> Target | None:
 
 
 def via_of(context: ExecutionContext) -> str | None:
-    """The host that leads to the block's server: the block's own `via`, or that of its connection.
+    """Return the bastion through which the block reaches its server: its `via`, else that of its `connection`.
 
     :raises TemplateError: if it can't be rendered.
     """
@@ -42,15 +42,15 @@ def via_of(context: ExecutionContext) -> str | None:
 
 
 def bastion_of(context: ExecutionContext, via: str) -> Target:
-    """The host that leads to a server which can't be reached from here.
+    """Return a `via` as a target, with the runbook's credentials.
 
-    :raises RunbookError: if what is given makes no sense.
+    :raises RunbookError: if the host or the credentials are invalid.
     """
     return Target(Destination.parse(via), _credentials(context, DocumentSshConfig()))
 
 
 def become_of(context: ExecutionContext) -> Become | None:
-    """Whom the block runs as; None: whoever logs in.
+    """Return the user that the block's program runs as; None for the user who is logged in.
 
     :raises TemplateError: if it can't be rendered.
     """
@@ -66,16 +66,17 @@ def become_of(context: ExecutionContext) -> Become | None:
 async def run_if_reachable(
     context: ExecutionContext, target: Target, label: str, work: Callable[[], Awaitable[ResultT]]
 ) -> ResultT:
-    """Do what needs a host; that it can't be reached is one error, owned by the block that found out.
+    """Do work on a host; a host that can't be reached is recorded under the label of this block.
 
-    :raises KnownUnreachable: if another block did.
+    :raises KnownUnreachable: if another block found that the host can't be reached; the work is not done.
+    :raises Unreachable: if this block finds it.
     """
     reachability, key = context.resources.reachability, f"ssh {target}"
     context.check_reachable(key)
     try:
         result = await work()
     except Unreachable as error:
-        context.check_reachable(key)  # somebody else was first, and this block only waited with them
+        context.check_reachable(key)  # another block may have waited for the same connection and recorded it first
         reachability.record_failure(key, error.with_location(context.spec.location), label)
         raise
     reachability.forget(key)
@@ -83,7 +84,7 @@ async def run_if_reachable(
 
 
 async def proxy_of(context: ExecutionContext, label: str) -> str | None:
-    """The proxy behind which is what the host of the block's `via` can reach; None where it names none.
+    """Return the URL of a proxy that connects from the host of the block's `via`; None without a `via`.
 
     :raises RunbookError: if that host can't be reached.
     """
@@ -95,7 +96,7 @@ async def proxy_of(context: ExecutionContext, label: str) -> str | None:
 
 
 async def tunnelled(context: ExecutionContext, label: str, uri: str, default_port: int) -> str:
-    """A URI with the end of a tunnel in place of its server, where the block has a `via`; else as it is.
+    """Return a URI with the local end of an SSH tunnel as its server if the block has a `via`, else unchanged.
 
     :raises RunbookError: if the host of `via` can't be reached.
     """
@@ -118,7 +119,7 @@ def _destination(text: str, config: DocumentSshConfig | None) -> Destination:
 
 
 def _credentials(context: ExecutionContext, config: DocumentSshConfig) -> Credentials:
-    """Those of the ssh-connect block above, else those of the runbook."""
+    """Return the credentials of the ssh-connect block above; what it lacks, from the runbook's `ssh` key."""
     access = context.ssh
     identity = _text_or_declared(context, config.identity_key, access.identity)
     certificate = _text_or_declared(context, config.certificate, access.certificate)
@@ -153,7 +154,7 @@ def _key(context: ExecutionContext, identity: str | None) -> str | None:
 
 
 def _file_or_text(context: ExecutionContext, text: str, *, is_text: bool) -> str:
-    """A text as it is, or the path that it names, relative to the runbook's folder."""
+    """Return a key's own text unchanged; a path as relative to the runbook's folder."""
     return text if is_text else str(context.folder / Path(text.strip()).expanduser())
 
 

@@ -1,4 +1,4 @@
-"""Script: a text that an interpreter runs, on this machine or another."""
+"""Script blocks: run code with an interpreter, on this machine or on another host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .remote_access import become_of, run_if_reachable, target_of
 
 
 class Script(BlockBehavior):
-    """Runs its code, gives exit code and output, and sets the variables that the program wrote."""
+    """Runs its code, outputs exit code and streams, and sets the variables that the program wrote."""
 
     uses_host: ClassVar[bool] = True
 
@@ -45,7 +45,7 @@ class Script(BlockBehavior):
     async def execute(self, context: ExecutionContext) -> WorkResult:
         variable = context.render("outputVariable").strip()
         code = context.render("code")
-        encoded(code, self.spec.location_of("code"))
+        encoded(code, self.spec.location_of("code"))  # fails here, with the line, if it can't be written as bytes
         interpreter = context.resources.interpreter(str(self.spec.props["interpreter"]))
         output = CapturedOutput()
         stdin = _stdin(context)
@@ -110,7 +110,7 @@ class Script(BlockBehavior):
         stdin: bytes | None,
         output: CapturedOutput,
     ) -> tuple[ProcessOutcome, dict[str, object]]:
-        from ..resources.ssh.remote_process import run_remote  # the library takes its time to import
+        from ..resources.ssh.remote_process import run_remote  # asyncssh is slow to import
 
         command = RemoteCommand(
             interpreter=interpreter,
@@ -152,7 +152,10 @@ def _stdin(context: ExecutionContext) -> bytes | None:
 
 
 def encoded(text: str, location: Location) -> bytes:
-    """The text as a program gets it; bytes that came in as no UTF-8 go out as they came."""
+    """Encode a text for a program. Bytes that were not valid UTF-8 when they were read are restored.
+
+    :raises BlockFailed: if the text holds half of a surrogate pair.
+    """
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
@@ -162,7 +165,10 @@ def encoded(text: str, location: Location) -> bytes:
 def written_variables(
     read: Callable[[], Mapping[str, str]], context: ExecutionContext, exit_code: int | None
 ) -> dict[str, object]:
-    """The variables that the program wrote; that they can't be read is no news where the program failed itself."""
+    """Return the variables that the program wrote.
+
+    :raises BlockFailed: if they can't be read. After a program that failed this is only a note: its failure counts.
+    """
     try:
         return dict(read())
     except BlockFailed as error:

@@ -1,4 +1,4 @@
-"""Sub-runbook: runs another runbook, and takes over what it is told to of what that leaves."""
+"""Sub-runbook blocks: run another runbook, and export the context that it leaves as far as the props ask for."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .planned_work import PlannedWork
 
 
 class SubRunbook(BlockBehavior):
-    """Succeeds when every block of the other runbook does."""
+    """Runs another runbook and succeeds if all of its blocks do."""
 
     @property
     def known_effect(self) -> Effect:
-        """Its blocks are asked one by one, and are held to what it says itself."""
-        return Effect(Effects.READ, "its blocks are asked one by one")
+        """Reading: each block of the other runbook is checked itself, and held to this block's `effects` as well."""
+        return Effect(Effects.READ, "each of its blocks is checked itself")
 
     def plan(self, context: ExecutionContext) -> PlannedWork:
         reference = self._reference(context)
@@ -65,10 +65,10 @@ class SubRunbook(BlockBehavior):
         return ChildReference(path=path, uri=uri, id=runbook_id, name=name)
 
     def _check_outcome(self, context: ExecutionContext, outcome: ChildOutcome) -> None:
-        """Its outcome is that of its blocks.
+        """Derive the block's outcome from those of the other runbook's blocks.
 
-        :raises BlockFailed: if one of them failed, or one that had to pass did not run.
-        :raises BlockSkipped: if none of them ran.
+        :raises BlockFailed: if one of them failed, or a required one did not pass.
+        :raises BlockSkipped: if none of them ran; `Refused` if the first was refused.
         """
         context.report_details.did = f"run {outcome.display_path}: {_count_outcomes(outcome.results)}"
         failed = [result for result in outcome.results if result.outcome is Outcome.FAILED]
@@ -91,7 +91,7 @@ class SubRunbook(BlockBehavior):
             )
 
     def _exports(self, entry: ContextResolver, final: ContextResolver) -> BlockContext:
-        """What goes on above: what is new or has changed, as far as the block says so."""
+        """Return the context to export: what is new or has changed, of the kinds that the props name."""
         exports, props = BlockContext(), self.spec.props
         if props["exportVars"]:
             changed = _changed(entry.vars, final.vars)
@@ -124,7 +124,7 @@ def _show_progress(context: ExecutionContext, progress: ChildProgress) -> None:
 
 
 def _status(error: RunbookError) -> object:
-    """What the block shows of a failure, in the format's words."""
+    """Return the state of the block after a failure, in the runbook format's terms."""
     if isinstance(error.__cause__, ChildNotFound):
         return "notFound"
     return "recursionDetected" if isinstance(error.__cause__, ChildRecursion) else {"failed": {"error": error.message}}
@@ -136,7 +136,7 @@ def _count_outcomes(results: tuple[BlockResult, ...]) -> str:
 
 
 def _sections(results: tuple[BlockResult, ...]) -> list[OutputSection]:
-    """Each block in a line."""
+    """Return one line for each block."""
     return [OutputSection("blocks", "\n".join(map(_line, results)))] if results else []
 
 

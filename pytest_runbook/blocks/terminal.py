@@ -1,4 +1,4 @@
-"""Terminal: commands that are typed into a shell, as a person would, on this machine or another."""
+"""Terminal blocks: type commands into an interactive shell, on this machine or on another host."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REPLAY_BYTES = 256 * 1024
 
 
 class Terminal(BlockBehavior):
-    """Types its code into a shell; gives what a person would have seen, and the last command's exit status."""
+    """Types its code into a shell in a terminal; outputs its screen and the last command's exit status."""
 
     uses_host: ClassVar[bool] = True
 
@@ -95,7 +95,7 @@ class Terminal(BlockBehavior):
 
 
 class _Session:
-    """One terminal from its opening to its end, with all that was shown in it."""
+    """One terminal from its opening to its end, with its captured output."""
 
     def __init__(self, context: ExecutionContext, interpreter: Interpreter, lines: list[str]) -> None:
         self._context = context
@@ -107,9 +107,9 @@ class _Session:
         self._started_at = time.monotonic()
 
     async def run(self) -> tuple[PtyOutcome, dict[str, object]]:
-        """Run it on this machine; gives its end, and the variables that were written.
+        """Run the code on this machine; return how the shell ended, and the variables that were written.
 
-        :raises BlockFailed: if the shell can't be started, or the code is not complete.
+        :raises BlockFailed: if the shell can't be started, or the code is incomplete.
         """
         context, resources = self._context, self._context.resources
         with resources.output_variables() as file:
@@ -129,11 +129,11 @@ class _Session:
             return self._finish(pty.outcome, file.read)
 
     async def run_remote(self, target: Target) -> tuple[PtyOutcome, dict[str, object]]:
-        """Run it on another host.
+        """Run the code on another host; return how the shell ended, and the variables that were written.
 
-        :raises RunbookError: if it can't be reached, the shell can't be started, or the code is not complete.
+        :raises RunbookError: if the host can't be reached, the shell can't be started, or the code is incomplete.
         """
-        from ..resources.ssh.remote_pty import RemotePty, TerminalCommand  # the library takes its time to import
+        from ..resources.ssh.remote_pty import RemotePty, TerminalCommand  # asyncssh is slow to import
 
         context = self._context
         command = TerminalCommand(
@@ -151,7 +151,10 @@ class _Session:
 
     @asynccontextmanager
     async def _registered(self, pty: Pty) -> AsyncIterator[None]:
-        """Let others see the terminal and type into it; cancelled, say how far things had come."""
+        """Register the terminal so that clients can watch it and type into it.
+
+        If cancelled, the progress so far becomes a note of the report.
+        """
         context, pty_id = self._context, self._context.handle.id
         details = {
             "pid": pty_id,
@@ -175,7 +178,10 @@ class _Session:
     def _finish(
         self, outcome: PtyOutcome, read: Callable[[], Mapping[str, str]]
     ) -> tuple[PtyOutcome, dict[str, object]]:
-        """How it ended as its author sees it: with the last command, if the shell came that far."""
+        """Return the outcome with the exit status of the last command, if the shell reported one.
+
+        :raises BlockFailed: if the code is incomplete.
+        """
         context, driver = self._context, self._driver
         if driver.problem is not None:
             context.set_output(self.output(None))
@@ -193,7 +199,7 @@ class _Session:
         self._record_output(self._driver.feed_data(data))
 
     def output(self, outcome: PtyOutcome | None) -> Output:
-        """The block's output. outcome: None if it was cancelled, or could not go on."""
+        """Return the block's output. outcome: None if it was cancelled, or the code is incomplete."""
         captured, size = self._captured, self._size
         fields = {
             "output": lambda: captured.stdout,
@@ -207,7 +213,7 @@ class _Session:
         return Output(fields, _no_value)
 
     def sections(self) -> list[OutputSection]:
-        """The end of what was to be seen."""
+        """Return the end of the screen's text for reports."""
         captured = self._captured
         text = screen_text(captured.tail(limit=REPLAY_BYTES), rows=self._size.rows, cols=self._size.cols)
         if len(text) <= MAX_EXCERPT and captured.size() <= REPLAY_BYTES:
@@ -221,22 +227,22 @@ class _Session:
 
 
 async def _environment(context: ExecutionContext, file: OutputVariablesFile) -> dict[str, str]:
-    """What a program in the terminal gets. The terminal has a size of its own, whatever that of ours is."""
-    ours = {**await context.resources.base_environment(), **context.resolver.program_env()}
-    ours = {name: value for name, value in ours.items() if name not in ("LINES", "COLUMNS")}
-    return {**ours, **TERMINAL_ENVIRONMENT, **context.resolver.block_env(), **file.environment}
+    inherited = {**await context.resources.base_environment(), **context.resolver.program_env()}
+    # LINES and COLUMNS describe the terminal that pytest runs in, not this one.
+    inherited = {name: value for name, value in inherited.items() if name not in ("LINES", "COLUMNS")}
+    return {**inherited, **TERMINAL_ENVIRONMENT, **context.resolver.block_env(), **file.environment}
 
 
 def _number(context: ExecutionContext, prop: str) -> int:
     value = context.spec.props[prop]
-    assert isinstance(value, int), "the loader saw to that"
+    assert isinstance(value, int), "the loader checked that"
     return value
 
 
 def _lines(context: ExecutionContext, code: str, interpreter: Interpreter) -> list[str]:
-    """The lines to type.
+    """Return the lines to type.
 
-    :raises BlockFailed: if one can't be typed.
+    :raises BlockFailed: if one is too long for a terminal, or can't be encoded.
     """
     location, limit = context.spec.location_of("code"), line_limit(interpreter)
     lines = [line.removesuffix("\r") for line in code.removesuffix("\n").split("\n")] if code else []

@@ -1,4 +1,4 @@
-"""Blocks that set variables: var, local-var, editor."""
+"""Blocks that set a variable: var, local-var and editor."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .behavior import BlockBehavior
 
 
 class Var(BlockBehavior):
-    """A variable for the blocks below; its text may use the variables of the blocks above, itself included."""
+    """Sets a variable for the blocks below. Its value may use the variables above, its own earlier value included."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         return BlockContext(DocumentVar(self.variable_name(resolver), self.resolved(resolver, "value")))
 
     def variable_name(self, resolver: ContextResolver) -> str:
-        """The name, rendered and checked."""
+        """Return the variable's name, rendered and checked."""
         name = str(self.resolved(resolver, "name").value)
         if not name:
             raise self.prop_error("the variable's name is empty", "name", "give it a name")
@@ -30,7 +30,7 @@ class Var(BlockBehavior):
 
 
 class LocalVar(Var):
-    """A variable whose value the file does not hold. Without one it is undefined: an error where it is used."""
+    """Sets a variable to an answer of the user. Without one it stays undefined, which is an error where it is used."""
 
     prompts_first = True
 
@@ -43,7 +43,7 @@ class LocalVar(Var):
         return BlockContext(DocumentVar(name, ContextValue(provided.value, provided.origin, sensitive=sensitive)))
 
     async def execute(self, context: ExecutionContext) -> WorkResult:
-        """Ask for the value, where there is somebody to ask and nobody has given one."""
+        """Prompt for the value if the session is interactive and there is no value yet."""
         name = self.variable_name(context.resolver)
         is_provided = name in context.resolver.fixed or context.local_values.get("value") is not None
         if is_provided or not context.is_interactive:
@@ -53,7 +53,7 @@ class LocalVar(Var):
             name, f"Value of {name}", input=InputKind.STRING, is_hidden=hidden, buttons=OK_OR_CANCEL
         )
         if answer.value is not None and answer.button != CANCEL:
-            value = ContextValue(answer.value, Origin("the person who was asked"), sensitive=hidden)
+            value = ContextValue(answer.value, Origin("the prompt"), sensitive=hidden)
             context.update_active_context(lambda active: active.insert(DocumentVar(name, value)))
         return WorkResult()
 
@@ -63,7 +63,7 @@ class LocalVar(Var):
 
 
 class Editor(BlockBehavior):
-    """A text, which becomes a variable if the block names one; otherwise its braces are nobody's business."""
+    """Sets a variable to the text of an editor if the block names one; otherwise the text is not even rendered."""
 
     def passive_context(self, resolver: ContextResolver, local_values: LocalValues) -> BlockContext:
         if not self.spec.props.get("variableName"):

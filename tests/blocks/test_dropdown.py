@@ -122,7 +122,7 @@ FAILURES = {
     "no answer": (
         dropdown(fixedOptions="A:a, b", value="a"),
         None,
-        "nobody chose; options: a (A), b",
+        "no answer; options: a (A), b",
         "answer it: --runbook-answer 'region=a', or in answers: {'region': 'a'}",
     ),
     "none of the options": (

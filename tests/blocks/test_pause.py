@@ -76,7 +76,7 @@ def test_without_an_answer_the_run_fails_there_and_says_how_to_answer(tmp_path: 
     book = ran(tmp_path, document(), name="a.json")
     result = book.run.results["pause"]
 
-    assert result.message == "paused, and nobody says whether to go on"
+    assert result.message == "paused, and there is no answer"
     assert result.hint == (
         "answer it: --runbook-answer 'pause#1=continue', or in answers: {'pause#1': 'continue'}; "
         "stop, or a condition, will do"

@@ -296,10 +296,10 @@ def test_query_must_say_something(prometheus: PrometheusServer, tmp_path: Path) 
         (b"<html>hello", "no answer of a Prometheus server: HTTP 200 OK: <html>hello"),
         (b"[" * 100_000, "no answer of a Prometheus server"),
         (b'"text"', "no answer of a Prometheus server"),
-        (b'{"status":"success"}', "the server's answer has a shape that nobody knows"),
-        (b'{"status":"success","data":{"resultType":"cube","result":[]}}', "a shape that nobody knows"),
-        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}', "a shape"),
-        (b'{"status":"success","data":{"resultType":"vector","result":7}}', "a shape"),
+        (b'{"status":"success"}', "the server's answer has an unknown shape"),
+        (b'{"status":"success","data":{"resultType":"cube","result":[]}}', "an unknown shape"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}', "shape"),
+        (b'{"status":"success","data":{"resultType":"vector","result":7}}', "shape"),
     ],
 )
 def test_answer_that_makes_no_sense(tmp_path: Path, body: bytes, message: str) -> None:

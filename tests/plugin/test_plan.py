@@ -111,8 +111,8 @@ PROBLEMS = [
         "there is no no-such-shell here",
         "a.runbook.yaml:3",
     ),
-    ("{name: A, pause: ''}", "nobody says whether to go on", "a.runbook.yaml:3"),
-    ("{name: region, dropdown: 'a, b'}", "nobody chose; options: a, b", "a.runbook.yaml:3"),
+    ("{name: A, pause: ''}", "the pause has no answer", "a.runbook.yaml:3"),
+    ("{name: region, dropdown: 'a, b'}", "no answer; options: a, b", "a.runbook.yaml:3"),
     ("{name: A, sub-runbook: gone.runbook.yaml}", 'there is no runbook "gone.runbook.yaml"', "a.runbook.yaml:3"),
     ("local-var: owner", "var.owner is undefined", "a.runbook.yaml:4"),
 ]

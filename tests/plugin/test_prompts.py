@@ -66,7 +66,7 @@ def test_a_choice_that_is_cancelled_fails_the_block(project: Project) -> None:
         status, shown = terminal.end()
 
     assert status == 1
-    assert "nobody chose; options: eu-west-1 (EU), us-east-1 (US)" in shown
+    assert "no answer; options: eu-west-1 (EU), us-east-1 (US)" in shown
 
 
 def test_no_stops_the_run(project: Project) -> None:
@@ -137,7 +137,7 @@ def test_nobody_is_asked_where_nobody_is(project: Project, arguments: tuple[str,
         status, shown = terminal.end()
 
     assert status == 1
-    assert "paused, and nobody says whether to go on" in shown
+    assert "paused, and there is no answer" in shown
 
 
 def test_nobody_is_asked_without_a_terminal(project: Project) -> None:
@@ -145,7 +145,7 @@ def test_nobody_is_asked_without_a_terminal(project: Project) -> None:
 
     result = project.finish(project.start("-s", "a.runbook.yaml"))
 
-    result.stdout.fnmatch_lines(["*paused, and nobody says whether to go on*"])
+    result.stdout.fnmatch_lines(["*paused, and there is no answer*"])
 
 
 SAVED = """

@@ -350,5 +350,5 @@ def test_script_is_refused_unless_its_author_says_that_it_reads(tmp_path: Path) 
 
     assert [str(result.outcome) for result in ran.results] == ["skipped", "passed"]
     assert ran.results[0].message == (
-        "--runbook-effects read: what a script block changes can't be known; where it only reads, say: effects: read"
+        "--runbook-effects read: what a script block changes can't be known; if it only reads, set effects: read"
     )
