@@ -18,7 +18,7 @@ from ..errors import BlockFailed, Location, RunbookError
 from ..execution.sub_runbooks import ChildReference, RunbookLoader
 from ..model.keys.access import ENVIRONMENT
 from ..model.runbook import Effects, NameReference, SecretSource
-from ..model.secret_sources import InvalidSecretSource, secret_source
+from ..model.keys.secrets import InvalidSecretSource, secret_source
 from ..policy.allow_list import AllowList
 from ..resources.process.login_environment import LoginShell
 from ..secrets.provenance import ContextValue, Origin

@@ -30,12 +30,12 @@ from . import options as given
 from .checks_files import ChecksFileWriter
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker, with_cell_values
 from .dependencies import DependencyRunner, check_dependencies, dependencies_first
+from .interruptible_portal import InterruptiblePortal
 from .leak_check import LeakCheck
 from .prompts import PromptChannel
 from .report_hooks import OUTPUT_KEY, ReportHooks
 from .reports.masking import ReportMasking
 from .reports.summary import Summary
-from .runtime_portal import RuntimePortal
 from .selection import in_document_order, record_selection, unselected_blocks
 from .session_loop import SessionLoop
 
@@ -71,7 +71,7 @@ class RunbookSession:
         self._hosts = given.hosts(config)
         self._add_block_types()
         self.settings = given.settings_of(config, self._difference, self.registry.catalog)
-        self.portal = RuntimePortal(self.settings, self.registry, self._storage(), self.masker)
+        self.portal = InterruptiblePortal(self.settings, self.registry, self._storage(), self.masker)
         self.session_loop = SessionLoop(self.portal, self.summary, self.close)
         self.dependencies = DependencyRunner(self.read_for_hosts, self.run_whole)
         self.checks_file_writer = ChecksFileWriter(config, self.summary, self.masker, self.registry.catalog)

@@ -21,8 +21,8 @@ from .collection import BlockItem
 from .interruption import Terminated
 
 if TYPE_CHECKING:
+    from .interruptible_portal import InterruptiblePortal
     from .reports.summary import Summary
-    from .runtime_portal import RuntimePortal
 
 TERMINATED_STATUS = 143
 MAX_BLOCK_INTERRUPTS = 2
@@ -35,7 +35,7 @@ class SessionLoop:
     close: closes everything that is open; called when the session finishes.
     """
 
-    def __init__(self, portal: RuntimePortal, summary: Summary, close: Callable[[], None]) -> None:
+    def __init__(self, portal: InterruptiblePortal, summary: Summary, close: Callable[[], None]) -> None:
         self._portal = portal
         self._summary = summary
         self._close = close

@@ -21,7 +21,7 @@ from pytest_runbook import (
 )
 from tests.harness import Opened, inside, until, written
 
-BOOK = """
+RUNBOOK = """
 blocks:
   - local-var: token
   - {id: one, name: One, script: echo x=1 >> $RUNBOOK_OUTPUT_VARS}
@@ -32,23 +32,23 @@ WAITS = "blocks: [{id: wait, name: Wait, script: 'echo in; until test -e go; do 
 
 
 def test_a_new_version_is_taken_while_a_block_runs(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[ExecutionState, str, list[str]]:
-        handle = book.document.start_execution("wait")
-        await book.hears("in\n")
+    async def work(opened: Opened) -> tuple[ExecutionState, str, list[str]]:
+        handle = opened.document.start_execution("wait")
+        await opened.hears("in\n")
         new = written(tmp_path, WAITS.replace("{}", "new").replace("name: Wait", "name: Renamed"))
-        book.document.put_document(load_runbook(new))
+        opened.document.put_document(load_runbook(new))
         (tmp_path / "go").touch()
         await handle.wait()
-        return handle.status.state, book.said, [spec.name for spec in book.document.items]
+        return handle.status.state, opened.said, [spec.name for spec in opened.document.items]
 
     assert inside(tmp_path, WAITS.replace("{}", "old"), work) == (ExecutionState.SUCCESS, "in\nold\n", ["Renamed"])
 
 
 def test_one_block_is_cancelled_and_another_runs_on(tmp_path: Path) -> None:
-    async def work(book: Opened) -> list[ExecutionState]:
-        first, second = book.document.start_execution("a"), book.document.start_execution("b")
-        await until(lambda: book.kinds.count(EventKind.BLOCK_STARTED) == 2)
-        book.document.cancel("a")
+    async def work(opened: Opened) -> list[ExecutionState]:
+        first, second = opened.document.start_execution("a"), opened.document.start_execution("b")
+        await until(lambda: opened.kinds.count(EventKind.BLOCK_STARTED) == 2)
+        opened.document.cancel("a")
         await first.wait()
         (tmp_path / "go").touch()
         await second.wait()
@@ -62,39 +62,39 @@ def test_a_serial_run_is_stopped_and_another_goes_on_from_there(tmp_path: Path) 
     wait = "echo b; test -e go || sleep 1000"
     text = f"blocks: [{{id: a, script: echo a}}, {{id: b, script: '{wait}'}}, {{id: c, script: echo c}}]\n"
 
-    async def work(book: Opened) -> tuple[list[str], str]:
+    async def work(opened: Opened) -> tuple[list[str], str]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(book.run.run_all)
-            await book.hears("b\n")
-            book.run.cancel("stopped")
-        ended = [str(result.outcome) for result in book.run.results.values()]
+            tasks.start_soon(opened.run.run_all)
+            await opened.hears("b\n")
+            opened.run.cancel("stopped")
+        ended = [str(result.outcome) for result in opened.run.results.values()]
         (tmp_path / "go").touch()
-        await RunbookRun(book.document, book.runtime).run_all("b")
-        return ended, book.said
+        await RunbookRun(opened.document, opened.runtime).run_all("b")
+        return ended, opened.said
 
     assert inside(tmp_path, text, work) == (["passed", "failed", "skipped"], "a\nb\nb\nc\n")
 
 
 def test_a_value_of_this_machine_changes_and_those_who_read_it_are_told(tmp_path: Path) -> None:
-    async def work(book: Opened) -> list[object]:
-        document = book.document
+    async def work(opened: Opened) -> list[object]:
+        document = opened.document
         document.rebuild_contexts()
         before = document.resolved_context("two").variables
-        book.channel.messages.clear()
+        opened.channel.messages.clear()
         document.set_answers({"token": ContextValue("t", Origin("the window"))})
-        told = [message.block_id for message in book.channel.of(BlockContextUpdate)]
+        told = [message.block_id for message in opened.channel.of(BlockContextUpdate)]
         return [before, document.resolved_context("two").variables, told]
 
-    assert inside(tmp_path, BOOK, work) == [{}, {"token": "t"}, ["one", "two", "three"]]
+    assert inside(tmp_path, RUNBOOK, work) == [{}, {"token": "t"}, ["one", "two", "three"]]
 
 
 def test_a_prompt_is_answered(tmp_path: Path) -> None:
-    async def work(book: Opened) -> ExecutionState:
-        handle = book.document.start_execution("p")
-        await until(lambda: book.channel.of(ClientPrompt))
-        (prompt,) = book.channel.of(ClientPrompt)
+    async def work(opened: Opened) -> ExecutionState:
+        handle = opened.document.start_execution("p")
+        await until(lambda: opened.channel.of(ClientPrompt))
+        (prompt,) = opened.channel.of(ClientPrompt)
         assert prompt.execution_id == handle.id
-        book.document.answer(prompt.prompt_id, PromptAnswer("continue"))
+        opened.document.answer(prompt.prompt_id, PromptAnswer("continue"))
         await handle.wait()
         return handle.status.state
 
@@ -105,12 +105,12 @@ def test_a_prompt_is_answered(tmp_path: Path) -> None:
 def test_what_a_block_shows_can_be_asked_for_until_a_reset(tmp_path: Path) -> None:
     text = "answers: {region: eu}\nblocks: [{id: r, dropdown: {name: region, fixedOptions: 'EU:eu'}}]\n"
 
-    async def work(book: Opened) -> list[object]:
-        before = book.document.state("r")
-        await book.document.start_execution("r").wait()
-        shown = book.document.state("r")
-        book.document.reset()
-        return [before, shown, book.document.state("r")]
+    async def work(opened: Opened) -> list[object]:
+        before = opened.document.state("r")
+        await opened.document.start_execution("r").wait()
+        shown = opened.document.state("r")
+        opened.document.reset()
+        return [before, shown, opened.document.state("r")]
 
     options = {"resolved": {"options": [{"label": "EU", "value": "eu"}]}}
     assert inside(tmp_path, text, work) == [{}, options, {}]
@@ -119,27 +119,27 @@ def test_what_a_block_shows_can_be_asked_for_until_a_reset(tmp_path: Path) -> No
 def test_what_is_kept_of_a_document_is_removed(tmp_path: Path) -> None:
     storage = MemoryStorage()
 
-    async def work(book: Opened) -> list[bool]:
-        await book.run.step("one")
-        runbook_id = book.document.runbook.id
+    async def work(opened: Opened) -> list[bool]:
+        await opened.run.step("one")
+        runbook_id = opened.document.runbook.id
         kept = [storage.load(runbook_id, "one") is not None]
-        book.runtime.storage.delete_for_document(runbook_id)
-        return [*kept, storage.load(runbook_id, "one") is not None, book.document.output("one") is not None]
+        opened.runtime.storage.delete_for_document(runbook_id)
+        return [*kept, storage.load(runbook_id, "one") is not None, opened.document.output("one") is not None]
 
-    assert inside(tmp_path, BOOK, work, storage=storage) == [True, False, True]
+    assert inside(tmp_path, RUNBOOK, work, storage=storage) == [True, False, True]
 
 
 def test_a_terminal_is_typed_into(tmp_path: Path) -> None:
-    async def work(book: Opened) -> tuple[str, list[EventKind]]:
-        handle = book.document.start_execution("t")
-        await until(lambda: handle.id in book.runtime.ptys.ids)
-        book.runtime.ptys.resize_pty(handle.id, rows=30, cols=99)
+    async def work(opened: Opened) -> tuple[str, list[EventKind]]:
+        handle = opened.document.start_execution("t")
+        await until(lambda: handle.id in opened.runtime.ptys.ids)
+        opened.runtime.ptys.resize_pty(handle.id, rows=30, cols=99)
         await until((tmp_path / "asks").exists)
-        book.runtime.ptys.write_pty(handle.id, b"hello\n")
+        opened.runtime.ptys.write_pty(handle.id, b"hello\n")
         await handle.wait()
-        output = book.document.output("t")
+        output = opened.document.output("t")
         assert output is not None
-        return str(output["text"]).splitlines()[-1], [kind for kind in book.kinds if kind.startswith("pty")]
+        return str(output["text"]).splitlines()[-1], [kind for kind in opened.kinds if kind.startswith("pty")]
 
     text = "blocks: [{id: t, terminal: {code: 'touch asks; read -r word; echo \"$word $(stty size)\"', type: bash}}]\n"
     assert inside(tmp_path, text, work) == ("hello 30 99", [EventKind.PTY_OPENED, EventKind.PTY_CLOSED])

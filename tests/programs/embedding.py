@@ -315,20 +315,20 @@ async def streamed(folder: Path) -> int:
 def in_a_thread(folder: Path) -> list[str]:
     heard: list[ClientMessage] = []
     with EngineThread(settings(folder), registry=registry()) as engine:
-        book: OpenRunbook = engine.open(folder / "b.runbook.yaml", channel=CallbackChannel(heard.append))
-        last = book.blocks[-1].id
-        results = (*book.run(), book.run_block(last))
-        output: Mapping[str, object] | None = book.output(last)
-        variables = engine.call(book.document.final_variables)
-        book.pause()
-        book.resume()
-        book.cancel("nothing runs", block_id=last)
-        book.update(folder / "b.runbook.yaml")
-        context = book.context(last)
-        book.load_contexts()
-        book.reset()
+        runbook: OpenRunbook = engine.open(folder / "b.runbook.yaml", channel=CallbackChannel(heard.append))
+        last = runbook.blocks[-1].id
+        results = (*runbook.run(), runbook.run_block(last))
+        output: Mapping[str, object] | None = runbook.output(last)
+        variables = engine.call(runbook.document.final_variables)
+        runbook.pause()
+        runbook.resume()
+        runbook.cancel("nothing runs", block_id=last)
+        runbook.update(folder / "b.runbook.yaml")
+        context = runbook.context(last)
+        runbook.load_contexts()
+        runbook.reset()
         try:
-            book.answer("none", PromptAnswer("ok"))
+            runbook.answer("none", PromptAnswer("ok"))
         except KeyError:
             assert not engine.runtime.warnings
     return [*report(results), str(output and dict(output)), str(variables), seen(context), f"{len(heard) > 0}"]
