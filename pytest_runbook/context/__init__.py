@@ -1,1 +1,1 @@
-"""What blocks tell the blocks below them: variables, environment, directory, host, and what a run left."""
+"""The context of blocks: variables, environment, directory, host and output, and how they are resolved and stored."""

@@ -1,6 +1,6 @@
-"""Values that are not in the file: what a person would be asked for.
+"""Values that a runbook's file does not hold: local variables, local directories, answers to dropdowns and pauses.
 
-A local variable, a local directory, the answer to a dropdown or a pause. Given from outside, by name, id or type#n.
+They are provided from outside, under a block's id, its name, or ``type#n``.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from ..model.runbook import BlockSpec
 from ..secrets.provenance import ContextValue, Origin
 
 MAIN_PROPS = ("value", "path")
+"""Props that an answer's key does not name: ``region`` answers the value of the block `region`."""
 ANSWER_PREFIX = "RUNBOOK_ANSWER_"
 
 
 class BlockLocalValueProvider(Protocol):
-    """Where local values come from."""
+    """A source of values that a runbook's file does not hold."""
 
     def local_value(self, spec: BlockSpec, ordinal: int, prop: str) -> ContextValue | None:
-        """The value of a block's prop that its file does not hold, None if there is none.
+        """Return the value for a prop of a block; None if there is none.
 
-        ordinal: 1-based number of the block among those of its type in the runbook: the n of ``pause#n``.
+        ordinal: 1-based number of the block among those of its type in the runbook, the n of ``pause#n``.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Local values out of mappings; the first that knows the block wins.
+    """Looks local values up in layers of mappings. The first layer that has an answer for the block wins.
 
-    layers: keys are a block's id, its name, or type#n; for a prop other than the one that the block is about, ``.prop``
-    follows: ``ssh-connect#1.identityKey``.
+    layers: the keys are those of `answer_keys`.
     """
 
     layers: tuple[Mapping[str, ContextValue], ...] = ()
@@ -45,14 +45,19 @@ class Answers:
 
 
 def answer_keys(spec: BlockSpec, ordinal: int, prop: str) -> tuple[str, ...]:
-    """The keys by which somebody may answer a block, the most certain first."""
+    """Return the keys under which an answer to a block may be stored, the most specific first: id, name, ``type#n``.
+
+    For any prop but the block's main one, ``.prop`` is appended: ``ssh-connect#1.identityKey``.
+    """
     rest = "" if prop in MAIN_PROPS else f".{prop}"
     named = (spec.name,) if spec.name else ()
     return tuple(f"{key}{rest}" for key in (spec.id, *named, f"{spec.type}#{ordinal}"))
 
 
 class EnvironmentAnswers(Mapping[str, ContextValue]):
-    """Answers in the environment: ``RUNBOOK_ANSWER_REGION`` answers ``region``, ``..._PAUSE_1`` ``pause#1``."""
+    """Answers from environment variables: ``RUNBOOK_ANSWER_REGION`` answers ``region``, ``..._PAUSE_1`` answers
+    ``pause#1``.
+    """
 
     def __getitem__(self, key: str) -> ContextValue:
         variable = ANSWER_PREFIX + re.sub(r"\W", "_", key, flags=re.ASCII).upper()
@@ -69,7 +74,7 @@ class EnvironmentAnswers(Mapping[str, ContextValue]):
 class LocalValues:
     """The local values of one block.
 
-    saved_answers: the value that a file holds counts where nobody gives another.
+    saved_answers: True if a value saved in the file may be used where no other answer is provided.
     """
 
     provider: BlockLocalValueProvider
@@ -79,11 +84,11 @@ class LocalValues:
 
     @property
     def key(self) -> str:
-        """How to answer this block: its name, or type#n."""
+        """The key under which this block can be answered: its name, or ``type#n``."""
         return self.spec.name or f"{self.spec.type}#{self.ordinal}"
 
     def how_to_answer(self, value: str) -> str:
-        """What to do, for people; value: what to put in the value's place."""
+        """Return a hint that names the option and the key of the checks file. value: an example of an answer."""
         return f"answer it: --runbook-answer '{self.key}={value}', or in answers: {{{self.key!r}: {value!r}}}"
 
     def get(self, prop: str) -> ContextValue | None:

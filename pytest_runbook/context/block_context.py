@@ -1,4 +1,4 @@
-"""Typed storage of what one block says: at most one item of a type."""
+"""The context that one block passes on to the blocks below it: at most one item of each type."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from .items import (
 )
 
 _NOT_INHERITED = frozenset({BlockExecutionOutput})
+"""Items that the blocks below do not inherit. They reach an output through ``doc`` instead."""
 ItemT = TypeVar("ItemT", bound=ContextItem)
 
 
 class BlockContext:
-    """What one block tells the blocks below it. The key of an item is its type.
+    """A mutable container of context items, with their types as keys.
 
     >>> context = BlockContext(DocumentVar("name", value))
     >>> context.get(DocumentVar).name
@@ -35,7 +36,7 @@ class BlockContext:
         self._items: dict[type, ContextItem] = {type(item): item for item in items}
 
     def insert(self, item: ContextItem) -> None:
-        """Store an item; one of the same type is replaced."""
+        """Store an item. It replaces an item of the same type."""
         self._items[type(item)] = item
 
     def get(self, kind: type[ItemT]) -> ItemT | None:
@@ -46,11 +47,13 @@ class BlockContext:
 
     @property
     def changes_nothing(self) -> bool:
-        """True if the blocks below see the same with it and without, outputs apart."""
+        """True if the context of the blocks below is the same with and without this one. Outputs do not count."""
         return self._items.keys() <= _NOT_INHERITED
 
     def mark_sensitive(self, marker: SensitivityMarker) -> None:
-        """Mark the secrets among the values, and add them to the masker."""
+        """Mark the values that are secret as sensitive, and add them to the masker."""
+        # Items are replaced while the loop runs. That is safe: their keys exist already, so that the dict keeps its
+        # size.
         for item in self:
             match item:
                 case DocumentVar():

@@ -1,6 +1,6 @@
-"""What a block may tell the blocks below it: one small frozen type for each kind of thing.
+"""The items of a block's context: one small frozen type for each kind.
 
-What a context block declares and what a program left behind are told apart by type: a single variable, or a list.
+A declaration of a context block and the results of a run have different types: a single variable, or a list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from ..secrets.provenance import ContextValue
 
 LOCAL_HOSTS = ("", "local", "localhost")
+"""Names of this machine, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,18 @@ class DocumentVar:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVars:
-    """Variables that a block's work left, in the order in which they were set; the last of a name wins."""
+    """Variables that a block set when it ran, in order. The last one of a name wins."""
 
     values: tuple[DocumentVar, ...] = ()
 
     def adding(self, *values: DocumentVar) -> DocumentVars:
+        """Return a copy with further variables at the end."""
         return DocumentVars((*self.values, *values))
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentEnvVar:
-    """An environment variable for the programs below."""
+    """An environment variable for the programs of the blocks below."""
 
     name: str
     value: ContextValue
@@ -42,27 +44,32 @@ class DocumentEnvVar:
 
 @dataclass(frozen=True, slots=True)
 class DocumentEnvVars:
-    """Environment variables that a block's work left."""
+    """Environment variables that a block set when it ran."""
 
     values: tuple[DocumentEnvVar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentCwd:
-    """A working directory as written, rendered: may be relative or hold ``~``, ``$NAME``; empty: the default one."""
+    """A working directory, rendered but not resolved: it may be relative, or hold ``~`` and ``$NAME``. Empty: the
+    default one.
+    """
 
     path: ContextValue
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentSshHost:
-    """The host on which programs below run: ``[user@]host[:port]``; None means this machine again."""
+    """The host on which the programs below run: ``[user@]host[:port]``. None means this machine."""
 
     host: ContextValue | None
 
     @classmethod
     def of(cls, value: ContextValue) -> DocumentSshHost:
-        """What a host's name means: ``local`` and its kin are this machine, every other keeps its case."""
+        """Return the item for a host's name.
+
+        ``local`` and its synonyms mean this machine; other names keep their case.
+        """
         name = str(value.value).strip()
         local = name.casefold() in LOCAL_HOSTS
         return cls(None if local else ContextValue(name, value.origin, value.sensitive))
@@ -70,9 +77,9 @@ class DocumentSshHost:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSshConfig:
-    """How to reach that host.
+    """How to log in to the host of the blocks below.
 
-    identity_key, certificate: a path, or the text itself. passphrase: that of the key. password: that of the user.
+    identity_key, certificate: a path, or the text itself. passphrase: of the key. password: of the user.
     """
 
     user_host: str = ""
@@ -85,17 +92,17 @@ class DocumentSshConfig:
     password: ContextValue | None = None
 
     def secrets(self) -> dict[str, ContextValue]:
-        """What nobody may see, by what it is."""
+        """Return the passphrase and the password, by what reports call them."""
         named = {"the passphrase": self.passphrase, "the password": self.password}
         return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class BlockExecutionOutput:
-    """What a block gave: the keys of ``output``.
+    """The output of a block: the keys of ``output``.
 
-    fields: JSON-like, usually an `Output`; lazy mappings and lists are read when somebody asks.
-    sensitive: all of it is secret.
+    fields: JSON-like, usually an `Output`. Lazy mappings and lists are read only when a value is used.
+    sensitive: True if all of it is secret.
     """
 
     fields: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,7 +1,6 @@
-"""Block contexts as JSON and back: what `ContextStorage` keeps.
+"""Conversion of block contexts to JSON and back, for `ContextStorage`.
 
-What comes back is what was there, types included: values that are sensitive, too long, or nothing that JSON can hold
-are left out.
+Values come back with their types. Values that are sensitive, too long, or not representable in JSON are left out.
 """
 
 from __future__ import annotations
@@ -29,22 +28,23 @@ from .items import (
 )
 from .output import Output
 
-JsonObject = dict[str, Any]
+JsonObject = dict[str, object]
 MAX_VALUE_LENGTH = 64 * 1024
-"""Characters of its JSON, for one value or one field of an output."""
+"""The largest JSON of one value, or of one field of an output, in characters."""
 MAX_ESCAPE_LENGTH = 12
-"""Characters of JSON, at most, for one of a text: a surrogate pair."""
+"""The most characters of JSON that one character of a text takes: a surrogate pair."""
 _STRICT = json.JSONEncoder(allow_nan=False)
+# A lambda, because `_read_lazy` is defined further down.
 _LAZY = json.JSONEncoder(allow_nan=False, default=lambda value: _read_lazy(value))
 
 
 def context_to_json(context: BlockContext) -> list[JsonObject]:
-    """One mapping an item, its ``kind`` first."""
-    return [written for item in context if (written := _item_to_json(item)) is not None]
+    """Return one mapping per item, with its ``kind`` first. Items that can't be stored are left out."""
+    return [item_json for item in context if (item_json := _item_to_json(item)) is not None]
 
 
 def context_from_json(items: Sequence[Mapping[str, Any]]) -> BlockContext:
-    """The context of `context_to_json`; kinds that are not known are passed over.
+    """Return the context that `context_to_json` has written. Items of unknown kinds are ignored.
 
     :raises ValueError: if the data has another shape.
     """
@@ -55,7 +55,7 @@ def context_from_json(items: Sequence[Mapping[str, Any]]) -> BlockContext:
 
 
 def plain_data(value: object) -> object:
-    """The value in JSON's types: lazy mappings and lists read, Decimals as their digits."""
+    """Return a value in the types of JSON: lazy mappings and lists are read, and a Decimal becomes its digits."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -70,7 +70,7 @@ def plain_data(value: object) -> object:
 
 
 def wire_data(value: object) -> Any:
-    """The value as any reader of JSON takes it: like `plain_data`, and what is no finite number is none."""
+    """Return a value that any JSON reader accepts: like `plain_data`, with None for NaN and infinity."""
     match value:
         case float() if not math.isfinite(value):
             return None
@@ -87,7 +87,7 @@ def wire_data(value: object) -> Any:
 
 
 def _read_lazy(value: object) -> object:
-    """One step towards JSON's types, as `plain_data` goes: what a lazy mapping or list holds."""
+    """Return a value one step closer to JSON. The encoder calls it again for each element that it can't encode."""
     match value:
         case Decimal():
             return format(value, "f")
@@ -104,7 +104,7 @@ def _item_to_json(item: ContextItem) -> JsonObject | None:
         case DocumentVar() | DocumentEnvVar():
             return _named(type(item).__name__, item)
         case DocumentVars() | DocumentEnvVars():
-            values = [written for value in item.values if (written := _named("value", value)) is not None]
+            values = [var_json for value in item.values if (var_json := _named("value", value)) is not None]
             return {"kind": type(item).__name__, "values": values}
         case DocumentCwd(path):
             return None if path.sensitive else {"kind": "DocumentCwd", "path": _value_to_json(path)}
@@ -140,10 +140,12 @@ def _value_from_json(data: Mapping[str, Any]) -> ContextValue:
 
 
 def _output_fields(fields: Mapping[str, object]) -> JsonObject:
-    """The fields of an output that can be kept."""
+    """Return the fields of an output that can be stored."""
     large = fields.large if isinstance(fields, Output) else ()
     small = {name: fields[name] for name in fields if name not in large}
-    with suppress(ValueError, TypeError):  # not a number, infinite, keys that are no texts
+    # The usual case, in one pass of the encoder: all fields together are short enough. Reading the JSON again makes
+    # plain data. Else each field is looked at alone.
+    with suppress(ValueError, TypeError):  # NaN, infinity, or keys that are no text
         text = _LAZY.encode(small)
         if len(text) <= MAX_VALUE_LENGTH:
             stored: JsonObject = json.loads(text)
@@ -153,19 +155,20 @@ def _output_fields(fields: Mapping[str, object]) -> JsonObject:
 
 
 def _fits(value: object) -> bool:
-    """True if the value comes back from JSON as it is, and is not too long."""
+    """Return True if a value comes back from JSON unchanged, and is not too long."""
     return isinstance(value, Decimal) or (_is_json(value) and _is_short(value))
 
 
 def _is_short(value: object) -> bool:
-    """True if plain data has a JSON, and that is not too long."""
+    """Return True if plain data can be written as JSON, and is not too long."""
     if value is None or isinstance(value, bool):
         return True
+    # Short enough however it is escaped: no need to encode it.
     if isinstance(value, str) and len(value) * MAX_ESCAPE_LENGTH < MAX_VALUE_LENGTH:
         return True
     try:
         return len(_STRICT.encode(value)) <= MAX_VALUE_LENGTH
-    except ValueError:  # not a number, infinite, or of more digits than Python writes
+    except ValueError:  # NaN, infinity, or an int of more digits than Python converts
         return False
 
 

@@ -1,4 +1,4 @@
-"""What a block gave, as templates and assertions read it."""
+"""The output of a block, as templates and assertions read it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ VALUE = "value"
 
 
 class Output(Mapping[str, object]):
-    """The keys of ``output``; those that cost something to make are made when somebody reads them.
+    """The keys of ``output``. Values that are expensive to make are made when they are first read.
 
-    fields: a value, or a function that makes it when it is first read.
-    value: makes ``output.value``, the one cell, sample or line that the block gave; raises `ValueError` with a sentence
-    that says what there is instead. It is no key of the reference, so that iterating does not show it.
-    large: keys that are known to be too large to be kept beyond the run, without making them.
+    fields: a value, or a function that makes it on the first read.
+    value: makes ``output.value``, the one cell, sample or line of the output. It raises `ValueError` with a sentence
+    that describes what the output has instead. The runbook format has no such key, so that iteration leaves it out.
+    large: keys that are known to be too large to be stored, without making their values.
     """
 
     def __init__(

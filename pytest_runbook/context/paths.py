@@ -1,4 +1,4 @@
-"""Working directories as blocks write them: ``~``, ``$NAME``, relative, with dots."""
+"""Working directories as blocks write them: with ``~``, ``$NAME``, dots, or relative."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _NAME = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<braced>[A-
 
 
 def resolve_directory(path: str, current: str, env: Mapping[str, str]) -> str:
-    """The absolute directory that a path means when it is written below `current`.
+    """Return the absolute directory of a path that is written below `current`.
 
-    Lexical: nothing is looked up, symbolic links stay. ``$NAME`` knows the variables of env blocks alone; a name that
-    they do not set stays as written.
+    The path is resolved lexically: nothing is looked up, and symbolic links stay. Only the variables of env blocks are
+    expanded in ``$NAME``; other names stay as written.
 
     Source: the runbook format.
     """
@@ -23,9 +23,9 @@ def resolve_directory(path: str, current: str, env: Mapping[str, str]) -> str:
 
 
 def resolve_remote_directory(path: str, current: str, env: Mapping[str, str]) -> str:
-    """The same on another host: relative to where a login begins there, ``~`` left to it.
+    """Return the directory of a path on another host, relative to its login directory. The host expands ``~`` itself.
 
-    current: "" where a login begins.
+    current: "" for the login directory.
     """
     expanded = _expand_variables(path.strip(), env)
     base = "" if expanded == "~" or expanded.startswith("~/") else current

@@ -1,6 +1,7 @@
-"""A map of which every version stays as it was, and shares with the next all but what changed.
+"""A persistent map: every version stays valid, and shares all unchanged parts with the next one.
 
-Ten thousand blocks keep ten thousand versions: each costs a few small tuples, whatever its size.
+Each block of a runbook keeps its own version. With ten thousand blocks, each version costs a few small tuples, whatever
+the size of the map.
 """
 
 from __future__ import annotations
@@ -13,28 +14,29 @@ ValueT = TypeVar("ValueT")
 
 _BITS = 4
 _WIDTH = 1 << _BITS
+# Hashes have 64 bits. Beyond this depth, names that still collide share a dict.
 _MAX_DEPTH = 60
 _EMPTY: tuple[Any, ...] = (None,) * _WIDTH
 
 
 class PersistentMap(Mapping[str, ValueT]):
-    """Names and values, in the order in which the names came; `set` gives the next version.
+    """Names and values in the order in which the names were added. `set` returns the next version.
 
-    A tree over the bits of the names' hashes: a branch is a tuple with a place for each of the next bits, which holds
-    None, a branch, or a leaf. Where the bits are used up, names of one hash share a dict.
+    A tree over the bits of the names' hashes: a branch is a tuple with one slot for each value of the next bits. A slot
+    holds None, a branch or a leaf. Where the bits are used up, names of the same hash share a dict.
     """
 
     __slots__ = ("_root", "_size")
 
     def __init__(self, values: Mapping[str, ValueT] | None = None) -> None:
         self._root = _EMPTY
-        self._size = 0  # nothing is ever taken away, so that it is the next name's number, too
+        self._size = 0  # names are never removed, so that this is also the number of the next name
         for name, value in (values or {}).items():
             updated = self.set(name, value)
             self._root, self._size = updated._root, updated._size
 
     def set(self, name: str, value: ValueT) -> PersistentMap[ValueT]:
-        """The map with that value for that name."""
+        """Return a map in which a name has this value."""
         updated: PersistentMap[ValueT] = PersistentMap()
         known = self._leaf(name)
         number = self._size if known is None else known.number
@@ -87,7 +89,7 @@ def _with_leaf(branch: tuple[Any, ...], depth: int, leaf: _Leaf) -> tuple[Any, .
 
 
 def _placed_leaf(node: Any, depth: int, leaf: _Leaf) -> Any:
-    """What stands in a place once the leaf has come to what stands there."""
+    """Return the content of a slot after a leaf was added to it."""
     if node is None or (type(node) is _Leaf and node.name == leaf.name):
         return leaf
     if type(node) is tuple:

@@ -1,4 +1,4 @@
-"""What a block will see, before anything has run."""
+"""Resolves contexts for a plan, before anything has run. Unknown values become placeholders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .persistent_map import PersistentMap
 from .resolver import ContextResolver
 
 ITERATIONS = "the turns of its loop"
-_SECRET = "a secret"  # noqa: S105  # it is what people read
+_SECRET = "a secret"  # noqa: S105  # a label for the plan, not a password
 
 
 @dataclass(slots=True)
 class Unknowns:
-    """Who gives what is not known yet, by the names that stand for it.
+    """Records where values will come from that are not known yet, by the names of their placeholders.
 
-    variable_provider: who may give variables that nothing in the file sets; None: nobody.
-    fixtures: the names of known ones.
+    variable_provider: what may provide variables that nothing in the file sets; None if nothing does.
+    fixtures: the names of the fixtures that blocks may read.
     """
 
     providers: dict[str, str] = field(default_factory=dict)
@@ -36,13 +36,13 @@ class Unknowns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResolver(ContextResolver):
-    """Renders as far as that is possible. No secret is read."""
+    """Renders templates as far as their values are known. Secrets are not read."""
 
     unknowns: Unknowns = field(default_factory=Unknowns)
 
     @classmethod
     def of(cls, resolver: ContextResolver, unknowns: Unknowns) -> Self:
-        """The same as another one, for a plan."""
+        """Return a plan resolver with the context of another resolver."""
         known = {each.name: getattr(resolver, each.name) for each in fields(resolver)}
         return cls(**known, unknowns=unknowns)
 
@@ -55,9 +55,10 @@ class PlanResolver(ContextResolver):
             self.names_read.update(read_log.values)
 
     def _folded_cwd(self, context: BlockContext, env: PersistentMap[ContextValue]) -> tuple[str, Origin | None, str]:
-        """What begins with something unknown may lead anywhere."""
+        """Keep a path as it is if it begins with a placeholder, for it may turn out to be absolute."""
         item = context.get(DocumentCwd)
         if item is None or not str(item.path.value).startswith(PLACEHOLDER_OPEN):
+            # Not super(): a dataclass with slots is a new class, which super() without arguments does not know.
             return ContextResolver._folded_cwd(self, context, env)
         return str(item.path.value), item.path.origin, str(item.path.value)
 
@@ -76,7 +77,7 @@ class PlanResolver(ContextResolver):
 
 
 class _KnownValues(ContextNamespace):
-    """Values that are known, unless one is a secret, or stands for what is unknown."""
+    """A namespace of known values. Reading a secret or a placeholder raises `UnknownValue`."""
 
     __slots__ = ("_unknowns", "_variable_provider")
 
@@ -105,7 +106,7 @@ class _KnownValues(ContextNamespace):
 
 
 class _Placeholders(Mapping[str, object]):
-    """What is told by its name alone. known: its names; None: any."""
+    """A namespace in which every value is unknown. known: the names it has; None if it has any name."""
 
     def __init__(self, root: str, known: Mapping[str, object] | None, provider: str, unknowns: Unknowns) -> None:
         self._root = root

@@ -1,4 +1,4 @@
-"""The fold over all blocks above: what a block sees."""
+"""Resolves what a block sees: the contexts of all blocks above it, folded into one."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LOCAL_HOST = "local"
 
 
 class ProcessEnvironment(Mapping[str, ContextValue]):
-    """The environment that this process was started with, as values that know where they come from.
+    """The environment of this process, as context values.
 
-    is_secret: tells from a name and its value whether that is one.
+    is_secret: called with a name, its value and the prefix ``env.``; returns True if the value is a secret.
     """
 
     origin = Origin("the environment")
@@ -54,10 +54,10 @@ class ProcessEnvironment(Mapping[str, ContextValue]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedContext:
-    """What a block sees, as plain data.
+    """The context of one block as plain data.
 
-    variables_sources: who set each variable. env_vars: those of env blocks, without the process's own.
-    ssh_host: None where programs run on this machine.
+    variables_sources: the origin of each variable. env_vars: those of env blocks, without the process's own.
+    ssh_host: None if programs run on this machine.
     """
 
     variables: Mapping[str, object]
@@ -67,7 +67,7 @@ class ResolvedContext:
     ssh_host: str | None
 
     def to_json(self) -> dict[str, object]:
-        """By the names that the reference uses on its wire."""
+        """Return it with the names of the reference's wire format."""
         return {
             "variables": dict(self.variables),
             "variablesSources": dict(self.variables_sources),
@@ -79,18 +79,22 @@ class ResolvedContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextResolver:
-    """Variables, environment, directory and host as they stand above one block. Immutable: `fold` gives the next one.
+    """The variables, environment, directory and host that one block sees. It also renders the block's templates.
 
-    vars, env: persistent maps, so that a snapshot costs nothing and the next one shares all but what changed.
-    fixed: variables given by option, matrix or checks file: what a block declares does not replace them, what a program
-    put out does.
-    provided_env: environment given from outside (fixture, env file); below it comes the process's own.
-    cwd_origin: who set the directory; None for the default one.
-    remote_cwd: the same on another host: "" where a login begins.
-    secrets: read when somebody asks for one. fixtures: what templates read as ``fixture.NAME``.
+    A resolver is immutable. `fold` takes the context of one block and returns the resolver for the block below it, so
+    that the blocks of a document form a chain of resolvers. Folding is cheap: each resolver shares its maps with the
+    one above. A read log records the values that a template used, and with them whether the result is a secret.
+
+    vars, env: persistent maps, so that the next resolver shares everything but the changes.
+    fixed: variables set by option, matrix or checks file. Declarations of blocks do not replace them; the output
+    variables of programs do.
+    provided_env: environment from outside (fixture, env file). It wins over the process's own.
+    cwd_origin: what set the directory; None for the default one.
+    remote_cwd: the directory on another host; "" for the login directory.
+    secrets: read when a template first uses one. fixtures: the values of ``fixture.NAME``.
     roots: further root objects of templates: doc, workspace, runbook, block.
-    names_read: dotted names that were read so far, by any resolver of the run.
-    on_derived: told of each text that a ``{{ }}`` made of a secret, and what it was made of.
+    names_read: dotted names that any resolver of the run has read so far.
+    on_derived: called with each text that a ``{{ }}`` made from a secret, and with a description of it.
     """
 
     default_cwd: str
@@ -122,7 +126,7 @@ class ContextResolver:
         fixtures: Values = NO_VALUES,
         names_read: set[str] | None = None,
     ) -> ContextResolver:
-        """What the first block sees. vars: the weakest; fixed ones win over them and over what blocks declare."""
+        """Return the resolver of the first block. vars: weaker than `fixed` and than what blocks declare."""
         return cls(
             default_cwd=cwd,
             cwd=cwd,
@@ -135,7 +139,7 @@ class ContextResolver:
         )
 
     def fold(self, context: BlockContext) -> ContextResolver:
-        """What a block sees below one that says this."""
+        """Return the resolver for the block below one that has this context."""
         if context.changes_nothing:
             return self
         env = self._folded_env(context)
@@ -149,24 +153,27 @@ class ContextResolver:
             cwd_origin=cwd_origin,
             remote_cwd=remote_cwd,
             ssh_host=self.ssh_host if host is None else host.host,
+            # A config is for one host: another host drops it, unless the same block sets both.
             ssh_config=context.get(DocumentSshConfig) or (self.ssh_config if host is None else None),
         )
 
     def with_roots(self, roots: Mapping[str, object], fixtures: Values) -> ContextResolver:
-        """The same with other root objects of templates."""
+        """Return a copy with other root objects of templates."""
         return replace(self, roots=roots, fixtures=fixtures)
 
     def resolve_template(self, text: str) -> str:
-        """The text rendered.
+        """Return a text, rendered.
 
-        :raises TemplateError: if it can't be; nothing is ever used as it stands.
+        :raises TemplateError: if it can't be rendered. The text is never used unrendered.
         """
         return self.resolve(text, ReadLog())
 
     def resolve(self, text: str, read_log: ReadLog, *, forbid_empty: bool = False) -> str:
-        """The same, noting in `read_log` which values went into it.
+        """Return a text, rendered. The values that were used are recorded in `read_log`.
 
         forbid_empty: a ``{{ }}`` that prints nothing is an error.
+
+        :raises TemplateError: if it can't be rendered.
         """
         if not is_template(text):
             return text
@@ -178,7 +185,7 @@ class ContextResolver:
             self.names_read.update(read_log.values)
 
     def resolve_value(self, value: object, origin: Origin) -> ContextValue:
-        """A value out of a file, rendered if it is text; what was rendered from a secret is one."""
+        """Return a value from a file, rendered if it is a text. It is sensitive if it was made from a secret."""
         if not isinstance(value, str):
             return ContextValue(value, origin)
         read_log = ReadLog()
@@ -186,13 +193,13 @@ class ContextResolver:
         return ContextValue(text, origin, sensitive=read_log.sensitive and is_maskable(text.strip()))
 
     def _record_printed(self, read_log: ReadLog, text: str) -> None:
-        """Note what a ``{{ }}`` printed, if it read a secret."""
+        """Report what a ``{{ }}`` printed, if it has read a secret."""
         if read_log.last_secret is not None:
             self.on_derived(text, f"what was made of {read_log.last_secret}")
             read_log.last_secret = None
 
     def names(self, read_log: ReadLog) -> dict[str, object]:
-        """The root objects of templates and expressions."""
+        """Return the root objects of templates and expressions."""
         return {
             "var": ContextNamespace("var", read_log, self.vars),
             "env": ContextNamespace("env", read_log, self.env, self.provided_env, self.process_env),
@@ -204,20 +211,20 @@ class ContextResolver:
 
     @property
     def host(self) -> str:
-        """Where programs run: ``local`` or the host's name as written."""
+        """Where programs run: ``local``, or the host as written."""
         return LOCAL_HOST if self.ssh_host is None else str(self.ssh_host.value)
 
     def program_env(self) -> dict[str, str]:
-        """The environment for a program on this machine: the process's own, the given one, then env blocks."""
+        """Return the environment of a program on this machine: the process's own, the provided one, then env blocks."""
         layers = (self.provided_env, self.env)
         return {**os.environ, **{name: str(value.value) for layer in layers for name, value in layer.items()}}
 
     def block_env(self) -> dict[str, str]:
-        """What env blocks set, alone."""
+        """Return only the environment that blocks set."""
         return {name: str(value.value) for name, value in self.env.items()}
 
     def snapshot(self, display: Callable[[ContextValue], object] = attrgetter("value")) -> ResolvedContext:
-        """All of it as plain data. display: gives what is to be seen of a value."""
+        """Return the context as plain data. display: returns the form of a value in which it may be shown."""
         return ResolvedContext(
             variables={name: display(value) for name, value in self.vars.items()},
             variables_sources={name: str(value.origin) for name, value in self.vars.items()},

@@ -1,4 +1,4 @@
-"""Where active contexts outlive a run."""
+"""Storage of active contexts beyond a run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _STALE_AFTER = 60.0  # seconds; a file is written within milliseconds
 
 
 class StoredContext:
-    """The active context of one block as it is kept.
+    """The active context of one block in stored form.
 
-    items, fingerprint: or what makes them, when somebody first reads them: not every storage does.
+    items, fingerprint: the value, or a function that makes it on the first read, for not every storage reads them.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class StoredContext:
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """As `context_to_json` gives them; empty where nothing of it can be kept."""
+        """The items in the form of `context_to_json`; empty if none of them can be stored."""
         if callable(self._items):
             self._items = self._items()
         return self._items
 
     @property
     def fingerprint(self) -> str:
-        """Says for which definition of the block, host and variables it holds."""
+        """A digest of the block's definition, host and variables. The context is valid only for these."""
         if callable(self._fingerprint):
             self._fingerprint = self._fingerprint()
         return self._fingerprint
@@ -51,7 +51,7 @@ class StoredContext:
 
 
 class ContextStorage(Protocol):
-    """Keeps active contexts by document and block."""
+    """Stores active contexts by document and block."""
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None: ...
 
@@ -63,7 +63,7 @@ class ContextStorage(Protocol):
 
 
 class NoStorage:
-    """Keeps nothing."""
+    """Stores nothing."""
 
     def save(self, document_id: str, block_id: str, context: StoredContext) -> None:
         pass
@@ -79,7 +79,7 @@ class NoStorage:
 
 
 class MemoryStorage:
-    """Keeps them as long as the process lives."""
+    """Stores contexts in memory, for the lifetime of the process."""
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[str, str], StoredContext] = {}
@@ -99,7 +99,7 @@ class MemoryStorage:
 
 
 class FileStorage:
-    """One file a block, of mode 0600, below a folder; written whole or not at all.
+    """Stores each block's context in one file of mode 0600 below a folder. Files are written atomically.
 
     A file that can't be read back counts as absent, whatever it holds.
 
@@ -147,12 +147,13 @@ class FileStorage:
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file whole or not at all, whatever becomes of us and of the disk meanwhile.
+    """Write a file completely or not at all, even if the process is killed or the disk is full.
 
     :raises OSError: if it can't be written.
     """
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
+        # The name of the temporary file can be guessed: never write through a symbolic link that was put there.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
             file.write(data)
@@ -163,19 +164,19 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def fingerprint_of(parts: Mapping[str, object]) -> str:
-    """A digest of what a stored context depends on."""
+    """Return a digest of the values that a stored context depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _remove_stale_temporaries(folder: Path) -> None:
-    """Remove what was left by processes that were killed while they wrote."""
+    """Remove temporary files of processes that were killed while they wrote."""
     for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # somebody else was quicker
+        with suppress(FileNotFoundError):  # another process has removed it
             if path.suffix != ".json" and time.time() - path.stat().st_mtime > _STALE_AFTER:
                 path.unlink()
 
 
 def _file_name(identifier: str) -> str:
-    """A name that any file system takes, different for different ids."""
+    """Return a file name that is valid on any file system, and different for different ids."""
     readable = "".join(character if character.isalnum() else "-" for character in identifier)[:40]
     return f"{readable}-{hashlib.sha256(identifier.encode(errors='replace')).hexdigest()[:12]}"

@@ -1,1 +1,1 @@
-"""What is said while a runbook runs: to the one who shows it, and to those who watch."""
+"""Messages of a running runbook: to the client that shows it, and events for those who monitor it."""

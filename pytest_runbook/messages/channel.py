@@ -1,4 +1,4 @@
-"""Where an execution's messages go."""
+"""Channels, to which an execution sends its messages."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .client_messages import ClientMessage
 
 
 class ClientMessageChannel(Protocol):
-    """Takes messages as they come. Called in the event loop's thread: it must not block."""
+    """Receives messages as they are sent. Called in the event loop's thread: it must not block."""
 
     def send(self, message: ClientMessage) -> None: ...
 
 
 class NullChannel:
-    """A channel that nobody listens to."""
+    """Drops every message. An execution does not even make the messages that it would send here."""
 
     def send(self, message: ClientMessage) -> None:
         pass
 
 
 class CallbackChannel:
-    """Hands each message to a function."""
+    """Calls a function with each message."""
 
     def __init__(self, function: Callable[[ClientMessage], object]) -> None:
         self._function = function
@@ -35,7 +35,9 @@ class CallbackChannel:
 
 
 class GuardedChannel:
-    """Passes messages on to a channel whose faults are not the block's: each is told, none is raised."""
+    """Passes messages on to another channel.
+    If that raises an exception, a warning is recorded, and the block goes on.
+    """
 
     def __init__(self, channel: ClientMessageChannel, warn: Callable[[str], object]) -> None:
         self._channel = channel
@@ -49,7 +51,7 @@ class GuardedChannel:
 
 
 class MessageStream:
-    """Messages as an asynchronous iterator for one reader; what nobody has read yet waits in memory.
+    """Messages as an asynchronous iterator for one reader. Unread messages are kept in memory.
 
     >>> async for message in stream: ...
     """
@@ -64,7 +66,7 @@ class MessageStream:
         self._changed.set()
 
     def close(self) -> None:
-        """No more messages: the iteration ends after the last one."""
+        """End the iteration after the last message."""
         self._is_closed = True
         self._changed.set()
 
@@ -75,6 +77,6 @@ class MessageStream:
         while not self._queue:
             if self._is_closed:
                 raise StopAsyncIteration
-            self._changed = anyio.Event()
+            self._changed = anyio.Event()  # an anyio event can't be cleared
             await self._changed.wait()
         return self._queue.popleft()

@@ -1,7 +1,7 @@
-"""What an execution says to its client: the pytest reporter, a terminal, an embedding program.
+"""Messages from an execution to its client: the pytest reporter, a terminal, an embedding program.
 
-The kinds are those of the reference; `to_json` gives its wire form, as the standard library's json takes it: a ``type``
-with its ``data``. What a prompt hides (``hidden``) is not in the reference.
+The kinds are those of the reference. `to_json` returns its wire form, for the standard library's json: a ``type`` with
+its ``data``. The key ``hidden`` of a prompt is not in the reference.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..context.json_form import wire_data
+from ..context.json_form import JsonObject, wire_data
 from ..context.resolver import ResolvedContext
-
-WireObject = dict[str, object]
 
 
 class Lifecycle(StrEnum):
-    """The stations of an execution."""
+    """The stages of an execution."""
 
     STARTED = "started"
     FINISHED = "finished"
@@ -28,9 +26,9 @@ class Lifecycle(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockOutput:
-    """A piece of what a running block gives. Exactly one of the fields beside block_id is set.
+    """A piece of output of a running block. Exactly one field besides block_id is set.
 
-    stdout, stderr: text as it arrives, secrets masked. binary: a terminal's bytes. data: structured data.
+    stdout, stderr: text as it arrives, with secrets masked. binary: the bytes of a terminal. data: structured data.
     detail: with a lifecycle: the execution's id, the error's message, or the exit code.
     """
 
@@ -42,7 +40,7 @@ class BlockOutput:
     lifecycle: Lifecycle | None = None
     detail: object = None
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         output = {
             "block_id": self.block_id,
             "stdout": self.stdout,
@@ -53,7 +51,7 @@ class BlockOutput:
         }
         return _message("blockOutput", blockId=self.block_id, output=output)
 
-    def _lifecycle_json(self, lifecycle: Lifecycle) -> WireObject:
+    def _lifecycle_json(self, lifecycle: Lifecycle) -> JsonObject:
         data: dict[Lifecycle, object] = {
             Lifecycle.STARTED: self.detail,
             Lifecycle.FINISHED: {"exit_code": self.detail, "success": True},
@@ -64,38 +62,38 @@ class BlockOutput:
 
 @dataclass(frozen=True, slots=True)
 class BlockStateChanged:
-    """What a block shows of itself changed: a display's value, resolved options, a sub-runbook's progress."""
+    """The visible state of a block has changed: the value of a display, resolved options, progress of a sub-runbook."""
 
     block_id: str
     state: Mapping[str, object]
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         return _message("blockStateChanged", blockId=self.block_id, state=wire_data(self.state))
 
 
 @dataclass(frozen=True, slots=True)
 class BlockContextUpdate:
-    """What a block sees changed."""
+    """The context above a block has changed."""
 
     block_id: str
     context: ResolvedContext
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         return _message("blockContextUpdate", blockId=self.block_id, context=wire_data(self.context.to_json()))
 
 
 @dataclass(frozen=True, slots=True)
 class BlockExecutionOutputChanged:
-    """A block's ``output`` is there, or gone."""
+    """A block's ``output`` has been set, replaced or removed."""
 
     block_id: str
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         return _message("blockExecutionOutputChanged", blockId=self.block_id)
 
 
 class InputKind(StrEnum):
-    """What a person is asked for: a line, a longer text, or one of several choices."""
+    """The input of a prompt: a line, a longer text, or one of several choices."""
 
     STRING = "string"
     TEXT = "text"
@@ -104,12 +102,12 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PromptOption:
-    """A button or a choice: what is shown, and what is sent back."""
+    """A button or a choice: the label that is shown, and the value that is sent back."""
 
     label: str
     value: str
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         return {"label": self.label, "value": self.value, "variant": None, "color": None}
 
 
@@ -119,10 +117,10 @@ OK_OR_CANCEL = (PromptOption("OK", "ok"), PromptOption("Cancel", CANCEL))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientPrompt:
-    """A question to a person. The answer goes to `Document.answer` with the prompt's id.
+    """A question to the user. The answer goes to `Document.answer` with the prompt's id.
 
-    input: what to type or choose; None where the buttons alone answer. choices: those of a dropdown.
-    is_hidden: what is typed is a secret. icon: info, warning, error, success or question.
+    input: what to type or choose; None if only the buttons answer. choices: those of a dropdown.
+    is_hidden: True if the input is a secret. icon: info, warning, error, success or question.
     """
 
     block_id: str
@@ -136,7 +134,7 @@ class ClientPrompt:
     is_hidden: bool = False
     buttons: tuple[PromptOption, ...] = ()
 
-    def to_json(self) -> WireObject:
+    def to_json(self) -> JsonObject:
         prompt = {
             "title": self.title,
             "prompt": self.prompt,
@@ -147,14 +145,14 @@ class ClientPrompt:
         }
         return _message("clientPrompt", executionId=self.execution_id, promptId=self.prompt_id, prompt=prompt)
 
-    def _input(self, kind: InputKind) -> WireObject:
+    def _input(self, kind: InputKind) -> JsonObject:
         choices = [[choice.label, choice.value] for choice in self.choices]
         return {"type": str(kind)} | ({"data": choices} if kind is InputKind.DROPDOWN else {})
 
 
 @dataclass(frozen=True, slots=True)
 class PromptAnswer:
-    """What the person chose: a button, and the input's value where there was one."""
+    """The user's answer: a button, and the input's value if the prompt has an input."""
 
     button: str
     value: str | None = None
@@ -163,5 +161,5 @@ class PromptAnswer:
 ClientMessage = BlockOutput | BlockStateChanged | BlockContextUpdate | BlockExecutionOutputChanged | ClientPrompt
 
 
-def _message(kind: str, **data: object) -> WireObject:
+def _message(kind: str, **data: object) -> JsonObject:
     return {"type": kind, "data": data}

@@ -1,4 +1,4 @@
-"""What happened, for those who watch a whole run: monitoring, logs, a live view.
+"""Events of a whole run, for monitoring, logs and live views.
 
 Source: the kinds and their wire form are those of the reference's event bus.
 """
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..context.json_form import wire_data
+from ..context.json_form import JsonObject, wire_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class EventKind(StrEnum):
-    """The values are the wire's ``type``."""
+    """The kinds of events. Their values are the ``type`` on the wire."""
 
     SERIAL_EXECUTION_STARTED = "serialExecutionStarted"
     SERIAL_EXECUTION_COMPLETED = "serialExecutionCompleted"
@@ -44,12 +44,12 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. data: plain JSON values by the reference's names, secrets masked."""
+    """One event. data: plain JSON values by the reference's names, with secrets masked."""
 
     kind: EventKind
     data: Mapping[str, object] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> JsonObject:
         return {"type": self.kind.value, "data": wire_data(self.data)}
 
 
@@ -57,9 +57,9 @@ Subscriber = Callable[[Event], object]
 
 
 class EventBus:
-    """Hands each event to everybody who subscribed, in the event loop's thread.
+    """Calls every subscriber with each event, in the event loop's thread.
 
-    warn: is told when a subscriber fails; that is not the fault of the block that ran.
+    warn: called with a message if a subscriber raises an exception. The block that runs does not fail by it.
     """
 
     def __init__(self, warn: Callable[[str], object]) -> None:
@@ -68,10 +68,11 @@ class EventBus:
 
     @property
     def has_subscribers(self) -> bool:
-        """False if nobody hears what is emitted, so that it need not be made."""
+        """False if no event needs to be made, because no subscriber would get it."""
         return bool(self._subscribers)
 
     def emit(self, event: Event) -> None:
+        # A copy: a subscriber may subscribe others, or end its own subscription.
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(event)
@@ -79,7 +80,7 @@ class EventBus:
                 self._warn(f"a subscriber to events failed: {type(error).__name__}: {error}")
 
     def subscribe(self, subscriber: Subscriber) -> AbstractContextManager[None]:
-        """Subscribe as long as the context manager is open."""
+        """Subscribe while the context manager is open."""
         return self._subscription(subscriber)
 
     @contextmanager

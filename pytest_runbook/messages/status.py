@@ -1,4 +1,4 @@
-"""The states of an execution."""
+"""The status of an execution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import RunbookError
 
 
 class ExecutionState(StrEnum):
-    """running: not settled yet. The others are final."""
+    """The states of an execution. All but ``running`` are final."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -19,7 +19,7 @@ class ExecutionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionStatus:
-    """Where an execution stands; error is there when it failed or was cancelled."""
+    """The state of an execution, with the error if it failed or was cancelled."""
 
     state: ExecutionState = ExecutionState.RUNNING
     error: RunbookError | None = None
