@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook.model.keys.common import FILE_KEYS, RULES, SCOPE
+from pytest_runbook.model.documentation import PAGES as PAGES_WITH_KEYS
+from pytest_runbook.model.documentation import with_tables
 from pytest_runbook.model.keys.expect import SHAPE_OPERATORS
 from pytest_runbook.model.keys.flow import RETRY_KEYS
-from pytest_runbook.model.loaders.checks import CHECKS_KEYS
+from pytest_runbook.model.keys.table import KEYS
 from tests.plugin.project import QUIET
 
 ROOT = Path(__file__).parent.parent
@@ -116,18 +117,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-EXAMPLE_KEYS = {
-    *FILE_KEYS,
-    *RULES,
-    *SCOPE,
-    *RETRY_KEYS,
-    *CHECKS_KEYS,
-    *SHAPE_OPERATORS,
-    "blocks",
-    "defaults",
-    "runbook",
-    "code",
-}
+EXAMPLE_KEYS = {*(key.name for key in KEYS), *RETRY_KEYS, *SHAPE_OPERATORS}
 
 
 def test_every_key_has_an_example() -> None:
@@ -136,15 +126,18 @@ def test_every_key_has_an_example() -> None:
     assert [key for key in sorted(EXAMPLE_KEYS) if not re.search(rf"(?<![\w$]){re.escape(key)}\"?:", shown)] == []
 
 
-def test_every_key_is_in_the_tables_of_runbooks_and_checks() -> None:
-    runbooks, checks = ((ROOT / "docs" / name).read_text() for name in ("runbooks.md", "checks.md"))
+@pytest.mark.parametrize("name", PAGES_WITH_KEYS)
+def test_the_tables_of_keys_are_up_to_date(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text()
 
-    assert [key for key in (*FILE_KEYS, *RULES, *SCOPE) if not is_in_a_table(key, runbooks)] == []
-    assert [key for key in CHECKS_KEYS if not is_in_a_table(key, checks)] == []
+    assert page == with_tables(page), "run: python -m pytest_runbook.model.schema"
 
 
-def is_in_a_table(key: str, page: str) -> bool:
-    return any(line.startswith("|") and f"`{key}`" in line for line in page.splitlines())
+def test_every_key_is_in_a_table_of_the_pages() -> None:
+    tables = "".join((ROOT / "docs" / name).read_text() for name in PAGES_WITH_KEYS)
+    rows = "".join(line for line in tables.splitlines() if line.startswith("|"))
+
+    assert [key.name for key in KEYS if f"`{key.name}`" not in rows] == []
 
 
 def printed(result: pytest.RunResult) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import Location
 from ..text import escape_controls, shorten
+from .prose import Prose
 
 
 class Form(StrEnum):
@@ -295,6 +296,7 @@ class BlockRules:
     become: the user to run as, through sudo.
     template: False sends the block's texts as they stand.
     sensitive: the block's output and what is captured from it are secrets.
+    prose: the block's own description; owner, runbook_url and on_red are those of its runbook unless it has its own.
     """
 
     assertions: tuple[Condition, ...] = ()
@@ -318,6 +320,7 @@ class BlockRules:
     sensitive: bool = False
     become: BecomeUser | None = None
     template: bool = True
+    prose: Prose = field(default_factory=Prose)
     scope: BlockScope = field(default_factory=BlockScope)
 
     def runs_blocks_below(self, on_failure: OnFailure) -> bool:
@@ -399,6 +402,7 @@ class Runbook:
     hosts: it runs once on each; none: once, where its blocks say.
     environments: where it runs; none: everywhere. requires: ``secret.NAME`` and ``env.NAME``, without which all of it
     is skipped.
+    prose: what the file says about itself as a whole.
     checks_location: where its checks file is, if it has one.
     """
 
@@ -407,6 +411,7 @@ class Runbook:
     form: Form
     id: str
     name: str
+    prose: Prose = field(default_factory=Prose)
     nodes: tuple[Node, ...]
     blocks: tuple[BlockSpec, ...]
     vars: tuple[Declaration, ...] = ()

@@ -12,8 +12,9 @@ from jsonschema import Draft7Validator
 from pytest_runbook.errors import UnreadableFile
 from pytest_runbook.model import default_catalog
 from pytest_runbook.model.catalog import BlockCatalog, BlockType, Prop
+from pytest_runbook.model.keys.key import Schema
 from pytest_runbook.model.runbook import Runbook
-from pytest_runbook.model.schema import CHECKS_FILE, RUNBOOK_FILE, Schema, as_text, checks_schema, plain_schema
+from pytest_runbook.model.schema import CHECKS_FILE, RUNBOOK_FILE, as_text, checks_schema, plain_schema
 from pytest_runbook.model.source.yaml_tree import parse_yaml
 
 SHIPPED = [(RUNBOOK_FILE, plain_schema(default_catalog())), (CHECKS_FILE, checks_schema())]

@@ -1,4 +1,4 @@
-"""What a file says for all of its blocks, unless a block says otherwise."""
+"""The key ``defaults``: rules for all blocks of a file, unless a block has its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from ..catalog import BlockType
 from ..runbook import BlockRules, BlockSpec
-from ..source.mapping_reader import MappingReader
 
 _BARE_SHELLS = frozenset({"bash", "sh", "dash", "ksh", "zsh"})
-DEFAULT_KEYS = ("timeout", "retry", "on_failure", "below", "effects", "sensitive", "template")
-SHELL_OPTIONS = "shell_options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +18,13 @@ class Defaults:
     shell_options: str | None = None
 
     def rules_of(self, block_type: BlockType | None) -> BlockRules:
-        """What a block of that type starts with; nothing where the block does no work."""
+        """Return the rules with which a block of that type starts; empty ones if the type does no work."""
         return self.rules if block_type is None or block_type.is_item else BlockRules()
 
     def apply(self, spec: BlockSpec) -> BlockSpec:
-        """The block with the options of its shell."""
+        """Return the block with the options for its shell."""
         interpreter = str(spec.props.get("interpreter", "")).strip()
         if self.shell_options is None or spec.type != "script" or interpreter.rpartition("/")[2] not in _BARE_SHELLS:
             return spec
         command = f"{interpreter} {self.shell_options} -c"
         return replace(spec, props={**spec.props, "interpreter": command})
-
-
-def shell_options(reader: MappingReader) -> str | None:
-    return reader.text(SHELL_OPTIONS) if SHELL_OPTIONS in reader.values else None

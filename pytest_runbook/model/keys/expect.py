@@ -13,20 +13,23 @@ from ...errors import unknown_name_message
 from ..runbook import Expectation
 from ..source.located import to_builtins
 from ..source.mapping_reader import MappingReader, describe_type, excerpt
+from .key import Schema
 
+EXPECT: Schema = {"type": "object", "minProperties": 1}
 SHAPE_TYPES = ("text", "number", "boolean", "list", "mapping", "none", "any", "absent")
 SHAPE_OPERATORS = ("$length", "$contains", "$each", "$equals")
 TYPE_PATTERN = re.compile(r"<(\w+)>")
 REGEX_PATTERN = re.compile(r"/(.+)/", re.DOTALL)
+_EXAMPLE = "expect: {status: 200}"
 _HOP = re.compile(r"""\.?(?P<name>[\w-]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>["'])(?P<key>.*?)(?P=quote)\]""")
 
 
 def expectations(reader: MappingReader, key: str) -> tuple[Expectation, ...]:
     """The shapes that a block's output must have, by the paths of its parts; a fault for each that makes no sense."""
-    inner = reader.mapping(key)
+    inner = reader.mapping(key, _EXAMPLE)
     if inner is None:
         return ()
-    reader.check_not_empty(key)
+    reader.check_not_empty(key, _EXAMPLE)
     found = []
     for path, value in inner.values.items():
         hops = _hops(path)

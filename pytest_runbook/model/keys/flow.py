@@ -1,51 +1,20 @@
-"""The keys that say how a block is tried, read into what the model holds."""
+"""The keys that decide whether, how often and how long a block runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 
-from ..runbook import (
-    Axis,
-    AxisSource,
-    Below,
-    ExpectedFailure,
-    ForEach,
-    Matrix,
-    MatrixRows,
-    NameReference,
-    Retry,
-    SkipRule,
-)
-from ..source.located import LocatedDict, LocatedList, to_builtins
+from ..runbook import Below, ExpectedFailure, ForEach, NameReference, Retry, SkipRule, Timeouts
+from ..source.located import LocatedDict, to_builtins
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean_or_known, excerpt
-
-RETRY_KEYS: Mapping[str, Callable[[MappingReader, str], object]] = {
-    "every": lambda section, key: section.duration(key, f"retry {key}"),
-    "within": lambda section, key: section.duration(key, f"retry {key}"),
-    "attempts": lambda section, key: _attempts(section, key),
-    "backoff": lambda section, key: _backoff(section, key),
-    "jitter": lambda section, key: section.duration(key, f"retry {key}"),
-    "attempt_timeout": lambda section, key: section.duration(key, f"retry {key}"),
-    "until": MappingReader.condition,
-}
+from .expressions import condition
+from .key import Key, KeyReader, Schema, by_name, mapping_schema, read_keys
+from .values import BOOLEAN, DURATION, TEXT, VARIABLE, check_variable_name, choices, one_of
 
 
-def retry(reader: MappingReader, key: str) -> Retry | None:
-    """How a block is retried; None, and a fault, if that has no end."""
-    inner = reader.mapping(key)
-    if inner is None:
-        return None
-    read = {name: RETRY_KEYS[name](inner, name) for name in inner.values if name in RETRY_KEYS}
-    for name in inner.values:
-        if name not in RETRY_KEYS:
-            inner.add_unknown_key(name, RETRY_KEYS)
-    if not {"within", "attempts"} & inner.values.keys():
-        reader.add_fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
-    found = Retry(**{name: value for name, value in read.items() if value is not None})  # type: ignore[arg-type]  # each reader gives what its field holds
-    if found.within is not None and found.every >= found.within:
-        hint = "a longer within, or a shorter every (1s where it says nothing)"
-        reader.add_fault(key, f"{key} leaves no time for a second attempt", hint)
-    return found
+def _duration_of(parent: str) -> KeyReader:
+    """Return a reader of a duration. parent: the key in whose mapping it stands."""
+    return lambda reader, key: reader.duration(key, f"{parent} {key}")
 
 
 def _attempts(reader: MappingReader, key: str) -> int | None:
@@ -64,144 +33,148 @@ def _backoff(reader: MappingReader, key: str) -> float | None:
     return None
 
 
+_retry_duration = _duration_of("retry")
+RETRY_KEYS = by_name(
+    Key("every", "every", _retry_duration, DURATION, "from the end of an attempt to the next: `1s` unless given"),
+    Key("within", "within", _retry_duration, DURATION, "for all attempts together"),
+    Key("attempts", "attempts", _attempts, {"type": "integer", "minimum": 1}, "at most so many"),
+    Key("backoff", "backoff", _backoff, {"type": "number", "minimum": 1}, "each pause is so many times the one before"),
+    Key("jitter", "jitter", _retry_duration, DURATION, "up to so much is added to each pause, by chance"),
+    Key("attempt_timeout", "attempt_timeout", _retry_duration, DURATION, "the deadline of one attempt"),
+    Key("until", "until", condition, TEXT, "an expression to wait for; unless given: success, and all assertions"),
+)
+
+
+def retry_schema() -> Schema:
+    return mapping_schema(RETRY_KEYS, anyOf=[{"required": ["within"]}, {"required": ["attempts"]}])
+
+
+def retry(reader: MappingReader, key: str) -> Retry | None:
+    """Read how a block is retried; add a fault if the retries have no end."""
+    inner = reader.mapping(key, "retry: {every: 2s, within: 30s}")
+    if inner is None:
+        return None
+    found = Retry(**read_keys(inner, RETRY_KEYS))  # type: ignore[arg-type]  # each reader gives what its field holds
+    if not {"within", "attempts"} & inner.values.keys():
+        reader.add_fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
+    if found.within is not None and found.every >= found.within:
+        hint = "a longer within, or a shorter every (1s where it says nothing)"
+        reader.add_fault(key, f"{key} leaves no time for a second attempt", hint)
+    return found
+
+
+_timeout_duration = _duration_of("timeout")
+TIMEOUT_KEYS = by_name(
+    Key("total", "total", _timeout_duration, DURATION, "the deadline of the whole runbook, clean-ups aside"),
+    Key("block", "block", _timeout_duration, DURATION, "the deadline of each block that has none of its own"),
+    Key("finally", "finally_", _timeout_duration, DURATION, "the deadline of all clean-ups together"),
+)
+
+
+def timeouts_schema() -> Schema:
+    return {"anyOf": [DURATION, mapping_schema(TIMEOUT_KEYS)]}
+
+
+def timeouts(reader: MappingReader, key: str) -> Timeouts:
+    """Read one duration for the whole runbook, or a mapping of total, block and finally."""
+    value = reader.values[key]
+    if not isinstance(value, LocatedDict):
+        return Timeouts(total=reader.duration(key))
+    return Timeouts(**read_keys(MappingReader(value, reader.source, reader.label), TIMEOUT_KEYS))  # type: ignore[arg-type]  # durations
+
+
+XFAIL_KEYS = by_name(
+    Key("reason", "reason", MappingReader.text, TEXT, "why it is expected to fail"),
+    Key("strict", "strict", MappingReader.boolean, BOOLEAN, "true: its success is a failure"),
+)
+
+
+def expected_failure_schema() -> Schema:
+    return {"anyOf": [BOOLEAN, TEXT, mapping_schema(XFAIL_KEYS)]}
+
+
 def expected_failure(reader: MappingReader, key: str) -> ExpectedFailure | None:
-    """Why a block is expected to fail: a reason, or a mapping of reason and strict."""
+    """Read why a block is expected to fail: a reason, true, or a mapping of reason and strict."""
     value = reader.values[key]
     if isinstance(value, bool):
         return ExpectedFailure(reason="") if value else None
-    if not isinstance(value, LocatedDict):
-        if not isinstance(value, str):
-            reader.add_wrong_value(key, "a reason, true, or a mapping")
-        reason = reader.text(key) if isinstance(value, str) else None
-        return ExpectedFailure(reason=reason) if reason else None
-    inner = MappingReader(value, reader.source, reader.label)
-    for name in value:
-        if name not in ("reason", "strict"):
-            inner.add_unknown_key(name, ("reason", "strict"))
-    reason = inner.text("reason") if "reason" in value else ""
-    strict = inner.boolean("strict") if "strict" in value else None
-    return ExpectedFailure(reason=reason or "", strict=strict)
+    if isinstance(value, LocatedDict):
+        inner = MappingReader(value, reader.source, reader.label)
+        return ExpectedFailure(**{"reason": "", **read_keys(inner, XFAIL_KEYS)})  # type: ignore[arg-type]  # by the rows
+    if not isinstance(value, str):
+        reader.add_wrong_value(key, "a reason, true, or a mapping")
+        return None
+    reason = reader.text(key)
+    return ExpectedFailure(reason=reason) if reason else None
+
+
+below = one_of(Below)
+BELOW = choices(Below)
+SKIP_KEYS = by_name(
+    Key("reason", "reason", MappingReader.text, TEXT, "why it is skipped"),
+    Key("below", "below", below, BELOW, "what becomes of the blocks below"),
+)
+
+
+def skip_schema() -> Schema:
+    return {"anyOf": [BOOLEAN, TEXT, mapping_schema(SKIP_KEYS)]}
 
 
 def skip(reader: MappingReader, key: str) -> SkipRule | None:
-    """That a block is skipped: a reason, true, or a mapping of reason and below."""
+    """Read why a block is skipped: a reason, true, or a mapping of reason and below."""
     value = reader.values[key]
-    if not isinstance(value, LocatedDict):
-        reason = reader.reason(key)
-        return SkipRule(reason=reason) if reason else None
-    inner = MappingReader(value, reader.source, reader.label)
-    for name in value:
-        if name not in ("reason", "below"):
-            inner.add_unknown_key(name, ("reason", "below"))
-    reason = inner.text("reason") if "reason" in value else None
-    return SkipRule(reason=reason or "skip: true", below=below(inner, "below") if "below" in value else None)
+    if isinstance(value, LocatedDict):
+        inner = MappingReader(value, reader.source, reader.label)
+        return SkipRule(**{"reason": "skip: true", **read_keys(inner, SKIP_KEYS)})  # type: ignore[arg-type]  # by the rows
+    if isinstance(value, bool):
+        return SkipRule(reason="skip: true") if value else None
+    if not isinstance(value, str):
+        reader.add_wrong_value(key, "true or a reason")
+        return None
+    reason = reader.text(key)
+    return SkipRule(reason=reason) if reason else None
 
 
-def below(reader: MappingReader, key: str) -> Below | None:
-    """What becomes of the blocks below one that was left out."""
-    value = reader.values[key]
-    if isinstance(value, str) and value in tuple(Below):
-        return Below(value)
-    reader.add_wrong_value(key, " or ".join(Below))
-    return None
+FOR_EACH: Schema = {
+    "type": "object",
+    "propertyNames": VARIABLE,
+    "additionalProperties": {
+        "type": ["string", "array", "object", "integer"],
+        "pattern": r"\S",
+        "minimum": 0,
+    },
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 
 
 def for_each(reader: MappingReader, key: str) -> ForEach | None:
-    """What a block goes over: one name with an expression, a list, a mapping or a number."""
-    inner = reader.mapping(key)
+    """Read what a block runs once for: one name with an expression, a list, a mapping or a number."""
+    inner = reader.mapping(key, "for_each: {table: var.tables}")
     if inner is None:
         return None
     if len(inner.values) != 1:
-        reader.add_fault(
-            key, f"{key} has {len(inner.values)} names, not one", "for combinations: matrix, or a list of lists"
-        )
+        message = f"{key} has {len(inner.values)} names, not one"
+        reader.add_fault(key, message, "for combinations: matrix, or a list of lists")
         return None
     ((name, value),) = inner.values.items()
-    if not inner.check_variable_name(name):
+    if not check_variable_name(inner, name):
         return None
     location = reader.source.location.at(inner.values.line_of(name))
     if isinstance(value, str):
-        condition = inner.condition(name)
-        return None if condition is None else ForEach(name=name, over=condition, location=location)
+        expression = condition(inner, name)
+        return None if expression is None else ForEach(name=name, over=expression, location=location)
     if isinstance(value, bool) or not isinstance(value, (list, dict, int)):
-        inner.add_fault(
-            name, f"{key} {name} must be an expression, a list, a mapping or a number, not {describe_type(value)}"
-        )
+        message = f"{key} {name} must be an expression, a list, a mapping or a number, not {describe_type(value)}"
+        inner.add_fault(name, message)
     elif isinstance(value, int) and value < 0:
         inner.add_fault(name, f"{key} {name} counts from 1 to {value}", "a number of turns: 3")
     return ForEach(name=name, over=to_builtins(value), location=location)
 
 
-def name_references(reader: MappingReader, key: str) -> tuple[NameReference, ...]:
-    """Names, each with its line."""
-    return tuple(NameReference(name=text, location=reader.source.location.at(line)) for text, line in reader.texts(key))
-
-
 def check_required(reader: MappingReader, required: Collection[NameReference], known: Collection[str]) -> None:
-    """Note a required block that is not there. known: names and ids of the runbook's blocks that do work."""
+    """Add a fault for each required block that is missing. known: names and ids of the blocks that do work."""
     for item in required:
         if item.name not in known:
             message = f'require: no block that runs is called "{excerpt(item.name)}"'
             reader.source.add_fault(message, line=item.location.line, hint=did_you_mean_or_known(item.name, known))
-
-
-_AXIS_SOURCES = ("var", "file", "command")
-
-
-def matrix(reader: MappingReader, key: str) -> Matrix | None:
-    """The axes of a matrix, and what is added to their product or left out of it."""
-    inner = reader.mapping(key)
-    if inner is None:
-        return None
-    axes = [_axis(inner, name) for name in inner.values if name not in ("include", "exclude")]
-    rows = {name: _rows(inner, name) for name in ("include", "exclude") if name in inner.values}
-    if not axes and "include" not in rows:
-        reader.add_fault(key, f"{key} has no axis", "for example: matrix: {region: [eu-west, us-east]}")
-    found = tuple(axis for axis in axes if axis is not None)
-    return Matrix(axes=found, location=reader.source.location.at(reader.values.key_line(key)), **rows)
-
-
-def _axis(reader: MappingReader, name: str) -> Axis | None:
-    value = reader.values[name]
-    location = reader.source.location.at(reader.values.line_of(name))
-    if not reader.check_variable_name(name):
-        return None
-    if isinstance(value, LocatedDict):
-        return Axis(name=name, values=_axis_source(reader, name), location=location)
-    if not isinstance(value, LocatedList):
-        reader.add_wrong_value(
-            name, "a list of values, or {var: NAME}, {file: PATH}, {command: LINE}", f"matrix {name}"
-        )
-        return None
-    if not value:
-        reader.add_fault(name, f"matrix {name} is an empty list")
-    values = to_builtins(value)
-    assert isinstance(values, list)
-    return Axis(name=name, values=values, location=location)
-
-
-def _rows(reader: MappingReader, name: str) -> MatrixRows:
-    value = reader.values[name]
-    location = reader.source.location.at(reader.values.line_of(name))
-    if isinstance(value, LocatedDict):
-        return MatrixRows(rows=_axis_source(reader, name), location=location)
-    if isinstance(value, LocatedList) and all(isinstance(row, LocatedDict) for row in value):
-        return MatrixRows(
-            rows=[{str(key): to_builtins(item) for key, item in row.items()} for row in value],  # type: ignore[attr-defined]  # mappings
-            location=location,
-        )
-    reader.add_wrong_value(name, "a list of mappings, or {file: PATH}", f"matrix {name}")
-    return MatrixRows(location=location)
-
-
-def _axis_source(reader: MappingReader, name: str) -> AxisSource:
-    """Where values come from; a fault unless exactly one place is named."""
-    inner = reader.mapping(name)
-    assert inner is not None
-    if len(inner.values) != 1 or next(iter(inner.values)) not in _AXIS_SOURCES:
-        reader.add_fault(
-            name, f"matrix {excerpt(name)} names no source", "{var: NAME}, {file: PATH} or {command: LINE}"
-        )
-        return AxisSource()
-    ((key, _),) = inner.values.items()
-    return AxisSource(**{key: inner.text(key)})

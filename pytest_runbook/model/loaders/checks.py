@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -16,36 +16,25 @@ from pathlib import Path
 
 from ...errors import FileError, Location, UnreadableFile
 from ..catalog import BlockCatalog
-from ..keys.common import (
-    FILE_KEYS,
-    RULES,
-    SCOPE,
+from ..keys.defaults import Defaults
+from ..keys.flow import check_required
+from ..keys.reading import (
     add_unknown_block_key,
+    block_fields,
     block_rules,
     check_if_started,
     defaults_of,
     file_fields,
     item_names,
 )
-from ..keys.defaults import SHELL_OPTIONS, Defaults
-from ..keys.flow import check_required
+from ..keys.table import keys_in
+from ..prose import Prose
 from ..runbook import BlockSpec, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
-from ..source.mapping_reader import (
-    KeyReader,
-    MappingReader,
-    describe_type,
-    did_you_mean,
-    did_you_mean_or_known,
-    excerpt,
-)
+from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, did_you_mean_or_known, excerpt
 from ..source.source_file import SourceFile, read_source
 
 CHECKS_SUFFIXES = (".checks.yaml", ".checks.yml")
-CHECKS_KEYS: Mapping[str, KeyReader] = {
-    key: FILE_KEYS[key] for key in FILE_KEYS if key not in ("$schema", "version", "name")
-}
-ENTRY_KEYS = ("id", "code", "connection", *RULES, *SCOPE)
 _OWNER_SUFFIXES = (".atrb", ".json")
 _MISNAMED = (".checks.json", ".check.yaml", ".check.yml")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
@@ -254,12 +243,12 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
         source.add_fault(f"a checks file must be a mapping, not {describe_type(tree)}", line=1)
         return runbook
     reader = MappingReader(tree, source)
-    _check_owner(reader, runbook.path)
-    fields = file_fields(reader, CHECKS_KEYS, ("blocks", "defaults", "runbook"))
-    fields["checks_vars"] = fields.pop("vars", ())
-    checks = _ChecksMerger(runbook, source, catalog, defaults_of(reader, SHELL_OPTIONS))
-    entries = reader.mapping("blocks") if "blocks" in tree else None
-    if entries is not None:
+    fields = file_fields(reader, "checks")
+    _check_owner(reader, runbook.path, fields.pop("runbook", (runbook.path.name,)))  # type: ignore[arg-type]  # names
+    entries, prose = fields.pop("blocks", None), fields.get("prose", Prose())
+    defaults = defaults_of(fields.pop("defaults", None), "defaults", "checks defaults", prose=prose)  # type: ignore[arg-type]  # by the table
+    checks = _ChecksMerger(runbook, source, catalog, defaults)
+    if isinstance(entries, MappingReader):
         for key in entries.values:
             checks.merge(entries, key)
     check_required(reader, fields.get("require", ()), item_names(checks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
@@ -272,9 +261,8 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
     )
 
 
-def _check_owner(reader: MappingReader, path: Path) -> None:
-    """Note that a checks file is for no runbook that is there, while it is named like one."""
-    names = reader.names("runbook") if "runbook" in reader.values else (path.name,)
+def _check_owner(reader: MappingReader, path: Path, names: Sequence[str]) -> None:
+    """Add a fault for each runbook that a checks file names and that does not exist, if it does not name this one."""
     for name in _missing_runbooks(path, names if path.name not in names else ()):
         reader.add_fault("runbook", f"there is no runbook {excerpt(name)}", _owner_hint(path, name))
 
@@ -317,11 +305,13 @@ class _ChecksMerger:
             entries.add_fault(
                 key, f'"{excerpt(key)}" is the block that line {spec.checks_location.line} speaks of already'
             )
-        rules = block_rules(reader, self._catalog.atuin_type(spec.type), self._keys(reader), base=spec.rules)
-        if "code" in reader.values:
-            self._check_code(reader, self._runbook_blocks[index])
-        if "connection" in reader.values:
-            spec = self._with_connection(reader, spec)
+        fields = block_fields(reader, self._catalog.atuin_type(spec.type), "entry", self._keys(reader))
+        _, code, connection = (fields.pop(name, None) for name in ("id", "code", "connection"))
+        if isinstance(code, str):
+            self._check_code(reader, code, self._runbook_blocks[index])
+        if connection is not None:
+            spec = self._with_connection(reader, connection, spec)
+        rules = block_rules(reader, fields, spec.rules)
         if rules.is_cleanup:
             check_if_started(reader, rules, self._items)
         rules = replace(rules, skip=spec.rules.skip or rules.skip)
@@ -330,25 +320,24 @@ class _ChecksMerger:
     def _keys(self, reader: MappingReader) -> list[str]:
         keys = []
         for key in reader.values:
-            if key in RULES or key in SCOPE:
+            if key in keys_in("entry"):
                 keys.append(key)
             elif self._catalog.plain_type(key):
                 hint = "a checks file says what must hold of a block, not what it does"
                 reader.add_fault(key, f"{key} can't be said of a block of another program", hint)
-            elif key not in ENTRY_KEYS:
-                add_unknown_block_key(reader, key, ENTRY_KEYS)
+            else:
+                add_unknown_block_key(reader, key, "entry")
         return keys
 
-    def _with_connection(self, reader: MappingReader, spec: BlockSpec) -> BlockSpec:
+    def _with_connection(self, reader: MappingReader, connection: object, spec: BlockSpec) -> BlockSpec:
         """The block with the name of a connection in place of its own URI."""
         if "connection" not in spec.props:
             reader.add_fault("connection", f"{spec.type} blocks have no connection", "blocks that run SQL have")
             return spec
-        return replace(spec, props={**spec.props, "connection": reader.text("connection")})
+        return replace(spec, props={**spec.props, "connection": connection})
 
-    def _check_code(self, reader: MappingReader, spec: BlockSpec) -> None:
-        """Note that a block is not the one for which its check was written."""
-        code = reader.text("code") or ""
+    def _check_code(self, reader: MappingReader, code: str, spec: BlockSpec) -> None:
+        """Add a warning if a block has changed since its check was written."""
         digits = code.removeprefix("sha256:")
         if not _DIGEST.fullmatch(digits):
             hint = f"code: sha256:{block_digest(spec)} is that of the block as it is"

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from ..catalog import BlockCatalog
 from ..keys.access import CONNECTED_TYPES
-from ..keys.common import FILE_KEYS
+from ..keys.table import keys_in
 from ..runbook import Node, Runbook
 from ..source.located import EntryLocation, LocatedDict, LocatedList, SyntaxFault, split_lines
 from ..source.mapping_reader import did_you_mean, excerpt
 from ..source.source_file import SourceFile
 from ..source.yaml_traps import explain_fault
 from ..source.yaml_tree import parse_yaml
-from .plain import BLOCK_KEYS, read_plain
+from .plain import read_plain
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -96,7 +96,8 @@ def front_matter(source: SourceFile, lines: list[str]) -> LocatedDict:
         explained = explain_fault(fault, text)
         source.fail(f"front matter: {explained.message}", line=explained.line or 1, hint=explained.hint)
     if tree is not None and not isinstance(tree, LocatedDict):
-        hint = f"keys and values, like name: ...; the keys are {', '.join(FILE_KEYS)}"
+        known = ", ".join(key for key in keys_in("file") if key not in _BLOCK_LISTS)
+        hint = f"keys and values, like name: ...; the keys are {known}"
         source.fail("what is between --- at the top must be a mapping", line=1, hint=hint)
     return tree or LocatedDict(1)
 
@@ -275,7 +276,7 @@ class _Document:
             if key in props or key == kind:
                 self._source.add_fault(f"{excerpt(key)} is what the fence holds", line=fence.line, hint="leave it out")
                 continue
-            is_prop = key not in BLOCK_KEYS and key in block_type.plain_props
+            is_prop = key not in keys_in("block") and key in block_type.plain_props
             _put_entry(props if is_prop else block, key, value, fence.line, attributes.locations[key].raw)
         if command is not None:
             _expect(block, command)

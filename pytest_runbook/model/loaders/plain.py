@@ -9,19 +9,20 @@ from pathlib import Path
 
 from ...errors import Location
 from ..catalog import BlockCatalog, BlockType, Prop
-from ..keys.common import (
-    FILE_KEYS,
-    RULES,
-    SCOPE,
+from ..keys.defaults import Defaults
+from ..keys.flow import check_required
+from ..keys.reading import (
     add_unknown_block_key,
+    block_fields,
     block_rules,
     check_if_started,
     defaults_of,
     file_fields,
     item_names,
 )
-from ..keys.defaults import Defaults
-from ..keys.flow import check_required
+from ..keys.table import keys_in
+from ..keys.variables import declared_env, declared_vars
+from ..prose import Prose
 from ..runbook import BlockRules, BlockSpec, Form, Node, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
 from ..source.mapping_reader import MappingReader, describe_type, excerpt
@@ -30,7 +31,6 @@ from .props import plain_defaults, read_prop
 
 # Type keys that hold names with values, one block for each, and the type of those blocks.
 EXPANDED: Mapping[str, str] = {"vars": "var", "env": "env"}
-BLOCK_KEYS = ("name", "id", *RULES, *SCOPE)
 _BLOCK_LISTS = ("blocks", "finally")
 
 
@@ -42,15 +42,18 @@ def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatal
     if not isinstance(tree, LocatedDict):
         source.fail(f"a runbook must be a mapping with blocks, not {describe_type(tree)}", line=1)
     reader = MappingReader(tree, source)
-    fields = file_fields(reader, FILE_KEYS, (*_BLOCK_LISTS, "defaults"))
-    blocks = _BlockReader(source, catalog, defaults_of(reader))
+    fields = file_fields(reader, "file")
+    block_lists = {key: fields.pop(key, None) for key in _BLOCK_LISTS}
+    prose = fields.get("prose", Prose())
+    defaults = defaults_of(fields.pop("defaults", None), "defaults", prose=prose)  # type: ignore[arg-type]  # by the table
+    blocks = _BlockReader(source, catalog, defaults)
     if "blocks" not in tree:
         is_atuin = "content" in tree
         hint = "an Atuin document is named NAME.atrb" if is_atuin else "for example: blocks: [{script: echo hello}]"
         source.add_fault("no blocks", line=tree.line, hint=hint)
-    for key in _BLOCK_LISTS:
-        if key in tree:
-            blocks.read(reader, key)
+    for key, items in block_lists.items():
+        if isinstance(items, LocatedList):
+            blocks.read(items, key)
     blocks.check_if_started()
     check_required(reader, fields.get("require", ()), item_names(blocks.specs, catalog))  # type: ignore[arg-type]  # its reader gives them
     source.raise_faults()
@@ -92,12 +95,8 @@ class _BlockReader:
         self._cleanups: list[tuple[MappingReader, BlockRules]] = []
         self._defaults: dict[str, dict[str, object]] = {}
 
-    def read(self, reader: MappingReader, key: str) -> None:
-        """Read the blocks of the file's key: ``blocks`` or ``finally``."""
-        items = reader.values[key]
-        if not isinstance(items, LocatedList):
-            reader.add_wrong_value(key, "a list of blocks")
-            return
+    def read(self, items: LocatedList, key: str) -> None:
+        """Read the blocks of the file's key ``blocks`` or ``finally``."""
         prefix = "" if key == "blocks" else key
         for number, (item, location) in enumerate(zip(items, items.locations, strict=True), 1):
             self._read_block(item, location.value_line, f"{prefix}#{number}", in_finally=key == "finally")
@@ -116,10 +115,10 @@ class _BlockReader:
         block_type = self._catalog.plain_type(key)
         assert block_type is not None
         reader.label = f"{reader.label} ({display_type(block_type.name)})"
-        rules = self._rules(reader, key, block_type, in_finally=in_finally)
-        name = reader.text("name") if "name" in item else ""
-        block_id = (reader.scalar_text("id") if "id" in item else None) or position
-        block = _Block(reader, block_type, block_id, name or "", {}, rules)
+        fields = self._fields(reader, key, block_type)
+        name, block_id = str(fields.pop("name", "")), str(fields.pop("id", "") or position)
+        rules = self._rules(reader, fields, block_type, in_finally=in_finally)
+        block = _Block(reader, block_type, block_id, name, {}, rules)
         block.lines = {entry: location.value_line for entry, location in item.locations.items()}
         if key in EXPANDED:
             self._add_each(block, key)
@@ -130,7 +129,7 @@ class _BlockReader:
     def _type_key(self, reader: MappingReader) -> str | None:
         """The key that names the block's type; a fault unless there is exactly one."""
         named = [key for key in reader.values if self._catalog.plain_type(key)]
-        found = [key for key in named if key not in SCOPE] or named
+        found = [key for key in named if key not in keys_in("block")] or named
         if len(found) == 1:
             return found[0]
         if found:
@@ -141,27 +140,34 @@ class _BlockReader:
         return None
 
     def _no_type(self, reader: MappingReader) -> None:
-        known = [*self._catalog.plain_names, *BLOCK_KEYS]
-        unknown_keys = [key for key in reader.values if key not in BLOCK_KEYS]
+        unknown_keys = [key for key in reader.values if key not in keys_in("block")]
         for key in unknown_keys:
-            add_unknown_block_key(reader, key, known)
+            add_unknown_block_key(reader, key, "block", self._catalog.plain_names)
         if not unknown_keys:
             hint = f"one of: {', '.join(self._catalog.plain_names)}"
             self._source.add_fault("names no block type", line=reader.values.line, block=reader.label, hint=hint)
 
-    def _rules(self, reader: MappingReader, type_key: str, block_type: BlockType, *, in_finally: bool) -> BlockRules:
-        keys = []
+    def _fields(self, reader: MappingReader, type_key: str, block_type: BlockType) -> dict[str, object]:
+        """Read the keys beside the one that names the type."""
+        names = []
         for key in reader.values:
-            if key in (type_key, "name", "id"):
+            if key == type_key:
                 continue
-            if key in RULES or key in SCOPE:
-                keys.append(key)
+            if key in keys_in("block"):
+                names.append(key)
             elif key in block_type.plain_props:
                 hint = f"write {type_key}: {{{block_type.main or 'prop'}: ..., {key}: ...}}"
                 reader.add_fault(key, f"{key} is a prop of {type_key} and belongs into its mapping", hint)
             else:
-                add_unknown_block_key(reader, key, [*BLOCK_KEYS, *block_type.plain_props])
-        rules = block_rules(reader, block_type, keys, in_finally=in_finally, base=self._rules_of(block_type))
+                add_unknown_block_key(reader, key, "block", block_type.plain_props)
+        return block_fields(reader, block_type, "block", names)
+
+    def _rules(
+        self, reader: MappingReader, fields: dict[str, object], block_type: BlockType, *, in_finally: bool
+    ) -> BlockRules:
+        if in_finally:
+            fields = {"is_cleanup": True, **fields}
+        rules = block_rules(reader, fields, self._rules_of(block_type))
         if rules.if_started and rules.is_cleanup:
             self._cleanups.append((reader, rules))
         return rules
@@ -254,7 +260,7 @@ class _BlockReader:
         if block.name:
             block.reader.add_fault("name", f"name means nothing here: {key} blocks are called by the names in them")
         block_type = self._catalog[EXPANDED[key]]
-        read = MappingReader.declared_vars if key == "vars" else MappingReader.declared_env
+        read = declared_vars if key == "vars" else declared_env
         for declaration in read(block.reader, key):
             line = declaration.location.line or block.reader.values.line
             props = {"name": declaration.name, "value": declaration.value}

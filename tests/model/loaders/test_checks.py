@@ -188,8 +188,9 @@ FAULTS = [
         "name: x",
         1,
         'unknown key "name"',
-        "known: vars, env, secrets, timeout, on_failure, tags, fixtures, answers, "
-        "require, needs, matrix, hosts, environments, requires, connections, ssh, effects, blocks, defaults, runbook",
+        "known: description, owner, runbook_url, on_red, vars, env, secrets, timeout, on_failure, tags, fixtures, "
+        "answers, require, needs, matrix, hosts, environments, requires, connections, ssh, effects, blocks, defaults, "
+        "runbook",
     ),
     ("answer: {}", 1, 'unknown key "answer"', "did you mean answers?"),
     ("blocks:\n  Build: x", 2, 'Build must be a mapping of keys such as assert, not the text "x"', None),

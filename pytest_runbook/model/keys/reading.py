@@ -1,0 +1,129 @@
+"""Reads the keys of files and blocks by the table, whichever form the file has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from ..catalog import BlockCatalog, BlockType
+from ..prose import Prose
+from ..runbook import BlockRules, BlockSpec
+from ..source.mapping_reader import MappingReader, did_you_mean_or_known, excerpt
+from .defaults import Defaults
+from .key import Key, Scope, add_unknown_key, read_keys
+from .table import keys_in
+
+_NO_RULES = BlockRules()
+_NO_PROSE = Prose()
+
+
+def file_fields(reader: MappingReader, scope: Scope) -> dict[str, object]:
+    """Read the keys of a file. Return their values by the fields of `Runbook`; add a fault for each unknown key.
+
+    scope: ``file`` or ``checks``.
+    """
+    keys = keys_in(scope)
+    fields: dict[str, object] = {}
+    for name in reader.values:
+        key = keys.get(name)
+        if key is None:
+            _add_unknown_file_key(reader, name, scope)
+        elif (value := key.read(reader, name)) is not None:
+            fields[key.field] = value
+    return _with_parts(fields, prose=_NO_PROSE)
+
+
+def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> None:
+    key = keys_in("block" if scope == "file" else "entry").get(name)
+    if key is None or not _is_rule(key):
+        add_unknown_key(reader, name, keys_in(scope), keys_in(scope))
+        return
+    all_of_them = f", or for all of them in `defaults: {{{name}: ...}}`" if "defaults" in key.scope else ""
+    hint = f"{name} stands in a block{all_of_them}"
+    reader.add_fault(name, f"{name} means nothing here: it is a key of blocks", hint)
+
+
+def _is_rule(key: Key) -> bool:
+    """Return True for a key of blocks that is none of those which say what a block is and where it runs."""
+    return "entry" in key.scope and "block" in key.scope and not key.field.startswith("scope.") and key.name != "id"
+
+
+def defaults_of(reader: MappingReader | None, *scopes: Scope, prose: Prose = _NO_PROSE) -> Defaults:
+    """Return what holds for every block of a file that says nothing else.
+
+    reader: the mapping ``defaults``; None: there is none. prose: that of the file.
+    """
+    rules = replace(_NO_RULES, prose=prose.inherited()) if prose is not _NO_PROSE else _NO_RULES
+    if reader is None:
+        return Defaults(rules)
+    fields = read_keys(reader, keys_in(*scopes))
+    shell_options = fields.pop("shell_options", None)
+    assert shell_options is None or isinstance(shell_options, str)
+    return Defaults(replace(rules, **fields), shell_options)  # type: ignore[arg-type]  # each reader gives what its field holds
+
+
+def block_fields(
+    reader: MappingReader, block_type: BlockType | None, scope: Scope, names: Iterable[str]
+) -> dict[str, object]:
+    """Read keys of a block. Return their values by the fields that they fill.
+
+    block_type: None for an unknown type. scope: ``block`` or ``entry``. names: keys that are there and in that scope.
+    """
+    keys = keys_in(scope)
+    is_context = block_type is not None and not block_type.is_item
+    fields: dict[str, object] = {}
+    for name in names:
+        key = keys[name]
+        if is_context and "context" not in key.scope:
+            assert block_type is not None
+            message = f"{name} means nothing here: {block_type.name} blocks do not run"
+            reader.add_fault(name, message, "they only set what holds below them")
+        elif (value := key.read(reader, name)) is not None:
+            fields[key.field] = value
+    return fields
+
+
+def block_rules(reader: MappingReader, fields: Mapping[str, object], base: BlockRules) -> BlockRules:
+    """Return the rules of a block. fields: those that its keys fill. base: what holds where they say nothing."""
+    if not fields:
+        return base
+    if fields.get("if_started") and not fields.get("is_cleanup"):
+        reader.add_fault("if_started", "if_started is for clean-ups", "add: finally: true")
+    return replace(base, **_with_parts(fields, scope=base.scope, prose=base.prose))  # type: ignore[arg-type]  # by the table
+
+
+def _with_parts(fields: Mapping[str, object], **parts: object) -> dict[str, object]:
+    """Return the fields with those of a part (``prose.owner``) put into it. parts: what each part is without them."""
+    whole = {name: value for name, value in fields.items() if "." not in name}
+    for part, base in parts.items():
+        prefix = f"{part}."
+        inner = {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
+        if inner:
+            whole[part] = replace(base, **inner)  # type: ignore[type-var]  # the parts are dataclasses
+    return whole
+
+
+def item_names(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> Collection[str]:
+    """Return the names and ids of the blocks that do work."""
+    items = [spec for spec in specs if spec.type not in catalog or catalog[spec.type].is_item]
+    return dict.fromkeys((*(spec.name for spec in items if spec.name), *(spec.id for spec in items)))
+
+
+def check_if_started(reader: MappingReader, rules: BlockRules, known: Collection[str]) -> None:
+    """Add a fault for each missing block that a clean-up names. known: names and ids of the blocks that do work."""
+    for name in rules.if_started:
+        if name not in known:
+            message = f'no block that runs is called "{excerpt(name)}"'
+            reader.add_fault("if_started", message, did_you_mean_or_known(name, known))
+
+
+def add_unknown_block_key(reader: MappingReader, name: str, scope: Scope, more: Iterable[str] = ()) -> None:
+    """Add a fault for a key that may not stand in a block. more: further keys that may, such as types and props."""
+    if name == "hosts":
+        hint = "host: NAME is for a block; hosts stands at the top of the file"
+        reader.add_fault(name, "hosts means nothing here: a block runs on one host", hint)
+    elif name in keys_in("file"):
+        message = f"{name} means nothing here: it is a key of the whole file"
+        reader.add_fault(name, message, f"{name} stands at the top of the file")
+    else:
+        add_unknown_key(reader, name, (*more, *keys_in(scope)), keys_in(scope))

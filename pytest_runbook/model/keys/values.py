@@ -1,0 +1,117 @@
+"""Readers that many keys share, each with the JSON Schema of what it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from ..runbook import NameReference
+from ..source.located import LocatedList
+from ..source.mapping_reader import MappingReader, excerpt
+from .key import KeyReader, Schema
+
+TEXT: Schema = {"type": "string", "pattern": r"\S"}
+TEXTS: Schema = {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]}
+SCALAR: Schema = {"type": ["string", "number", "boolean"]}
+BOOLEAN: Schema = {"type": "boolean"}
+DURATION: Schema = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$"}
+VARIABLE: Schema = {"type": "string", "pattern": r"^\w+$"}
+URL: Schema = {"type": "string", "pattern": r"^\s*https?://[^\s/?#{}]+[^\s{}]*\s*$"}
+
+_VARIABLE = re.compile(r"\w+")
+_ENV_NAME = re.compile(r"[^=\x00]+")
+_TAG = re.compile(r"[\w.+/-]+")
+_URL = re.compile(r"https?://[^\s/?#{}]+[^\s{}]*")
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def one_of(kind: type[_Choice]) -> Callable[[MappingReader, str], _Choice | None]:
+    """Return a reader of one of the values of an enumeration."""
+
+    def read(reader: MappingReader, key: str) -> _Choice | None:
+        value = reader.values[key]
+        if isinstance(value, str) and value in tuple(kind):
+            return kind(value)
+        *others, last = kind
+        reader.add_wrong_value(key, f"{', '.join(others)} or {last}")
+        return None
+
+    return read
+
+
+def choices(kind: type[StrEnum]) -> Schema:
+    return {"enum": [str(choice) for choice in kind]}
+
+
+def mapping_like(example: str) -> Callable[[MappingReader, str], MappingReader | None]:
+    """Return a reader of a mapping. example: what the hint shows if it is something else."""
+    return lambda reader, key: reader.mapping(key, example)
+
+
+def block_list(reader: MappingReader, key: str) -> LocatedList | None:
+    value = reader.values[key]
+    if isinstance(value, LocatedList):
+        return value
+    reader.add_wrong_value(key, "a list of blocks")
+    return None
+
+
+def prose(reader: MappingReader, key: str) -> str | None:
+    """Read a text for people: it is shown as it stands, and never rendered."""
+    text = reader.text(key)
+    return None if text is None else text.strip()
+
+
+def url(reader: MappingReader, key: str) -> str | None:
+    """Read an http or https URL. It is not rendered, so that braces in it are an error."""
+    text = prose(reader, key)
+    if text is None or _URL.fullmatch(text):
+        return text
+    hint = "templates are not rendered here" if "{{" in text else "for example: https://wiki.example.com/payments"
+    reader.add_fault(key, f'{key} "{excerpt(text)}" is not an http or https URL', hint)
+    return None
+
+
+def name_references(reader: MappingReader, key: str) -> tuple[NameReference, ...]:
+    """Read one name or a list of names, each with its line."""
+    return tuple(NameReference(name=text, location=reader.source.location.at(line)) for text, line in reader.texts(key))
+
+
+def texts_like(matches: Callable[[str], object], hint: str) -> KeyReader:
+    """Return a reader of one text or a list of texts. matches: is false for a text that is refused, with the hint."""
+
+    def read(reader: MappingReader, key: str) -> tuple[str, ...]:
+        texts = reader.texts(key)
+        for text, line in texts:
+            if not matches(text):
+                message = f'"{excerpt(text)}" can\'t stand in {key}'
+                reader.source.add_fault(message, line=line, block=reader.label, hint=hint)
+        return tuple(text for text, _ in texts)
+
+    return read
+
+
+tags = texts_like(_TAG.fullmatch, "one word: letters, digits and _ . + / -")
+fixtures = texts_like(str.isidentifier, "the name of a pytest fixture")
+
+
+def check_variable_name(reader: MappingReader, name: str) -> bool:
+    """Return True if a key can name a variable; else add a fault."""
+    if is_variable_name(name):
+        return True
+    reader.add_fault(name, f'"{excerpt(name)}" is not a variable name', "letters, digits and underscores")
+    return False
+
+
+def is_variable_name(name: str) -> bool:
+    return _VARIABLE.fullmatch(name) is not None
+
+
+def check_env_name(reader: MappingReader, name: str) -> bool:
+    """Return True if a key can name an environment variable; else add a fault."""
+    if _ENV_NAME.fullmatch(name):
+        return True
+    reader.add_fault(name, f'"{excerpt(name)}" is not a name for an environment variable')
+    return False
