@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ..errors import ContextError, Refused, RunbookError, TemplateError
 from ..execution.context import ExecutionContext
 from ..execution.sub_runbooks import ChildReference
 from ..messages.channel import NullChannel
+from ..model.block_expressions import conditions_of
 from ..model.runbook import BlockSpec, Condition, Runbook, display_type
 from ..policy.effects import Effect, EffectLimit, refused_effect
 from ..policy.permissions import refusal_of
@@ -31,7 +32,7 @@ from ..templates.preview import PLACEHOLDER_OPEN, UnknownValue, is_known, placeh
 from .document import Document
 from .inputs import Inputs, resolver_from_inputs
 from .run import RunbookRun
-from .sub_runbooks import SubRunbooks
+from .sub_runbooks import RunbookReader, SubRunbooks
 from .template_check import texts_in
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"⟨([^⟨⟩]*)⟩")
 _ANY_VARIABLE = re.compile(r"\bvar\.(\w+)")
-Read = Callable[[Path, str], Runbook]
 
 
 class PlanMasker(Masker):
@@ -144,7 +144,7 @@ class Planner:
     """
 
     runtime: Runtime
-    read: Read
+    read: RunbookReader
     variable_provider: str | None = None
     answer_provider: str | None = None
 
@@ -314,7 +314,7 @@ class _RunbookPlanner:
         providers = {
             name: self._unknowns.providers.get(name, "the run") for name in names if not name.startswith("secret.")
         }
-        return {name: giver for name, giver in providers.items() if giver != ITERATIONS}
+        return {name: provider for name, provider in providers.items() if provider != ITERATIONS}
 
     def _action(self, spec: BlockSpec, not_run_reason: str | None, refusal: Refused | None) -> tuple[str, str | None]:
         """What becomes of it, and why."""
@@ -349,7 +349,7 @@ class _RunbookPlanner:
             yield PlannedProblem(message=f"there is no {program} here", location=str(spec.location), hint=hint)
         names = context.resolver.names(ReadLog())
         own = {capture.name for capture in spec.rules.captures}
-        for condition in _conditions(spec):
+        for condition in conditions_of(spec):
             for name in sorted(names_under("var", condition.source, is_expression=True) or ()):
                 if name not in own and self._is_undefined(names, name):
                     error = TemplateError(f"var.{name} is undefined", name=f"var.{name}", location=condition.location)
@@ -393,7 +393,7 @@ class _RunbookPlanner:
         for value in values:
             self._unknowns.providers[f"var.{value.name}"] = f"{provider} ({spec.location})"
         if values:
-            self.document.update_active_context(spec.id, lambda left: left.insert(DocumentVars(values)))
+            self.document.update_active_context(spec.id, lambda context: context.insert(DocumentVars(values)))
 
     def _nested_blocks(
         self, spec: BlockSpec, context: ExecutionContext, preview: _BlockPreview
@@ -464,15 +464,6 @@ def _writes(spec: BlockSpec, name: str) -> bool:
 
 def _is_available(program: str, cwd: Path, path: str | None) -> bool:
     return not is_known(program) or find_program(program, cwd=cwd, path=path) is not None
-
-
-def _conditions(spec: BlockSpec) -> Iterator[Condition]:
-    rules = spec.rules
-    yield from (*rules.assertions, *rules.warnings, *(capture.expression for capture in rules.captures))
-    if rules.when is not None:
-        yield rules.when
-    if rules.for_each is not None and isinstance(rules.for_each.over, Condition):
-        yield rules.for_each.over
 
 
 def _for_each_text(spec: BlockSpec) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..errors import FileError, Location, unknown_name_message
+from ..model.block_expressions import conditions_of, expression_props
 from ..model.catalog import BlockCatalog
-from ..model.runbook import BlockSpec, Condition, Connection, Declaration, Runbook
+from ..model.runbook import BlockSpec, Connection, Declaration, Runbook
 from ..templates import LOOP_ROOTS, TEMPLATE_ROOTS, Expression, Problem, is_template, template_problems
 
 
@@ -40,7 +41,9 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
         for expectation in spec.rules.expectations:
             for text in texts_in(expectation.value):
                 yield from _text_problems(text, expectation.location, spec.label, roots)
-    for condition in (*_conditions(spec), *_expression_props(spec, catalog)):
+    retry = spec.rules.retry
+    until = () if retry is None or retry.until is None else (retry.until,)
+    for condition in (*conditions_of(spec), *until, *expression_props(spec, catalog)):
         for problem in Expression(condition.source).problems():
             yield _error(problem, condition.location, spec.label)
 
@@ -55,13 +58,6 @@ def texts_in(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from texts_in(inner)
-
-
-def _expression_props(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:
-    for prop in catalog[spec.type].props if spec.type in catalog else ():
-        source = spec.props.get(prop.name)
-        if prop.expression and isinstance(source, str) and source:
-            yield Condition(source=source, location=spec.location_of(prop.name))
 
 
 def _is_verbatim_text(spec: BlockSpec, prop: str) -> bool:
@@ -79,19 +75,6 @@ def _connection_problems(spec: BlockSpec, connections: Mapping[str, Connection])
         hint = hint if matching else f"connections: {{{name}: {{{spec.type}: URI}}}}"
         location = spec.checks_location or spec.location_of("connection")
         yield FileError(message, location=location, block=spec.label, hint=hint)
-
-
-def _conditions(spec: BlockSpec) -> Iterator[Condition]:
-    rules = spec.rules
-    yield from rules.assertions
-    yield from rules.warnings
-    yield from (capture.expression for capture in rules.captures)
-    if rules.when is not None:
-        yield rules.when
-    if rules.for_each is not None and isinstance(rules.for_each.over, Condition):
-        yield rules.for_each.over
-    if rules.retry is not None and rules.retry.until is not None:
-        yield rules.retry.until
 
 
 def _declaration_problems(

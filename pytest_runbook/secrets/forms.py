@@ -1,4 +1,4 @@
-"""The forms in which a secret stands in text: as it is, encoded, escaped, quoted, wrapped over lines."""
+"""The forms in which a secret appears in text: plain, encoded, escaped, quoted, wrapped over lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 MIN_FORM = 4
+"""The shortest form that is masked, in characters."""
 MIN_WRAPPED_FORM = 6
-"""Characters: what is shorter is not looked for over the end of a line, where two numbers of a table may make it up."""
+"""The shortest form that is searched for across line breaks, in characters.
+
+A shorter one might be found where two numbers of a table happen to follow each other.
+"""
 _MIN_LINE = 8
+"""The shortest line of a secret that is secret by itself, in characters."""
 
 COMMON_WORDS = frozenset(
     (
@@ -23,31 +28,33 @@ COMMON_WORDS = frozenset(
         *("private", "basic", "bearer", "production", "staging", "development", "local", "main", "latest"),
     )
 )
-"""Words that stand in every report; masking them would say nothing and hide much."""
+"""Words that appear in every report. Masking them would hide much and protect nothing."""
 
-# What a terminal, an encoder or a formatter puts into the middle of a text: an end of line, also an escaped one, with
-# the indent of the next; a colour; the backslash with which shells and others escape whatever they think they must.
+# Characters that terminals, encoders and formatters put into the middle of a text: a line end, also an escaped one,
+# with the indent of the next line; a colour; the backslash with which shells and others escape characters.
 _BREAK = re.compile(r"(?:\r?\n|\r)[ \t]*|(?:\\r)?\\n|(?:\x1b|\\x1b)\[[0-9;?]*[ -/]*[@-~]|\\")
+# The beginning of such a break at the end of a text that may go on.
 _UNFINISHED = re.compile(r"(?:\x1b|\\x1b|\\x1|\\x)(?:\[[0-9;?]*[ -/]*)?\Z|\\r?\Z|\\r\\\Z")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 
 def is_maskable(secret: str) -> bool:
-    """False for what is too short or too common to be taken out of text without taking half of it along."""
+    """Return False for a text that is too short or too common to be masked without damaging every report."""
     return len(secret) >= MIN_FORM and secret.casefold() not in COMMON_WORDS
 
 
 def secret_parts(value: str) -> Iterator[str]:
-    """What is as secret as the whole: its lines, where it has several; a report may show a few of them."""
+    """Yield the parts of a secret that are as secret as the whole: a report may show only a few lines of it."""
     yield value
     if "\n" in value.strip():
         for line in value.splitlines():
+            # Lines like -----BEGIN PRIVATE KEY----- are the same in every key.
             if len(line.strip()) >= _MIN_LINE and not line.startswith("-----"):
                 yield line
 
 
 def forms_of(value: str) -> Iterator[str]:
-    """Every form of a secret, without what wraps lines."""
+    """Yield every form of a secret, without the characters that wrap lines."""
     for form in _forms(value):
         unwrapped = unwrap(form)
         if len(unwrapped) >= MIN_WRAPPED_FORM:
@@ -57,17 +64,19 @@ def forms_of(value: str) -> Iterator[str]:
 
 
 def bytes_of(text: str) -> bytes:
-    """The text as programs get it; half characters of JSON are no reason to fail."""
+    """Return the bytes that programs get for a text."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
+        # JSON may hold half of a surrogate pair, which UTF-8 can't encode.
         return text.encode(errors="surrogatepass")
 
 
 def unwrap(text: str) -> str:
-    """The text without what wraps its lines."""
+    """Return a text without the characters that wrap its lines."""
     if "\\" in text or "\r" in text or "\x1b" in text:
         return _BREAK.sub("", text)
+    # Plain text, by far the most frequent, needs no regular expression.
     if "\n" not in text:
         return text
     first, *rest = text.split("\n")
@@ -120,7 +129,7 @@ def _in_html(text: str) -> Iterator[str]:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """The part of a base64 text that the secret alone determines, at each of the three alignments."""
+    """Yield the part of a base64 text that depends on the secret alone, for each of the three alignments."""
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + secret).decode().rstrip("=")
         stable = encoded[(offset * 8 + 5) // 6 : (offset + len(secret)) * 8 // 6]
@@ -129,9 +138,9 @@ def _in_base64(secret: bytes) -> Iterator[str]:
 
 
 class UnwrappedText:
-    """A text without what wraps its lines, and where each character of it stood before.
+    """A text without the characters that wrap its lines, with the original position of each character.
 
-    is_partial: more of the text may follow, so that what may be the beginning of a break counts as one.
+    is_partial: True if more of the text may follow. What may be the beginning of a break at its end is then removed.
     """
 
     def __init__(self, source: str, *, is_partial: bool = False) -> None:
@@ -143,7 +152,7 @@ class UnwrappedText:
         self._offsets: tuple[list[int], list[int]] | None = None
 
     def source_index(self, index: int) -> int:
-        """Where a character stood."""
+        """Return the original position of a character."""
         if len(self.text) == self._end:
             return index
         if self._offsets is None:
@@ -152,7 +161,7 @@ class UnwrappedText:
         return index + removed[bisect_right(starts, index) - 1]
 
     def source_span(self, start: int, end: int) -> tuple[int, int]:
-        """Where a part of the text stood, from its first character to behind its last."""
+        """Return the original start and end of a part of the text."""
         return self.source_index(start), self.source_index(end - 1) + 1
 
     def _compute_offsets(self) -> tuple[list[int], list[int]]:

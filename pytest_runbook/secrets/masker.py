@@ -1,7 +1,5 @@
-"""The one place where secrets are taken out of text.
-
-Whatever leaves the process - messages, reports, logs, stored contexts - passes a `Masker`. It knows the values that a
-run declared to be secret, and the shapes in which credentials stand in any text: in URIs, in headers, behind names.
+"""Masks secrets in text. Everything that leaves the process passes a `Masker`: messages, reports, logs, stored
+contexts.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ _ELLIPSIS = re.compile(r"(?<!\.) ?\.\.\. ?(?!\.)|…")
 _MAX_ELLIPSES = 200
 _WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 
-# user:password@ in any URI; the user and the rest stay readable.
+# user:password@ in any URI. The user and the rest stay readable.
 _URI_PASSWORD = re.compile(r"(?P<head>\b[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/:@'\"<>]*:)(?P<secret>[^\s/'\"<>]+)(?=@)")
-# Parameters of a URI whose names say that they are secret; the names stay readable.
+# Parameters of a URI with the name of a secret. The names stay readable.
 _URI_PARAMETER = re.compile(
     r"(?P<head>[?&](?:[\w.-]*(?:token|secret|passw(?:or)?d|signature|api[_-]?key)|sig)=)(?P<secret>[^\s&#'\"<>]+)",
     re.IGNORECASE,
@@ -44,7 +42,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _COOKIE = re.compile(r"(?P<head>\b(?:set-)?cookie\b['\"]?\s*:\s*['\"]?)(?P<secret>[^\r\n'\"]+)", re.IGNORECASE)
-# "name": "value" as JSON and Python write it, and NAME=value as shells and connection strings do.
+# "name": "value" as in JSON and Python; below, NAME=value as in shells and connection strings.
 _MEMBER = re.compile(
     r"(?P<head>(?P<q>[\"'])(?P<name>[\w.-]{1,64})(?P=q)[ \t]*:[ \t]*(?P<v>[\"']))(?P<secret>(?:\\.|(?!(?P=v)).)+)"
 )
@@ -52,16 +50,17 @@ _QUOTED_SETTING = re.compile(
     r"(?P<head>(?<![\w.$])(?P<name>[A-Za-z_][\w.-]{0,63})=(?P<v>[\"']))(?P<secret>(?:\\.|(?!(?P=v)).)+)"
 )
 _SETTING = re.compile(r"(?P<head>(?<![\w.$])(?P<name>[A-Za-z_][\w.-]{0,63})=)(?P<secret>[^\s'\"=&;,][^\s'\"&;,]*)")
+# A reference such as $TOKEN or {{ secret.token }} is no secret.
 _NO_VALUES = ("$", "{{")
 _MAY_BE_MEMBER = re.compile(r"=|[\"'][ \t]*:")
-# host=db user=me password=secret, as drivers take it in place of an address; also with semicolons.
+# host=db user=me password=secret, which drivers accept in place of a URI; also with semicolons.
 _CONNECTION = re.compile(r"\b(?:host|server|hostaddr|dbname|database|data source)\s*=", re.IGNORECASE)
 _CONNECTION_PASSWORD = re.compile(r"(?:^|[\s;])(?:password|pwd)\s*=\s*(?:'((?:\\.|[^'])*)'|([^\s;]+))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class SecretMatch:
-    """Where a secret stands in a text. name: what it is called, never its value."""
+    """The position of a secret in a text. name: how reports call the secret; never its value."""
 
     start: int
     end: int
@@ -69,10 +68,15 @@ class SecretMatch:
 
 
 class Masker:
-    """Replaces what is secret by ``***``. Safe to use from several threads.
+    """Masks secrets with ``***``. It is safe to use from several threads.
 
-    names: those that say of what they stand for that it is a secret.
-    unmaskable: names of secrets too short or too common to be masked without masking half of every report.
+    A masker knows two kinds of secrets. Values that were added (`add`) are found in every form of `forms_of`, also
+    across line breaks and where a text was cut short. Credentials that nobody added are found by their surroundings:
+    passwords in URIs, authorization headers, cookies, and values behind names such as ``password`` or ``api_key``. A
+    run has one masker, and values become secret for all of the run when they are added.
+
+    names: the names that mark a value as a secret.
+    unmaskable: names of secrets that are too short or too common to be masked without damaging every report.
     """
 
     def __init__(self, names: SensitiveNames | None = None) -> None:
@@ -83,13 +87,13 @@ class Masker:
         self._pattern: re.Pattern[str] | None = None
         self._added: set[str] = set()
         self._max_form_length = 0
-        # Short texts that hold no secret. Hosts, places and names come again and again; another secret starts it anew.
+        # Short texts without secrets: hosts, paths and names are masked again and again. `add` empties it.
         self._clean: set[str] = set()
 
     # What is secret
 
     def add(self, value: str, name: str) -> None:
-        """Declare a value secret, in every form in which it may appear."""
+        """Add a secret value, with every form in which it may appear. name: how reports call it."""
         secret = value.strip()
         if not secret or value in self._added:
             return
@@ -100,6 +104,7 @@ class Masker:
         forms = dict.fromkeys((form for part in parts for form in forms_of(part)), name)
         with self._lock:
             self._added.add(value)
+            # A new dict and a new set, not updates: other threads may be using the old ones without the lock.
             self._forms = {**forms, **self._forms}
             self._max_form_length = max(map(len, self._forms))
             self._pattern = None
@@ -109,46 +114,50 @@ class Masker:
         self.add_uri_passwords(value, name)
 
     def add_data(self, value: object, name: str) -> None:
-        """Declare every text and number in a value secret."""
+        """Add every text and number in a value as a secret."""
         for text in islice(_texts(value), _MAX_TEXTS):
             self.add(text, name)
 
     def add_derived_secret(self, text: str, name: str) -> None:
-        """Declare secret what was made from a secret, unless it is too little to tell anything of it."""
+        """Add a text that was made from a secret, unless it is too short to reveal anything."""
         secret = text.strip()
         if len(secret) >= _MIN_DERIVED and is_maskable(secret):
             self.add(text, name)
 
-    def add_if_sensitive(self, name: str, value: object, where: str = "") -> bool:
-        """Look at a value with its name: True if that says that it is a secret; a password in an address is one, too.
+    def add_if_sensitive(self, name: str, value: object, prefix: str = "") -> bool:
+        """Add a value if its name marks it as a secret, and the passwords in it if it is a URI. Return True if it is a
+        secret.
 
-        where: what the name belongs to, for people: ``var.``.
+        prefix: what the name belongs to, for reports: ``var.``.
         """
         if not isinstance(value, str):
             return False
-        self.add_uri_passwords(value, f"{where}{name}")
+        self.add_uri_passwords(value, f"{prefix}{name}")
         text = value.strip()
         is_number = text.isdigit() and len(text) < _MIN_NUMBER
         is_secret = bool(text) and not is_number and text.casefold() not in COMMON_WORDS and self.names.match(name)
         if is_secret:
-            self.add(value, f"{where}{name}")
+            self.add(value, f"{prefix}{name}")
         return is_secret
 
     def add_environment(self, environment: Mapping[str, str]) -> None:
-        """Look at all that stands in an environment; nothing is said of what can't be masked there."""
+        """Add the secrets of an environment. Those that can't be masked are not reported as `unmaskable`."""
+        # The environment is not part of the runbook, so that a short password in it is not worth a warning.
         known = set(self.unmaskable)
         for name, value in environment.items():
             self.add_if_sensitive(name, value, "env.")
         self.unmaskable = known
 
     def add_uri_passwords(self, text: str, name: str) -> None:
-        """The passwords in the addresses of a text are secret, wherever else they stand."""
+        """Add the passwords of the URIs and connection strings in a text. name: how reports call the text."""
         for secret in _uri_passwords(text[:_MAX_URI_TEXT]):
             if is_maskable(secret):
                 self.add(secret, f"the password in {name}")
 
     def _add_json_members(self, text: str, name: str) -> None:
-        """What stands in a secret of JSON under names of secrets is one alone, as a private key is."""
+        """Add the members of a secret JSON text that have names of secrets, such as the private key of a service
+        account.
+        """
         try:
             members = json.loads(text)
         except ValueError:
@@ -160,7 +169,9 @@ class Masker:
     # What is taken out
 
     def mask(self, text: str) -> str:
-        """The text without its secrets."""
+        """Return a text without its secrets."""
+        # Kept in a local variable: `add` replaces the set, and a text that was masked before must not enter the new
+        # one.
         clean = self._clean
         if text in clean:
             return text
@@ -172,7 +183,9 @@ class Masker:
         return masked
 
     def mask_fragment(self, text: str) -> str:
-        """The same for a piece of a longer text: it may begin with the rest of a secret, and end with half of one."""
+        """Return a piece of a longer text without its secrets. It may begin with the rest of a secret, and end with
+        half of one.
+        """
         text = self.mask(text)
         begins, ends = (self._is_part_of_secret(piece) for piece in (text[:MIN_FORM], text[-MIN_FORM:]))
         start = max(_suffix_overlap(form, text) for form in self._forms) if begins else 0
@@ -183,13 +196,16 @@ class Masker:
         return MASK * bool(start) + text[start : len(text) - end] + MASK * bool(end)
 
     def excerpt(self, text: str, limit: int) -> str:
-        """The text on one line without its secrets, its middle left out where it is longer than limit characters."""
+        """Return a text masked and on one line, its middle left out if it is longer than limit characters."""
         return shorten(self.mask(text), limit)
 
     def mask_data(self, data: object) -> object:
-        """The same JSON-like data with every text in it redacted, keys included."""
+        """Return JSON-like data with all texts in it masked, keys included.
+        Data without secrets is returned as it is.
+        """
         if isinstance(data, str):
             return self.mask(data)
+        # One search over all texts joined: most data has no secret.
         texts: list[str] = []
         _collect_texts(data, texts)
         text = "\n".join(texts)
@@ -211,16 +227,17 @@ class Masker:
 
     @property
     def names_of_secrets(self) -> Iterable[str]:
-        """What the secrets are called that are looked for."""
+        """The names of the secrets that were added."""
         return tuple(self._forms.values())
 
     def holds_secret(self, text: str) -> bool:
-        """True if the text would come out changed."""
+        """Return True if masking would change a text."""
         return self.mask(text) != text
 
     def find(self, text: str) -> Iterator[SecretMatch]:
-        """Where secrets stand that are known by their values, in any form."""
+        """Yield the positions of the secrets that were added, in any form."""
         unwrapped = UnwrappedText(text)
+        # For short texts, one search for all forms is the fastest way to see that there is none.
         if len(text) < _SHORT_TEXT and not any(map(self._compiled().search, {text, unwrapped.text})):
             return
         for form, name in self._forms.items():
@@ -232,22 +249,22 @@ class Masker:
                 at = haystack.find(form, at + 1)
 
     def _compiled(self) -> re.Pattern[str]:
-        """Finds any of the forms: for short texts the quickest way to know that there is none."""
+        """Return a pattern that matches any form."""
         with self._lock:
             if self._pattern is None:
                 self._pattern = re.compile("|".join(map(re.escape, self._forms)))
             return self._pattern
 
     def _is_part_of_secret(self, piece: str) -> bool:
-        """True if a secret holds a piece of text that is as long as what counts as a part of one."""
+        """Return True if a piece of text of `MIN_FORM` characters is in a form of a secret."""
         return len(piece) == MIN_FORM and any(piece in form for form in self._forms)
 
     def stream(self) -> StreamMasker:
-        """A masker for text that arrives in pieces."""
+        """Return a masker for text that arrives in pieces."""
         return StreamMasker(self)
 
     def safe_length(self, text: str) -> int:
-        """How much of a text can be shown: what follows may be the beginning of a secret that goes on later."""
+        """Return how many characters of an unfinished text can be shown. The rest may be the beginning of a secret."""
         line = text.rfind("\n") + 1
         cut = line if self._may_match_pattern(text[line:]) else len(text)
         if not self._forms:
@@ -257,7 +274,7 @@ class Masker:
         return next((start for start, end in self._exact_spans(text) if start < cut < end), cut)
 
     def _possible_start(self, text: str, unwrapped: UnwrappedText) -> int:
-        """Where the longest end of the text begins with which a secret may begin."""
+        """Return the start of the longest end of a text that may be the beginning of a secret."""
         start = len(text)
         for form in self._forms:
             if len(form) >= MIN_WRAPPED_FORM:
@@ -268,7 +285,7 @@ class Masker:
         return start
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
-        """Where secrets stand, and what is left of them where somebody cut a text short."""
+        """Return the spans of secrets, and of the parts of secrets in a text that was cut short."""
         if not self._forms:
             return []
         spans = self._exact_spans(text)
@@ -281,7 +298,7 @@ class Masker:
         return _merged(spans) if spans else spans
 
     def _truncated_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Beginnings of secrets in front of three dots, and ends of them behind."""
+        """Yield the spans of beginnings of secrets in front of an ellipsis, and of ends of secrets behind it."""
         for number, match in enumerate(_ELLIPSIS.finditer(text)):
             if number == _MAX_ELLIPSES:
                 return
@@ -306,7 +323,10 @@ class Masker:
         return text
 
     def _mask_named_values(self, text: str, lowered: str) -> str:
-        """The text without what stands behind names of secrets; looks only at lines that may hold one."""
+        """Return a text without the values behind names of secrets.
+        Only lines that may hold such a name are searched.
+        """
+        # Some characters become two in lower case, which moves all positions behind them.
         if len(lowered) != len(text) or "" in self.names.cores:
             return self._mask_named_in_line(text)
         pieces: list[str] = []
@@ -317,7 +337,7 @@ class Masker:
         return "".join((*pieces, text[at:]))
 
     def _named_lines(self, lowered: str) -> list[tuple[int, int]]:
-        """The lines in which a name of a secret may be."""
+        """Return the spans of the lines that may hold the name of a secret."""
         lines = set()
         for core in self.names.cores:
             at = lowered.find(core)
@@ -350,9 +370,9 @@ class Masker:
 
 
 class StreamMasker:
-    """Redacts text that arrives in chunks: a secret split over two of them is found all the same.
+    """Masks text that arrives in pieces, also secrets that are split over two of them.
 
-    Only what may be the beginning of a secret is held back, so that a line is seen as soon as it was written.
+    Only text that may be the beginning of a secret is held back. All other text is passed on at once.
     """
 
     def __init__(self, masker: Masker) -> None:
@@ -360,20 +380,20 @@ class StreamMasker:
         self._pending = ""
 
     def feed(self, text: str) -> str:
-        """What can be shown now."""
+        """Add a piece of text. Return the text that can be shown now."""
         pending = self._pending + text
         cut = self._masker.safe_length(pending)
         self._pending = pending[cut:]
         return self._masker.mask(pending[:cut])
 
     def finish(self) -> str:
-        """The rest."""
+        """Return the rest of the text."""
         rest, self._pending = self._masker.mask(self._pending), ""
         return rest
 
 
 def _collect_texts(data: object, texts: list[str]) -> None:
-    """Add every text in JSON-like data that is no text itself, keys included."""
+    """Add all texts in JSON-like data to a list, keys included. The data is no text itself."""
     values: Iterable[object] = ()
     if isinstance(data, dict):
         texts += map(str, data)
@@ -388,7 +408,7 @@ def _collect_texts(data: object, texts: list[str]) -> None:
 
 
 def _mask_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The text with a mask in place of each span."""
+    """Return a text with a mask in place of each span."""
     pieces: list[str] = []
     at = 0
     for start, end in spans:
@@ -398,7 +418,7 @@ def _mask_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans in order, those that overlap as one."""
+    """Return the spans in order, with overlapping ones merged."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:
@@ -410,7 +430,7 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _uri_passwords(text: str) -> tuple[str, ...]:
-    """Those in the addresses of a text."""
+    """Return the passwords of the URIs and connection strings in a text."""
     passwords: list[str] = []
     if "://" in text:
         for match in _URI_PASSWORD.finditer(text):
@@ -448,7 +468,7 @@ def _members(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _overlap(text: str, secret: str) -> int:
-    """The length of the longest end of the text with which the secret begins, without all of it."""
+    """Return the length of the longest end of the text that is a beginning of the secret, but not all of it."""
     start = text.find(secret[0], max(0, len(text) - len(secret) + 1)) if secret else -1
     while start >= 0 and not secret.startswith(text[start:]):
         start = text.find(secret[0], start + 1)
@@ -456,7 +476,8 @@ def _overlap(text: str, secret: str) -> int:
 
 
 def _suffix_overlap(secret: str, text: str) -> int:
-    """The length of the longest end of the secret with which the text begins."""
+    """Return the length of the longest end of the secret that is a beginning of the text."""
+    # `_overlap` leaves out a full match. The NUL keeps a match with all of the text from being one.
     return _overlap(secret, f"{text}\0")
 
 

@@ -1,4 +1,4 @@
-"""Names that say that what is called so is a secret: ``DB_PASSWORD``, ``apiKey``, ``x-auth-token``."""
+"""Names that mark their values as secrets: ``DB_PASSWORD``, ``apiKey``, ``x-auth-token``."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ PATTERNS = (
     "*authorization",
     "*cookie",
 )
-"""For whole names, in the form that `normalized` gives: one that goes on behind it (``TOKEN_FILE``) is another name."""
+"""Patterns for whole names in the form of `normalized`. A name with a further word (``TOKEN_FILE``) does not match."""
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[^\w*?\[\]]+")
 
 
 class SensitiveNames:
-    """Tells whether a name is that of a secret.
+    """Decides whether a name is that of a secret.
 
-    cores: one of these is in every such name, in small letters.
-    patterns: patterns with ``*`` and ``?``; ``default`` stands for the built-in ones, and what begins with ``!`` is
-    none.
+    cores: every such name contains one of these, in lower case.
+    patterns: with ``*`` and ``?``. ``default`` stands for the built-in ones. A pattern that begins with ``!`` makes an
+    exception.
     """
 
     def __init__(self, patterns: Iterable[str] = (DEFAULT,)) -> None:
@@ -50,10 +50,11 @@ class SensitiveNames:
         self._exempt = _compiled(pattern[1:] for pattern in expanded if pattern.startswith("!"))
         cores = {_last_word(pattern) for pattern in expanded if not pattern.startswith("!")}
         self.cores = tuple(core for core in sorted(cores) if not any(other in core for other in cores - {core}))
+        # Per instance: the same few names are asked for with every text.
         self.match = lru_cache(maxsize=4096)(self._match)
 
     def may_be_in(self, lowered: str) -> bool:
-        """False if no such name can be in the text, which is in small letters."""
+        """Return False if no such name can be in a text, which is in lower case."""
         return any(core in lowered for core in self.cores)
 
     def _match(self, name: str) -> bool:
@@ -64,12 +65,14 @@ class SensitiveNames:
 
 
 def normalized(name: str) -> str:
-    """In small letters, its words parted by underscores: ``db_password`` for ``dbPassword`` and ``DB-PASSWORD``."""
+    """Return a name in lower case with its words separated by ``_``: ``db_password`` for ``dbPassword`` and
+    ``DB-PASSWORD``.
+    """
     return _SEPARATOR.sub("_", _WORD_START.sub("_", name)).lower()
 
 
 def _last_word(pattern: str) -> str:
-    """The last word of a pattern that has to be there as it is; "" if there is none."""
+    """Return the last word of a pattern that a name must contain literally; "" if there is none."""
     return next(reversed(re.findall(r"[a-z0-9]+", re.sub(r"\[.*?\]", "*", normalized(pattern)))), "")
 
 

@@ -1,4 +1,4 @@
-"""A value, where it comes from, and whether it is a secret."""
+"""Values with their origin and sensitivity, and the log of which of them were read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import Location
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who set a value, for people: ``block 2 "Pick environment"``, ``--runbook-var``, ``the environment``."""
+    """The source of a value, for reports: ``block 2 "Pick environment"``, ``--runbook-var``, ``the environment``."""
 
     label: str
     location: Location | None = None
@@ -21,7 +21,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ContextValue:
-    """A value with its source and whether it is sensitive; what is rendered from it inherits the latter."""
+    """A value with its origin and its sensitivity. What is rendered from a sensitive value is sensitive as well."""
 
     value: object
     origin: Origin
@@ -29,9 +29,9 @@ class ContextValue:
 
 
 class ReadLog:
-    """Which values were looked up while something was rendered or evaluated, by their dotted names.
+    """Records which values were read while a template or an expression was evaluated, by their dotted names.
 
-    last_secret: the last secret among them, until somebody has taken note of it.
+    last_secret: the name of the last secret that was read. The reader of the log resets it.
     """
 
     __slots__ = ("last_secret", "values")
@@ -51,8 +51,9 @@ class ReadLog:
 
 
 class ContextNamespace(Mapping[str, object]):
-    """A root object of templates (``var``, ``env``): plain values to the reader, who reads what is noted in
-    `ReadLog`.
+    """A root object of templates (``var``, ``env``). It returns plain values, and records each read in a `ReadLog`.
+
+    layers: the first one that has a name wins.
     """
 
     __slots__ = ("_layers", "_read_log", "_root")
@@ -81,5 +82,5 @@ class ContextNamespace(Mapping[str, object]):
 
 
 def text_values(values: Mapping[str, str] | Iterable[tuple[str, str]], origin: Origin) -> dict[str, ContextValue]:
-    """Texts that all come from one place."""
+    """Return texts as context values of one origin."""
     return {name: ContextValue(text, origin) for name, text in dict(values).items()}

@@ -1,10 +1,11 @@
-"""Which secrets a block may need, found in what its file says."""
+"""Finds the secrets that a block may need in the text of its file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
+from ..model.block_expressions import expression_props
 from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Condition, Runbook
 from ..templates.name_references import names_under
@@ -15,26 +16,23 @@ _ROOT = "secret"
 def secrets_read(
     runbook: Runbook, spec: BlockSpec, above: Iterable[BlockSpec], catalog: BlockCatalog
 ) -> frozenset[str] | None:
-    """The names of the secrets that a block may read, itself or by what is declared above it; None: any."""
+    """Return the names of the secrets that a block may read, also through the declarations above it; None if it may
+    read any.
+    """
     declaring = (other for other in above if other.type in catalog and not catalog[other.type].is_item)
     head = (runbook.vars, runbook.env, runbook.checks_vars, runbook.connections, runbook.ssh)
     found = frozenset[str]()
-    for names in secret_names((*head, *declaring, spec, *_expressions(spec, catalog))):
+    for names in secret_names((*head, *declaring, spec, *expression_props(spec, catalog))):
         if names is None:
             return None
         found |= names
     return found
 
 
-def _expressions(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[Condition]:
-    for prop in catalog[spec.type].props if spec.type in catalog else ():
-        source = spec.props.get(prop.name)
-        if prop.expression and isinstance(source, str):
-            yield Condition(source=source, location=spec.location)
-
-
 def secret_names(content: object) -> Iterator[frozenset[str] | None]:
-    """Those of every text in something that a file says."""
+    """Yield the names of secrets in every text of a part of a file, at any depth; None for a text that may read any
+    secret.
+    """
     match content:
         case str():
             yield names_under(_ROOT, content)

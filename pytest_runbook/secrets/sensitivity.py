@@ -1,4 +1,4 @@
-"""Finds out which values are secret: those that are declared so, and those with the name of a secret."""
+"""Marks values as sensitive: those that are declared secret, and those with the name of a secret."""
 
 from __future__ import annotations
 

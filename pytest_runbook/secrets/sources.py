@@ -1,4 +1,4 @@
-"""Secrets by name, read where they are kept when somebody first asks for one."""
+"""Secrets by name. Each is read from its source when it is first used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from ..model.runbook import SecretSource
 from .provenance import ContextValue, Origin
 
 MAX_SECRET_FILE_SIZE = 1 << 20
+"""Bytes."""
 COMMAND_TIMEOUT = 30.0
+"""Seconds for a command that has no timeout of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretCommand:
-    """A command that prints a secret. argv: its words. timeout: seconds."""
+    """A command that prints a secret. argv: its words. timeout: in seconds."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -26,7 +28,7 @@ class SecretCommand:
 
     @classmethod
     def of(cls, command: str | tuple[str, ...], folder: Path, timeout: float) -> SecretCommand:
-        """command: words, or the text of a shell."""
+        """Return the command of a secret source. command: its words, or a shell command line."""
         return cls(("sh", "-c", command) if isinstance(command, str) else command, folder, timeout)
 
     def __str__(self) -> str:
@@ -38,29 +40,29 @@ class SecretCommands(Protocol):
     """Runs the commands that print secrets, each once in a run."""
 
     async def run(self, command: SecretCommand) -> bool:
-        """Run it, if nobody has. True if somebody did so meanwhile."""
+        """Run a command unless it has run already. Return True if it ran, here or in another task, during this call."""
         ...
 
     def printed(self, command: SecretCommand) -> str:
-        """What it printed.
+        """Return what a command printed.
 
         :raises BlockFailed: if it failed.
-        :raises LookupError: if nobody has run it.
+        :raises LookupError: if it has not run.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets(Mapping[str, ContextValue]):
-    """The declared secrets of a runbook.
+    """The declared secrets of a runbook, as a mapping.
+
+    Reading a secret that is missing or empty raises `TemplateError`.
 
     sources: by name, each with the folder that its paths and commands are relative to.
-    commands: runs those that are printed by a program; `fetch` has it done.
-    fixture: gives the value of a fixture; None: nobody gave one.
-    on_read: told the value and the name of each that is read, before anybody else sees it.
-    inherited: those of the runbook that runs this one.
-
-    A secret that is missing or empty is an error where it is read: `TemplateError`.
+    commands: runs the commands that print secrets, at the request of `fetch`.
+    fixture: returns the value of a fixture; None if it was not provided.
+    on_read: called with the value and the name of each secret before the value is returned.
+    inherited: the secrets of the runbook that runs this one.
     """
 
     sources: Mapping[str, tuple[SecretSource, Path]]
@@ -84,22 +86,22 @@ class Secrets(Mapping[str, ContextValue]):
         return name in self.sources or name in self.inherited
 
     def command(self, name: str) -> SecretCommand | None:
-        """The command that prints a secret; None for one that comes from elsewhere."""
+        """Return the command that prints a secret; None if it has another source."""
         source, folder = self.sources[name]
         if source.command is None:
             return None
         return SecretCommand.of(source.command, folder, source.timeout or COMMAND_TIMEOUT)
 
     def all_sources(self) -> Iterator[SecretSource]:
-        """Where each comes from, those of the runbook that runs this one included."""
+        """Yield the source of each secret, including those of the runbook that runs this one."""
         yield from (source for source, _ in self.sources.values())
         if isinstance(self.inherited, Secrets):
             yield from self.inherited.all_sources()
 
     async def fetch(self, names: Iterable[str] | None) -> bool:
-        """Have the commands run that print these secrets, or all of them. True if one was run.
+        """Run the commands that print these secrets; None: all secrets. Return True if one was run.
 
-        That a command failed is an error where its secret is read.
+        A command that failed is not an error here, but where its secret is read.
         """
         requested = set(self) if names is None else set(names)
         commands = [command for name in self.sources if name in requested and (command := self.command(name))]
@@ -109,7 +111,7 @@ class Secrets(Mapping[str, ContextValue]):
         return any(ran)
 
     def read_available(self) -> None:
-        """Tell of those that are at hand, before anybody reads one; nothing is said of what is wrong with others."""
+        """Read all secrets that need no command and no fixture, so that `on_read` gets them. Errors are ignored."""
         for name, (source, _) in self.sources.items():
             if source.command is None and source.fixture is None:
                 try:
@@ -119,7 +121,7 @@ class Secrets(Mapping[str, ContextValue]):
 
 
 class _NoSecretCommands:
-    """Stands for the programs where none is to be asked."""
+    """Stands for the commands where none may be run."""
 
     async def run(self, command: SecretCommand) -> bool:
         return False
@@ -129,14 +131,16 @@ class _NoSecretCommands:
 
 
 def read_available_secrets(sources: Iterable[SecretSource], folder: Path, on_read: Callable[[str, str], None]) -> None:
-    """Tell of the secrets that are at hand where a file declares them, though nobody reads them. folder: the file's."""
+    """Read the declared secrets that need no command and no fixture, so that `on_read` gets them. folder: of the
+    file.
+    """
     known = {source.name: (source, folder) for source in sources}
     Secrets(sources=known, commands=_NoSecretCommands(), fixture=lambda name: None, on_read=on_read).read_available()
 
 
 @dataclass(frozen=True, slots=True)
 class _SecretReader:
-    """One secret at the place where it is kept."""
+    """Reads one secret from its source."""
 
     secrets: Secrets
     source: SecretSource
@@ -151,7 +155,7 @@ class _SecretReader:
         return ContextValue(text, Origin(origin), sensitive=True)
 
     def _read(self) -> tuple[str, str]:
-        """The secret, and where it is kept, for people."""
+        """Return the secret, and its source for reports."""
         source = self.source
         if source.env is not None:
             return self._read_environment(source.env), f"the environment variable {source.env}"
@@ -191,7 +195,7 @@ class _SecretReader:
         except ValueError as error:
             self._fail(f"{path} is no text in UTF-8", "a secret is a text; encode it as base64", error)
         if not text:
-            self._fail(f"{path} is empty", "has whoever writes it been there?")
+            self._fail(f"{path} is empty", "has the program that writes it run?")
         return text
 
     def _read_command(self, command: SecretCommand) -> str:
@@ -226,5 +230,5 @@ class _SecretReader:
 
 
 def without_newline(text: str) -> str:
-    """The text without one newline at its end."""
+    """Return a text without one newline at its end."""
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

@@ -78,7 +78,7 @@ FAULTS = [
     ("{env: EMPTY}", "the environment variable EMPTY is empty", "give EMPTY to the process"),
     ("{file: gone}", "there is no file {folder}/gone", "relative to the file that declares the secret"),
     ("{file: .}", "{folder} is no file", "relative to the file that declares the secret"),
-    ("{file: empty}", "{folder}/empty is empty", "has whoever writes it been there?"),
+    ("{file: empty}", "{folder}/empty is empty", "has the program that writes it run?"),
     ("{file: binary}", "{folder}/binary is no text in UTF-8", "encode it as base64"),
     ("{file: big}", "{folder}/big is too large for a secret: 1048577 bytes", "at most 1 MiB"),
     (
