@@ -1,4 +1,4 @@
-"""Runbooks that others need: run once in a session, before those, and what they hand over."""
+"""Dependencies (`needs`): runbooks that others need run before them, once in a session, and pass on their variables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DependencyResult:
-    """What came of a runbook that others need. fault: why it is of no use. is_reported: its own items tell that."""
+    """The result of a needed runbook: its variables, or why it can't be used.
+
+    fault: the reason; None if it passed. is_reported: True if its own items report a failure.
+    """
 
     variables: Values = field(default_factory=dict)
     fault: str | None = None
@@ -39,7 +42,7 @@ def dependency_path(runbook: Runbook, dependency: NameReference) -> Path:
 
 
 def check_dependencies(runbook: Runbook) -> None:
-    """:raises UnreadableFile: if a runbook needs one that is not there, or itself."""
+    """:raises UnreadableFile: if a runbook needs a file that does not exist, or itself."""
     faults = []
     for dependency in runbook.needs:
         path = dependency_path(runbook, dependency)
@@ -55,9 +58,9 @@ def check_dependencies(runbook: Runbook) -> None:
 
 
 class DependencyRunner:
-    """Runs what is needed, if its items did not, and keeps what it handed over.
+    """Runs needed runbooks of which no items ran, and keeps the results of all that are needed.
 
-    read: reads a runbook. run: runs one to its end.
+    read: reads the runbook of a file. run: runs a runbook to its end.
     """
 
     def __init__(self, read: Callable[[Path], Runbook], run: Callable[[Runbook, Inputs], RunbookRun]) -> None:
@@ -68,7 +71,7 @@ class DependencyRunner:
         self._running: list[Path] = []
 
     def record_runbook(self, runbook: Runbook) -> None:
-        """Know what a runbook needs, itself or through others, so that what becomes of it is kept."""
+        """Record what a runbook needs, itself or through others, so that `store` keeps the results of these."""
         if runbook.needs:
             path = runbook.path.resolve()
             self._dependency_paths.update(
@@ -76,14 +79,14 @@ class DependencyRunner:
             )
 
     def store(self, node: RunbookNode, run: RunbookRun) -> None:
-        """Keep what the items of a runbook leave, if somebody needs it and all of them ran."""
+        """Keep the result of a runbook that ran as items, if another one needs it and all its items ran."""
         path, cell = node.path.resolve(), node.cell
         if path in self._dependency_paths and len(run.results) == node.total and not (cell and cell.values):
             host = cell.host.name if cell and cell.host else None
             self._results[path, host] = replace(_dependency_result(run), is_reported=True)
 
     def with_dependencies(self, runbook: Runbook, inputs: Inputs) -> tuple[Inputs, RunbookError | None]:
-        """What a runbook gets of those that it needs; and why it can't run, if one of them is of no use."""
+        """Return the inputs with the variables of needed runbooks, and the error if one of these can't be used."""
         variables: dict[str, ContextValue] = {}
         for dependency in runbook.needs:
             try:
@@ -97,7 +100,10 @@ class DependencyRunner:
         return replace(inputs, vars={**inputs.vars, **variables}), None
 
     def _result_of(self, path: Path, inputs: Inputs) -> DependencyResult:
-        """What a runbook hands over, that of the same host if it has hosts; it runs now if it did not yet."""
+        """Return the result of a needed runbook, that of the same host if it has hosts. It runs now if it did not yet.
+
+        :raises RunbookError: if it can't be read or can't run.
+        """
         runbook = self._read(path)
         if runbook.matrix is not None:
             raise FileError("it has a matrix, and nobody can say which of its cells is needed")
@@ -121,7 +127,10 @@ class DependencyRunner:
 
 
 def _shared_host(runbook: Runbook, inputs: Inputs) -> ContextValue | None:
-    """The host on which a needed runbook runs: that of the one that needs it; None if it has no hosts."""
+    """Return the host on which a needed runbook runs: that of the runbook that needs it; None if it has no hosts.
+
+    :raises FileError: if the host is none of its hosts.
+    """
     if not runbook.hosts:
         return None
     if inputs.host is None or inputs.host.value not in [host.name for host in runbook.hosts]:
@@ -142,7 +151,10 @@ def _dependency_result(run: RunbookRun) -> DependencyResult:
 
 
 def _dependency_error(dependency: NameReference, result: DependencyResult) -> RunbookError:
-    """One error for a runbook that is of no use: its own where it was reported, else that of the first block."""
+    """Return the error for a needed runbook that can't be used.
+
+    Where its own items report the failure, the blocks are skipped; else the first block fails with it.
+    """
     message = f"needs {dependency.name}: {result.fault}"
     return (
         BlockSkipped(message, location=dependency.location)
@@ -152,7 +164,7 @@ def _dependency_error(dependency: NameReference, result: DependencyResult) -> Ru
 
 
 def dependencies_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """The items, those of runbooks that others need before those others."""
+    """Return the items, each needed runbook's before those of the runbooks that need it."""
     items = list(items)
     if not any(map(_has_dependencies, items)):
         return items
@@ -177,9 +189,10 @@ def _has_dependencies(item: pytest.Item) -> bool:
 
 
 def _all_dependencies(path: Path, needs: dict[Path, list[Path]], dependents: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """All that has to run before a runbook, what is needed by what it needs included.
+    """Yield the runbooks that have to run before one, those that they need in turn included.
 
-    needs: what is known of this; what files say that were not collected is added.
+    needs: the known dependencies by path; those of files that were not collected are read and added.
+    dependents: the runbooks on the way here, which are left out: a cycle ends.
     """
     if path not in needs:
         needs[path] = _declared_dependencies(path)
@@ -190,9 +203,9 @@ def _all_dependencies(path: Path, needs: dict[Path, list[Path]], dependents: tup
 
 
 def dependency_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
-    """Which runbooks belong together because one needs the other, or both need the same one, collected or not.
+    """Group runbooks of which one needs the other, or which need the same one, collected or not.
 
-    names: paths relative to the root. Gives the name of their group, for those that have one.
+    names: paths relative to the root. Returns the name of the group by path; a runbook without a group is left out.
     """
     paths = {(root / name).resolve(): name for name in names}
     group: dict[Path, str] = {}
@@ -207,7 +220,7 @@ def dependency_groups(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _declared_dependencies(path: Path) -> list[Path]:
-    """What a file, or its checks file, says that it needs; nothing where that can't be read."""
+    """Read the key `needs` of a file and of its checks file; none from a file that can't be read."""
     found: list[Path] = []
     for file in (path, *find_checks(path)):
         if not file.is_file() or b"needs" not in file.read_bytes():

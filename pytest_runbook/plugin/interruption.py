@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while runbooks run: a block is told to end, and nothing is torn apart half way."""
+"""Ctrl-C and SIGTERM while runbooks run: the running block is cancelled, and the session then ends in order."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import Self
 
 ECHO_SECONDS = 2.0
 SIGNAL_POLL_INTERVAL = 0.1
-"""Seconds that the main thread waits at a time: Python notices in it alone that another thread got a signal."""
+"""Seconds that the main thread waits at a time.
+
+The system may deliver a signal to another thread; Python's handler runs in the main thread, once that wakes up.
+"""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the run ends as after Ctrl-C."""
+    """Raised by SIGTERM: the run ends as after Ctrl-C."""
 
 
 class Interruption:
-    """Whether somebody wants the run to end.
+    """Handles and counts the signals that end a run.
 
-    name: ``Ctrl-C`` or ``SIGTERM``, whichever came first; None as long as nobody does. count: how often it was said.
+    name: ``Ctrl-C`` or ``SIGTERM``, whichever came first; None if none came. count: how many came.
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,7 @@ class Interruption:
         self._last_at = 0.0
 
     def __enter__(self) -> Self:
-        """Handle the signals, unless somebody else does, or this is a thread that can't."""
+        """Install handlers where Python's own are in place, and only in the main thread, which alone may do so."""
         if threading.current_thread() is threading.main_thread():
             for number, default_handler in (
                 (signal.SIGINT, signal.default_int_handler),
@@ -45,12 +48,12 @@ class Interruption:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
         self._handlers.clear()
 
     @contextmanager
     def handled_by(self, callback: Callable[[], object]) -> Iterator[None]:
-        """In the meantime a signal calls this, and raises nothing."""
+        """Call back on a signal instead of raising an exception, until the context manager is left."""
         outer, self._callback = self._callback, callback
         try:
             yield
@@ -58,14 +61,14 @@ class Interruption:
             self._callback = outer
 
     def record(self, interrupt: BaseException) -> None:
-        """Count one that came as an exception."""
+        """Count a signal that came as an exception."""
         self.name = self.name or ("SIGTERM" if isinstance(interrupt, Terminated) else "Ctrl-C")
         self.count += 1
         self._last_at = time.monotonic()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGTERM and self.count and time.monotonic() - self._last_at < ECHO_SECONDS:
-            return  # whoever started us was interrupted, too, and only passes it on
+            return  # the parent process got the same interruption and passes it on: it is not a second one
         interrupt = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
         if self._callback is None:
             raise interrupt

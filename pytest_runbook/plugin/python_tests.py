@@ -1,4 +1,4 @@
-"""Runbooks called from Python tests: the `runbook` fixture."""
+"""The `runbook` fixture: Python tests run whole runbooks with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CalledBlock:
-    """A block of a runbook that a test called.
+    """The result of a block in a runbook that a test ran.
 
     output: the keys of ``output`` as attributes; None if the block left none.
     """
@@ -37,8 +37,10 @@ class CalledBlock:
 
 
 class CalledRunbook(Mapping[str, CalledBlock]):
-    """What came of a runbook, by the names of its blocks. required_failure: which required block did not pass; None:
-    all did.
+    """The results of a runbook that a test ran, by the names of its blocks.
+
+    variables: the values of its variables at the end, by name.
+    required_failure: the message that a required block did not pass; None if all did.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class CalledRunbook(Mapping[str, CalledBlock]):
 
     @property
     def passed(self) -> bool:
-        """True if no block failed, at least one was tried, and those that are required passed."""
+        """True if no block failed, at least one passed, and all required ones passed."""
         outcomes = {block.result.outcome for block in self._blocks.values()}
         return Outcome.FAILED not in outcomes and Outcome.PASSED in outcomes and self.required_failure is None
 
@@ -93,10 +95,12 @@ class RunbookCaller:
     ) -> CalledRunbook:
         """Run a runbook to its end, clean-ups included.
 
-        path: relative to pytest's rootdir. vars, env, answers, secrets: as the fixtures of these names give them.
-        host: where its first block runs; one of its hosts, if it has any.
+        path: relative to pytest's rootdir.
+        vars, env, answers, secrets: as the fixtures `runbook_vars`, `runbook_env`, `runbook_answers` and
+        `runbook_secrets` return them.
+        host: the host that its first block runs on; one of the runbook's hosts, if it has any.
         :raises UnreadableFile: if the file can't be read.
-        :raises FileError: if it has hosts and none was named, or a matrix and no value is there for one of its axes.
+        :raises FileError: if it has hosts and none is given, or a matrix and an axis without a value.
         """
         __tracebackhide__ = True
         session = self._session
@@ -116,7 +120,7 @@ class RunbookCaller:
 
 
 def _check_matrix(runbook: Runbook, known: Set[str]) -> None:
-    """:raises FileError: if nobody says which values of its matrix a runbook is to have."""
+    """:raises FileError: if a runbook has a matrix, and an axis of it has no value."""
     known = known | {declared.name for declared in (*runbook.vars, *runbook.checks_vars)}
     axis = next((axis for axis in runbook.matrix.axes if axis.name not in known), None) if runbook.matrix else None
     if axis is not None:

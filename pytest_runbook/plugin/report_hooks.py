@@ -1,4 +1,4 @@
-"""What pytest's reports say of blocks."""
+"""Hooks that fill pytest's reports of blocks, and send them from workers of xdist to the controller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ OUTPUT_KEY = "runbook"
 
 
 class ReportHooks:
-    """The plugin object that shapes reports, and tells the summary."""
+    """The plugin object that completes the reports of blocks and counts them for the summary.
+
+    record_worker: called with the process ids of a worker and of its parent when a report of that worker comes.
+    """
 
     def __init__(
         self,
@@ -34,7 +37,7 @@ class ReportHooks:
         record_worker: Callable[[int, int], None],
     ) -> None:
         self._environment = environment
-        # What --lf runs: pytest forgets what was skipped, and a block that was left out has not been mended.
+        # The list for --lf. pytest removes skipped tests from it, but a block that was not selected is still failed.
         self._last_failed: dict[object, bool] = getattr(config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
         self._untried_failures: list[object] = []
         self._is_brief = config.getoption("tbstyle") == "line"
@@ -79,7 +82,7 @@ class ReportHooks:
             for line in lines:
                 terminalreporter.line(line)
 
-    # Over the wire of workers
+    # From workers of xdist to the controller
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_to_serializable(self, report: Any) -> Generator[None, Any, Any]:
@@ -111,18 +114,18 @@ class ReportHooks:
 
 
 def _add_kind(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Say of every failure of ours which kind it is; the report of the tear-down is the one that JUnit reads."""
+    """Add the kind of a failure to the properties of a report, unless one is there."""
     if call.excinfo is None or kind_in(report.user_properties) is not None:
         return
     error = call.excinfo.value
     known_kind = error.kind if isinstance(error, RunbookError) else None
     properties = properties_of_kind(known_kind or (InternalError.kind if call.when == "call" else FIXTURE_KIND))
-    item.user_properties += properties
+    item.user_properties += properties  # for the report of the tear-down, from which JUnit takes them
     report.user_properties += properties
 
 
 def _describe_block(report: pytest.TestReport, item: BlockItem, result: BlockResult) -> None:
-    """Make a report say what the block did: its own time, its output, and where a skip comes from."""
+    """Set a report's duration to the block's own, add its output, and let a skip point to the block."""
     report.duration = result.seconds
     if report.skipped and result.outcome is Outcome.SKIPPED:
         report.longrepr = _skip_location(item.spec, result.message or "")
@@ -132,5 +135,5 @@ def _describe_block(report: pytest.TestReport, item: BlockItem, result: BlockRes
 
 
 def _skip_location(spec: BlockSpec, reason: str) -> tuple[str, int, str]:
-    """A skip that points to its block."""
+    """Return pytest's representation of a skip: path, 1-based line, reason."""
     return spec.location.path, spec.location.line or 1, f"Skipped: {escape_controls(reason)}"

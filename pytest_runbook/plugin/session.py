@@ -1,10 +1,10 @@
-"""What the plugin knows in a session that has runbooks: which files are runbooks, and which of them are open."""
+"""The plugin's object of a session that has runbooks: collects their files, opens and closes them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,12 @@ from ..policy.environments import environment_refusal
 from ..secrets.masker import Masker
 from ..secrets.names import SensitiveNames
 from ..secrets.sources import read_available_secrets
-from . import options as given
 from .checks_files import ChecksFileWriter
 from .collection import BlockItem, ChecksModule, RunbookModule, RunbookNode, type_marker, with_cell_values
 from .dependencies import DependencyRunner, check_dependencies, dependencies_first
 from .interruptible_portal import InterruptiblePortal
 from .leak_check import LeakCheck
+from .options import RunbookOptions, choice, display_path, flag, hosts, settings_of
 from .prompts import PromptChannel
 from .report_hooks import OUTPUT_KEY, ReportHooks
 from .reports.masking import ReportMasking
@@ -52,8 +52,8 @@ _ONLY_BLOCKS = "is for the blocks of a runbook; ask for `runbook` in Python test
 class RunbookSession:
     """The plugin object that is registered with the first runbook of a session.
 
-    registry: the block types, with those that other plugins add. settings: how runbooks run.
-    portal: open from the first runbook that runs on.
+    registry: the block types, those of other plugins included. settings: how runbooks run.
+    portal: opened with the first runbook that runs, closed at the end of the session.
     fails_collection: True if a file that can't be read is a collection error and not an item.
     """
 
@@ -63,18 +63,19 @@ class RunbookSession:
         self.masker = Masker(SensitiveNames(config.getini("runbook_sensitive_names")))
         self.masker.add_environment(os.environ)
         self.summary = Summary(self.masker)
-        error_mode = given.choice(config, "errors", ("item", "collect"))
+        error_mode = choice(config, "errors", ("item", "collect"))
         self.fails_collection = error_mode == "collect" or config.option.collectonly
-        self._unknown_blocks = given.choice(config, "unknown_blocks", ("error", "skip"))
-        self.options = given.RunbookOptions.of(config)
+        self._unknown_blocks = choice(config, "unknown_blocks", ("error", "skip"))
+        self.options = RunbookOptions.of(config)
         self.summary.record_variables(self.options.variables)
-        self._hosts = given.hosts(config)
+        self._hosts = hosts(config)
         self._add_block_types()
-        self.settings = given.settings_of(config, self._difference, self.registry.catalog)
+        self.settings = settings_of(config, self._difference, self.registry.catalog)
         self.portal = InterruptiblePortal(self.settings, self.registry, self._storage(), self.masker)
         self.session_loop = SessionLoop(self.portal, self.summary, self.close)
         self.dependencies = DependencyRunner(self.read_for_hosts, self.run_whole)
         self.checks_file_writer = ChecksFileWriter(config, self.summary, self.masker, self.registry.catalog)
+        self._stack = ExitStack()  # the handled signals and the open portal
         self._open_modules: dict[RunbookNode, RunbookRun] = {}
         reports = ReportHooks(config, self.summary, self.settings.environment, self.session_loop.record_worker)
         plugins: list[object] = [self.session_loop, self.checks_file_writer, reports, ReportMasking(self.masker)]
@@ -85,17 +86,20 @@ class RunbookSession:
             plugins.append(PlanPrinter(config, self.settings, self.registry, self.masker.names, self.options))
         for plugin in plugins:
             config.pluginmanager.register(plugin)
-        self.leak_check = LeakCheck(config, self.masker) if given.flag(config, "verify_secrets") else None
+        self.leak_check = LeakCheck(config, self.masker) if flag(config, "verify_secrets") else None
         if self.leak_check is not None:
             config.pluginmanager.register(self.leak_check)
 
     # Collection
 
     def collector(self, path: Path, parent: pytest.Collector, *, is_named: bool) -> pytest.Collector | None:
-        """The collector of a file that may be ours; None if it is not."""
+        """Return the collector of a file; None if it is no runbook after all.
+
+        is_named: True if the file itself is an argument of the command line.
+        """
         fault: FileError | None = None
         if is_checks_file(path):
-            fault = orphan_checks(path, display_path=given.display_path(path, self.config))
+            fault = orphan_checks(path, display_path=display_path(path, self.config))
             if fault is None:
                 return ChecksModule.from_parent(parent, path=path) if is_named else None
         elif is_named and not _is_intended_runbook(path):
@@ -105,26 +109,35 @@ class RunbookSession:
         return module
 
     def read(self, path: Path) -> Runbook:
-        """The runbook of a file. :raises UnreadableFile: with every fault that was found."""
-        display_path = given.display_path(path, self.config)
-        runbook = read_runbook(path, self.registry, display_path=display_path, unknown_blocks=self._unknown_blocks)
+        """Read the runbook of a file.
+
+        :raises UnreadableFile: with every error that was found.
+        """
+        shown = display_path(path, self.config)
+        runbook = read_runbook(path, self.registry, display_path=shown, unknown_blocks=self._unknown_blocks)
         check_dependencies(runbook)
         return runbook
 
     def read_for_hosts(self, path: Path) -> Runbook:
-        """The same, with the hosts of the option in place of the file's."""
+        """Read the runbook of a file, with the hosts of `--runbook-hosts` in place of its own if there are any.
+
+        :raises UnreadableFile: with every error that was found.
+        """
         runbook = self.read(path)
         return replace(runbook, hosts=self._hosts) if self._hosts else runbook
 
     def cells(self, runbook: Runbook) -> tuple[MatrixCell, ...]:
-        """Its cells; none if it has neither hosts nor a matrix. :raises UnreadableFile: if they make no sense."""
+        """Return the cells of a runbook; none if it has neither hosts nor a matrix.
+
+        :raises UnreadableFile: if they can't be made.
+        """
         known = {**self.options.variables_for(runbook.path.parent), **self.options.variables}
-        runs_commands = given.flag(self.config, "matrix_commands")
+        runs_commands = flag(self.config, "matrix_commands")
         values = {name: value.value for name, value in known.items()}
         return cells_of(runbook, values, runs_commands=runs_commands, is_secret=self.masker.names.match)
 
     def record_runbook(self, runbook: Runbook) -> None:
-        """Keep what the summary tells of a runbook, and make its tags known as markers."""
+        """Record a collected runbook for dependencies, checks files and the summary; register its tags as markers."""
         self.dependencies.record_runbook(runbook)
         self.checks_file_writer.record_runbook(runbook)
         self.summary.record_runbook(runbook, has_items=bool(work_items(runbook, self.registry.catalog)))
@@ -158,19 +171,19 @@ class RunbookSession:
                 read_available_secrets(runbook.secrets, runbook.path.parent, self.masker.add)
 
     def handle_signals(self) -> None:
-        """Handle interruptions already now, where others run the runbooks."""
-        self.portal.interruption.__enter__()
+        """Handle Ctrl-C and SIGTERM from now on: for a controller of xdist, in which the portal is never opened."""
+        self._stack.enter_context(self.portal.interruption)
 
     # Open runbooks
 
     def runtime(self) -> Runtime:
-        """What runs all runbooks, opened when it is first asked for, and closed at the end of the session."""
+        """Return the runtime of all runbooks, opened by the first call and closed at the end of the session."""
         if not self.portal.is_open:
-            self.portal.__enter__()
+            self._stack.enter_context(self.portal)
         return self.portal.runtime
 
     def open_run(self, runbook: Runbook, inputs: Inputs) -> RunbookRun:
-        """Open a runbook with all that is given to it, by those that it needs, too."""
+        """Open a runbook with its inputs and the variables of the runbooks that it needs, which run first."""
         runtime = self.runtime()
         is_refused = environment_refusal(runbook, self.settings.environment) is not None
         inputs, blocked = (inputs, None) if is_refused else self.dependencies.with_dependencies(runbook, inputs)
@@ -193,7 +206,10 @@ class RunbookSession:
 
     @contextmanager
     def open_document(self, module: RunbookNode, inputs: Inputs) -> Iterator[Document]:
-        """The document of a runbook file, as long as its items run; its clean-ups get the one that was left to them."""
+        """Open the document of a runbook file or a cell for the fixture, and finish its run on leaving.
+
+        A run with pending clean-ups is not finished: their items get its document again.
+        """
         if not isinstance(module, RunbookNode) or module.runbook is None:
             pytest.fail(f"runbook_document {_ONLY_BLOCKS}", pytrace=False)
         if module.run is None:
@@ -208,7 +224,7 @@ class RunbookSession:
                 self._finish(module)
 
     def resolved_context(self, item: pytest.Item, document: Document) -> ResolvedContext:
-        """What a block sees."""
+        """Return the context that the block of an item runs in, its secrets read."""
         if not isinstance(item, BlockItem):
             pytest.fail(f"runbook_context {_ONLY_BLOCKS}", pytrace=False)
         run = item.node.run
@@ -217,20 +233,19 @@ class RunbookSession:
         return self.portal.call(document.resolved_context, item.spec.id)
 
     def close(self) -> None:
-        """End everything that is still open."""
+        """Finish the runbooks that are still open, close the portal, and send a worker's part of the summary."""
         for module in list(self._open_modules):
             self._finish(module)
         if self.portal.is_open:
             self.summary.record_messages(self.portal.runtime.warnings)
-            self.portal.__exit__(None, None, None)
-        self.portal.interruption.__exit__()
+        self._stack.close()
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[OUTPUT_KEY] = self.summary.to_json()
             if self.leak_check is not None:
                 self.leak_check.finish_worker(self.config.workeroutput)
 
     def _finish(self, module: RunbookNode) -> None:
-        """End what a runbook left behind, and keep what the summary tells of it."""
+        """Finish the run of a runbook, which ends processes that it left in the background, and record its end."""
         run = self._open_modules.pop(module)
         module.run = None
         self.dependencies.store(module, run)
@@ -245,18 +260,19 @@ class RunbookSession:
         self.summary.record_read_names(run.document.names_read)
 
     def _record_deselected(self, module: RunbookNode, document: Document) -> None:
-        """Let nothing run as if the blocks above it had; failures say so where a value is missing."""
+        """Record the blocks that were not selected as not run, so that no block below runs as if they had passed."""
         selected = {item.spec.id for item in module.selected}
         unselected = [spec.id for spec in document.items if spec.id not in selected]
+        # Shown in a failure of a block that misses a value of theirs.
         self.portal.call(document.outcome_texts.update, dict.fromkeys(unselected, "was not selected"))
         assert module.run is not None, "it was opened just now"
-        not_run = unselected_blocks(module, self.registry.catalog, is_alone=given.flag(self.config, "alone"))
+        not_run = unselected_blocks(module, self.registry.catalog, is_alone=flag(self.config, "alone"))
         module.run.mark_not_run({**not_run, **module.not_run})
 
-    # What it is made of
+    # Its parts
 
     def _storage(self) -> ContextStorage:
-        store_mode = given.choice(self.config, "store", ("auto", "yes", "no"))
+        store_mode = choice(self.config, "store", ("auto", "yes", "no"))
         cache = getattr(self.config, "cache", None)
         if cache is None or store_mode == "no" or (store_mode == "auto" and os.environ.get("CI")):
             return NoStorage()
@@ -277,11 +293,11 @@ class RunbookSession:
             self.config.addinivalue_line("markers", f"{type_marker(block_type.name)}: {block_type.help}")
 
     def _difference(self, operator: str, left: object, right: object) -> Sequence[str]:
-        """pytest's own lines on how two values differ, those of other plugins included."""
+        """Return pytest's lines on how two values differ, those of other plugins included."""
         found = self.config.hook.pytest_assertrepr_compare(config=self.config, op=operator, left=left, right=right)
         return next(([str(line) for line in lines] for lines in found if lines), [])
 
 
 def _is_intended_runbook(path: Path) -> bool:
-    """True if a file that was named on the command line is a runbook, or is meant to be one."""
+    """Return True if a file that was named on the command line is a runbook, or is meant to be one."""
     return path.suffix == ".atrb" or ".runbook." in path.name or looks_like_runbook(path)
