@@ -39,7 +39,7 @@ class Key(NamedTuple):
 
 
 Keys: TypeAlias = Mapping[str, Key]
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_LINK = r"\[([^\]]*)\]\([^)]*\)"
 
 
 def by_name(*keys: Key) -> Keys:
@@ -82,7 +82,7 @@ def described(key: Key) -> Schema:
     """Return the schema of a key with its help, links left out."""
     schema = key.schema if isinstance(key.schema, Mapping) else key.schema()
     text = help_of(key)
-    return {"description": _LINK.sub(r"\1", text), **schema} if text else schema
+    return {"description": re.sub(_LINK, r"\1", text), **schema} if text else schema
 
 
 def help_of(key: Key) -> str:

@@ -287,8 +287,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "below", "below", below, BELOW, scope=_WITH_DEFAULTS,
-        help="`run`: [what stands below](permissions.md#what-stands-below) runs although this block was skipped, "
-        "refused or not selected",
+        help="`run`: [the blocks below](permissions.md#blocks-below-a-skipped-block) run although this block was "
+        "skipped, refused or not selected",
     ),
     Key(
         "xfail", "xfail", expected_failure, expected_failure_schema, scope=_BLOCKS,

@@ -18,12 +18,12 @@ SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 BOOLEAN: Schema = {"type": "boolean"}
 DURATION: Schema = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$"}
 VARIABLE: Schema = {"type": "string", "pattern": r"^\w+$"}
-URL: Schema = {"type": "string", "pattern": r"^\s*https?://[^\s/?#{}]+[^\s{}]*\s*$"}
+_URL = r"https?://[^\s/?#{}]+[^\s{}]*"
+URL: Schema = {"type": "string", "pattern": rf"^\s*{_URL}\s*$"}
 
 _VARIABLE = re.compile(r"\w+")
 _ENV_NAME = re.compile(r"[^=\x00]+")
 _TAG = re.compile(r"[\w.+/-]+")
-_URL = re.compile(r"https?://[^\s/?#{}]+[^\s{}]*")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -67,7 +67,7 @@ def prose(reader: MappingReader, key: str) -> str | None:
 def url(reader: MappingReader, key: str) -> str | None:
     """Read an http or https URL. It is not rendered, so that braces in it are an error."""
     text = prose(reader, key)
-    if text is None or _URL.fullmatch(text):
+    if text is None or re.fullmatch(_URL, text):
         return text
     hint = "templates are not rendered here" if "{{" in text else "for example: https://wiki.example.com/payments"
     reader.add_fault(key, f'{key} "{excerpt(text)}" is not an http or https URL', hint)
