@@ -1,6 +1,6 @@
-"""Runbooks as tests, and the engine that runs them, which needs no pytest.
+"""Runs runbooks as tests. The engine behind it needs no pytest.
 
-The names below are the public ones; each is imported from its home when it is first asked for.
+The names below are the public ones. Each is imported from its module when it is first used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Every way a runbook can go wrong, each knowing its place and how to mend it.
+"""The errors of runbooks. All have one shape: what happened, where (file:line, block), and a hint how to fix it.
 
-One shape for all of them: what happened, where (file:line, block), and a hint. Errors of libraries are translated into
-these once, at the edge where they appear, with ``from``. The ``kind`` of an error is what reports show and count.
+Errors of libraries are translated into these once, where they appear, with ``from``. The ``kind`` of an error is what
+reports show and count.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .text import nearest
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A line of a file, as it is shown to people: ``runbooks/deploy.atrb:42``.
+    """A line of a file in display form: ``runbooks/deploy.atrb:42``.
 
-    path: as shown, relative to pytest's rootdir where that is possible.
-    line: 1-based; None where only the file is known.
+    path: relative to pytest's rootdir where possible.
+    line: 1-based; None if only the file is known.
     """
 
     path: str
@@ -29,24 +29,24 @@ class Location:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
     def at(self, line: int | None) -> Location:
-        """The same file at another line."""
+        """Return another line of the same file."""
         return Location(self.path, line)
 
     def shifted(self, lines: int) -> Location:
-        """The place that many lines further down in a text; the same place where no line is known, and in JSON."""
-        if self.line is None or self.path.endswith(".json"):  # a text of JSON stands on one line
+        """Return the location that many lines further down; the same location if no line is known, and in JSON."""
+        if self.line is None or self.path.endswith(".json"):  # JSON writes a text of several lines on one
             return self
         return Location(self.path, self.line + lines)
 
 
 class RunbookError(Exception):
-    """What went wrong, where, and how to mend it.
+    """Base of all errors: what went wrong, where, and how to fix it.
 
-    message: one line, with the value seen and the values allowed.
-    location: the line to look at; None until somebody who knows it says so with `with_location`.
-    block: how the block is called in reports: ``block "Count users" (postgres)``.
-    hint: what to do about it, one line.
-    detail: what the program or the server said itself, as far as the message leaves it out.
+    message: one line, with the actual value and the allowed ones.
+    location: the line to look at; None until `with_location` adds it.
+    block: the block's name in reports: ``block "Count users" (postgres)``.
+    hint: what to do about it, in one line.
+    detail: the message of the program or server, as far as `message` leaves it out.
     """
 
     kind: ClassVar[str] = "block"
@@ -68,11 +68,11 @@ class RunbookError(Exception):
         self.detail = detail
 
     def with_location(self, location: Location | None = None, block: str | None = None) -> Self:
-        """The same error with what it did not know yet of its place."""
+        """Return a copy of the error with the location and the block, unless it has them already."""
         copied = copy.copy(self)
         copied.location = self.location or location
         copied.block = self.block or block
-        copied.__cause__ = self.__cause__
+        copied.__cause__ = self.__cause__  # copy.copy leaves it out
         return copied
 
     def __str__(self) -> str:
@@ -82,15 +82,15 @@ class RunbookError(Exception):
 
 
 class FileError(RunbookError):
-    """The file says something that can't be read or does not make sense. Retrying can't help."""
+    """The file can't be read or is invalid. Retrying can't help."""
 
     kind = "file"
 
 
 class UnreadableFile(FileError):
-    """A file with one or more faults: nothing of it runs.
+    """A file with one or more errors. None of its blocks run.
 
-    errors: every fault that was found, in the order of the file.
+    errors: all errors that were found, in the order of the file.
     """
 
     def __init__(self, errors: Sequence[FileError]) -> None:
@@ -99,10 +99,10 @@ class UnreadableFile(FileError):
 
 
 class TemplateError(FileError):
-    """A template or an expression that can't be parsed or evaluated.
+    """A template or an expression can't be parsed or evaluated.
 
-    line: 1-based line within the text, None where the engine does not say.
-    name: the dotted name that was undefined (``var.base``), where that is the fault.
+    line: 1-based line within the text; None if it is not known.
+    name: the dotted name that is undefined (``var.base``), if that is the error.
     """
 
     def __init__(
@@ -121,27 +121,27 @@ class TemplateError(FileError):
 
 
 class ContextError(FileError):
-    """A context block (var, env, directory, host ...) that can't be evaluated."""
+    """A context block (var, env, directory, host ...) can't be evaluated."""
 
 
 class BlockExecutionError(RunbookError):
-    """The block was tried and did not come to a good end: failed, timed out, unreachable, cancelled."""
+    """The block was tried and did not succeed: it failed, timed out, could not reach its server, or was cancelled."""
 
 
 class BlockFailed(BlockExecutionError):
-    """Its work failed: an exit code, a server's refusal, a missing interpreter."""
+    """The block's work failed: an exit code, an error of the server, a missing interpreter."""
 
 
 class InvalidValue(BlockFailed):
-    """What it was given makes no sense: a URI, a method, an empty query. Retrying can't help."""
+    """A value of the block is invalid: a URI, a method, an empty query. Retrying can't help."""
 
 
 class NotSerializable(BlockFailed):
-    """The server answered, and its answer can't be made into plain data."""
+    """The server answered, but the answer can't be converted to plain data."""
 
 
 class AssertionsFailed(RunbookError):
-    """The block did its work and something its author asserts does not hold."""
+    """The block did its work, but an assertion of its author does not hold."""
 
     kind = "assertion"
 
@@ -153,53 +153,53 @@ class TimedOut(BlockExecutionError):
 
 
 class Unreachable(BlockExecutionError):
-    """The other side could not be reached: refused, no route, name not found, authentication."""
+    """The server could not be reached: connection refused, no route, unknown name, failed authentication."""
 
     kind = "unreachable"
 
 
 class BlockSkipped(RunbookError):
-    """Nothing was touched: the block counts as skipped."""
+    """The block was not tried. It counts as skipped."""
 
 
 class KnownUnreachable(BlockSkipped):
-    """An earlier block could not reach what this one needs, and owns the error."""
+    """An earlier block could not reach what this one needs. The error is reported there."""
 
     kind = "unreachable"
 
 
 class MissingRequirement(BlockSkipped):
-    """Its runbook requires something that is not to be had here."""
+    """Something that the runbook requires is not available here."""
 
     kind = "lacking"
 
 
 class Refused(BlockSkipped):
-    """Not permitted to run here."""
+    """The block is not permitted to run here."""
 
     kind = "refused"
 
 
 class RedirectRefused(BlockExecutionError):
-    """It was begun, and led to where nothing may be asked."""
+    """The block was started, and a redirect led to a URL that is not allowed."""
 
     kind = "refused"
 
 
 class Cancelled(BlockExecutionError):
-    """Somebody ended it: Ctrl-C, SIGTERM, -x, an embedding program."""
+    """The block was ended: by Ctrl-C, SIGTERM, -x, or an embedding program."""
 
     kind = "cancelled"
 
 
 class InternalError(RunbookError):
-    """A fault of this program, not of the runbook."""
+    """A bug in this program or in a block type, not an error of the runbook."""
 
     kind = "internal"
 
 
 def unknown_name_message(what: str, value: str, known: Sequence[str]) -> tuple[str, str]:
-    """The message and the hint for a name that is none of the known ones, with the nearest of them."""
+    """Return the message and the hint for an unknown name. The hint has the nearest known name, or all of them."""
     near = nearest(value, known)
     listed = ", ".join(known)
     return f'unknown {what} "{value}"', f"did you mean {near}?" if near else f"known: {listed}"

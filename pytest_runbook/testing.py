@@ -1,6 +1,6 @@
-"""For the tests of people who run runbooks in them, who write blocks, and of programs that embed the engine.
+"""Helpers for tests: of runbooks, of block types, and of programs that embed the engine.
 
-What the fixture `runbook` gives is imported when somebody asks for it: it needs pytest, and the rest does not.
+The types of the fixture `runbook` are imported when they are first used: they need pytest, and the rest does not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FIXTURE_NAMES = ("CalledBlock", "CalledRunbook", "RunbookCaller")
 
 
 class RecordingChannel:
-    """Keeps every message, in the order in which they came."""
+    """A channel that records all messages in order."""
 
     def __init__(self) -> None:
         self.messages: list[ClientMessage] = []
@@ -42,25 +42,25 @@ class RecordingChannel:
         self.messages.append(message)
 
     def of(self, kind: type[MessageT]) -> list[MessageT]:
-        """The messages of one kind."""
+        """Return the messages of one kind."""
         return [message for message in self.messages if isinstance(message, kind)]
 
     @property
     def stdout(self) -> str:
-        """All of standard output that was passed on."""
+        """All of the standard output that was sent."""
         return "".join(message.stdout for message in self.of(BlockOutput) if message.stdout is not None)
 
     @property
     def lifecycles(self) -> list[Lifecycle]:
-        """The stations of all executions."""
+        """The lifecycle messages of all executions."""
         return [message.lifecycle for message in self.of(BlockOutput) if message.lifecycle is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRun:
-    """What came of one block.
+    """The result of `run_block`.
 
-    output: its ``output``, None if it left none. context_below: what a block below it would see.
+    output: the block's ``output``; None if it has none. context_below: what a block below it would see.
     """
 
     result: BlockResult
@@ -78,12 +78,12 @@ def run_block(
     inputs: Inputs | None = None,
     settings: Settings | None = None,
 ) -> BlockRun:
-    """Run one block of a type of yours, as it would be written in a plain runbook, in a runtime of its own.
+    """Run one block of a block type as it would stand in a plain runbook, in a runtime of its own.
 
-    value: what stands behind the type's name: the value of its main prop, or a mapping of props.
-    keys: what stands beside it: ``{"assert": "output.length == 3", "timeout": "5s"}``.
-    :raises UnreadableFile: if that makes no runbook.
-    :raises ContextError: if the block's own declaration can't be evaluated.
+    value: the value of the type's key: of its main prop, or a mapping of props.
+    keys: the keys beside the type: ``{"assert": "output.length == 3", "timeout": "5s"}``.
+    :raises UnreadableFile: if the runbook is invalid.
+    :raises ContextError: if the block's declaration can't be evaluated.
     """
     block = {plugin.block_type.plain_names[0]: value, **(keys or {})}
     with TemporaryDirectory(prefix="runbook-") as folder:

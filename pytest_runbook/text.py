@@ -1,4 +1,4 @@
-"""Small things about text that every floor needs: the nearest name, safe and bounded excerpts, durations."""
+"""Text helpers for every floor: the nearest name, durations, excerpts that are safe to print."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterable
 
 DURATION_HINT = "a number with a unit: 500ms, 90s, 2m, 1h"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_LONGEST = 10_000 * 3600.0
+_MAX_DURATION = 10_000 * 3600.0
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-# C0 and C1 controls, lone surrogates and the two non-characters that XML forbids, and what turns the direction of text
-# around or breaks lines unseen; tab and newline are text.
+# C0 and C1 controls, lone surrogates, the two non-characters that XML forbids, and characters that change the direction
+# of text or break lines invisibly. Tab and newline are text.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
 
 def nearest(value: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like the value, None if none is near."""
+    """Return the known name that is most similar to a value; None if none is similar."""
     by_folded = {name.casefold().replace("-", "_"): name for name in known}
     matches = difflib.get_close_matches(value.casefold().replace("-", "_"), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
 
 
 def duration_seconds(text: str) -> float:
-    """The seconds of a duration such as 500ms, 90s, 2m, 1h or 1h30m.
+    """Return the seconds of a duration such as 500ms, 90s, 2m, 1h or 1h30m.
 
-    :raises ValueError: if the text is no positive duration.
+    :raises ValueError: if the text is no positive duration, or longer than 10,000 hours.
     """
     parts = _DURATION.findall(text.strip())
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
@@ -35,13 +35,13 @@ def duration_seconds(text: str) -> float:
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
     if seconds <= 0:
         raise ValueError(f'"{text}" is not a positive duration')
-    if seconds > _LONGEST:
-        raise ValueError(f'"{shorten(text, 60)}" is longer than {show_limit(_LONGEST)}')
+    if seconds > _MAX_DURATION:
+        raise ValueError(f'"{shorten(text, 60)}" is longer than {show_limit(_MAX_DURATION)}')
     return seconds
 
 
 def is_duration(text: str) -> bool:
-    """True for what `duration_seconds` reads."""
+    """Return True if `duration_seconds` accepts a text."""
     try:
         duration_seconds(text)
     except ValueError:
@@ -50,7 +50,7 @@ def is_duration(text: str) -> bool:
 
 
 def show_seconds(seconds: float) -> str:
-    """A duration for people: ``84 ms``, ``5.0 s``, ``2 m 05 s``, ``1 h 02 m``."""
+    """Return a measured duration in display form: ``84 ms``, ``5.0 s``, ``2 m 05 s``, ``1 h 02 m``."""
     if round(seconds, 3) < 1:
         return f"{seconds * 1000:.0f} ms"
     if round(seconds, 1) < 60:
@@ -63,19 +63,19 @@ def show_seconds(seconds: float) -> str:
 
 
 def show_limit(seconds: float) -> str:
-    """A duration that somebody chose: ``5 s``, where one that was measured is ``5.0 s``."""
+    """Return a configured duration in display form: ``5 s``, where a measured one is ``5.0 s``."""
     return show_seconds(seconds).replace(".0 s", " s")
 
 
 def escape_controls(text: str) -> str:
-    r"""The text with control characters as ``\x1b``: safe on a terminal and in XML. Newlines and tabs stay."""
+    r"""Return a text with control characters as ``\x1b``: safe on a terminal and in XML. Newlines and tabs stay."""
     return _CONTROL.sub(
         lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
     )
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text on one line, its middle left out where it is longer than limit characters."""
+    """Return a text on one line, its middle left out if it is longer than limit characters."""
     line = " ".join(text.split())
     if len(line) <= limit:
         return line

@@ -1,6 +1,6 @@
-"""What may run here: block types, interpreters, hosts and URLs, by patterns of the person who owns the place.
+"""The allow list: patterns of the block types, interpreters, hosts and URLs that a run may use.
 
-Asked where something is about to be started or connected to, so that no way leads around it.
+It is checked where a block is about to start a program or open a connection, so that no other path avoids it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..text import nearest
 
 ALLOW_SETTING = "runbook_allow"
 RULE_KINDS = ("type", "interpreter", "host", "url")
-LONGEST_LISTING = 5
+MAX_LISTED = 5
+"""The most patterns that an error message lists."""
 ANY = "*"
 DEFAULT_PORTS: Mapping[str, int] = {
     "http": 80,
@@ -28,7 +29,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "mysql": 3306,
     "mariadb": 3306,
 }
-# Parameters of a database's URI that say where it is, in place of the URI itself.
+# Query parameters of a database's URI that override the host in it.
 _LOCATION_PARAMETERS = frozenset({"host", "hostaddr", "port", "service", "unix_socket", "socket", "proxy"})
 _ENV_PROGRAMS = frozenset({"env", "/usr/bin/env", "/bin/env"})
 _URL = re.compile(r"(?P<scheme>[\w.+*-]+)://(?P<host>\[[^\]]*\]|[^/:]*)(?::(?P<port>\d+|\*))?(?P<path>/.*)?")
@@ -37,8 +38,9 @@ _FILE = re.compile(r"(?P<scheme>sqlite):(?!//)(?P<path>.+)")
 
 @dataclass(frozen=True, slots=True)
 class UrlPattern:
-    """A pattern of URLs, part by part: no ``*`` reaches from one part into the next. port: "*" is any, "" the usual one
-    of the scheme.
+    """A pattern for URLs, matched part by part, so that a ``*`` never matches across parts.
+
+    port: "*" matches any; "" means the default port of the scheme.
     """
 
     written: str
@@ -49,7 +51,10 @@ class UrlPattern:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """:raises ValueError: if it is none."""
+        """Parse a pattern such as ``https://*.corp/*`` or ``sqlite:/srv/*``.
+
+        :raises ValueError: if the text is no pattern.
+        """
         match = _FILE.fullmatch(text) or _URL.fullmatch(text)
         if match is None:
             raise ValueError(f'url "{text}" is no pattern: like https://*.corp/*, https://*:8443/, sqlite:/srv/*')
@@ -65,7 +70,7 @@ class UrlPattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowList:
-    """Patterns by what they are about; none of a sort allows everything of it."""
+    """What a run may use. If there is no pattern of a kind, everything of that kind is allowed."""
 
     types: tuple[str, ...] = ()
     interpreters: tuple[str, ...] = ()
@@ -74,21 +79,22 @@ class AllowList:
 
     @classmethod
     def of(cls, lines: Iterable[str], types: Mapping[str, str]) -> Self:
-        """What lines such as ``type: script, http`` say. types: the block types by every name that they have.
+        """Parse lines such as ``type: script, http``. types: the block types by each of their names.
 
-        :raises ValueError: if a line makes no sense.
+        :raises ValueError: if a line is invalid.
         """
         found: dict[str, list[str]] = {kind: [] for kind in RULE_KINDS}
         for line in lines:
-            sort, colon, patterns_text = line.partition(":")
+            kind, colon, patterns_text = line.partition(":")
+            kind = kind.strip()
             patterns = [pattern.strip() for pattern in patterns_text.split(",")]
-            if sort.strip() not in found:
-                near = nearest(sort.strip(), RULE_KINDS)
+            if kind not in found:
+                near = nearest(kind, RULE_KINDS)
                 hint = f"did you mean {near}?" if near else f"one of {', '.join(RULE_KINDS)}"
                 raise ValueError(f'"{line}": {hint}')
             if not colon or not all(patterns):
-                raise ValueError(f'"{line}" says nothing: {sort.strip()}: PATTERN, PATTERN')
-            found[sort.strip()] += patterns
+                raise ValueError(f'"{line}" lacks a pattern: {kind}: PATTERN, PATTERN')
+            found[kind] += patterns
         return cls(
             types=tuple(_known_type(name, types) for name in found["type"]),
             interpreters=tuple(found["interpreter"]),
@@ -97,35 +103,42 @@ class AllowList:
         )
 
     def check_type(self, name: str, shown: str) -> None:
-        """:raises Refused: if no block of that type may run here."""
+        """Check a block type. shown: its name in the error.
+
+        :raises Refused: if blocks of the type may not run.
+        """
         if self.types and name not in self.types:
             raise _refused("type", shown, self.types)
 
     def check_interpreter(self, words: tuple[str, ...]) -> None:
-        """:raises Refused: if that command may run nothing here."""
+        """Check the command that interprets a script.
+
+        :raises Refused: if it may not be used.
+        """
         commands = {" ".join(words)}
+        # `env python3` is also looked up as python3, unless env has options or sets variables.
         if words[0] in _ENV_PROGRAMS and len(words) > 1 and not re.search("^-|=", words[1]):
             commands.add(" ".join(words[1:]))
         if self.interpreters and not _any_matches(commands, self.interpreters):
             raise _refused("interpreter", " ".join(words), self.interpreters)
 
     def check_host(self, *names: str) -> None:
-        """Look at a host under its names, of which one must be allowed.
+        """Check a host under all of its names. One that is allowed is enough.
 
-        :raises Refused: if none is.
+        :raises Refused: if none of them is.
         """
         if self.hosts and not _any_matches({name.lower().strip("[]") for name in names}, self.hosts):
             raise _refused("host", " = ".join(dict.fromkeys(names)), self.hosts)
 
     @property
     def url_check(self) -> Callable[[str], None] | None:
-        """`check_url`; None where it would refuse nothing, so that no URL need be made for it."""
+        """`check_url`; None if it would allow everything, so that the caller need not build a URL."""
         return self.check_url if self.hosts or self.urls else None
 
     def check_url(self, url: str) -> None:
-        """Look at a URL, or a database's URI, and at the host in it.
+        """Check a URL or the URI of a database, and the host in it.
 
-        :raises Refused: if nothing may be asked there.
+        :raises Refused: if it may not be used.
         """
         if self.url_check is None:
             return
@@ -141,7 +154,7 @@ ALLOW_EVERYTHING = AllowList()
 
 
 def caught_refusal(check: Callable[[], None]) -> Refused | None:
-    """What a check refuses, None if it does not."""
+    """Return the refusal that a check raises; None if it raises none."""
     try:
         check()
     except Refused as refusal:
@@ -161,9 +174,9 @@ def _any_matches(values: Iterable[str], patterns: Iterable[str]) -> bool:
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
-    """Scheme, host, port and path, as those who connect understand them.
+    """Return scheme, host, port and path of a URL as clients understand them.
 
-    :raises Refused: if that can't be told.
+    :raises Refused: if the host or the path is not certain.
     """
     if url.startswith("sqlite:"):
         return "sqlite", "", ANY, url.removeprefix("sqlite:")
@@ -171,15 +184,18 @@ def _parts(url: str) -> tuple[str, str, str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Refused(f"{ALLOW_SETTING}: nobody can tell where the URL leads: {error}") from None
+        raise Refused(f"{ALLOW_SETTING}: it is not clear where the URL leads: {error}") from None
     scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
     is_http = scheme in ("http", "https")
     location_parameters = {
         name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)
     } & _LOCATION_PARAMETERS
+    # Drivers of databases accept several hosts, and parameters that replace the host. Some clients read a backslash as
+    # a slash, others do not.
     if not host or "," in parts.netloc.rpartition("@")[2] or "\\" in url or (location_parameters and not is_http):
-        raise Refused(f"{ALLOW_SETTING}: nobody can tell from the URI which host it leads to")
+        raise Refused(f"{ALLOW_SETTING}: it is not clear from the URI which host it leads to")
     path = unquote(parts.path or "/")
+    # Servers resolve the dots: /public/../admin is /admin.
     path = posixpath.normpath(path) + ("/" if path.endswith("/") and path != "/" else "")
     return scheme, _ascii(host), str(port or _port(scheme)), "/" + path.lstrip("/")
 
@@ -202,5 +218,5 @@ def _authority(scheme: str, host: str, port: str) -> str:
 
 def _refused(kind: str, shown: str, patterns: Iterable[str]) -> Refused:
     known = list(patterns)
-    more = f", ... ({len(known)})" if len(known) > LONGEST_LISTING else ""
-    return Refused(f"{ALLOW_SETTING} has no {kind} {shown}; it has {', '.join(known[:LONGEST_LISTING])}{more}")
+    more = f", ... ({len(known)})" if len(known) > MAX_LISTED else ""
+    return Refused(f"{ALLOW_SETTING} has no {kind} {shown}; it has {', '.join(known[:MAX_LISTED])}{more}")

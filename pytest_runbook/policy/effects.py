@@ -1,4 +1,4 @@
-"""What blocks may do to the world: their effects, and the limit that is set on them."""
+"""The effects of blocks, and the limit that a run sets on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..model.runbook import BlockSpec, Effects, Runbook
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The most that a block does to the world. reason: why it is thought so, for reports."""
+    """The strongest effect that a block may have. reason: why it is rated so, for reports."""
 
     level: Effects
     reason: str
@@ -19,7 +19,9 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class EffectLimit:
-    """The most that a block may do. set_by: who set the limit, for reports: ``--runbook-effects read``."""
+    """The strongest effect that is allowed. set_by: the option or key that sets the limit, for reports:
+    ``--runbook-effects read``.
+    """
 
     level: Effects
     set_by: str

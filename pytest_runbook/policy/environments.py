@@ -1,4 +1,4 @@
-"""In which environments a runbook may run."""
+"""The environments in which a runbook may run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from ..text import nearest
 
 
 def environment_refusal(runbook: Runbook, environment: str | None) -> str | None:
-    """Return why a runbook may not run in an environment; None if it may. environment: None if the run has none."""
+    """Return why a runbook may not run in an environment; None if it may.
+
+    environment: the name of the run's environment; None if it has none.
+    """
     names = [named.name for named in runbook.environments]
     if not names or environment in names:
         return None

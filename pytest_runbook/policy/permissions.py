@@ -1,4 +1,4 @@
-"""Whether a block may run, as far as its file alone decides it: environment, allow list and effects."""
+"""Decides whether a block may run, from its file alone: environment, allow list and effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .environments import environment_refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What a run may do. environment: the name of the one in which it runs; None: it has none."""
+    """What a run may do. environment: the name of its environment; None if it has none."""
 
     effects: Effects = Effects.DESTRUCTIVE
     allow_list: AllowList = ALLOW_EVERYTHING
@@ -22,7 +22,7 @@ class Permissions:
 
 
 class HasKnownEffect(Protocol):
-    """A block whose effect may be known before it is resolved."""
+    """A block with an effect that may be known before its templates are rendered."""
 
     @property
     def known_effect(self) -> Effect | None: ...
@@ -31,7 +31,9 @@ class HasKnownEffect(Protocol):
 def refusal_of(
     runbook: Runbook, spec: BlockSpec, behavior: HasKnownEffect | None, permissions: Permissions
 ) -> Refused | None:
-    """Return why a block may not run; None if nothing is known against it before it is resolved."""
+    """Return why a block may not run; None if nothing forbids it as far as that is known before its templates are
+    rendered.
+    """
     message = environment_refusal(runbook, permissions.environment)
     if message is not None:
         return Refused(message)

@@ -1,4 +1,4 @@
-"""What a runbook requires before any of its blocks runs: secrets and environment variables."""
+"""The requirements of a runbook: secrets and environment variables that must be there before its first block runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ def required_secret_names(required: Iterable[NameReference]) -> Sequence[str]:
 
 
 def find_missing_requirement(required: Iterable[NameReference], resolver: ContextResolver) -> RunbookError | None:
-    """Return the error of the first requirement that is not met; None if all are. resolver: what the first block sees."""
+    """Return the error of the first requirement that is not met; None if all are met.
+
+    resolver: of the first block.
+    """
     for named in required:
         undeclared = undeclared_secret(named, resolver.secrets)
         if undeclared is not None:
@@ -27,7 +30,7 @@ def find_missing_requirement(required: Iterable[NameReference], resolver: Contex
 
 
 def undeclared_secret(named: NameReference, secrets: Container[object]) -> ContextError | None:
-    """Return the error of a required secret that nobody declares; None if it is declared, or is no secret."""
+    """Return the error of a required secret that is not declared; None if it is declared, or is no secret."""
     root, _, name = named.name.partition(".")
     if root != "secret" or name in secrets:
         return None

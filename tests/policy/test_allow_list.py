@@ -108,8 +108,8 @@ def test_types_go_by_every_name_that_they_have() -> None:
 WRONG = [
     ("hots: x", '"hots: x": did you mean host?'),
     ("x", '"x": one of type, interpreter, host, url'),
-    ("type:", '"type:" says nothing: type: PATTERN, PATTERN'),
-    ("host: a,,b", '"host: a,,b" says nothing: host: PATTERN, PATTERN'),
+    ("type:", '"type:" lacks a pattern: type: PATTERN, PATTERN'),
+    ("host: a,,b", '"host: a,,b" lacks a pattern: host: PATTERN, PATTERN'),
     ("type: scirpt", 'type "scirpt" is none: did you mean script?'),
     ("url: shop.corp", 'url "shop.corp" is no pattern: like https://*.corp/*, https://*:8443/, sqlite:/srv/*'),
 ]
