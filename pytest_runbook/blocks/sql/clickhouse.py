@@ -1,4 +1,4 @@
-"""ClickHouse, over its HTTP interface."""
+"""ClickHouse blocks: run SQL over the server's HTTP interface."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ _HINTS = {
 
 
 class ClickhouseSession(SqlSession):
-    """What ClickHouse calls a session: temporary tables and settings last from one statement to the next.
+    """A session in ClickHouse's sense: temporary tables and settings last from one statement to the next.
 
-    owner: whose connections it uses: those of all sessions with the same server.
+    owner: the key of its HTTP connections in the pool; sessions with the same server share them.
     """
 
     def __init__(self, owner: str, connections: HttpPool, address: ClickhouseAddress) -> None:
@@ -77,6 +77,7 @@ class ClickhouseSession(SqlSession):
         except Unreachable as error:
             raise BlockFailed(error.message, hint=error.hint) from error
         except BaseException:
+            # The request was cut off, but the server goes on with the query: not all queries end with the connection.
             self.is_broken = True
             await self._kill(query_id)
             raise
@@ -85,7 +86,7 @@ class ClickhouseSession(SqlSession):
         return _driver_result(exchange)
 
     async def check(self) -> None:
-        """Find out whether the server lets us in.
+        """Check that the server accepts the login.
 
         :raises Unreachable: if it does not.
         """
@@ -101,7 +102,7 @@ class ClickhouseSession(SqlSession):
         return True  # a connection that its server closed is noticed, and replaced, when it is used
 
     async def is_alive(self) -> bool:
-        """Whether it is there; a connection that was kept too long is replaced on the way."""
+        """Return True if the server answers; the HTTP pool replaces a connection that the server has closed."""
         try:
             await self._connections.perform(HttpExchange(self._address.ping()), self._owner)
         except RunbookError:
@@ -131,9 +132,12 @@ class ClickhouseSession(SqlSession):
 
 
 class ClickhouseAddress:
-    """What a URI says: where the server is, who we are, and settings for every query.
+    """A URI, parsed: server, credentials, TLS, and the settings that are sent with every query.
 
-    :raises InvalidValue: if it makes no sense.
+    read_only: sets readonly = 2, which lets queries change settings, but no data.
+    proxy: the URL of the proxy to use; None for none.
+
+    :raises InvalidValue: if the URI is invalid.
     """
 
     def __init__(self, uri: str, *, read_only: bool, proxy: str | None = None) -> None:
@@ -161,7 +165,7 @@ class ClickhouseAddress:
 
     def request(self, text: str, settings: Mapping[str, str]) -> HttpRequest:
         query = f"{self._query}&{urlencode(settings)}"
-        if not self._settings.keys().isdisjoint(settings):  # the URI names some that we need for ourselves
+        if not self._settings.keys().isdisjoint(settings):  # the URI has some of these, too: send none of them twice
             query = urlencode({**self._settings, **settings})
         return HttpRequest(
             method="POST",
@@ -176,7 +180,7 @@ class ClickhouseAddress:
         )
 
     def ping(self) -> HttpRequest:
-        """A request that asks nothing."""
+        """Return a request that runs no query and needs no login."""
         return HttpRequest(
             method="GET", url=parse_url(f"{self._root}ping"), tls=self._tls, follow_redirects=False, proxy=self._proxy
         )
@@ -194,7 +198,8 @@ class Clickhouse(SqlBlockBehavior):
         return [name for name in params if re.search(rf"\{{\s*{re.escape(name)}\s*:", statement.text)]
 
     async def connect(self, context: ExecutionContext, connection_string: str) -> SqlSession:
-        """Behind a `via` it is reached as any server of HTTP is: by a proxy, so that its name stays what it is."""
+        # Without the tunnel of other databases: `open_session` uses a proxy, as all HTTP does, so that TLS still sees
+        # the server's own name.
         target = self.target(context, connection_string)
         return await context.resources.databases.acquire(target, lambda: self.open_session(context, connection_string))
 
@@ -212,16 +217,16 @@ class Clickhouse(SqlBlockBehavior):
 
 
 def _with_uri_parameters(hint: str | None) -> str | None:
-    """What to do about TLS, by the names of the URI's parameters."""
+    """Return a hint of the HTTP client with the URI's parameters in place of an http block's props."""
     for theirs, ours in _TLS_WORDS.items():
         hint = hint and hint.replace(theirs, ours)
     return hint
 
 
 def _tls(parameters: Mapping[str, str], *, is_secure: bool) -> TlsSettings:
-    """Whom to trust and who we are, by the names that ClickHouse's own client for Python has for it.
+    """Return the TLS settings in the URI; the parameters have the names of the client clickhouse-connect.
 
-    :raises InvalidValue: if that makes no sense.
+    :raises InvalidValue: if they are invalid.
     """
     present = [name for name in _TLS_PARAMETERS if name in parameters]
     if present and not is_secure:
@@ -244,7 +249,7 @@ def _param_settings(params: Params) -> Mapping[str, str]:
 
 
 def _param(value: object) -> str:
-    """A parameter as the server reads it: a text in the escapes of its tables, anything else as a literal.
+    """Return a parameter as the server reads it: a text escaped as in TabSeparated, anything else as a literal.
 
     Source: ClickHouse's documentation of its HTTP interface, queries with parameters.
     """
@@ -288,7 +293,10 @@ def _driver_result(exchange: HttpExchange) -> DriverResult:
 
 
 def _object_rows(exchange: HttpExchange, lines: list[Any]) -> tuple[list[str], list[list[object]]]:
-    """Columns and rows of an answer in a format that the query named, which must give an object a line."""
+    """Return columns and rows of a response in the format that the query named.
+
+    :raises NotSerializable: if that is not a JSON object on each line.
+    """
     if not all(isinstance(line, dict) for line in lines):
         raise _format_error(exchange)
     columns = list(dict.fromkeys(name for line in lines for name in line))

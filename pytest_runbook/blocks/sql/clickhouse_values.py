@@ -1,4 +1,7 @@
-"""ClickHouse's values: JSON, with decimals and what is no number as text; their types tell which."""
+"""Converts ClickHouse's JSON values to plain data, by the types of their columns.
+
+Decimals, NaN and infinities arrive as text, so that the value alone does not show what it is.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _WRAPPERS = ("Nullable", "LowCardinality", "SimpleAggregateFunction")
 
 @cache
 def column_converter(type_name: str) -> Converter | None:
-    """How values of a column of this type become plain data; None where JSON's own are right."""
+    """Return the converter for the values of a column of this type; None if they are right as JSON has them."""
     name, inner = _parts(type_name)
     if name in _WRAPPERS:
         return _nullable(column_converter(inner[-1]))
@@ -36,7 +39,7 @@ def column_converter(type_name: str) -> Converter | None:
 
 
 def _float(value: object) -> object:
-    """Floats that are none in JSON come as text, and whole ones as integers."""
+    # NaN and infinities come as text, and whole floats as integers.
     return [_float(item) for item in value] if isinstance(value, list) else float(_any(value))
 
 
@@ -55,7 +58,7 @@ def _map(inner: Sequence[str]) -> Converter | None:
 
 
 def _tuple(inner: Sequence[str]) -> Converter | None:
-    """A tuple: a list, or a mapping where its elements have names."""
+    """Return the converter for a tuple, which is a list, or a mapping if its elements have names."""
     named = [re.fullmatch(r"(`[^`]+`|\w+) (.+)", element) for element in inner]
     if named and all(named):
         by_name = {match[1].strip("`"): column_converter(match[2]) for match in named if match}
@@ -72,7 +75,7 @@ _NESTED: dict[str, Callable[[Sequence[str]], Converter | None]] = {"Array": _arr
 
 
 def _parts(type_name: str) -> tuple[str, Sequence[str]]:
-    """A type's name and what stands in its parentheses, split at its commas; those in quotes split nothing."""
+    """Return a type's name and its arguments, split at commas that are not quoted or in inner parentheses."""
     name, _, rest = type_name.partition("(")
     inner = [""]
     depth = 0

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB."""
+"""MySQL blocks: run SQL on MySQL and MariaDB servers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ CLOSE_GRACE = 2.0
 _RESET_CONNECTION = 0x1F
 _CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})
 _TLS_ERROR = 2026
-# What the driver raises when what it reads is no MySQL.
+# What the driver raises when the server speaks another protocol.
 _PROTOCOL_ERRORS = (LookupError, ValueError, TypeError, AssertionError, struct.error)
-# What leads to another database: USE, perhaps in an executable comment, which nobody here reads.
+# The verbs of statements that may change the current database: USE, and executable comments, which are not parsed.
 _MAY_CHANGE_DATABASE = frozenset({"USE", ""})
 _SAMPLE = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY"
 _PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "charset", "collation")
@@ -52,17 +52,17 @@ _HINTS = {
 
 
 class _Cursor(aiomysql.Cursor):  # type: ignore[misc]  # the driver has no types
-    """A cursor that leaves the server's warnings where they are: the driver would make them Python's."""
+    """A cursor that does not turn the server's warnings into Python warnings."""
 
     async def _show_warnings(self, conn: object) -> None:
-        pass
+        pass  # overrides the driver's own method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MysqlAddress:
-    """What a URI says: where the server is, and how to talk to it.
+    """A URI, parsed: the server, the credentials and the TLS settings.
 
-    tls: None for none. needs_tls: True if nothing may go without.
+    socket: the path of a Unix socket. tls: None for no TLS. needs_tls: True if a server without TLS is an error.
     """
 
     host: str
@@ -75,9 +75,9 @@ class MysqlAddress:
     needs_tls: bool
 
     async def connect(self) -> _Connection:
-        """A new connection.
+        """Open a new connection.
 
-        :raises MySQLError: if there is none to be had.
+        :raises MySQLError: if that fails.
         """
         connection = _Connection(
             needs_tls=self.needs_tls,
@@ -97,7 +97,7 @@ class MysqlAddress:
 
 
 class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that goes without TLS only where it may, and that can be made as new."""
+    """A connection of the driver that can require TLS, be reset, and be closed without a leak."""
 
     def __init__(self, *, needs_tls: bool, **options: object) -> None:
         self._opened: asyncio.StreamWriter | None = None
@@ -106,7 +106,8 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
 
     @property
     def _writer(self) -> asyncio.StreamWriter | None:
-        """What the driver writes to. It forgets it when a login fails, before that is closed."""
+        # The driver's own attribute. When a login fails, the driver sets it to None without closing the stream;
+        # `_opened` keeps the stream, so that `abort` can close it.
         return self._current
 
     @_writer.setter
@@ -114,7 +115,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
         self._current, self._opened = writer, writer or self._opened
 
     async def open(self) -> None:
-        """Log in; failing that, nothing is left open."""
+        """Connect and log in. Nothing is left open if that fails."""
         try:
             await self._connect()
         except BaseException:
@@ -122,7 +123,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
             raise
 
     async def abort(self) -> None:
-        """Close it without a word, whatever state it is in."""
+        """Close the connection at once, whatever its state is, without notice to the server."""
         with anyio.move_on_after(CLOSE_GRACE, shield=True):
             if self._opened is not None:
                 self._opened.transport.abort()
@@ -131,12 +132,12 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
             self.close()
 
     async def reset_connection(self) -> None:
-        """Forget transaction, settings, temporary tables and locks."""
+        """Reset the session at the server: transaction, settings, temporary tables and locks."""
         await self._execute_command(_RESET_CONNECTION, "")
         await self._read_ok_packet()
 
     async def disconnect(self, *, notify_server: bool) -> None:
-        """Close it, and wait until it is closed. notify_server: tell the server first."""
+        """Close the connection and wait until it is closed. notify_server: send COM_QUIT first."""
         if not notify_server:
             await self.abort()
             return
@@ -148,16 +149,17 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
 
     @property
     def server_socket(self) -> socket | None:
-        """What leads to the server; None if it is closed."""
+        """The socket of the connection; None if it is closed."""
         found: socket | None = None if self._writer is None else self._writer.get_extra_info("socket")
         return found
 
     @property
     def connection_id(self) -> int:
-        """How the server calls this connection."""
+        """The server's id of this connection, as KILL takes it."""
         return int(self.thread_id())
 
     async def _get_server_information(self) -> None:
+        # Overrides the driver's own method: after the greeting, and before any credentials are sent.
         await super()._get_server_information()
         if self._needs_tls and not self.server_capabilities & CLIENT.SSL:
             raise OperationalError(_TLS_ERROR, "the server has no TLS, and ssl-mode demands it")
@@ -166,7 +168,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # the driver has 
 class MysqlSession(SqlSession):
     """A session with a MySQL or MariaDB server.
 
-    setup_statements: statements that every user of the session finds done.
+    setup_statements: statements that run when the session is opened, and again after each reset.
     """
 
     def __init__(self, connection: _Connection, address: MysqlAddress, setup_statements: tuple[str, ...]) -> None:
@@ -209,7 +211,7 @@ class MysqlSession(SqlSession):
                     return result
 
     async def _kill(self) -> None:
-        """End what this session does at the server, over a connection of its own."""
+        """End the session and its statement at the server, over another connection."""
         with anyio.move_on_after(KILL_GRACE, shield=True):
             with suppress(MySQLError):  # it has ended already, or the server has
                 other = await self._address.connect()
@@ -236,12 +238,12 @@ class MysqlSession(SqlSession):
         await self.set_up()
 
     async def _restore_database(self) -> None:
-        """To the URI's database: starting over leaves a session in the one where it is.
+        """Go back to the URI's database: a reset of the connection keeps the current one.
 
         :raises MySQLError: if the URI names none, or it is gone.
         """
         if self._address.database is None:
-            raise MySQLError("nothing leads out of a database")
+            raise MySQLError("no statement goes back to having no database")
         await self._connection.select_db(self._address.database)
         self._may_have_changed_database = False
 
@@ -282,7 +284,7 @@ class Mysql(SqlBlockBehavior):
         return super().target(context, connection_string) + skips
 
     def _setup_statements(self, *, read_only: bool) -> tuple[str, ...]:
-        """What the reference sets, in one statement: the modes, UTC, and each statement its own transaction."""
+        """Return the statements that set what the reference sets: SQL modes, UTC and autocommit."""
         settings = ["time_zone = '+00:00'", "autocommit = 1"]
         if self.spec.props.get("skipSqlModeInit") is not True:
             settings.insert(0, "sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')")
@@ -291,9 +293,9 @@ class Mysql(SqlBlockBehavior):
 
 
 def address_of(uri: str, server: str | None = None) -> MysqlAddress:
-    """What a URI says. server: its name, where the URI has that of the near end of a tunnel.
+    """Parse a URI. server: the name that TLS verifies, where the URI has the local end of a tunnel.
 
-    :raises BlockFailed: if it makes no sense.
+    :raises BlockFailed: if the URI is invalid, or its certificates can't be used.
     """
     try:
         parts = urlsplit(uri)
@@ -371,7 +373,7 @@ def _connect_error(error: Exception, uri: str) -> RunbookError:
     server = connection_name(uri)
     cause = error.__cause__
     if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
-        return Unreachable(f"no TLS with {server}: {cause or error}", hint="ssl-mode and ssl-ca say whom to trust")
+        return Unreachable(f"no TLS with {server}: {cause or error}", hint="look at ssl-mode and ssl-ca in the URI")
     if isinstance(cause, OSError) or isinstance(error, OSError):
         return connection_error(server, cause or error)
     code = _code(error) if isinstance(error, MySQLError) else 0

@@ -1,4 +1,4 @@
-"""MySQL's and MariaDB's values, as plain data on access: they arrive as text, and most of it stays that."""
+"""Converts values of MySQL and MariaDB to plain data. They arrive as text; most types stay text."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _SHAPES = {
 
 
 class DateTime(str):
-    """``2024-02-29 10:00:00``, in no zone."""
+    """A DATETIME value, without a time zone: ``2024-02-29 10:00:00``."""
 
     __slots__ = ()
 
 
 class UtcDateTime(str):
-    """The same in UTC: what TIMESTAMP columns hold."""
+    """A TIMESTAMP value, in UTC: ``2024-02-29 10:00:00``."""
 
     __slots__ = ()
 
 
 class Geometry(bytes):
-    """A shape: the number of its reference system, then well-known binary."""
+    """A geometry: the number of its reference system (SRID), then well-known binary."""
 
     __slots__ = ()
 
 
 def well_known_text(value: bytes) -> str:
-    """A geometry as text: ``POINT(1 2)``."""
+    """Return a geometry as well-known text: ``POINT(1 2)``."""
     return _Wkb(value[_SRID_BYTES:]).shape()
 
 
 class _Wkb:
-    """Reads well-known binary. Source: OGC Simple Feature Access, section 8.2."""
+    """Reads well-known binary (WKB). Source: OGC Simple Feature Access, section 8.2."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -99,7 +99,7 @@ DECODERS: Mapping[int, Callable[[str], object] | Callable[[bytes], object]] = Ma
         FIELD_TYPE.GEOMETRY: Geometry,
     }
 )  # fmt: skip
-"""What the driver makes of a column's text, by the column's type; others stay text, or bytes where they are binary."""
+"""The driver's decoders of a column's text, by the column's type. Other types stay text, or bytes if binary."""
 
 _SPECIAL: Mapping[type, Converter | None] = {
     DateTime: lambda value: str(value).replace(" ", "T"),
@@ -110,10 +110,10 @@ CONVERTERS = build_converters(_SPECIAL)
 
 
 def boolean_value(value: object) -> object:
-    """BOOLEAN's 0 and 1 as what they mean; it holds other numbers as well."""
+    """Return 0 and 1 as booleans; a BOOLEAN column may hold other numbers as well."""
     return bool(value) if value in (0, 1) else value
 
 
 def is_boolean(type_code: int, length: int) -> bool:
-    """True for TINYINT(1), which is what BOOLEAN means there."""
+    """Return True for TINYINT(1), for which BOOLEAN is another name."""
     return bool(type_code == FIELD_TYPE.TINY and length == 1)

@@ -1,4 +1,4 @@
-"""Parameters that the driver binds: found by their tokens, so that nothing in strings or comments is taken for one."""
+"""Query parameters that the driver binds. They are found by tokens, so that strings and comments hold none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Params = Mapping[str, object] | Sequence[object]
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Where a parameter stands in a statement's text. name: None for ``?``."""
+    """A parameter in a statement's text. start, end: its position. name: None for ``?``."""
 
     start: int
     end: int
@@ -23,7 +23,7 @@ class Placeholder:
 
 
 def placeholders(statement: Statement) -> Iterator[Placeholder]:
-    """``:name`` and ``?`` in a statement, in order."""
+    """Yield each ``:name`` and ``?`` of a statement, in order."""
     tokens = statement.tokens
     for index, token in enumerate(tokens):
         start = token.start - statement.offset
@@ -36,13 +36,16 @@ def placeholders(statement: Statement) -> Iterator[Placeholder]:
 
 
 def names_used(statement: Statement, params: Mapping[str, object]) -> list[str]:
-    """Which of the parameters a statement uses, each once."""
+    """Return the names of the parameters that a statement uses, each once, in order."""
     used = (placeholder.name for placeholder in placeholders(statement))
     return list(dict.fromkeys(name for name in used if name in params and name is not None))
 
 
 def numbered(statement: Statement, params: Params) -> tuple[str, Sequence[object]]:
-    """The text with ``$1`` for each ``:name`` that is a parameter's, and their values; lists are numbered already."""
+    """Return the text with ``$1``, ``$2`` ... in place of the ``:name`` of each parameter, and the values in order.
+
+    A text whose parameters are a list has these numbers already.
+    """
     if not params:
         return statement.text, ()
     if not isinstance(params, Mapping):
@@ -57,7 +60,12 @@ def numbered(statement: Statement, params: Params) -> tuple[str, Sequence[object
 
 
 def formatted(statement: Statement, params: Params) -> tuple[str, Sequence[object] | None]:
-    """The text with ``%s`` for each parameter and its own percent signs doubled; None where there are no parameters."""
+    """Return the text with ``%s`` for each parameter and its own percent signs doubled, and the values in order.
+
+    Without parameters, the text is unchanged and the values are None: the driver leaves percent signs alone then.
+
+    :raises InvalidValue: if there are more or fewer values than the statement wants.
+    """
     if not params:
         return statement.text, None
     text, at, values = "", 0, []

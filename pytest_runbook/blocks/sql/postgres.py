@@ -1,4 +1,4 @@
-"""PostgreSQL."""
+"""PostgreSQL blocks: run SQL on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _LOG_HINT = "is the port right? If it is, look at the server's log"
 _HINTS = {
     "42704": "what the URI's parameters name beside those of the driver are settings of the session",
     "28P01": "look at user and password",
-    "28000": "the server's pg_hba.conf does not let this user in from here",
+    "28000": "the server's pg_hba.conf does not admit this user from this address",
     "3D000": "the server has no database of that name",
     "53300": "the server has no connection left",
-    "57014": "the server's own statement_timeout, or somebody who asked it to",
+    "57014": "by the server's own statement_timeout, or by a cancel request",
     "57P03": "the server is starting up or shutting down",
     "25006": "the session is read-only: effects, --runbook-read-only, or the server's own setting",
     "25P02": "an earlier statement of the transaction failed: roll it back",
@@ -47,7 +47,7 @@ _HINTS = {
 
 
 class _Connection(asyncpg.Connection):
-    """A connection that shows its socket."""
+    """A connection of the driver, with access to its socket."""
 
     @property
     def server_socket(self) -> socket:
@@ -68,7 +68,7 @@ class PostgresSession(SqlSession):
             return await self._run(statement, params)
         except (asyncpg.PostgresConnectionError, OSError) as error:
             self.is_broken = True
-            hint = "look at the server's log: was it shut down, or did somebody end this session?"
+            hint = "look at the server's log: was it shut down, or was this session terminated?"
             raise BlockFailed(f"the server closed the connection: {error}", hint=hint) from error
         except asyncpg.PostgresError as error:
             raise _server_error(error) from error
@@ -76,16 +76,17 @@ class PostgresSession(SqlSession):
             self.is_broken = True
             raise BlockFailed(str(error)) from error
         except BaseException:
-            self.is_broken = True  # the driver asks the server to cancel; closing waits until it did
+            self.is_broken = True  # the driver has sent a cancel request; closing the session waits for it
             raise
 
     async def _run(self, statement: Statement, params: Params) -> DriverResult:
         text, values = numbered(statement, params)
-        prepared = await self._connection.prepare(text, name="")
+        prepared = await self._connection.prepare(text, name="")  # unnamed: there is nothing to deallocate
         parameters = prepared.get_parameters()
         arguments = coerce_params(values, [parameter.name for parameter in parameters])
         if any(map(is_parsed_by_server, arguments, parameters)):
             arguments = [await self._parse_on_server(*each) for each in zip(arguments, parameters, strict=True)]
+            # Parsing has used the unnamed statement for its own queries.
             prepared = await self._connection.prepare(text, name="")
         rows = await prepared.fetch(*arguments)
         attributes = prepared.get_attributes()
@@ -100,7 +101,7 @@ class PostgresSession(SqlSession):
         return DriverResult(rows_affected=_affected(prepared.get_statusmsg() or ""))
 
     async def _parse_on_server(self, value: object, parameter: asyncpg.Type) -> object:
-        """A parameter as the driver takes it, where it is a text that the driver can't read: an interval, a range."""
+        """Return a parameter as the driver takes it; the server parses texts that the driver can't, such as ranges."""
         if not is_parsed_by_server(value, parameter):
             return value
         schema, name = (part.replace('"', '""') for part in (parameter.schema, parameter.name))
@@ -118,7 +119,7 @@ class PostgresSession(SqlSession):
         return True
 
     async def reset(self) -> None:
-        if self._connection.is_in_transaction():  # the driver would roll back too, and print that it did
+        if self._connection.is_in_transaction():  # the driver's reset would also call the loop's exception handler
             await self._connection.execute("ROLLBACK")
         await self._connection.execute("DISCARD ALL")
 
@@ -156,9 +157,9 @@ class Postgres(SqlBlockBehavior):
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
             raise _connect_error(error, connection_string) from error
-        except KeyError as error:  # the driver asks the system who we are, which knows no name for this uid
-            hint = f"say it: {urlsplit(connection_string).scheme}://USER@HOST/DATABASE"
-            raise BlockFailed("the uri has no user, and ours has no name", hint=hint) from error
+        except KeyError as error:  # getpass.getuser() in the driver: the system has no user name for this uid
+            hint = f"name the user: {urlsplit(connection_string).scheme}://USER@HOST/DATABASE"
+            raise BlockFailed("the URI has no user, and the system has no name for this user id", hint=hint) from error
         session = PostgresSession(connection)
         try:
             for name, codec in CODECS.items():
@@ -170,32 +171,35 @@ class Postgres(SqlBlockBehavior):
 
 
 def _check_sendable(statement: Statement) -> None:
-    """:raises InvalidValue: for what no server can be asked in a block."""
+    """:raises InvalidValue: for a statement that can't be sent: client commands of psql, COPY over the connection."""
     if "\0" in statement.text:
         raise InvalidValue("the SQL holds a null character", hint="PostgreSQL knows none, not even in texts")
     if statement.text.startswith("\\"):
         command, hint = shorten(statement.text.split()[0], 20), "SQL can ask for it, too, as in information_schema"
         raise InvalidValue(f"{command} is a command of the program psql, not of the server", hint=hint)
     if statement.verb == "COPY" and not {"STDIN", "STDOUT"}.isdisjoint(statement.words):
-        hint = "INSERT and SELECT do; for files there is psql, in a script block"
-        raise InvalidValue("COPY FROM STDIN and TO STDOUT need a client that has data to send and to take", hint=hint)
+        hint = "use INSERT or SELECT; for files, psql in a script block"
+        raise InvalidValue("COPY FROM STDIN and TO STDOUT need a client that sends and receives the data", hint=hint)
 
 
 def _driver_uri(uri: str) -> str:
-    """The URI without what other clients of PostgreSQL may want to know; the driver makes settings of what is left.
+    """Return the URI without the parameters that only other clients of PostgreSQL know.
 
     :raises InvalidValue: if it demands what the driver can't do.
     """
+    # The driver sends each parameter that it does not know to the server as a setting; unknown ones are refused.
     parts = urlsplit(uri)
     parameters = parse_qsl(parts.query, keep_blank_values=True)
     if ("channel_binding", "require") in parameters:
-        raise InvalidValue("channel_binding=require can't be met", hint="sslmode=verify-full tells who the server is")
+        raise InvalidValue("channel_binding=require can't be met", hint="sslmode=verify-full verifies the server")
     kept = [(name, value) for name, value in parameters if name not in _IGNORED_PARAMETERS]
     return uri if kept == parameters else urlunsplit(parts._replace(query=urlencode(kept)))
 
 
 def _tls(uri: str, server: str | None) -> ssl.SSLContext | None:
-    """How to verify a server behind a tunnel; None where the driver does what the URI says.
+    """Return the TLS context that verifies a server behind a tunnel; None if the driver follows the URI itself.
+
+    server: the server's own name, None without a tunnel.
 
     :raises OSError: if a file can't be used.
     """
@@ -209,13 +213,14 @@ def _tls(uri: str, server: str | None) -> ssl.SSLContext | None:
 
 
 def _affected(status: str) -> int:
-    """The rows that a command's tag tells of: ``INSERT 0 3``; none for those that tell of none."""
+    """Return the number of rows in a command tag, 3 in ``INSERT 0 3``; 0 for a tag without one."""
     last = status.rpartition(" ")[2]
     return int(last) if last.isdigit() else 0
 
 
 def _connect_error(error: Exception, uri: str) -> RunbookError:
-    """An error of connecting; nothing of it holds the password."""
+    """Translate an error of connecting."""
+    # Some errors of the driver quote the URI, password included.
     message = _without_password(str(error), uri)
     server = connection_name(uri)
     if isinstance(error, asyncpg.PostgresConnectionError):
@@ -223,7 +228,7 @@ def _connect_error(error: Exception, uri: str) -> RunbookError:
     if isinstance(error, asyncpg.PostgresError):
         return Unreachable(f"{server} does not let us in: {message}", hint=_HINTS.get(error.sqlstate or ""))
     if isinstance(error, ssl.SSLError) or "SSL upgrade" in message:
-        return Unreachable(f"no TLS with {server}: {message}", hint="sslmode and sslrootcert say whom to trust")
+        return Unreachable(f"no TLS with {server}: {message}", hint="look at sslmode and sslrootcert in the URI")
     if isinstance(error, OSError):
         return connection_error(server, error)
     if isinstance(error, ValueError) and not isinstance(error, asyncpg.InterfaceError):

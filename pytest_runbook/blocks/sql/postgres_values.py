@@ -1,6 +1,7 @@
-"""PostgreSQL's values: exactly what the server has, as plain data on access.
+"""Converts PostgreSQL's values to plain data without loss, and parameters to what the driver takes.
 
-Dates and times come as the server's own numbers, because Python's types hold neither infinity nor all of its years.
+Dates and times are exchanged as the server's own numbers, because Python's types hold neither infinity nor years
+before 1 or after 9999.
 """
 
 from __future__ import annotations
@@ -26,37 +27,41 @@ _CYCLE_DAYS, _CYCLE_YEARS = 146_097, 400
 
 
 class Timestamp(int):
-    """Microseconds since the year 2000."""
+    """A timestamp without time zone: microseconds since 2000-01-01."""
 
 
 class UtcTimestamp(int):
-    """The same, in UTC."""
+    """A timestamp with time zone: microseconds since 2000-01-01 in UTC."""
 
 
 class Date(int):
-    """Days since the year 2000."""
+    """A date: days since 2000-01-01."""
 
 
 class Time(int):
-    """Microseconds since midnight."""
+    """A time without time zone: microseconds since midnight."""
 
 
 class ZonedTime(tuple[int, int]):
-    """Microseconds since midnight, and seconds west of UTC."""
+    """A time with time zone: microseconds since midnight, and seconds west of UTC."""
 
     __slots__ = ()
 
 
 class Interval(tuple[int, int, int]):
-    """Months, days and microseconds."""
+    """An interval: months, days and microseconds."""
 
     __slots__ = ()
 
 
 def iso_date(days: int) -> str:
-    """A date as ISO 8601; years before 1 and after 9999 carry their sign, as that standard has it."""
+    """Return a date as ISO 8601; years before 0 and after 9999 have a sign, as the standard demands.
+
+    days: since 2000-01-01.
+    """
     if days in _INFINITIES:
         return _INFINITIES[days]
+    # The calendar repeats every 400 years, so that a date within Python's years stands for any other.
     cycles, rest = divmod(days + _EPOCH_DAY, _CYCLE_DAYS)
     within = datetime.date.fromordinal(rest + 1)
     year = within.year + cycles * _CYCLE_YEARS
@@ -65,7 +70,7 @@ def iso_date(days: int) -> str:
 
 
 def iso_clock(microseconds: int) -> str:
-    """A time of day; 24:00:00 is one."""
+    """Return a time of day as ISO 8601; PostgreSQL knows 24:00:00, which Python does not."""
     seconds, rest = divmod(microseconds, 1_000_000)
     fraction = f".{rest:06}" if rest else ""
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
@@ -141,18 +146,18 @@ CODECS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         **dict.fromkeys(("pg_lsn", "pg_snapshot", "txid_snapshot", "tid"), _AS_TEXT),
     }
 )
-"""How the driver is to exchange these types, by their names in pg_catalog."""
+"""The driver's codecs for these types, by their names in pg_catalog."""
 
 
 def character(value: Any) -> object:
-    """The type "char" is a byte to the driver, and a character to the server; its zero is the empty text."""
+    """Convert the type "char", which the driver returns as a byte; a zero byte is the empty text."""
     if isinstance(value, list):
         return [None if item is None else character(item) for item in value]
     return value.decode("latin-1").rstrip("\0")
 
 
 def _number(value: float) -> str:
-    """A float as the server writes it."""
+    """Return a float as the server writes it."""
     if math.isfinite(value):
         return repr(value).removesuffix(".0")
     return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
@@ -176,7 +181,7 @@ def _range(value: Any) -> str:
 
 
 def _bound(value: object) -> str:
-    """One end of a range, as the server writes it but for the dates, which are ISO 8601 as everywhere."""
+    """Return one end of a range as the server writes it, except that dates and times are ISO 8601 as elsewhere."""
     return "" if value is None else str(CONVERTERS.plain(value))
 
 
@@ -227,7 +232,10 @@ _ISO_WITH_ZONE = re.compile(rf"({_ISO.pattern})(Z|[+-]\d\d(:?\d\d)?)")
 
 
 def is_parsed_by_server(value: object, parameter: asyncpg.Type) -> bool:
-    """True for a text that only the server knows how to read as such a value, or in which zone."""
+    """Return True for a text that the driver can't parse as the parameter's type; the server does it instead.
+
+    This includes times whose zone is missing: the server's session has one.
+    """
     if not isinstance(value, str):
         return False
     if parameter.name in _TIMES:
@@ -237,9 +245,11 @@ def is_parsed_by_server(value: object, parameter: asyncpg.Type) -> bool:
 
 
 def coerce_params(values: Sequence[object], types: Sequence[str]) -> list[object]:
-    """Parameters as the driver wants them for the types that the server found: text is read as such a value.
+    """Convert parameters to the Python types that the driver wants for the types of the statement's parameters.
 
-    :raises BlockFailed: if there are too many or too few, or one makes no sense as what the server wants.
+    types: the names of the types that the server found.
+
+    :raises InvalidValue: if there are too many or too few values, or one can't be converted.
     """
     if len(values) != len(types):
         raise InvalidValue(f"params holds {len(values)}, and the statement wants {len(types)}")

@@ -1,4 +1,4 @@
-"""What statements gave: rows, or how many rows they touched; and the ``output`` made of it."""
+"""Results of SQL statements, rows or counts of affected rows, and the ``output`` made of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ MAX_KEPT_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """Rows. duration: seconds. sent: when the query was, in seconds since the epoch.
+    """The result of a statement that returns rows.
 
-    rows_read, bytes_read: what the server had to look at, where it tells.
+    duration: in seconds. sent: when the query was sent, in seconds since the epoch.
+    rows_read, bytes_read: how much the server read; None if it does not report that.
     """
 
     columns: tuple[str, ...]
@@ -29,7 +30,7 @@ class QueryResult:
 
     @property
     def data(self) -> dict[str, object]:
-        """By the names of the format's own messages."""
+        """The result under the names of the runbook format's messages."""
         return {
             "columns": list(self.columns),
             "rows": self.rows,
@@ -42,7 +43,11 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementResult:
-    """A change. rows_affected, last_insert_rowid: None where the server does not tell."""
+    """The result of a statement that changes something.
+
+    rows_affected, last_insert_rowid: None if the server does not report them.
+    duration: in seconds. sent: when the statement was sent, in seconds since the epoch.
+    """
 
     rows_affected: int | None
     last_insert_rowid: int | None
@@ -63,23 +68,23 @@ SqlResult = QueryResult | StatementResult
 
 
 def _moment(seconds: float) -> str:
-    """RFC 3339 in UTC."""
+    """Return a time as RFC 3339 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def tagged_result(result: SqlResult) -> dict[str, object]:
-    """A result as ``output.results`` has it."""
+    """Return a result as an item of ``output.results``."""
     return {"type": "Query" if isinstance(result, QueryResult) else "Statement", "data": result.data}
 
 
 def wire_result(result: SqlResult) -> Mapping[str, object]:
-    """A result as clients get it, in JSON's types."""
+    """Return a result in JSON's types, for clients of the message channel."""
     plain: Mapping[str, object] = wire_data(tagged_result(result))
     return plain
 
 
 def sql_output(results: Sequence[SqlResult]) -> Output:
-    """The keys of ``output``; those about rows are missing where no statement was a query, and the other way round."""
+    """Return the block's ``output``. Keys about rows are missing without a query, those about changes without one."""
     queries = [result for result in results if isinstance(result, QueryResult)]
     statements = [result for result in results if isinstance(result, StatementResult)]
     fields: dict[str, object] = {

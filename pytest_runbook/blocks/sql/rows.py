@@ -1,4 +1,4 @@
-"""Rows as templates and assertions read them: light views of the driver's own tuples, converted on access."""
+"""Rows for templates and assertions: views of the driver's tuples, whose values are converted when they are read."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ Converter = Callable[[object], object]
 
 
 class Converters(dict[type, Converter | None]):
-    """How values of each type that a driver gives become plain data; None where they are.
+    """Converters to plain data by the type of a value; None for types that are plain already.
 
-    By type: one look-up a value. A type that is not here is treated as the first of its bases that is, or as text.
+    A type that is missing gets the converter of the first of its bases that is here, else becomes text.
     """
 
     def __missing__(self, kind: type) -> Converter | None:
+        # Remembered, so that each further value of this type takes a single look-up.
         for base in kind.__mro__[1:]:
             if base in self and base is not object:
                 self[kind] = self[base]
@@ -32,23 +33,23 @@ class Converters(dict[type, Converter | None]):
         return str
 
     def plain(self, value: object) -> object:
-        """The value in types that JSON knows, numbers exact."""
+        """Return the value in types that JSON knows, with exact numbers."""
         convert = self[type(value)]
         return value if convert is None else convert(value)
 
     def listed(self, values: object) -> list[object]:
-        """A list of values, each converted; lists of lists too."""
+        """Return a list with each value converted, nested lists included."""
         assert isinstance(values, Iterable)
         return [self.plain(value) for value in values]
 
     def mapped(self, values: object) -> dict[str, object]:
-        """A mapping whose values are converted; its keys become text."""
+        """Return a mapping with each value converted and text as keys."""
         assert isinstance(values, Mapping)
         return {str(self.plain(key)): self.plain(value) for key, value in values.items()}
 
 
 def build_converters(special: Mapping[type, Converter | None] | None = None) -> Converters:
-    """The converters for what all drivers may give, and those of one driver."""
+    """Return converters for the types that all drivers may return, and for those of one driver."""
     table = Converters(_COMMON)
     table[list] = table[tuple] = table[set] = table[frozenset] = table.listed
     table[dict] = table.mapped
@@ -63,17 +64,17 @@ class UnparsedJson(str):
 
 
 def base64_text(value: object) -> str:
-    """Bytes as base64."""
+    """Return bytes as base64."""
     return base64.b64encode(bytes(value)).decode()  # type: ignore[call-overload]  # bytes-like
 
 
 def iso_time(value: object) -> str:
-    """A date or a time as ISO 8601."""
+    """Return a date or a time as ISO 8601."""
     return value.isoformat()  # type: ignore[attr-defined, no-any-return]  # all of datetime's types have it
 
 
 def iso_interval(months: int, days: int, microseconds: int) -> str:
-    """An interval as ISO 8601: ``P1Y2M3DT4H5M6.5S``; each part has its own sign, as intervals do."""
+    """Return an interval as ISO 8601: ``P1Y2M3DT4H5M6.5S``. Each part has its own sign, as in SQL."""
     years, months = _divided(months, 12)
     minutes, rest = _divided(microseconds, 60_000_000)
     hours, minutes = _divided(minutes, 60)
@@ -83,7 +84,7 @@ def iso_interval(months: int, days: int, microseconds: int) -> str:
 
 
 def iso_duration(value: object) -> str:
-    """A span of time as ISO 8601, in days and what is left of them."""
+    """Return a timedelta as ISO 8601, in days and the rest of a day."""
     assert isinstance(value, datetime.timedelta)
     microseconds = value // datetime.timedelta(microseconds=1)
     days, rest = _divided(microseconds, 86_400_000_000)
@@ -91,7 +92,7 @@ def iso_duration(value: object) -> str:
 
 
 def _divided(value: int, by: int) -> tuple[int, int]:
-    """Quotient and rest, both with the value's sign."""
+    """Return quotient and remainder, both with the value's sign."""
     quotient, rest = divmod(abs(value), by)
     return (quotient, rest) if value >= 0 else (-quotient, -rest)
 
@@ -132,10 +133,10 @@ _COMMON: Mapping[type, Converter | None] = {
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """How to read the tuples of a result.
+    """The columns of a result, and how their values are converted.
 
     index: the position of each column. converters: by the values' types.
-    column_converters: for the columns, by position, whose values' types do not tell it.
+    column_converters: by position, for columns whose values' types do not determine the conversion.
     """
 
     index: Mapping[str, int]
@@ -144,7 +145,7 @@ class RowLayout:
 
 
 class SqlRow(Mapping[str, object]):
-    """One row: values by column, in their order."""
+    """One row: values by column, in the order of the columns."""
 
     __slots__ = ("_layout", "_values")
 
@@ -158,8 +159,8 @@ class SqlRow(Mapping[str, object]):
         convert = self._layout.column_converters.get(position)
         try:
             return self._layout.converters.plain(value) if convert is None or value is None else convert(value)
-        except Exception as error:  # whatever a server may give that none of its kind did before
-            hint = "cast it to a text in the query"
+        except Exception as error:  # converters parse data of the server, which may be of any shape
+            hint = "cast it to text in the query"
             raise NotSerializable(f"a value of column {column} can't be read: {error}", hint=hint) from error
 
     def __iter__(self) -> Iterator[str]:
@@ -208,7 +209,8 @@ class SqlRows(Sequence[SqlRow]):
 
 
 def column_names(reported: Iterable[str]) -> tuple[str, ...]:
-    """Names that tell the columns apart: ``id``, ``id_2``; one without a name is called by its position."""
+    """Return unique names for the columns: ``id``, ``id_2``, and ``column_3`` for a third column without a name."""
+    # A row is a map: of two columns with one name it would hold only the last.
     reported = tuple(reported)
     used: set[str] = set()
     names = []

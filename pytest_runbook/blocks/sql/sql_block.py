@@ -1,4 +1,4 @@
-"""What all SQL blocks share: statements one after the other on one session, and what came of each."""
+"""The base class of SQL blocks: runs the statements of a query one after the other on one session."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ SHOWN_CELL = 200
 SHOWN_STATEMENT = 2000
 
 
-# user:password@ with something in it that ends the authority of a URI before the @.
+# user:password@ with a character in it that ends the authority of a URI before the @.
 _UNENCODED_CREDENTIALS = re.compile(r"[\w+.-]+://[^/?#@]*:[^/?#@]*[/?#][^?#]*@")
-# How servers say where in a statement they found something wrong.
+# How servers report the position of an error in a statement.
 _ERROR_POSITION = re.compile(r"\(at character (\d+)\)|\bat line (\d+)|\(line (\d+), col \d+\)")
 _DEFAULT_PORTS = {"mysql": 3306, "mariadb": 3306, "http": 8123, "clickhouse": 8123, "https": 8443}
 _SERVER_HINT = "is the server up, and are host and port right?"
@@ -47,10 +47,10 @@ _SERVER_HINT = "is the server up, and are host and port right?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverResult:
-    """What a driver gave for one statement.
+    """The result of one statement as the driver returns it.
 
-    columns: as the server calls them; None if it gave no rows, not even none of them.
-    column_converters: how values become plain data, by position, for columns whose values' own types do not tell it.
+    columns: the server's names; None if the statement returns no rows, which differs from a result without rows.
+    column_converters: by position, for columns whose values' types do not determine the conversion.
     """
 
     columns: Sequence[str] | None = None
@@ -67,21 +67,19 @@ class SqlSession(DatabaseSession):
 
     @abstractmethod
     async def run(self, statement: Statement, params: Params) -> DriverResult:
-        """Run one statement. Cancelled, it ends at the server as well, before the session is closed.
+        """Run one statement. If cancelled, it ends at the server as well, at the latest when the session is closed.
 
-        params: what the driver is to bind; empty for nothing.
+        params: the parameters for the driver to bind; empty for none.
 
-        :raises BlockFailed: if the server refuses it.
+        :raises BlockFailed: if the server reports an error.
         """
 
 
 class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
-    """A block that runs SQL.
+    """A block that runs SQL. A subclass for each database opens its sessions and has the converters of its values.
 
-    A database says how a session is opened and what its values become.
-
-    dialect: the name of its SQL, as the tokenizer knows it. param_hint: how its parameters are written.
-    file_parameters: what a URI's parameters call files by, which are relative to the runbook's folder.
+    dialect: the name of its SQL in sqlglot. param_hint: how its parameters are written.
+    file_parameters: the URI's parameters that name files, which are relative to the runbook's folder.
     """
 
     dialect: ClassVar[str]
@@ -92,17 +90,17 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
     @abstractmethod
     async def open_session(self, context: ExecutionContext, connection_string: str) -> SqlSession:
-        """A new session.
+        """Open a new session.
 
-        :raises Unreachable: if the server can't be reached, or does not let us in.
+        :raises Unreachable: if the server can't be reached, or refuses the login.
         """
 
     def is_query(self, statement: Statement) -> bool:
-        """True if the statement asks for rows."""
+        """Return True if the statement returns rows."""
         return returns_rows(statement, self.dialect)
 
     def resolve_query(self, context: ExecutionContext) -> str:
-        """The SQL; that of a file is taken as it stands."""
+        """Return the SQL, rendered; that of a file is not rendered."""
         if not self.spec.props.get("queryFile"):
             return super().resolve_query(context)
         path = context.file("queryFile", context.require("queryFile"))
@@ -121,7 +119,10 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return self._with_files(uri, context.folder) if self.file_parameters and "?" in uri else uri
 
     def _with_files(self, uri: str, folder: Path) -> str:
-        """The URI with the files that its parameters name as absolute paths."""
+        """Return the URI with absolute paths of the files that its parameters name.
+
+        :raises InvalidValue: if there is no such file.
+        """
         address, _, query = uri.partition("?")
         parameters = parse_qsl(query, keep_blank_values=True)
         files = {name: path_in_folder(folder, value) for name, value in parameters if name in self.file_parameters}
@@ -150,7 +151,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return None if self.spec.rules.effects is Effects.READ else self.declared_effect
 
     def effects(self, context: ExecutionContext) -> Effect:
-        """What the worst of its statements does; an author who says that it only reads is held to that."""
+        """Return the effect of the worst statement, or the declared one; a declared `read` is checked all the same."""
         if self.known_effect is not None:
             return self.known_effect
         statements = split_statements(self.resolve_query(context), self.dialect)
@@ -167,7 +168,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return await context.resources.databases.acquire(target, lambda: self.open_session(context, uri))
 
     def tls_server_name(self, context: ExecutionContext) -> str | None:
-        """What the server is called where the connection is made to the near end of a tunnel; None where it is not."""
+        """Return the server's name for TLS verification if a tunnel hides it from the driver, else None."""
         return None if via_of(context) is None else urlsplit(self.resolve_connection_string(context)).hostname
 
     def disconnect_nowait(self, context: ExecutionContext, connection: SqlSession) -> bool:
@@ -177,7 +178,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         await context.resources.databases.release(connection)
 
     async def execute_query(self, context: ExecutionContext, connection: SqlSession, query: str) -> Sequence[SqlResult]:
-        """Run the statements in order; the first that fails ends it."""
+        """Run the statements in order and stop at the first that fails."""
         statements = split_statements(query, self.dialect)
         if not statements:
             raise InvalidValue("Query is empty", location=self._query_location(), hint="it holds no statement")
@@ -198,13 +199,13 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return results
 
     async def execute_sql_query(self, connection: SqlSession, statement: Statement, params: Params) -> QueryResult:
-        """Run a statement that asks for rows."""
+        """Run a statement that returns rows."""
         began, sent = time.monotonic(), time.time()
         result = await connection.run(statement, params)
         return self._rows(result, time.monotonic() - began, sent)
 
     async def execute_sql_statement(self, connection: SqlSession, statement: Statement, params: Params) -> SqlResult:
-        """Run a statement that changes something; if it answers with rows all the same, they are its result."""
+        """Run a statement that changes something; if it returns rows all the same, they are its result."""
         began, sent = time.monotonic(), time.time()
         result = await connection.run(statement, params)
         duration = time.monotonic() - began
@@ -224,7 +225,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return wire_result(result)
 
     def param_names(self, statement: Statement, params: Mapping[str, object]) -> Collection[str]:
-        """Which of the parameters a statement uses."""
+        """Return the names of the parameters that a statement uses."""
         return names_used(statement, params)
 
     async def _execute(self, connection: SqlSession, statement: Statement, params: Params) -> SqlResult:
@@ -234,9 +235,9 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return await execute(connection, statement, params)
 
     def _params(self, context: ExecutionContext, statements: Sequence[Statement]) -> Params:
-        """What the driver is to bind, texts rendered.
+        """Return the parameters for the driver to bind, with texts rendered.
 
-        :raises InvalidValue: if that can't be: one that no statement uses, a list for several statements.
+        :raises InvalidValue: if no statement uses one of them, or a list is given for several statements.
         """
         declared = self.spec.props.get("params")
         location = self.spec.location_of("params")
@@ -268,7 +269,7 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         )
 
     def _located_in_statement(self, error: BlockFailed, statement: Statement, count: int) -> BlockFailed:
-        """The error with the statement that it is about."""
+        """Return the error with the number and the line of its statement."""
         located = error.with_location(self._query_location().shifted(_line(error.message, statement) - 1))
         if count > 1:
             located.message = f"statement {statement.number} of {count}: {error.message}"
@@ -276,14 +277,14 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
         return located
 
     def _missing_param_hint(self, statement: Statement) -> str | None:
-        """That a statement seems to want parameters which the block does not give, where it gives any."""
+        """Return a hint if the block has named parameters, and lacks one that the statement uses."""
         declared = self.spec.props.get("params")
         names = [placeholder.name for placeholder in placeholders(statement)] if isinstance(declared, Mapping) else ()
         missing = next((name for name in names if name and name not in declared), None)  # type: ignore[operator]  # a map
         return None if missing is None else f'params holds no "{missing}"'
 
     def _query_location(self) -> Location:
-        """Where the SQL begins: in the runbook, or in a file of its own."""
+        """Return where the SQL begins: in the runbook, or in its own file."""
         path = self.spec.props.get("queryFile")
         return (
             Location(str(Path(self.spec.location.path).parent / str(path)), 1)
@@ -293,7 +294,8 @@ class SqlBlockBehavior(QueryBlockBehavior[SqlSession, SqlResult]):
 
 
 def _line(message: str, statement: Statement) -> int:
-    """The line of the query that an error is about: where its server found it, else where the statement begins."""
+    """Return the line of the query that an error is about: the one the server reports, else the statement's first."""
+    # The last match: a message may quote the statement, and the server's own position follows the quotation.
     *_, found = (None, *_ERROR_POSITION.finditer(message))
     if found is None or not statement.tokens:
         return statement.line
@@ -308,7 +310,7 @@ def _rendered(context: ExecutionContext, value: object) -> object:
 
 
 def connection_error(server: str, error: BaseException | None) -> Unreachable:
-    """A connection that could not be made, from what the system says. server: its URI as people may see it."""
+    """Return the error for a connection that could not be made. server: its name for display."""
     match error:
         case ConnectionRefusedError():
             return Unreachable(f"no connection to {server}: refused", hint=_SERVER_HINT)
@@ -336,7 +338,7 @@ def _summary(results: Sequence[SqlResult]) -> str:
 
 
 def _sections(results: Sequence[SqlResult], failed: Statement | None = None) -> list[OutputSection]:
-    """For reports: the statement that failed, and the first rows of the last query, a line each."""
+    """Return the statement that failed, and the first rows of the last query, as report sections."""
     queries = [result for result in results if isinstance(result, QueryResult)]
     statements = [] if failed is None else [OutputSection("statement", failed.text[:SHOWN_STATEMENT])]
     return [*statements, *(OutputSection("rows", "\n".join(_lines(query))) for query in queries[-1:])]

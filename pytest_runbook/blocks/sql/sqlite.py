@@ -1,4 +1,4 @@
-"""SQLite: a database that is a file."""
+"""SQLite blocks: run SQL on a database file, or on a database in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .statements import Statement
 
 BUSY_TIMEOUT = 5.0
 LOCK_TIMEOUT_SHARE = 0.9
-"""Of the time for connecting, what SQLite itself waits at most for a lock: then it is the one to say what is wrong."""
+"""The part of the connect timeout that SQLite may wait for a lock: its own error is more exact than our timeout."""
 INTERRUPT_INTERVAL = 0.05
 MEMORY = ":memory:"
 PARAMETERS = {
@@ -38,20 +38,22 @@ _KNOWN = "sqlite:///absolute/path, sqlite://relative/path, a path, or :memory:"
 
 
 class _NotOpened(Exception):
-    """The file can't be opened, or is no database; its cause says why. Or it was opened too late."""
+    """The file can't be opened, or is no database: see the cause. Without one, the session was abandoned meanwhile."""
 
 
 class SqliteSession(SqlSession):
-    """A connection to a file, used in worker threads. Never shared: opening one costs next to nothing.
+    """A connection to a file, used in worker threads. It is not shared between blocks: opening one is cheap.
 
-    The call that runs the first statement opens it, and that of the last one closes it: a call costs as much as all
-    that it does. connect_timeout: how long opening may take.
+    connect_timeout: how long opening may take, in seconds.
     """
+
+    # A call into a thread takes longer than opening and closing a connection. So the call that runs the first statement
+    # opens it, and the call that runs the last one closes it.
 
     def __init__(self, uri: str, threads: Threads, connect_timeout: float) -> None:
         super().__init__()
-        self.is_broken = True
-        self.is_closed = True
+        self.is_broken = True  # the pool never keeps it
+        self.is_closed = True  # until the first statement runs
         self._threads = threads
         self._uri = uri
         self._connect_timeout = connect_timeout
@@ -95,7 +97,7 @@ class SqliteSession(SqlSession):
     def _run(self, statement: Statement, params: Params) -> DriverResult:
         with self._lock:
             connection = self._connection if self._connection is not None else self._open_connection()
-            if self._is_abandoned:  # nobody waits any more: what was not begun by then must not be done
+            if self._is_abandoned:  # cancelled while the file was opened or locked: the statement must not run any more
                 raise _NotOpened
             answer = _driver_result(connection.execute(statement.text, params))
             if statement.is_last:
@@ -121,7 +123,8 @@ class SqliteSession(SqlSession):
         return connection
 
     def _close(self) -> None:
-        """Close it once nothing runs on it any more; what runs is interrupted."""
+        """Interrupt what runs on the connection, and close it when that has ended."""
+        # In a loop: an interrupt has no effect on a statement that is about to start.
         while not self._lock.acquire(timeout=INTERRUPT_INTERVAL):
             if self._connection is not None:
                 self._connection.interrupt()
@@ -136,17 +139,17 @@ class Sqlite(SqlBlockBehavior):
     converters: ClassVar[Converters] = build_converters()
 
     def target(self, context: ExecutionContext, connection_string: str) -> str:
-        """The file itself: its path may be relative to the directory."""
+        """Return a key with the absolute path of the file, which may be relative to the block's directory."""
         return super().target(context, file_uri(connection_string, Path(context.resolver.cwd), read_only=False))
 
     def policy_url(self, context: ExecutionContext, connection_string: str) -> str:
-        """The file, whatever its URI looks like."""
+        """Return ``sqlite:`` and the absolute path of the file, whatever the form of its URI."""
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=False)
         path = unquote(uri.removeprefix("file:").partition("?")[0])
         return f"sqlite:{path if path == MEMORY else Path(path).resolve()}"
 
     def connect_nowait(self, context: ExecutionContext, connection_string: str) -> SqliteSession:
-        """One that opens itself: no two blocks share a connection."""
+        """Return a session of the block's own, which opens the file with its first statement."""
         uri = file_uri(connection_string, Path(context.resolver.cwd), read_only=context.read_only)
         return SqliteSession(uri, context.resources.threads, self.connect_timeout())
 
@@ -161,9 +164,9 @@ def _driver_result(cursor: sqlite3.Cursor) -> DriverResult:
 
 
 def file_uri(text: str, folder: Path, *, read_only: bool) -> str:
-    """A connection string as SQLite's own URI, the file relative to that folder.
+    """Return a connection string as SQLite's own URI. folder: the path is relative to it.
 
-    :raises BlockFailed: if it names no file.
+    :raises BlockFailed: if the string names no file, or has an unknown scheme or parameter.
     """
     path, _, query = re.sub("^(sqlite|file):(//)?", "", text).partition("?")
     if "://" in path:

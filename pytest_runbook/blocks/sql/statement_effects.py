@@ -1,6 +1,7 @@
-"""Whether a statement may change something, or take away what can't be brought back.
+"""Determines the effect of a statement: whether it only reads, may change something, or destroys data.
 
-When in doubt, it changes something; and where nothing may be changed, the session is opened read-only as well.
+In doubt, it may change something. This is not the only guard: where nothing may be changed, the session is opened
+read-only as well.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _EXPLAIN = re.compile(
 )
 
 
-# What can be dropped without losing a row, and what stands between DROP and what is dropped.
+# Words after DROP that lose no rows: things without data, and keywords before the name of what is dropped.
 _DROPPED_WITHOUT_DATA = frozenset(
     {
         "NOT", "DEFAULT", "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "IDENTITY", "EXPRESSION",
@@ -56,7 +57,7 @@ _WITH_WHERE = frozenset({"DELETE", "UPDATE"})
 
 
 def effect_of(statement: Statement, dialect: str) -> Effect:
-    """What the statement does."""
+    """Return the effect of a statement."""
     reason = destructive_reason(statement, dialect)
     if reason is not None:
         return Effect(Effects.DESTRUCTIVE, f"statement {statement.number}: {reason}")
@@ -67,7 +68,7 @@ def effect_of(statement: Statement, dialect: str) -> Effect:
 
 
 def destructive_reason(statement: Statement, dialect: str) -> str | None:
-    """Why the statement may take away more than what it names, None if it does not."""
+    """Return why the statement destroys data, None if it does not."""
     if statement.verb == "EXPLAIN":
         inner = _explained(statement.tokens, statement, dialect)
         return None if inner is None else destructive_reason(inner, dialect)
@@ -87,7 +88,7 @@ def destructive_reason(statement: Statement, dialect: str) -> str | None:
 
 
 def _destructive_reason_of_with(statement: Statement, dialect: str) -> str | None:
-    """The same of what stands in a WITH."""
+    """Return why a statement with a WITH clause destroys data, None if it does not."""
     trees = _parsed(statement.tokens, statement, dialect) or ()
     nodes = (node for tree in trees for node in tree.walk())
     bare = (node for node in nodes if isinstance(node, exp.Delete | exp.Update) and not node.args.get("where"))
@@ -95,7 +96,7 @@ def _destructive_reason_of_with(statement: Statement, dialect: str) -> str | Non
 
 
 def write_reason(statement: Statement, dialect: str) -> str | None:
-    """Why the statement may change something, None if it only reads."""
+    """Return why the statement may change something, None if it only reads."""
     return _write_reason(statement.tokens, statement, dialect)
 
 
@@ -112,17 +113,17 @@ def _write_reason(tokens: tuple[Token, ...], statement: Statement, dialect: str)
         return _write_reason_of_pragma(words)
     if verb in _QUERIES or verb == "WITH":
         return _write_reason_of_query(tokens, statement, dialect)
-    return f"{verb} may change something" if verb else "its SQL can't be read, so that nobody can tell what it changes"
+    return f"{verb} may change something" if verb else "its SQL can't be read, so it may change something"
 
 
 def _write_reason_of_explain(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
-    """EXPLAIN alone only looks; EXPLAIN ANALYZE does what it explains."""
+    """EXPLAIN only reads; EXPLAIN ANALYZE runs the statement that it explains."""
     inner = _explained(tokens, statement, dialect)
     return None if inner is None else _write_reason(inner.tokens, inner, dialect)
 
 
 def _explained(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> Statement | None:
-    """What EXPLAIN ANALYZE runs; None where nothing is run."""
+    """Return the statement that EXPLAIN ANALYZE runs; None for an EXPLAIN that runs nothing."""
     if not _ANALYZES.search(statement.text):
         return None
     inner = _EXPLAIN.sub("", statement.text[tokens[0].start - statement.offset :])
@@ -141,7 +142,7 @@ def _write_reason_of_pragma(words: list[str]) -> str | None:
 def _write_reason_of_query(tokens: tuple[Token, ...], statement: Statement, dialect: str) -> str | None:
     trees = _parsed(tokens, statement, dialect)
     if trees is None:
-        return "its SQL can't be parsed, so that nobody can tell what it changes"
+        return "its SQL can't be parsed, so it may change something"
     for tree in trees:
         for node in tree.walk():
             if isinstance(node, _CHANGING):
@@ -152,7 +153,7 @@ def _write_reason_of_query(tokens: tuple[Token, ...], statement: Statement, dial
 
 
 def _parsed(tokens: Sequence[Token], statement: Statement, dialect: str) -> list[exp.Expr] | None:
-    """Its syntax trees; None for what the parser can't read, or what is nested too deeply for it."""
+    """Return the syntax trees; None if the parser can't read the statement, or it is nested too deeply."""
     try:
         trees = Dialect.get_or_raise(dialect).parser().parse(list(tokens), statement.text)
     except (SqlglotError, RecursionError):

@@ -1,7 +1,7 @@
-"""SQL taken apart as far as we must know it: where a statement ends, whether it gives rows, where parameters stand.
+"""Splits SQL into statements, and tells queries from other statements.
 
-The text is never rewritten: statements are slices of what the author wrote, cut at semicolon tokens. What the dialect's
-own tokenizer can't read goes to the server as it stands, which says what is wrong with it.
+Statements are slices of the author's text, cut at semicolon tokens. SQL that the dialect's tokenizer can't read is
+sent unchanged, so that the server reports what is wrong with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RETURN_ROWS: Mapping[str, frozenset[str]] = MappingProxyType(
         "clickhouse": frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC", "EXISTS", "CHECK", "KILL", "WATCH"}),
     }
 )
-# What may have a body of its own with semicolons in it.
+# What has a body with semicolons in it.
 _WITH_BODY = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"})
 _UNCOUNTED_BLOCKS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
 _EXECUTABLE_COMMENTS = ("/*!", "/*M!")
@@ -35,11 +35,11 @@ _EXECUTABLE_COMMENTS = ("/*!", "/*M!")
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a block.
+    """One statement of a query.
 
     number: 1-based. text: as written, without its semicolon. line: 1-based line of the query where it begins.
-    tokens: empty where the dialect's tokenizer could not read it.
-    offset: where the text begins in the query. is_last: none follows in the query.
+    tokens: empty if the dialect's tokenizer could not read it.
+    offset: the position of the text in the query. is_last: True if it is the last statement of the query.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Statement:
 
     @property
     def words(self) -> Iterator[str]:
-        """Its keywords and names outside of any parentheses, in capitals."""
+        """The keywords and names outside of any parentheses, in capitals."""
         depth = 0
         for token in self.tokens:
             depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
@@ -60,7 +60,7 @@ class Statement:
 
     @cached_property
     def verb(self) -> str:
-        """What it does: its first word that is not in front of a statement (``WITH ...``), in capitals."""
+        """The keyword of the statement, in capitals: its first word, or the one that follows ``WITH ...``."""
         first = next((token.text.upper() for token in self.tokens if token.token_type is not TokenType.L_PAREN), "")
         words = iter(self.words)
         return next((word for word in words if word in _CHANGES | _SELECTS), first) if first == "WITH" else first
@@ -68,7 +68,7 @@ class Statement:
 
 @lru_cache(maxsize=64)
 def split_statements(query: str, dialect: str) -> tuple[Statement, ...]:
-    """The statements of a query, in order; none for blanks and comments alone."""
+    """Return the statements of a query in order; none if it holds only white space and comments."""
     tokens = tokenize(query, dialect)
     if tokens is None:
         return (Statement(1, query.strip(), _first_line(query), (), 0),)
@@ -76,6 +76,7 @@ def split_statements(query: str, dialect: str) -> tuple[Statement, ...]:
     start = 0
     for piece, end in _pieces(tokens, len(query)):
         text = query[start:end]
+        # The tokenizer drops executable comments of MySQL, which are statements.
         if piece or (dialect == "mysql" and any(comment_start in text for comment_start in _EXECUTABLE_COMMENTS)):
             offset = start + len(text) - len(text.lstrip())
             line = query.count("\n", 0, piece[0].start if piece else offset) + 1
@@ -85,7 +86,7 @@ def split_statements(query: str, dialect: str) -> tuple[Statement, ...]:
 
 
 def tokenize(query: str, dialect: str) -> Sequence[Token] | None:
-    """The query's tokens, None if the dialect's tokenizer can't read it."""
+    """Return the query's tokens, None if the dialect's tokenizer can't read it."""
     try:
         return Dialect.get_or_raise(dialect).tokenize(query)
     except TokenError:
@@ -93,9 +94,9 @@ def tokenize(query: str, dialect: str) -> Sequence[Token] | None:
 
 
 def returns_rows(statement: Statement, dialect: str) -> bool:
-    """True for a query, which answers with rows; False for a statement, which changes something.
+    """Return True for a query, which returns rows; False for a statement, which changes something.
 
-    What neither is known to do counts as a statement; if the server gives rows all the same, they are kept.
+    Unknown SQL counts as a statement; if the server returns rows all the same, they are kept.
     """
     verb = statement.verb
     if verb in _CHANGES:
@@ -104,7 +105,7 @@ def returns_rows(statement: Statement, dialect: str) -> bool:
 
 
 def _pieces(tokens: Sequence[Token], length: int) -> Iterator[tuple[list[Token], int]]:
-    """The tokens of each statement, and where its text ends; semicolons inside of bodies do not end one."""
+    """Yield the tokens of each statement and the end of its text. Semicolons inside of bodies end no statement."""
     piece: list[Token] = []
     depth = 0
     for index, token in enumerate(tokens):
@@ -120,7 +121,7 @@ def _pieces(tokens: Sequence[Token], length: int) -> Iterator[tuple[list[Token],
 
 
 def _may_open(piece: Sequence[Token]) -> bool:
-    """True if a body may begin here: in CREATE TRIGGER and its like, and in BEGIN NOT ATOMIC."""
+    """Return True if a body may begin here: in CREATE TRIGGER and the like, and in BEGIN NOT ATOMIC."""
     first = piece[0].text.upper()
     if first == "CREATE":
         return any(token.text.upper() in _WITH_BODY for token in piece[1:12])
@@ -128,7 +129,7 @@ def _may_open(piece: Sequence[Token]) -> bool:
 
 
 def _depth_change(token: Token, following: str, piece: Sequence[Token]) -> int:
-    """How many levels a token opens: BEGIN and CASE one, their END closes it."""
+    """Return the change of depth: 1 for BEGIN and CASE, -1 for the END of either."""
     if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
         return 0
     word = token.text.upper()

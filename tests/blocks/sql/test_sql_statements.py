@@ -178,11 +178,11 @@ WRITES = [
     ("sqlite", "pragma journal_mode(wal)", "PRAGMA journal_mode with a value may change something"),
     ("sqlite", "select load_extension('x')", "load_extension() may change something"),
     ("sqlite", "attach 'x' as y", "ATTACH may change something"),
-    ("mysql", "select 1 into outfile '/tmp/x'", "its SQL can't be parsed, so that nobody can tell what it changes"),
+    ("mysql", "select 1 into outfile '/tmp/x'", "its SQL can't be parsed, so it may change something"),
     ("mysql", "replace into t values (1)", "REPLACE may change something"),
-    ("mysql", "/*! delete from t */", "its SQL can't be read, so that nobody can tell what it changes"),
+    ("mysql", "/*! delete from t */", "its SQL can't be read, so it may change something"),
     ("clickhouse", "optimize table t", "OPTIMIZE may change something"),
-    ("sqlite", "select 'never closed", "its SQL can't be read, so that nobody can tell what it changes"),
+    ("sqlite", "select 'never closed", "its SQL can't be read, so it may change something"),
 ]
 
 
