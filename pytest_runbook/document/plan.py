@@ -66,7 +66,7 @@ class PlannedBlock:
     action: run, skip or refuse; why: the reason where it does not run, the condition on which it does.
     does: its work, rendered as far as it is known. unknown: who gives what is not, by the name that stands there.
     secrets: the names of those that it reads. sets: the variables that it leaves. limit: its deadline in seconds.
-    blocks: those of the runbook that it runs.
+    blocks: those of the runbook that it runs. prose: as in `BlockResult`.
     """
 
     number: int
@@ -87,11 +87,15 @@ class PlannedBlock:
     sets: tuple[str, ...]
     problems: tuple[PlannedProblem, ...]
     blocks: tuple[PlannedBlock, ...] = ()
+    prose: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookPlan:
-    """What one runbook would do. limit: the deadline of all its blocks but the clean-ups, in seconds, if it has one."""
+    """What one runbook would do.
+
+    limit: the deadline of all its blocks but the clean-ups, in seconds, if it has one. prose: its own, by key.
+    """
 
     path: str
     name: str
@@ -101,6 +105,7 @@ class RunbookPlan:
     requires: tuple[str, ...]
     blocks: tuple[PlannedBlock, ...]
     problems: tuple[PlannedProblem, ...]
+    prose: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_problems(self) -> tuple[PlannedProblem, ...]:
@@ -171,6 +176,7 @@ class Planner:
             requires=tuple(named.name for named in runbook.requires),
             blocks=blocks,
             problems=problems,
+            prose=runbook.prose.texts(),
         )
 
 
@@ -259,6 +265,7 @@ class _RunbookPlanner:
             sets=tuple(sets),
             problems=tuple(dict.fromkeys(preview.problems)) if action == "run" else (),
             blocks=inner,
+            prose=spec.rules.prose.texts(),
         )
 
     def _preview(self, spec: BlockSpec, context: ExecutionContext) -> _BlockPreview:

@@ -452,6 +452,7 @@ class RunbookRun:
             location=str(spec.location),
             checks_location=None if spec.checks_location is None else str(spec.checks_location),
             outcome=outcome,
+            prose={key: self._services.masker.mask(text) for key, text in spec.rules.prose.texts().items()},
             **known,  # type: ignore[arg-type]  # the callers give fields of BlockResult
         )
 

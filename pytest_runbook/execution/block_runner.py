@@ -115,6 +115,7 @@ class BlockRunner:
             notes=tuple(mask(note) for note in (*ending.notes, *report_details.notes)),
             children=report_details.children,
             stop_reason=report_details.stop_reason and mask(report_details.stop_reason),
+            prose={key: mask(text) for key, text in spec.rules.prose.texts().items()},
         )
 
     def _provenance(self) -> tuple[Provenance, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..errors import BlockSkipped, RunbookError
@@ -119,6 +120,7 @@ class BlockResult:
     warnings: what should hold and does not. did: what it did, in a line. where: host, directory, program.
     exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
     stop_reason: why nothing is to run after it, although it did not fail; None: nothing of the kind.
+    prose: the texts of its keys owner, runbook_url, on_red (else those of its runbook) and description, by key.
     """
 
     block_id: str
@@ -147,6 +149,7 @@ class BlockResult:
     notes: tuple[str, ...] = ()
     children: tuple[BlockResult, ...] = ()
     stop_reason: str | None = None
+    prose: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

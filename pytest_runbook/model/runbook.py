@@ -320,7 +320,8 @@ class BlockRules:
     sensitive: bool = False
     become: BecomeUser | None = None
     template: bool = True
-    prose: Prose = field(default_factory=Prose)
+    # Not in the repr: the plan looks there for the variables that a block reads, and prose reads none.
+    prose: Prose = field(default_factory=Prose, repr=False)
     scope: BlockScope = field(default_factory=BlockScope)
 
     def runs_blocks_below(self, on_failure: OnFailure) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 
 from ..model.block_expressions import expression_props
 from ..model.catalog import BlockCatalog
+from ..model.prose import Prose
 from ..model.runbook import BlockSpec, Condition, Runbook
 from ..templates.name_references import names_under
 
@@ -44,6 +45,8 @@ def secret_names(content: object) -> Iterator[frozenset[str] | None]:
         case list() | tuple():
             for value in content:
                 yield from secret_names(value)
+        case Prose():
+            return  # it is never rendered
         case _ if is_dataclass(content):
             for each in fields(content):
                 yield from secret_names(getattr(content, each.name))
