@@ -213,6 +213,12 @@ def test_long_output_is_shown_from_its_end_and_whole_in_its_section(project: Pro
     result.stdout.fnmatch_lines(shown)
 
 
+def test_output_that_begins_with_an_empty_line_keeps_its_title(project: Project) -> None:
+    found = shown(project, "blocks: [{name: A, script: 'echo; echo late; exit 1'}]")
+
+    assert "  stdout   \n           late\n" in found
+
+
 def test_control_characters_are_written_out(project: Project) -> None:
     found = shown(project, """
         blocks: [{name: Bell, script: 'printf "\\033[31mred\\007\\n"; exit 3'}]

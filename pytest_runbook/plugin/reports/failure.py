@@ -1,4 +1,4 @@
-"""What a failure looks like: everything a tired person needs, and nothing twice."""
+"""The text of a failure in pytest's reports: each fact once, in labelled rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...errors import Location, RunbookError, UnreadableFile
 from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Iteration, Outcome, OutputSection, Verdict
 from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
+from .rows import labelled_rows
 
 if TYPE_CHECKING:
     from ...model.runbook import BlockSpec, Runbook
 
 WIDTH = 80
-LABEL_WIDTH = 9
 SHOWN_LINES = 15
 SHOWN_CHARACTERS = 3000
 LONGEST_NOTE = 400
@@ -27,21 +27,22 @@ RED_PREFIXES = ("kind ", "error ", "| expected", "| actual", "| error")
 
 @dataclass(frozen=True, slots=True)
 class ReprCrash:
-    """What pytest puts into the one-line summary: where, and the message."""
+    """The location and message that pytest shows in its one-line summary. The names are pytest's."""
 
     path: str
     lineno: int
     message: str
 
     def __str__(self) -> str:
-        """What ``--tb=line`` shows."""
+        """Return the line that ``--tb=line`` shows."""
         return f"{self.path}:{self.lineno}: {self.message}"
 
 
 class FailureRepr:
-    """A failure's text, as pytest's reports hold it.
+    """The text of a failure as the `longrepr` of a report.
 
-    reprcrash: read by pytest's short summary and by JUnit. is_brief: the terminal shows that one line alone.
+    reprcrash: read by pytest's short summary and by JUnit.
+    is_brief: True if the terminal shows only that one line (``--tb=line``).
     """
 
     is_brief = False
@@ -55,26 +56,26 @@ class FailureRepr:
         return self.text
 
     def add_environment(self, name: str) -> None:
-        """Say in which environment it was."""
-        (row,) = _row("in", f"environment {name}")
+        """Add a row with the environment that the block ran in."""
+        (row,) = labelled_rows("in", f"environment {name}")
         self.text = f"{self.text.rstrip()}\n{row}"
 
     def toterminal(self, writer: Any) -> None:
-        """Write it to pytest's terminal, what was expected and came in red."""
+        """Write the text to pytest's terminal, with the error, the expected and the actual value in red."""
         for line in () if self.is_brief else self.text.splitlines():
             is_red = line.lstrip().startswith(RED_PREFIXES)
             writer.line(line, red=is_red)
 
 
 def file_failure_repr(error: UnreadableFile) -> FailureRepr:
-    """The picture of a file that can't be read: its faults."""
+    """Return the text of a file that can't be read: all its errors."""
     first = error.errors[0]
     more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
     return FailureRepr(str(error), f"{first.message}{more}", first.location)
 
 
 def error_failure_repr(error: RunbookError) -> FailureRepr:
-    """The picture of what went wrong around a block."""
+    """Return the text of an error outside of a block's own run, as in its set-up."""
     return FailureRepr(str(error), f"{error.kind}: {error.message}", error.location)
 
 
@@ -88,27 +89,27 @@ def block_failure_repr(
     before: Sequence[BlockResult],
     command: str,
 ) -> FailureRepr:
-    """The picture of a block that failed.
+    """Return the text of a block that failed.
 
-    total: how many items its runbook has. before: the results of the run so far, the block's own not among them.
-    command: how to run it again.
+    total: how many items its runbook has. before: the results of the run so far, without the block's own.
+    command: the command that runs it again.
     """
     where = result.checks_location or result.location
     rows = [
         f"{node_id}  {where:>{WIDTH - 2 - len(node_id)}}" if len(node_id) < WIDTH else f"{node_id}  {where}",
         *_block_rows(result, total),
-        *_row("before", _joined(_earlier_block(earlier) for earlier in before[-SHOWN_EARLIER_BLOCKS:])),
+        *labelled_rows("before", _joined(_earlier_block(earlier) for earlier in before[-SHOWN_EARLIER_BLOCKS:])),
         *_context_rows(result),
-        *_row("notes", _prose_above(runbook, spec)),
-        *_row("again", command),
+        *labelled_rows("notes", _prose_above(runbook, spec)),
+        *labelled_rows("again", command),
     ]
     return FailureRepr("\n".join(rows), f"{result.kind}: {result.message}", _location_of(result))
 
 
 def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
-    """What is to be told of a block itself, and of the one that failed in a runbook that it ran."""
+    """Yield the rows of a block itself, and those of the blocks that failed in a runbook that it ran."""
     yield from (
-        *_row("kind", result.kind or ""),
+        *labelled_rows("kind", result.kind or ""),
         *_error_rows(result),
         *(
             line
@@ -116,12 +117,14 @@ def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
             if trace.verdict is not Verdict.PASSED
             for line in _assertion_rows(trace)
         ),
-        *(row for trace in result.warnings for row in _row("warning", trace.source)),
-        *_row("passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)),
-        *_row("block", _block_line(result, total)),
-        *_row("turns", "\n".join(_iteration_rows(result.iterations))),
-        *_row("attempts", _attempts(result.attempt_log)),
-        *_row("where", result.where or ""),
+        *(row for trace in result.warnings for row in labelled_rows("warning", trace.source)),
+        *labelled_rows(
+            "passed", _joined(trace.source for trace in result.assertions if trace.verdict is Verdict.PASSED)
+        ),
+        *labelled_rows("block", _block_line(result, total)),
+        *labelled_rows("turns", "\n".join(_iteration_rows(result.iterations))),
+        *labelled_rows("attempts", _attempts(result.attempt_log)),
+        *labelled_rows("where", result.where or ""),
         *(line for section in result.sections for line in _section_rows(section)),
     )
     for child in result.children:
@@ -131,27 +134,27 @@ def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
 
 
 def _context_rows(result: BlockResult) -> Iterator[str]:
-    """The values that a block read, and what there is to note."""
+    """Yield the values that a block read with their origins, and its notes."""
     for value in result.provenance:
-        yield from _row("context", f"{value.name} = {value.value}  <- {value.source}")
+        yield from labelled_rows("context", f"{value.name} = {value.value}  <- {value.source}")
     for note in result.notes:
-        yield from _row("note", note)
+        yield from labelled_rows("note", note)
 
 
 def rerun_command(path: str, environment: str | None) -> str:
-    """The command that runs a file again."""
+    """Return the command that runs a file, or a cell of it, again."""
     named = () if environment is None else ("--runbook-environment", environment)
     return shlex.join(("pytest", f"./{path}" if path.startswith("-") else path, *named))
 
 
 def _error_rows(result: BlockResult) -> Iterator[str]:
-    """Why it failed; the assertions say it themselves."""
+    """Yield the error, its location if it is not the block's, and its hint. Assertions have rows of their own."""
     if result.kind != "assertion" or not any(trace.verdict is not Verdict.PASSED for trace in result.assertions):
-        yield from _row("error", result.message or "")
+        yield from labelled_rows("error", result.message or "")
     if result.error_location not in (None, result.location):
-        yield from _row("at", result.error_location or "")
+        yield from labelled_rows("at", result.error_location or "")
     if result.hint:
-        yield from _row("hint", result.hint)
+        yield from labelled_rows("hint", result.hint)
 
 
 def _assertion_rows(trace: AssertionTrace) -> Iterator[str]:
@@ -179,7 +182,7 @@ def _block_line(result: BlockResult, total: int) -> str:
 
 
 def _attempts(log: Sequence[AttemptGroup]) -> str:
-    """``1-5: exit code 1 (28.0 s) | 6: ok (1.1 s)``; where that is long, a line for each, with when it began."""
+    """Return ``1-5: exit code 1 (28.0 s) | 6: ok (1.1 s)``; if that is long, a line for each group with its start."""
     joined = _joined(f"{_numbers(line)}: {_attempts_outcome(line)}" for line in log)
     if len(joined) <= LONGEST_LINE:
         return joined
@@ -200,36 +203,35 @@ def _attempts_outcome(line: AttemptGroup) -> str:
 
 
 def _iteration_rows(iterations: Sequence[Iteration]) -> Iterator[str]:
-    """A line for each turn; where there are many, those that failed and how many did not."""
+    """Yield a line for each iteration; of many, those that failed, and how many passed."""
     shown = (
         iterations
         if len(iterations) <= SHOWN_LINES
         else [iteration for iteration in iterations if iteration.outcome is not Outcome.PASSED]
     )
-    for turn in shown[:SHOWN_LINES]:
-        attempts = f", {turn.attempts} attempts" if turn.attempts > 1 else ""
-        yield f"{turn.number} {turn.label}: {turn.message or 'ok'} ({show_seconds(turn.seconds)}{attempts})"
+    for iteration in shown[:SHOWN_LINES]:
+        attempts = f", {iteration.attempts} attempts" if iteration.attempts > 1 else ""
+        took = f"{show_seconds(iteration.seconds)}{attempts}"
+        yield f"{iteration.number} {iteration.label}: {iteration.message or 'ok'} ({took})"
     if len(shown[:SHOWN_LINES]) < len(iterations):
-        passed = sum(turn.outcome is Outcome.PASSED for turn in iterations)
+        passed = sum(iteration.outcome is Outcome.PASSED for iteration in iterations)
         yield f"{len(iterations)} turns: {passed} ok, {len(iterations) - passed} not"
 
 
 def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    """Return 1st, 2nd, 3rd, 4th, 11th, 21st."""
     suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{suffix}"
 
 
 def _section_rows(section: OutputSection) -> Iterator[str]:
-    text = section.text.rstrip("\n")
-    lines = text[-SHOWN_CHARACTERS:].splitlines()[-SHOWN_LINES:]
-    cut = len(text.splitlines()) > len(lines) or len(text) > SHOWN_CHARACTERS
-    yield from _row(section.title, ("... " if cut else "") + lines[0] if lines else "(empty)")
-    yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in lines[1:])
+    lines = section.text.rstrip("\n")[-SHOWN_CHARACTERS:].splitlines()[-SHOWN_LINES:]
+    shown = "\n".join(lines) or "(empty)"
+    yield from labelled_rows(section.title, f"... {shown}" if is_cut(section) else shown)
 
 
 def is_cut(section: OutputSection) -> bool:
-    """True if the picture shows only the end of a section."""
+    """Return True if the text of a failure shows only the end of a section."""
     text = section.text.rstrip("\n")
     return len(text) > SHOWN_CHARACTERS or len(text.splitlines()) > SHOWN_LINES
 
@@ -244,7 +246,7 @@ def _earlier_block(result: BlockResult) -> str:
 
 
 def _prose_above(runbook: Runbook, spec: BlockSpec) -> str:
-    """What the author wrote right above the block."""
+    """Return the paragraph right above the block; "" if another block stands there."""
     from ...document.doc_view import node_text
 
     known = {block.node for block in runbook.blocks}
@@ -255,13 +257,6 @@ def _prose_above(runbook: Runbook, spec: BlockSpec) -> str:
         if text:
             return f'"{shorten(text, LONGEST_NOTE)}"  <- the {runbook.nodes[index].type} above this block'
     return ""
-
-
-def _row(label: str, text: str) -> Iterator[str]:
-    if text:
-        first, *rest = text.splitlines() or [""]
-        yield f"  {label:<{LABEL_WIDTH - 1}} {first}"
-        yield from (f"  {'':<{LABEL_WIDTH}}{line}" for line in rest)
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""Keeps secrets out of what pytest and other plugins make of a session: reports, exceptions, warnings, log records.
+"""Masks secrets in what pytest and its plugins make of a session: reports, exceptions, warnings and log records.
 
-What comes is masked before anybody else sees it, where it is made and again where it is handed on: a plugin may have
-added something in between, and another one may look at the exception and not at the report.
+A report is masked when it is made and again when it is logged, because another plugin may have added text in between.
+Exceptions are masked, too, because some plugins read these and not the report.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ...secrets.masker import Masker
 from .failure import FailureRepr
 
 _NOT_MASKED_HERE = frozenset({"nodeid", "location", "keywords", "longrepr", "when", "outcome", "result"})
-"""What reports are known by, and what is masked in a way of its own."""
+"""Attributes of reports that identify a test, and those that are masked in a way of their own."""
 _MAX_CHAIN_DEPTH = 10
 
 
 class ReportMasking:
-    """The plugin object that masks them."""
+    """The plugin object that masks reports, exceptions and warnings."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -69,7 +69,7 @@ class ReportMasking:
             category = warning_message.category
             try:
                 warning_message.message = category(self._masker.mask(text))
-            except Exception:  # one that is not made of a text
+            except Exception:  # a category that can't be made from a text
                 warning_message.message = UserWarning(self._masker.mask(text))
 
     @pytest.hookimpl(tryfirst=True)
@@ -79,7 +79,7 @@ class ReportMasking:
             excrepr.reprtraceback, excrepr.chain = failure_repr, [(failure_repr, None, None)]
 
     def _mask_report(self, report: Any) -> None:
-        """Everything in a report that is text, whoever put it there."""
+        """Mask all text in a report, that of other plugins included."""
         fields = vars(report)
         for name in fields.keys() - _NOT_MASKED_HERE:
             if (value := fields[name]) and isinstance(value, str | list | tuple | dict):
@@ -101,7 +101,7 @@ class ReportMasking:
         return FailureRepr(mask(text), mask(getattr(crash, "message", "")), location)
 
     def _masked_data(self, value: object) -> Any:
-        """Masked, its tuples kept: pytest takes pairs apart."""
+        """Return the value masked, with its tuples kept: pytest unpacks pairs."""
         match value:
             case str():
                 return self._masker.mask(value)
@@ -115,10 +115,10 @@ class ReportMasking:
         return value
 
     def _mask_error(self, error: BaseException | None, depth: int = 0) -> None:
-        """The text of an exception and of what it came from: not every plugin reads the report."""
+        """Mask the arguments of an exception and of its causes."""
         if error is None or depth > _MAX_CHAIN_DEPTH:
             return
-        with suppress(Exception):  # exceptions of others may be anything
+        with suppress(Exception):  # an exception of other code may raise from `str` or refuse new `args`
             if self._masker.holds_secret(str(error)):
                 error.args = tuple(map(self._masked_data, error.args))
         self._mask_error(error.__cause__, depth + 1)
@@ -126,7 +126,7 @@ class ReportMasking:
 
 
 class MaskedLogs:
-    """Masks secrets in every log record that is made while it is open."""
+    """Masks secrets in every log record that is made while the context manager is open."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -144,7 +144,7 @@ class MaskedLogs:
         try:
             message = record.getMessage()
             trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-        except Exception:  # a record that can't be formatted is its author's business
+        except Exception:  # a record that can't be formatted: logging reports that when it is handled
             return record
         if holds_secret(message):
             record.msg, record.args = self._masker.mask(message), None

@@ -1,4 +1,4 @@
-"""What machines read of a block, as JUnit properties."""
+"""The properties of a block's report, which JUnit XML and other machine-readable reports hold."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...text import escape_controls
 BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"
 FIXTURE_KIND = "fixture"
-"""The kind of what broke around a block, in other people's set-ups and tear-downs."""
+"""The kind of an error in the set-up or tear-down of a block's fixtures."""
 _SKIP_KINDS = (Refused.kind, KnownUnreachable.kind, MissingRequirement.kind)
 Properties = list[tuple[str, object]]
 
 
 def properties_of_spec(spec: BlockSpec) -> Properties:
-    """What the file says."""
+    """Return the properties that the file gives."""
     known = {
         BLOCK_ID: spec.id,
         "runbook_block_type": spec.type,
@@ -30,7 +30,7 @@ def properties_of_spec(spec: BlockSpec) -> Properties:
 
 
 def properties_of_result(result: BlockResult) -> Properties:
-    """What came of it."""
+    """Return the properties of a block's result."""
     known = {
         "runbook_host": result.host,
         "runbook_exit_code": result.exit_code,
@@ -42,22 +42,22 @@ def properties_of_result(result: BlockResult) -> Properties:
 
 
 def _is_kind_reported(result: BlockResult) -> bool:
-    """A block that was not tried has a kind where that says more than its reason."""
+    """Return True for a failure, and for a skip of which the kind says more than its reason."""
     return result.outcome is Outcome.FAILED or result.kind in _SKIP_KINDS
 
 
 def properties_of_environment(name: str | None) -> Properties:
-    """Where it is run."""
+    """Return the property of the environment that runbooks run in. name: None if there is none."""
     return _properties({"runbook_environment": name})
 
 
 def properties_of_kind(kind: str) -> Properties:
-    """Which kind of failure it is, or why nothing was tried."""
+    """Return the property of a kind: of failure, or of the reason why a block was not tried."""
     return _properties({FAILURE_KIND: kind})
 
 
 def kind_in(properties: Properties) -> str | None:
-    """The kind among these; None if there is none."""
+    """Return the kind among properties; None if there is none."""
     return next((str(value) for name, value in properties if name == FAILURE_KIND), None)
 
 

@@ -1,4 +1,4 @@
-"""What the end of the session tells of runbooks."""
+"""The summary of runbooks at the end of a session: the section "runbooks" of pytest's terminal output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Summary:
-    """Gathers it. With workers each of them gathers its own, and all of it is put together where people see it."""
+    """Collects the counts and messages of the summary. A worker sends its own to the controller, which merges them."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -41,7 +41,7 @@ class Summary:
 
     @property
     def ran_nothing(self) -> bool:
-        """True if blocks were selected and not one was tried, but for those whose runbook lacks what it requires."""
+        """True if no selected block was tried, unless the runbooks of all of them lack what they require."""
         return self._nothing_was_tried and self._outcomes["skipped"] > self._missing_requirements
 
     @property
@@ -49,7 +49,7 @@ class Summary:
         return self._outcomes["skipped"] > 0 and not self._outcomes["passed"] + self._outcomes["failed"]
 
     def count(self, report: pytest.TestReport) -> None:
-        """Count a report, if it is that of a block's own phase, or of a set-up beyond which nothing came."""
+        """Count a report of a block's call, or of any phase that did not pass: nothing comes after a failed set-up."""
         if report.passed and report.when != "call":
             return
         kind = kind_in(report.user_properties)
@@ -80,24 +80,24 @@ class Summary:
         self.record_message(f"{runbook.location}: left in the background and {end}: {leftover.pid} {leftover.command}")
 
     def record_warnings(self, result: BlockResult, cell: str | None) -> None:
-        """Keep what an author only wants to be told of. cell: which of several runs of the file it was."""
+        """Record the failed `warn` assertions of a block. cell: the name of its cell; None for a whole file."""
         for trace in result.warnings:
             text = f"{trace.location}: warning: block {result.label}{_cell_suffix(cell)}: {trace.source}"
             detail = trace.message or (trace.actual and f"actual {trace.actual}")
             self.record_message(f"{text}: {detail}" if detail else text)
 
     def record_unfinished_cleanup(self, spec: BlockSpec, reason: str, cell: str | None) -> None:
-        """Keep what was not cleaned up, to be told last. cell: which of several runs of the file it was."""
+        """Record a clean-up that did not run or failed, which the summary shows last. cell: as in `record_warnings`."""
         self._unfinished_cleanups[
             self._masker.mask(f"{spec.location}: NOT CLEANED UP: {spec.label}{_cell_suffix(cell)} {reason}")
         ] = None
 
     def record_read_names(self, names: Iterable[str]) -> None:
-        """Keep which names were read, by any runbook."""
+        """Record the names that a runbook read: ``var.NAME`` and others."""
         self._read_names.update(names)
 
     def record_variables(self, variables: Iterable[str]) -> None:
-        """Keep which variables were given on the command line."""
+        """Record the names of the variables of the command line."""
         self._variables.update(variables)
 
     def record_messages(self, texts: Iterable[str]) -> None:
@@ -108,7 +108,7 @@ class Summary:
         self._messages[self._masker.mask(text)] = None
 
     def to_json(self) -> dict[str, Any]:
-        """What a worker tells."""
+        """Return a worker's part of the summary as plain data."""
         return {
             "prose_only": sorted(self._prose_only),
             "notes": list(self._messages),
@@ -119,7 +119,7 @@ class Summary:
         }
 
     def merge(self, worker_summary: Mapping[str, Any]) -> None:
-        """Take in what a worker tells."""
+        """Add a worker's part of the summary."""
         self._prose_only.update(worker_summary["prose_only"])
         self.record_messages(worker_summary["notes"])
         self._unfinished_cleanups.update(dict.fromkeys(worker_summary["uncleaned"]))
@@ -128,7 +128,7 @@ class Summary:
         self._unmaskable.update(worker_summary["unmaskable"])
 
     def lines(self) -> list[str]:
-        """All of it, as people read it."""
+        """Return the lines of the summary, masked."""
         lines = list(self._messages)
         if self._prose_only:
             lines.append(f"{counted(len(self._prose_only), 'runbook')} without anything to run")
@@ -156,7 +156,7 @@ def _most_common(reasons: Counter[str]) -> list[str]:
 
 
 def reason_of_skip(report: pytest.TestReport) -> str:
-    """Why it was skipped, or was expected to fail; "" if it was not."""
+    """Return why a test was skipped or expected to fail; "" if it was neither."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     return str(getattr(report, "wasxfail", ""))
