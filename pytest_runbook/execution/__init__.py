@@ -1,1 +1,1 @@
-"""One block, once: its handle, what it gets, its lifecycle, assertions and result."""
+"""The execution of one block: its handle, context, attempts and retries, assertions, and result."""

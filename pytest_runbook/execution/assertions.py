@@ -1,4 +1,4 @@
-"""What must hold of a block's output: evaluated all, each with the values that decided it."""
+"""Evaluates the assertions of a block, all of them, and records the values that decided each."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MAX_VALUE_TEXT = 1000
 MAX_DIFFERENCE_LINES = 40
 
 Difference = Callable[[str, object, object], Sequence[str]]
-"""Lines that show where two values differ: operator, left, right."""
+"""Returns lines that show where two values differ: operator, left, right."""
 
 Explain = Callable[[RunbookError], RunbookError]
-"""Gives the same error with what is known of the name that is undefined."""
+"""Returns the same error, with a hint which block could have set the undefined name."""
 
 
 class AssertionEvaluator:
-    """Evaluates conditions over the names that a block's author may use.
+    """Evaluates conditions and expected shapes over the names that a block may use.
 
-    mask_values: for a block whose output is secret.
+    mask_values: True for a block with secret output.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AssertionEvaluator:
         return tuple(self.evaluate(condition) for condition in conditions)
 
     def evaluate(self, condition: Condition) -> AssertionTrace:
-        """How one condition came out."""
+        """Evaluate one condition."""
         explanation = Expression(condition.source).explain(self._names)
         if explanation.error is not None:
             return self.error_trace(condition, explanation.error)
@@ -64,7 +64,7 @@ class AssertionEvaluator:
         return self._failed_trace(condition, explanation)
 
     def evaluate_expectation(self, expectation: Expectation, render: Render) -> AssertionTrace:
-        """Whether a part of the output has the shape that is expected of it."""
+        """Compare a part of the output with its expected shape."""
         try:
             value = self._output_part(expectation)
             conforming = expected_value(render_shape(expectation.value, render), value)
@@ -84,9 +84,9 @@ class AssertionEvaluator:
         )
 
     def _output_part(self, expectation: Expectation) -> object:
-        """The part of the output that a path leads to, in plain data; `ABSENT` if it leads nowhere.
+        """Return the part of the output at a path as plain data; `ABSENT` if there is none.
 
-        :raises TemplateError: if not even its first key is there.
+        :raises TemplateError: if the output lacks even the first key of the path.
         """
         output = self._names.get("output")
         first, *rest = expectation.path
@@ -101,14 +101,14 @@ class AssertionEvaluator:
         return part
 
     def value(self, condition: Condition) -> object:
-        """The value of an expression, typed.
+        """Return the value of an expression with its type.
 
         :raises TemplateError: if it can't be evaluated.
         """
         return Expression(condition.source).evaluate(self._names)
 
     def error_trace(self, condition: Condition | Expectation, error: RunbookError, prefix: str = "") -> AssertionTrace:
-        """An assertion that could not be evaluated."""
+        """Return the trace of an assertion that could not be evaluated."""
         error = self._explain(error)
         return AssertionTrace(
             source=prefix + condition.source,
@@ -142,7 +142,9 @@ class AssertionEvaluator:
         return tuple(Operand(operand.source, self._show(operand.value)) for operand in explanation.operands)
 
     def _difference_lines(self, left: object, right: object) -> Sequence[str]:
-        """Where two values differ, unless one look at both shows it."""
+        """Return lines that show where two values differ; none if the values are short enough to compare at a
+        glance.
+        """
         if self._mask_values or not _is_big(left, right):
             return ()
         lines = self._difference("==", plain_data(left), plain_data(right))
@@ -152,22 +154,24 @@ class AssertionEvaluator:
         return MASK if self._mask_values else self._masker.mask(show_value(value))
 
 
-def show_value(value: object, longest: int = MAX_VALUE_TEXT) -> str:
-    """A value for people, as Python writes it, its middle left out where it is long."""
+def show_value(value: object, max_length: int = MAX_VALUE_TEXT) -> str:
+    """Return a value in display form, as Python writes it, its middle left out if it is long."""
     try:
         if isinstance(value, Undefined):
             return repr(value)
-        text = format(value, "f") if isinstance(value, Decimal) else repr(_bounded(value, longest))
+        text = format(value, "f") if isinstance(value, Decimal) else repr(_bounded(value, max_length))
     except Exception:  # a fixture's value may be anything
         text = f"<{type(value).__name__}>"
-    if len(text) <= longest:
+    if len(text) <= max_length:
         return text
-    half = (longest - 5) // 2
+    half = (max_length - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
 
 
 def mentions(conditions: Iterable[Condition], expectations: Iterable[Expectation], default_assertion: str) -> bool:
-    """True if the author speaks of the field himself that a requirement such as ``output.status < 400`` is about."""
+    """Return True if the author has written an assertion about the field of a default assertion: ``output.status <
+    400``.
+    """
     field = default_assertion.split()[0].removeprefix("output.")
     pattern = re.compile(rf"\boutput\s*(?:\.\s*{field}\b|\[\s*['\"]{field}['\"]\s*\])")
     is_expected = any(expectation.path[0] == field for expectation in expectations)
@@ -186,9 +190,9 @@ def _step_text(step: str | int) -> str:
     return f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{step!r}]"
 
 
-def _bounded(value: object, longest: int) -> Any:
-    if isinstance(value, str) and len(value) > 2 * longest:
-        return value[:longest] + value[-longest:]
+def _bounded(value: object, max_length: int) -> Any:
+    if isinstance(value, str) and len(value) > 2 * max_length:
+        return value[:max_length] + value[-max_length:]
     return value if isinstance(value, str | int | float | None) else plain_data(value)
 
 

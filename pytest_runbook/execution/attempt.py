@@ -1,4 +1,4 @@
-"""One attempt at a block: its work, what it leaves to the blocks below, and what must hold of it."""
+"""One attempt at a block: its work, the context that it leaves, and its assertions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from .context import ExecutionContext, WorkResult
 from .result import AssertionTrace, OutputSection, Verdict
 
 MAX_SECRET_TEXTS = 100
+"""The most texts of a secret output that are added to the masker."""
 MIN_SECRET_LINE = 8
+"""The shortest line of a secret output that is secret by itself, in characters."""
 
 Execute = Callable[[ExecutionContext], Awaitable[WorkResult]]
 OwnVariables = Mapping[str, ContextValue]
@@ -29,9 +31,9 @@ OwnVariables = Mapping[str, ContextValue]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended: without an error it succeeded.
+    """The end of an attempt. It succeeded if there is no error.
 
-    is_final: no further attempt is wanted, whatever came of this one.
+    is_final: True if the block must not be tried again, however the attempt ended.
     """
 
     error: RunbookError | None = None
@@ -42,10 +44,14 @@ class Ending:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """Tries a block, as often as it is asked to; what it leaves is that of the last attempt.
+    """Runs a block once, and evaluates its assertions. `run` may be called again for a retry.
 
-    label: who it is as the source of variables: ``block 3 "Build"``.
-    warnings: what should hold and does not. output, variables: what the last attempt left.
+    An attempt clears what the last one left, executes the block type, publishes the block's output and variables, and
+    evaluates `until`, `expect_error` and the assertions. It does not raise the errors of the block: they become the
+    error of its `Ending`. A cancellation passes through.
+
+    label: the block as the origin of its variables: ``block 3 "Build"``.
+    warnings: the warnings that did not hold. output, variables: what the last attempt left.
     """
 
     context: ExecutionContext
@@ -58,10 +64,11 @@ class Attempt:
     variables: OwnVariables = field(default_factory=dict)
 
     async def run(self) -> Ending:
-        """The work and what must hold of it."""
+        """Execute the block and evaluate its assertions."""
         self.warnings, self.output, self.variables = (), None, {}
         try:
             self.context.clear_active_context()
+            # A block type that never awaits would otherwise run although its block is cancelled.
             await checkpoint_if_cancelled()
             work = await self.execute(self.context)
             return self._evaluate(work)
@@ -69,11 +76,11 @@ class Attempt:
             return Ending(error)
         except RunbookError as error:
             return self.ending_of_error(error)
-        except (Exception, BaseExceptionGroup, SystemExit) as error:  # a fault of a block type's code ends that block
+        except (Exception, BaseExceptionGroup, SystemExit) as error:  # a bug in a block type fails that block alone
             return Ending(internal_error(error))
 
     def _evaluate(self, work: WorkResult) -> Ending:
-        """Publish what the block gave, then look whether it is what its author wants."""
+        """Publish the output, then evaluate `until` and the assertions."""
         for name, value in work.variables.items():
             self.context.masker.add_if_sensitive(name, value, "var.")
         if work.output is not None:
@@ -81,6 +88,7 @@ class Attempt:
         if self._until is not None and (failure := self._until_failure(self._until, work)):
             return failure
         ending = self._evaluate_assertions(work)
+        # Once `until` holds there are no further attempts, even if an assertion fails.
         return ending if self._until is None else replace(ending, is_final=True)
 
     @property
@@ -89,7 +97,7 @@ class Attempt:
         return None if retry is None else retry.until
 
     def _until_failure(self, until: Condition, work: WorkResult) -> Ending | None:
-        """How an attempt ends that does not bring what is waited for; None if it does."""
+        """Return the ending of an attempt that does not fulfil `until`; None if it does."""
         own = self.own_variables(work.variables)
         trace = self.evaluator(work.output, own).evaluate(until)
         if trace.verdict is Verdict.PASSED:
@@ -115,7 +123,7 @@ class Attempt:
         return Ending(AssertionsFailed(message, location=expected.location), traces)
 
     def ending_of_error(self, error: RunbookError, output: Mapping[str, object] | None = None) -> Ending:
-        """A failure, unless it is the one that the author expects."""
+        """Return the ending for an error: a failure, unless the author expects this error."""
         rules = self.context.spec.rules
         expected = rules.expect_error
         try:
@@ -135,7 +143,7 @@ class Attempt:
         )
 
     def _ending(self, traces: tuple[AssertionTrace, ...], notes: tuple[str, ...] = ()) -> Ending:
-        """A success, unless an assertion says otherwise."""
+        """Return a success, or a failure if an assertion does not hold."""
         failed = [trace for trace in traces if trace.verdict is not Verdict.PASSED]
         if not failed:
             return Ending(None, traces, notes)
@@ -146,14 +154,17 @@ class Attempt:
     def _publish_and_evaluate(
         self, output: Mapping[str, object] | None, variables: Mapping[str, object]
     ) -> tuple[AssertionTrace, ...]:
-        """Set the block's variables, captured ones included, and judge it; what can't be captured counts as judged."""
+        """Publish the block's variables, captured ones included, and evaluate its assertions.
+
+        A capture that can't be evaluated counts as an assertion that can't.
+        """
         own = self.own_variables(variables)
         problems = self._capture(output, own)
         self.publish(own)
         return self._assertions(output, own) + problems
 
     def _assertions(self, output: Mapping[str, object] | None, own: OwnVariables) -> tuple[AssertionTrace, ...]:
-        """What the author asserts; and, beside it, what he only wants to be told of."""
+        """Evaluate the assertions and the expected shapes. Warnings are evaluated, too, and kept in `warnings`."""
         rules = self.context.spec.rules
         if not (rules.assertions or rules.warnings or rules.expectations):
             return ()
@@ -165,7 +176,7 @@ class Attempt:
         return (*evaluator.evaluate_all(rules.assertions), *shapes)
 
     def _rendered(self, own: OwnVariables, text: str) -> str:
-        """A text of ``expect``, with the block's own variables at hand."""
+        """Return a text of ``expect``, rendered. The block's own variables can be used in it."""
         if not self.context.spec.rules.template:
             return text
         return self.context.resolver.fold(BlockContext(_as_item(own))).resolve(text, self.context.read_log)
@@ -175,7 +186,7 @@ class Attempt:
         return {name: ContextValue(value, self.origin, sensitive) for name, value in variables.items()}
 
     def _capture(self, output: Mapping[str, object] | None, own: dict[str, ContextValue]) -> tuple[AssertionTrace, ...]:
-        """Add what the author captures to the block's variables; gives what could not be."""
+        """Add the captured values to the block's variables. Return the traces of those that can't be evaluated."""
         context, problems = self.context, []
         for capture in context.spec.rules.captures:
             read_log = ReadLog()
@@ -191,7 +202,7 @@ class Attempt:
         return tuple(problems)
 
     def publish(self, own: OwnVariables) -> None:
-        """Let the blocks below see the variables."""
+        """Make variables visible to the blocks below."""
         if not own:
             return
         self.variables = own
@@ -237,11 +248,13 @@ class Attempt:
                 OutputSection(section.title, self._masked(section.text))
                 for section in self.context.report_details.output()
             )
-        except Exception as error:  # it is no reason to be silent on the rest
+        except Exception as error:  # a bug in a block type must not lose the rest of the report
             return (OutputSection("output", f"can't be shown: {type(error).__name__}: {mask(str(error))}"),)
 
     def _masked(self, text: str) -> str:
-        """A piece of output; it may be the end of a longer one, as a line in brackets says."""
+        """Return a piece of output, masked. A piece with a first line "[the last ...]" may begin in the middle of a
+        secret.
+        """
         head, end, rest = text.partition("\n") if text.startswith("[the last ") else ("", "", text)
         return head + end + self.context.masker.mask_fragment(rest)
 
@@ -251,7 +264,7 @@ def _as_item(own: OwnVariables) -> DocumentVars:
 
 
 def _texts(output: Mapping[str, object]) -> Iterator[str]:
-    """The texts of a secret output: each whole, and its lines as far as they are not just anything."""
+    """Yield the texts of a secret output, and their lines if they are long enough to be secret by themselves."""
     for key in output:
         text = output[key]
         if isinstance(text, str):
@@ -260,7 +273,7 @@ def _texts(output: Mapping[str, object]) -> Iterator[str]:
 
 
 def internal_error(error: BaseException) -> RunbookError:
-    """What came out of a block type's code without being an error of its own."""
+    """Return the error for an exception that a block type has raised and that is no `RunbookError`."""
     if known := exhaustion_error(error):
         return known
     frames = []

@@ -1,4 +1,4 @@
-"""What a running block gets: what it sees, and whom it can tell something."""
+"""The execution context: everything that a block type may use while its block runs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from .report_details import ReportDetails
 from .sub_runbooks import ChildOutcome, ChildProgress, ChildReference
 
 ContextChange = Callable[[BlockContext], None]
-_LOSSLESS = "surrogateescape"
+_LOSSLESS = "surrogateescape"  # bytes that are no UTF-8 come out as they went in
 
 
 class ContextStore(Protocol):
-    """Keeps the contexts of all blocks; a `Document` is one."""
+    """Stores the contexts of all blocks. `Document` implements it."""
 
     def update_active_context(self, block_id: str, change: ContextChange) -> None: ...
 
@@ -44,36 +44,37 @@ class ContextStore(Protocol):
 
 
 class ChildRunner(Protocol):
-    """Runs runbooks within one."""
+    """Runs sub-runbooks."""
 
     async def run_child(
         self, context: ExecutionContext, reference: ChildReference, report_progress: Callable[[ChildProgress], object]
     ) -> ChildOutcome:
-        """Run a runbook to its end, within what is left of the block's time; cancelled, it ends it and cleans up.
+        """Run a runbook to its end, within the time that is left for the block. If cancelled, run its clean-ups first.
 
-        It sees what the block sees; nothing of what it leaves is kept. What came of each block so far stands in the
-        context's findings, also while it runs.
+        The runbook sees the context of the block. Its own contexts are not stored. The results so far are in the
+        context's `report_details`, also while it runs.
 
-        :raises RunbookError: if there is none, or it can't be read.
+        :raises RunbookError: if there is no such runbook, or it can't be read.
         """
         ...
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that a block of such a runbook asked.
+        """Answer a prompt of a block in a sub-runbook.
 
-        :raises KeyError: if none that runs asked one of this id.
+        :raises KeyError: if no running sub-runbook has a prompt of this id.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkResult:
-    """What a block's work gave.
+    """The result of a block type's work.
 
-    output: the keys of ``output``; None where the block has none.
-    variables: set once the block succeeded, in their order.
-    default_assertion: the assertion that every block of the type has (``output.exit_code == 0``), None if it has none.
-    failure: says that it does not hold, unless the author wrote an assertion about the same field.
+    output: the keys of ``output``; None if the block has none.
+    variables: in order; they are set if the block succeeds.
+    default_assertion: the assertion that every block of the type has (``output.exit_code == 0``); None if it has none.
+    failure: the error if the default assertion does not hold. An assertion of the author about the same field replaces
+    both.
     """
 
     output: Mapping[str, object] | None = None
@@ -86,13 +87,17 @@ class WorkResult:
 class ExecutionContext:
     """Everything that a running block may use.
 
-    resolver: what the block sees; a snapshot that later changes do not touch.
-    folder: where the runbook's file is. root: blocks send no file from outside of it, nor of the folder.
-    local_values: what a person answered it. is_interactive: somebody answers what blocks ask with `prompt_client`.
-    connections: the databases that the runbook calls by name. ssh: how to log in to its hosts.
-    read_log: which values it looked up so far.
-    effect_limit: what may be done at most, and who says so.
-    is_quiet: the block does no work that anybody would want to hear the stations of.
+    A block type gets it as the only argument of `execute`. It renders the block's props, sends output to the client,
+    emits events, asks the user, and changes the contexts that the blocks below see. It also holds the resources that
+    blocks share, such as connections and terminals. All texts that leave through it are masked.
+
+    resolver: the context above the block; later changes do not affect it.
+    folder: the folder of the runbook's file. root: blocks send files only from below `folder` or `root`.
+    local_values: answers to the block. is_interactive: True if the client answers prompts.
+    connections: databases by the names that the runbook uses. ssh: how to log in to its hosts.
+    read_log: the values that the block has read so far.
+    effect_limit: the strongest effect that is allowed.
+    is_quiet: True for a block that is no item: it sends no lifecycle messages and no events of its start and end.
     """
 
     spec: BlockSpec
@@ -120,21 +125,21 @@ class ExecutionContext:
 
     @property
     def read_only(self) -> bool:
-        """True if nothing may be changed; what can be told to open in such a mode, is."""
+        """True if nothing may be changed. Connections that have a read-only mode are opened in it."""
         return self.effect_limit.level is Effects.READ
 
     def render(self, prop: str, *, forbid_empty: bool = False) -> str:
-        """A text prop, rendered; "" where the file has none.
+        """Return a text prop, rendered; "" if the block does not have it.
 
         forbid_empty: a ``{{ }}`` in it that prints nothing is an error.
 
-        :raises TemplateError: if it can't be rendered; it knows its line.
+        :raises TemplateError: if it can't be rendered, with its line.
         """
         value = self.spec.props.get(prop)
         return self.render_text(value, prop, forbid_empty=forbid_empty) if isinstance(value, str) else ""
 
     def render_text(self, text: str, key: str, *, forbid_empty: bool = False) -> str:
-        """A text that stands at `key` of the block, rendered, unless the block says `template: false`."""
+        """Return a text at `key` of the block, rendered unless the block has `template: false`."""
         if not self.spec.rules.template:
             return text
         try:
@@ -144,15 +149,15 @@ class ExecutionContext:
             raise error.with_location(location.shifted((error.line or 1) - 1), self.spec.label) from None
 
     def is_secret(self, text: str) -> bool:
-        """True if nobody may see a text on a command line: a secret is in it, or was at hand when it was made."""
+        """Return True if a text must not appear on a command line: it holds a secret, or the block has read one."""
         return self.read_log.sensitive or self.masker.holds_secret(text)
 
     def require(self, prop: str, *, forbid_empty: bool = False) -> str:
-        """A text prop that must not be empty, rendered.
+        """Return a text prop that must not be empty, rendered.
 
-        forbid_empty: neither may any ``{{ }}`` in it.
+        forbid_empty: a ``{{ }}`` in it that prints nothing is an error.
 
-        :raises InvalidValue: if it is.
+        :raises InvalidValue: if it is empty.
         """
         text = self.render(prop, forbid_empty=forbid_empty)
         if not text.strip():
@@ -162,9 +167,9 @@ class ExecutionContext:
         return text
 
     def file(self, prop: str, path: str) -> Path:
-        """A file whose content a block sends, relative to its runbook's.
+        """Return the path of a file that a block sends, relative to its runbook's file.
 
-        :raises BlockFailed: if there is none, or it lies outside of the folders that a runbook may send from.
+        :raises BlockFailed: if there is none, or it lies outside of `folder` and `root`.
         """
         location = self.spec.location_of(prop)
         resolved = (self.folder / path.strip()).resolve()
@@ -182,7 +187,7 @@ class ExecutionContext:
         return resolved
 
     def check_reachable(self, target: str) -> None:
-        """Let the block try for itself, unless an earlier one found out already; one with `retry` always tries.
+        """Fail at once if an earlier block could not reach a target. A block with `retry` always tries.
 
         :raises KnownUnreachable: if an earlier block could not reach it.
         """
@@ -206,24 +211,24 @@ class ExecutionContext:
         self._announce(Lifecycle.PAUSED, None, EventKind.SERIAL_EXECUTION_PAUSED, {})
 
     def update_active_context(self, change: ContextChange) -> None:
-        """Change what this execution leaves to the blocks below; they see it at once."""
+        """Change what this execution leaves to the blocks below. They see it at once."""
         self.store.update_active_context(self.spec.id, change)
 
     def update_passive_context(self, change: ContextChange) -> None:
-        """Change what the block declares, until its document changes."""
+        """Change the declaration of the block, until its document changes."""
         self.store.update_passive_context(self.spec.id, change)
 
     def clear_active_context(self) -> None:
         self.store.clear_active_context(self.spec.id)
 
     def set_output(self, output: Mapping[str, object]) -> None:
-        """Leave the block's ``output``."""
+        """Set the block's ``output``."""
         item = BlockExecutionOutput(output, sensitive=self.spec.rules.sensitive)
         self.update_active_context(lambda context: context.insert(item))
 
     @property
     def has_listener(self) -> bool:
-        """False if nobody hears what is sent, so that it need not be made."""
+        """False if no client gets the messages, so that they need not be made."""
         return not isinstance(self.channel, NullChannel)
 
     def send_output(
@@ -234,10 +239,10 @@ class ExecutionContext:
         binary: bytes = b"",
         data: Mapping[str, object] | None = None,
     ) -> None:
-        """Pass on what the block gives as it arrives: text masked, characters split over chunks put together.
+        """Send output to the client as it arrives: masked, and with characters that are split over chunks put together.
 
-        binary: what a terminal gives, masked as well.
-        Nothing of it is passed on where the block is marked as sensitive.
+        binary: output of a terminal, masked as well.
+        Nothing is sent for a block that is marked as sensitive.
         """
         if not self.has_listener or self.spec.rules.sensitive:
             return
@@ -248,18 +253,18 @@ class ExecutionContext:
             self.channel.send(BlockOutput(block_id=self.spec.id, data=self._masked(data)))
 
     def finish_output(self) -> None:
-        """Pass on what was held back of texts that ended."""
+        """Send the output that was held back because a secret or a character might not have been complete."""
         for name, stream in self._streams.items():
             if text := stream.finish():
                 self._send_text(name, text)
         self._streams.clear()
 
     def set_state(self, state: Mapping[str, object]) -> None:
-        """Show something of the block itself."""
+        """Set the visible state of the block: its options, its progress."""
         self.store.show_state(self.spec.id, self._masked(state))
 
     def emit_event(self, kind: EventKind, data: Mapping[str, object]) -> None:
-        """Tell everybody who watches the run."""
+        """Emit an event of this block, with its ids."""
         if self.events.has_subscribers:
             ids = {"block_id": self.spec.id, "runbook_id": self.runbook_id, "run_id": self.run_id}
             self.events.emit(Event(kind, self._masked({**ids, **data})))
@@ -274,7 +279,7 @@ class ExecutionContext:
         is_hidden: bool = False,
         buttons: Sequence[PromptOption] = (),
     ) -> PromptAnswer:
-        """Ask the client's person something and wait for the answer, which may take for ever: deadlines are outside."""
+        """Ask the user something and wait for the answer. There is no deadline but the block's."""
         prompt_id = str(uuid.uuid4())
         question = ClientPrompt(
             block_id=self.spec.id,
@@ -309,7 +314,7 @@ class ExecutionContext:
 
 
 class _TextStream:
-    """Bytes that arrive in chunks to masked text."""
+    """Decodes bytes that arrive in chunks, and masks the text."""
 
     def __init__(self, masked: StreamMasker, errors: str) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)

@@ -1,4 +1,4 @@
-"""The turns of a block with ``for_each``: over what, what each of them sees, and what they come to together."""
+"""The iterations of a block with ``for_each``: their items, the names they see, and their combined results."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .result import AssertionTrace, BlockResult, Iteration, Outcome, OutputSecti
 
 MAX_ITERATIONS = 10_000
 MAX_SHOWN_FAILURES = 3
-"""So many failed turns are shown in full."""
+"""The number of failed iterations that are reported in full."""
 
 
 def for_each_items(value: object) -> Sequence[object]:
-    """What the turns go over: the items of a list, the entries of a mapping, the numbers from 1 on.
+    """Return the items to iterate over: the items of a list, the entries of a mapping, the numbers from 1 to n.
 
-    :raises TemplateError: if it is nothing of the kind, or too much.
+    :raises TemplateError: if the value is of another type, or has too many items.
     """
     items: Sequence[object]
     match value:
@@ -44,7 +44,7 @@ def _refuse(value: object) -> Sequence[object]:
 
 
 def iteration_roots(name: str, items: Sequence[object], index: int) -> Mapping[str, object]:
-    """The names that a turn sees besides all others. index: from 0 on."""
+    """Return the root objects that only an iteration sees. index: 0-based."""
     count = len(items)
     loop = {"index": index + 1, "index0": index, "length": count, "first": index == 0, "last": index == count - 1}
     return {"each": {name: items[index]}, "loop": loop}
@@ -52,7 +52,7 @@ def iteration_roots(name: str, items: Sequence[object], index: int) -> Mapping[s
 
 @dataclass(slots=True)
 class IterationResults:
-    """What the turns of a block left, one after the other."""
+    """Collects the results of a block's iterations."""
 
     iterations: list[Iteration] = field(default_factory=list)
     errors: list[RunbookError] = field(default_factory=list)
@@ -67,7 +67,7 @@ class IterationResults:
     exit_code: int | None = None
 
     def add_output(self, output: Mapping[str, object] | None, variables: Mapping[str, ContextValue]) -> None:
-        """Keep what a turn leaves to the blocks below."""
+        """Add the output and the variables of an iteration."""
         if output is not None:
             self.outputs.append(output)
         for name, value in variables.items():
@@ -76,7 +76,7 @@ class IterationResults:
     def add_iteration(
         self, iteration: Iteration, warnings: Iterable[AssertionTrace], report_details: ReportDetails
     ) -> None:
-        """Keep what is told of a turn."""
+        """Add an iteration with its warnings and report details."""
         self.iterations.append(iteration)
         self.warnings += _labelled(iteration, warnings)
         self.notes += report_details.notes
@@ -91,7 +91,7 @@ class IterationResults:
         sections: Iterable[OutputSection],
         exit_code: int | None,
     ) -> None:
-        """Keep why a turn failed; of the first ones that do, all that explains it."""
+        """Add the error of a failed iteration. Only the first ones keep their assertions and output."""
         self.errors.append(error)
         if len(self.errors) > MAX_SHOWN_FAILURES:
             return
@@ -100,14 +100,14 @@ class IterationResults:
         self.sections += (replace(section, title=f"{section.title} of turn {iteration.number}") for section in sections)
 
     def collected_variables(self) -> dict[str, ContextValue]:
-        """Each variable as the list of what the turns set; a secret if one of these is."""
+        """Return each variable as the list of its values in all iterations; sensitive if one of them is."""
         return {
             name: ContextValue([value.value for value in values], values[0].origin, any(v.sensitive for v in values))
             for name, values in self.variables.items()
         }
 
     def error(self) -> RunbookError | None:
-        """The first failure, which speaks for all of them; None if all turns went well."""
+        """Return an error for all failed iterations, made from the first one; None if none failed."""
         if not self.errors:
             return None
         first = next(iteration for iteration in self.iterations if iteration.outcome is Outcome.FAILED)
@@ -116,7 +116,7 @@ class IterationResults:
         return summary
 
     def output(self) -> Output:
-        """What the block gives: the outputs of its turns."""
+        """Return the block's output: the outputs of its iterations."""
         return Output({"turns": tuple(self.outputs)}, _no_value)
 
 

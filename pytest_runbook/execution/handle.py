@@ -1,4 +1,4 @@
-"""One execution of one block, as those see it who started it."""
+"""The handle of an execution, for those who start it, cancel it or wait for it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class ExecutionHandle:
-    """A running or settled execution. Made inside the event loop, and used there.
+    """One execution of one block, running or settled. It is made and used in the event loop's thread.
 
-    id: unique to this execution. limit: how long it may take.
+    id: unique to this execution. limit: the deadline that ends it.
     """
 
     def __init__(self, block_id: str, limit: TimeLimit) -> None:
@@ -44,29 +44,29 @@ class ExecutionHandle:
 
     @property
     def result(self) -> BlockResult | None:
-        """What came of it, None while it runs."""
+        """The result; None while the block runs."""
         return self._result
 
     @property
     def cancellation(self) -> Cancelled | None:
-        """Why it is to end, None if nobody asked for that."""
+        """Why the block was cancelled; None if it was not."""
         return self._cancellation
 
     def cancel(self, reason: str = "cancelled") -> None:
-        """Ask the block to end; the first reason counts, a deadline that passed included."""
+        """Cancel the block. Only the first call counts, and none after its deadline has passed."""
         if self._status.is_settled or self.scope.cancel_called:
             return
         self._cancellation = Cancelled(reason)
         self.scope.cancel()
 
     def tighten_deadline(self, limit: TimeLimit) -> None:
-        """Have it end sooner, if it would not anyway."""
+        """Set an earlier deadline. A later one than the current one has no effect."""
         deadline = anyio.current_time() + limit.seconds
         if deadline < self.scope.deadline:
             self.limit, self.scope.deadline = limit, deadline
 
     async def wait(self) -> BlockResult:
-        """Wait until it is settled. Cancelling the wait leaves the execution alone."""
+        """Wait until the execution is settled, and return its result. Cancelling the wait does not cancel the block."""
         if self._result is None:
             self._settled = self._settled or anyio.Event()
             await self._settled.wait()
@@ -74,16 +74,16 @@ class ExecutionHandle:
         return self._result
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that the block asked.
+        """Answer a prompt of the block.
 
-        :raises KeyError: if it asked none of this id.
+        :raises KeyError: if the block has no open prompt of this id.
         """
         answered, answers = self._prompts[prompt_id]
         answers.append(answer)
         answered.set()
 
     async def ask(self, question: ClientPrompt, send: Callable[[ClientPrompt], None]) -> PromptAnswer:
-        """Send a question and wait for its answer; for `ExecutionContext.prompt_client`."""
+        """Send a prompt and wait for its answer; called by `ExecutionContext.prompt_client`."""
         answered, answers = self._prompts[question.prompt_id] = (anyio.Event(), [])
         try:
             send(question)
@@ -93,9 +93,9 @@ class ExecutionHandle:
             del self._prompts[question.prompt_id]
 
     def settle(self, status: ExecutionStatus, result: BlockResult) -> None:
-        """Make it final, once; for the lifecycle.
+        """Set the final status and result; called once, by the block runner.
 
-        :raises RuntimeError: if it is final already.
+        :raises RuntimeError: if it is settled already.
         """
         if self._status.is_settled:
             raise RuntimeError(f"execution {self.id} is settled already: {self._status}")

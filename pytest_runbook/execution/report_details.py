@@ -1,4 +1,4 @@
-"""What a block type records of its work for reports."""
+"""Details of a block's work for reports, recorded by its block type."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .result import BlockResult, OutputSection
 
 @dataclass(slots=True)
 class ReportDetails:
-    """What a block tells of its work for reports, as soon as it knows it.
+    """Details of a block's work for reports. A block type sets them as soon as it knows them.
 
-    did: what it did, in a line. where: host, directory, program. exit_code: of the program it ran.
-    output: makes the pieces of output to show; called when the block has ended, however it ended.
-    children: what came of the blocks of a runbook that it ran. stop_reason: why nothing is to run after it.
+    did: the work in one line. where: host, directory, program. exit_code: of the program.
+    output: makes the sections of output; called when the block has ended, in whatever way.
+    children: the results of the blocks of a sub-runbook. stop_reason: why no further block is to run.
     """
 
     did: str | None = None

@@ -1,4 +1,4 @@
-"""A block tried more than once: again until it comes out well, and once for each item of something."""
+"""The retries and the iterations of a block."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ MAX_ITEM_TEXT = 200
 
 @dataclass(slots=True)
 class RetryLoop:
-    """Makes the attempts at a block, and takes its turns.
+    """Runs a block until it passes or its retries are used up; with ``for_each``, once for each item.
 
-    iteration_label: what the turn that is under way is about; "" where there are none.
+    Without `retry` there is one attempt. With it, each iteration has its own attempts, each within `attempt_timeout`,
+    all within `retry.within`. Failures that no retry can help are not retried (`is_retryable`). The loop counts and
+    logs the attempts. The block's own deadline is set outside of it, by `BlockRunner`.
+
+    iteration_label: describes the current iteration; "" if there are none.
     """
 
     attempt: Attempt
@@ -40,7 +44,7 @@ class RetryLoop:
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> Ending:
-        """All of it, without a deadline."""
+        """Run all iterations and attempts."""
         for_each = self.context.spec.rules.for_each
         return await (self._run_attempts() if for_each is None else self._run_for_each(for_each))
 
@@ -50,12 +54,12 @@ class RetryLoop:
 
     @property
     def count(self) -> int:
-        """How many attempts there were."""
+        """The number of attempts."""
         return sum(iteration.attempts for iteration in self.iteration_results.iterations) or self._log.count or 1
 
     @property
     def log(self) -> Sequence[AttemptGroup]:
-        """What became of each attempt; nothing where turns tell it."""
+        """The log of the attempts; empty if there are iterations, which have their own counts."""
         return () if self.iteration_results.iterations else self._log.lines
 
     @property
@@ -64,7 +68,7 @@ class RetryLoop:
         return time.monotonic() - self._started
 
     async def _run_for_each(self, for_each: ForEach) -> Ending:
-        """A turn for each item, all of them whatever becomes of one."""
+        """Run one iteration for each item. A failed one does not stop the others."""
         resolver = self.context.resolver
         try:
             items = for_each_items(self._iterated_value(for_each))
@@ -82,7 +86,7 @@ class RetryLoop:
         return self._combine_iterations()
 
     def _iterated_value(self, for_each: ForEach) -> object:
-        """What the turns go over; secret if it was made of something that is."""
+        """Return the value to iterate over. Its items are added to the masker if a secret was used to make it."""
         if not isinstance(for_each.over, Condition):
             return for_each.over
         read_log = ReadLog()
@@ -113,7 +117,7 @@ class RetryLoop:
             )
 
     def _combine_iterations(self) -> Ending:
-        """What the turns come to; the block leaves what each of them left."""
+        """Publish the combined outputs and variables of all iterations, and return their combined ending."""
         results = self.iteration_results
         self.attempt.warnings = tuple(results.warnings)
         self.context.report_details = ReportDetails(
@@ -130,7 +134,7 @@ class RetryLoop:
         return Ending(results.error(), tuple(results.assertions))
 
     async def _run_attempts(self) -> Ending:
-        """One attempt, or as many as its author wants."""
+        """Run one attempt, or several if the block has `retry`."""
         retry = self.context.spec.rules.retry
         if retry is None:
             return await self.attempt.run()
@@ -146,7 +150,8 @@ class RetryLoop:
             pause = None if self._is_final(ending) else next(waits, None)
             if pause is None:
                 return ending
-            await checkpoint_if_cancelled()  # who is cancelled has no deadline any more that could be too near
+            # The deadline of a cancelled scope is -inf: without this, a cancellation would look like a lack of time.
+            await checkpoint_if_cancelled()
             if anyio.current_time() + pause >= anyio.current_effective_deadline():
                 return replace(ending, notes=(*ending.notes, "no time was left for another attempt"))
             await anyio.sleep(pause)
@@ -158,14 +163,14 @@ class RetryLoop:
     async def _run_with_timeout(
         self, seconds: float | None, key: str, attempt: Callable[[], Awaitable[Ending]]
     ) -> Ending:
-        """What comes of it within a deadline of its own, if it has one."""
+        """Run an attempt, or several, within a timeout; None: no timeout. key: the key that sets it, for the error."""
         with anyio.move_on_after(seconds):
             return await attempt()
         assert seconds is not None
         return self.attempt.ending_of_error(TimedOut(f"timed out ({key} {show_limit(seconds)})"))
 
     def record_end(self, ending: Ending) -> None:
-        """Keep how an attempt ended, the first time that somebody says it."""
+        """Log how an attempt ended, unless that is logged already."""
         mask = self.context.masker.mask
         failure = None if ending.error is None else shorten(mask(ending.error.message), MAX_FAILURE_TEXT)
         self._log.end(self.elapsed, failure)

@@ -1,4 +1,4 @@
-"""Whether a block is tried again, when, and what is kept of its attempts. Decides only; the lifecycle acts."""
+"""Decides whether and when a block is tried again, and logs its attempts. The retry loop acts on it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from ..model.runbook import BlockSpec, Retry
 from .result import AssertionTrace, AttemptGroup
 
 MAX_ATTEMPT_GROUPS = 40
+"""The most groups of attempts that are kept."""
 _NOT_RETRYABLE = (FileError, InvalidValue, BlockSkipped, InternalError, Cancelled)
 
 
 def retry_delays(retry: Retry, chance: Callable[[], float] = random.random) -> Iterator[float]:
-    """Seconds before each further attempt; without end where only a deadline ends them. chance: from 0 to 1."""
+    """Yield the seconds to wait before each further attempt; without end if only a deadline limits the attempts.
+
+    chance: returns a random number from 0 to 1.
+    """
     delay = retry.every
     for _ in count() if retry.attempts is None else range(retry.attempts - 1):
         yield delay + retry.jitter * chance()
@@ -24,9 +28,10 @@ def retry_delays(retry: Retry, chance: Callable[[], float] = random.random) -> I
 
 
 def is_retryable(error: RunbookError, traces: Iterable[AssertionTrace], spec: BlockSpec) -> bool:
-    """True unless the failure is one of the file, which no attempt mends: a template, an unknown name, a bad URI.
+    """Return True unless the file causes the failure, so that no retry can help: a template, an unknown name, a bad
+    URI.
 
-    A name is unknown if it does not come from what the block gives itself.
+    An undefined name is unknown unless the block itself sets it.
     """
     if isinstance(error, _NOT_RETRYABLE):
         return False
@@ -39,31 +44,31 @@ def _is_set_by(spec: BlockSpec, dotted: str) -> bool:
 
 
 class AttemptLog:
-    """What became of each attempt, in a line for each run of attempts that ended alike."""
+    """Logs attempts. Successive attempts with the same failure form one group."""
 
     def __init__(self) -> None:
         self.count = 0
         self._lines: list[AttemptGroup] = []
-        self._begun_at: float | None = None
+        self._started_at: float | None = None
 
     @property
     def lines(self) -> tuple[AttemptGroup, ...]:
-        """In their order; of very many, those in the middle are left out."""
+        """The groups in order. If there are very many, those in the middle are left out."""
         return tuple(self._lines)
 
     def begin(self, at: float) -> None:
-        """at: seconds since the first attempt began."""
+        """Log the start of an attempt. at: seconds since the first attempt began."""
         self.count += 1
-        self._begun_at = at
+        self._started_at = at
 
     def end(self, at: float, failure: str | None) -> None:
-        """Keep how the attempt that was begun last ended; nothing if that is known already."""
-        if self._begun_at is None:
+        """Log the end of the attempt that began last. Nothing happens if it is logged already."""
+        if self._started_at is None:
             return
         line = AttemptGroup(
-            first=self.count, last=self.count, at=self._begun_at, seconds=at - self._begun_at, failure=failure
+            first=self.count, last=self.count, at=self._started_at, seconds=at - self._started_at, failure=failure
         )
-        self._begun_at = None
+        self._started_at = None
         if self._lines and self._lines[-1].failure == failure:
             previous = self._lines.pop()
             line = replace(line, first=previous.first, at=previous.at, seconds=at - previous.at)

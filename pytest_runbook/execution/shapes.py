@@ -1,4 +1,4 @@
-"""Whether a value has the shape that ``expect`` wants; if not, what there should be in its place."""
+"""Compares values with the shapes of ``expect``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Render = Callable[[str], str]
 
 
 class Absent:
-    """What stands for a value that is not there."""
+    """The type of `ABSENT`, which stands for a value that is not there."""
 
     def __repr__(self) -> str:
         return "<absent>"
@@ -33,7 +33,7 @@ _TYPE_CHECKS: Mapping[str, Callable[[object], bool]] = {
 
 
 def render_shape(shape: object, render: Render) -> object:
-    """The shape with the templates in its texts filled in."""
+    """Return a shape with the templates in its texts rendered."""
     if isinstance(shape, str):
         return render(shape) if is_template(shape) else shape
     if isinstance(shape, list):
@@ -44,12 +44,13 @@ def render_shape(shape: object, render: Render) -> object:
 
 
 def expected_value(shape: object, value: object) -> object:
-    """What there should be: the value itself, the very object, where it has the shape; else as like it as can be.
+    """Return the value that a shape expects: `value` itself (the same object) if it has the shape, else a corrected
+    copy.
 
-    value: plain data, or `ABSENT`. What a shape does not speak of is taken from the value, so that the two differ
-    only where the value is wrong.
+    value: plain data, or `ABSENT`. Parts that the shape does not mention are taken from the value, so that the two
+    differ only where the value is wrong.
 
-    :raises TemplateError: if a template made a regular expression that is none, or one takes too long.
+    :raises TemplateError: if a rendered regular expression is invalid or takes too long.
     """
     match shape:
         case dict():
@@ -64,7 +65,9 @@ def expected_value(shape: object, value: object) -> object:
 
 
 def innermost_difference(value: object, expected: object) -> tuple[tuple[str | int, ...], object, object]:
-    """The innermost part in which both differ: the hops that lead there, the value, and what should be there."""
+    """Return the innermost part in which two values differ: the path to it, the part of the value, and the expected
+    one.
+    """
     path: list[str | int] = []
     while len(different := list(_differences(value, expected))) == 1:
         step, value, expected = different[0]
@@ -73,7 +76,7 @@ def innermost_difference(value: object, expected: object) -> tuple[tuple[str | i
 
 
 def _differences(value: object, expected: object) -> Iterator[tuple[str | int, object, object]]:
-    """The parts of two containers that differ; nothing where they can't be compared part by part."""
+    """Yield the parts of two containers that differ; none if they can't be compared part by part."""
     if isinstance(value, dict) and isinstance(expected, dict):
         for key in dict.fromkeys((*value, *expected)):
             if not _equal(value.get(key, ABSENT), expected.get(key, ABSENT)):
@@ -114,7 +117,7 @@ def _length(shape: object, value: object) -> object:
     if not isinstance(value, (str, list, dict)):
         return {"$length": shape}
     size = len(value)
-    if isinstance(shape, str) and shape.isdecimal():  # what a template made
+    if isinstance(shape, str) and shape.isdecimal():  # a template makes text, not numbers
         shape = int(shape)
     return value if expected_value(shape, size) is size else {"$length": shape, "not": size}
 
@@ -149,7 +152,7 @@ _OPERATORS: Mapping[str, Callable[[object, object], object]] = {
 
 
 def _equal(one: object, other: object) -> bool:
-    """Equal, and of one kind: true is not 1."""
+    """Return True if two values are equal and of one kind: true is not 1."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):

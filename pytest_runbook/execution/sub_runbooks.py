@@ -1,4 +1,4 @@
-"""Runbooks that a block runs: what such a block asks for, and what it gets. The floor of documents provides it."""
+"""The interface between a block that runs a sub-runbook and the documents, which provide it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .result import BlockResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildReference:
-    """Which runbook a block means, "" for what it leaves open. The first of path, uri and id counts."""
+    """Names the runbook that a block runs; unknown parts are "". The first of path, uri and id that is set is used."""
 
     path: str = ""
     uri: str = ""
@@ -22,17 +22,17 @@ class ChildReference:
     name: str = ""
 
     def __str__(self) -> str:
-        """How people call it."""
+        """Return the name of the runbook for reports."""
         return self.name or self.path or self.uri or self.id
 
 
 RunbookLoader = Callable[[ChildReference], Awaitable[Runbook | Path]]
-"""Finds the runbook of a uri or an id: gives it, or the path of its file. Raises `RunbookError` if there is none."""
+"""Finds a runbook by its uri or id. Returns it or the path of its file. Raises `RunbookError` if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProgress:
-    """How far a runbook is. current: the name of the block that runs; "" for none."""
+    """The progress of a sub-runbook. current: the name of the block that runs; "" if none does."""
 
     completed: int
     total: int
@@ -41,11 +41,11 @@ class ChildProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildOutcome:
-    """What came of a runbook that a block ran.
+    """The outcome of a sub-runbook.
 
-    display_path: its path, for people. required_failure: what is wrong if a block that it requires has not passed.
-    first_not_run: which of its blocks was left out, although others stand on it.
-    final_resolver: gives what a block below its last one would see; raises `ContextError` if that can't be evaluated.
+    display_path: its path in display form. required_failure: the error if a required block has not passed.
+    first_not_run: which block did not run although others depend on it; None if there is none.
+    final_resolver: returns the resolver below its last block; raises `ContextError` if that can't be evaluated.
     """
 
     display_path: str
@@ -56,8 +56,8 @@ class ChildOutcome:
 
 
 class ChildNotFound(Exception):
-    """Marks, as a cause, that a runbook was not found."""
+    """The cause of the error if a runbook was not found."""
 
 
 class ChildRecursion(Exception):
-    """Marks, as a cause, that a runbook would run within itself."""
+    """The cause of the error if a runbook would run itself."""

@@ -1,4 +1,4 @@
-"""The deadline of a block, and where it comes from."""
+"""The deadline of a block, with its source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """A deadline. seconds: from now. name: whose it is, for people: ``limit 5 s``."""
+    """A deadline. seconds: from now. name: its source, for reports: ``limit 5 s``."""
 
     seconds: float
     name: str
