@@ -1,4 +1,4 @@
-"""Checks files that are written: brought up to date, or made from what a green run has seen."""
+"""Writes checks files: updates them (`--runbook-update-checks`), or creates them (`--runbook-write-checks`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEW_FILE = 0o666
 
 
 class ChecksFileWriter:
-    """The plugin object that writes them, where the options ask for it."""
+    """The plugin object that writes checks files if the options ask for it."""
 
     def __init__(self, config: pytest.Config, summary: Summary, masker: Masker, catalog: BlockCatalog) -> None:
         self._updates = bool(config.getoption("runbook_update_checks"))
@@ -35,12 +35,12 @@ class ChecksFileWriter:
         self._runbooks: list[Runbook] = []
 
     def record_runbook(self, runbook: Runbook) -> None:
-        """Know a runbook that was collected."""
+        """Remember a runbook that was collected."""
         self._runbooks.append(runbook)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> object:
-        """Update checks files, in place of running anything; what can't be read is told as ever."""
+        """Update checks files and remove all items but those of unreadable files, which fail as ever."""
         if not self._updates or session.testsfailed:
             return None
         for runbook in self._runbooks:
@@ -49,7 +49,7 @@ class ChecksFileWriter:
         return None
 
     def write(self, run: RunbookRun) -> None:
-        """Write a checks file for a document that has none, if every block of it passed."""
+        """Write a checks file for a runbook that has none, if every block of it passed."""
         if not self._writes or not lacks_checks_file(run):
             return
         path = run.document.runbook.path.with_suffix(".checks.yaml")
@@ -84,10 +84,13 @@ class ChecksFileWriter:
 
 
 def _overwrite(path: Path, data: bytes) -> None:
-    """:raises pytest.UsageError: if it can't be written; it is as it was, then."""
+    """Replace a file, with its mode kept.
+
+    :raises pytest.UsageError: if it can't be written; it is unchanged then.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         write_atomically(path, data, mode)
-        path.chmod(mode)  # which had the umask taken off
+        path.chmod(mode)  # again: the umask was applied when the file was created
     except OSError as error:
         raise pytest.UsageError(f"{path} can't be written, and is as it was: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Looks for secrets in everything that a run wrote, as somebody would who found it: `--runbook-verify-secrets`."""
+"""Searches everything that a run wrote for known secrets: `--runbook-verify-secrets`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ REPORT_OPTIONS = (
     "md_report_output",
     "ctrf",
 )
-"""What options of pytest and its plugins are called that name a report, be it a file or a folder."""
+"""Options of pytest and its plugins that name a report's file or folder."""
 _MAX_SHOWN_LEAKS = 20
 _MTIME_TOLERANCE = 2.0
 
 
 class LeakCheck:
-    """The plugin object that does so, and fails the run where it finds one."""
+    """The plugin object that searches for secrets, and fails the run if it finds one."""
 
     def __init__(self, config: pytest.Config, masker: Masker) -> None:
         self._config = config
@@ -75,13 +75,13 @@ class LeakCheck:
         return result
 
     def finish_worker(self, output: dict[str, Any]) -> None:
-        """Add what was found in a worker to what it tells, which is looked at as well."""
+        """Add the leaks that a worker found to its output, after a search of that output, too."""
         self._search("what a worker tells at its end", "\n".join(_texts(output)))
         output[LEAKS_KEY] = {"leaks": list(self._leaks), "secrets": list(self._secret_names)}
 
     @property
     def _secret_names(self) -> set[str]:
-        """What the secrets are called that were looked for, here and by workers."""
+        """The names of the secrets that were searched for, here and by workers."""
         return {*self._masker.names_of_secrets, *self._worker_secrets}
 
     def _record_terminal(self, writer: Any) -> None:
@@ -111,7 +111,7 @@ class LeakCheck:
                 self._leaks[f"{secret.name} is in {location}"] = None
 
     def _written_files(self) -> Iterator[Path]:
-        """The files that the run wrote, as far as options and settings say where they are."""
+        """Yield the files that the run wrote, as far as options and ini settings name them."""
         config = self._config
         named = [config.getoption(name, None) for name in REPORT_OPTIONS]
         named += [config.getini("log_file"), config.getini("cache_dir")]
@@ -146,7 +146,7 @@ class LeakCheck:
 
 
 def _texts(data: object) -> Iterator[str]:
-    """Every text in plain data."""
+    """Yield every text in plain data."""
     match data:
         case str():
             yield data

@@ -1,4 +1,4 @@
-"""What options, ini settings and files give to runbooks, as the engine takes it."""
+"""Reads options, ini settings, and the files that they name, into the engine's `Settings` and `Inputs`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..document.settings import DefaultDirectory, Settings
 from ..errors import BlockFailed, Location, RunbookError
 from ..execution.sub_runbooks import ChildReference, RunbookLoader
 from ..model.keys.access import ENVIRONMENT
-from ..model.runbook import Effects, NameReference, SecretSource
 from ..model.keys.secrets import InvalidSecretSource, secret_source
+from ..model.runbook import Effects, NameReference, SecretSource
 from ..policy.allow_list import AllowList
 from ..resources.process.login_environment import LoginShell
 from ..secrets.provenance import ContextValue, Origin
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 def option(config: pytest.Config, name: str) -> Any:
-    """An option's value, or that of its ini twin."""
+    """Return an option's value, or that of the ini setting of the same name if the option was not given."""
     value = config.getoption(f"runbook_{name}")
     return config.getini(f"runbook_{name}") if value is None else value
 
 
 def flag(config: pytest.Config, name: str) -> bool:
-    """True if an option or its ini twin says so."""
+    """Return True if an option or the ini setting of the same name is on."""
     return bool(config.getoption(f"runbook_{name}") or config.getini(f"runbook_{name}"))
 
 
 def settings_of(config: pytest.Config, difference: Difference, catalog: BlockCatalog) -> Settings:
-    """How runbooks run.
+    """Return the engine's settings. difference: shows where two values of an equality differ.
 
-    :raises pytest.UsageError: if a value makes no sense.
+    :raises pytest.UsageError: if a value is invalid.
     """
     interpreters = [*config.getini("runbook_interpreters"), *config.getoption("runbook_interpreter")]
     return Settings(
@@ -70,7 +70,10 @@ def settings_of(config: pytest.Config, difference: Difference, catalog: BlockCat
 
 
 def _allowed(config: pytest.Config, catalog: BlockCatalog) -> AllowList:
-    """What may run, by block types with the names of both forms; where these differ, that of the plain form counts."""
+    """Return the allow list. Block types go by their names in both file forms.
+
+    A name that the two forms give to different types has its meaning in the plain form.
+    """
     types = {name: block_type.name for name in catalog.atuin_names if (block_type := catalog.atuin_type(name))}
     types |= {name: block_type.name for name in catalog.plain_names if (block_type := catalog.plain_type(name))}
     try:
@@ -80,9 +83,10 @@ def _allowed(config: pytest.Config, catalog: BlockCatalog) -> AllowList:
 
 
 def environment_name(config: pytest.Config) -> str | None:
-    """The name of the environment in which runbooks run: of the option, the ini setting or the process's environment.
+    """Return the name of the environment that runbooks run in; None if there is none.
 
-    :raises pytest.UsageError: if it is no name.
+    It is that of the option, else of the ini setting, else of the environment variable RUNBOOK_ENVIRONMENT.
+    :raises pytest.UsageError: if it is no valid name.
     """
     name = str(option(config, "environment") or os.environ.get("RUNBOOK_ENVIRONMENT", "")).strip()
     if name and not ENVIRONMENT.fullmatch(name):
@@ -95,7 +99,7 @@ def _effects(config: pytest.Config) -> Effects:
 
 
 def hosts(config: pytest.Config) -> tuple[NameReference, ...]:
-    """The hosts that the option or its ini twin names for all runbooks; none where neither does.
+    """Return the hosts of `--runbook-hosts`, or of the ini setting, for all runbooks; none if neither is given.
 
     :raises pytest.UsageError: if one is no host.
     """
@@ -114,7 +118,7 @@ def _folder(config: pytest.Config, ini: str) -> Path | None:
 
 
 def _loader(config: pytest.Config) -> RunbookLoader | None:
-    """The hook that finds runbooks on a hub, if somebody implements it."""
+    """Return a loader that calls the hook `pytest_runbook_load`; None if no plugin implements it."""
     hook = config.hook.pytest_runbook_load
     if not hook.get_hookimpls():
         return None
@@ -129,7 +133,7 @@ def _loader(config: pytest.Config) -> RunbookLoader | None:
 
 
 class EnvironmentVarsFiles:
-    """The variables of files that go by the name of the environment, ``vars.NAME.yaml``, each read once."""
+    """Variables of the environment's files, ``vars.NAME.yaml``, each read once."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -137,7 +141,7 @@ class EnvironmentVarsFiles:
         self._loaded: dict[Path, Values] = {}
 
     def for_folder(self, folder: Path) -> Values:
-        """Those of the file beside a runbook, then those of the one in pytest's rootdir.
+        """Return the variables for runbooks in a folder: its own file wins over the one in pytest's rootdir.
 
         :raises UnreadableFile: if one can't be read.
         """
@@ -154,9 +158,9 @@ class EnvironmentVarsFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookOptions:
-    """What the command line, the ini file and the files that they name give to every runbook.
+    """The inputs that the command line, the ini file, and the files that they name give to every runbook.
 
-    variables, answers: the strongest of all. file_variables, file_environment: the weakest.
+    variables, answers: they win over all others. file_variables, file_environment: all others win over them.
     """
 
     variables: Values
@@ -167,7 +171,7 @@ class RunbookOptions:
 
     @classmethod
     def of(cls, config: pytest.Config) -> RunbookOptions:
-        """:raises pytest.UsageError: if a value makes no sense or a file can't be read."""
+        """:raises pytest.UsageError: if a value is invalid or a file can't be read."""
         return cls(
             variables=_pairs_of(config, ini="runbook_vars", option="runbook_var"),
             answers=_pairs_of(config, ini="runbook_answers", option="runbook_answer"),
@@ -177,16 +181,16 @@ class RunbookOptions:
         )
 
     def variables_for(self, folder: Path) -> Values:
-        """The variables of files for a runbook in a folder.
+        """Return the variables of files for a runbook in a folder.
 
-        :raises UnreadableFile: if one can't be read that goes by the name of the environment.
+        :raises UnreadableFile: if a file of the environment can't be read.
         """
         return {**self.file_environment, **self.environment_vars_files.for_folder(folder), **self.file_variables}
 
     def inputs(
         self, folder: Path, vars: Mapping[str, object], env: Mapping[str, object], answers: Mapping[str, object]
     ) -> Inputs:
-        """These together with what the fixtures of a runbook give. folder: where it is."""
+        """Return the inputs of a runbook: these options, and the values of its fixtures. folder: the runbook's."""
         return Inputs(
             fixed=self.variables,
             vars={**self.variables_for(folder), **typed_fixture_values(vars, "fixture runbook_vars")},
@@ -196,7 +200,7 @@ class RunbookOptions:
 
 
 def variables_of_files(config: pytest.Config) -> Values:
-    """Variables of YAML and JSON files, typed; a later file wins, those of options last."""
+    """Return the typed variables of YAML and JSON files; a later file wins, and options come after ini settings."""
     values: dict[str, ContextValue] = {}
     for path in (*config.getini("runbook_vars_files"), *_paths(config, "runbook_vars_file")):
         try:
@@ -207,7 +211,7 @@ def variables_of_files(config: pytest.Config) -> Values:
 
 
 def variables_of_file(path: Path, config: pytest.Config) -> Values:
-    """The variables of one YAML or JSON file, typed.
+    """Return the typed variables of one YAML or JSON file.
 
     :raises RunbookError: if it can't be read.
     """
@@ -219,7 +223,7 @@ def variables_of_file(path: Path, config: pytest.Config) -> Values:
 
 
 def environment_of_files(config: pytest.Config) -> Values:
-    """The variables of .env files; a later file wins."""
+    """Return the variables of .env files, as texts; a later file wins."""
     files = (*config.getini("runbook_env_files"), *_paths(config, "runbook_env_file"))
     if not files:
         return {}
@@ -235,7 +239,7 @@ def environment_of_files(config: pytest.Config) -> Values:
 
 
 def display_path(path: Path, config: pytest.Config) -> str:
-    """A path as people see it: relative to where pytest was started, if it is below."""
+    """Return a path as reports show it: relative to the invocation folder or the rootdir if it is below."""
     for folder in (config.invocation_params.dir, config.rootpath):
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
@@ -243,17 +247,20 @@ def display_path(path: Path, config: pytest.Config) -> str:
 
 
 def text_fixture_values(values: Mapping[str, object], label: str) -> Values:
-    """Values of a fixture, as texts."""
+    """Return the values of a fixture, as texts."""
     return {str(name): ContextValue(str(value), Origin(label)) for name, value in _mapping(values, label).items()}
 
 
 def typed_fixture_values(values: Mapping[str, object], label: str) -> Values:
-    """Values of a fixture, as they are."""
+    """Return the values of a fixture, with their types."""
     return {str(name): ContextValue(value, Origin(label)) for name, value in _mapping(values, label).items()}
 
 
 def with_secrets(inputs: Inputs, secrets: object) -> Inputs:
-    """The same with what the fixture `runbook_secrets` gives: the secret itself, or where it is kept."""
+    """Return the inputs with the secrets of the fixture `runbook_secrets`.
+
+    secrets: by name the value itself, or a mapping that says where it is kept.
+    """
     label = "fixture runbook_secrets"
     if not isinstance(secrets, Mapping):
         pytest.fail(f"{label} gave {type(secrets).__name__}; a mapping of names is needed", pytrace=False)
@@ -310,9 +317,9 @@ def _duration(config: pytest.Config, name: str) -> float:
 
 
 def choice(config: pytest.Config, name: str, known: Iterable[str]) -> Any:
-    """An option that has one of these values.
+    """Return an option's value, which is one of the known ones.
 
-    :raises pytest.UsageError: if it has another one.
+    :raises pytest.UsageError: if it is another one.
     """
     text = str(option(config, name))
     if text not in known:

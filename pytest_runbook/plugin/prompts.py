@@ -1,4 +1,4 @@
-"""Blocks that ask, and the person at the terminal who answers: from the engine's thread to pytest's, and back."""
+"""Asks the user at the terminal what blocks prompt for: from the engine's thread to pytest's, and back."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from ..document.document import Document
 
 ResultT = TypeVar("ResultT")
-Reply = Callable[[PromptAnswer], object]
+AnswerCallback = Callable[[PromptAnswer], object]
 YES, NO = ("y", "yes"), ("n", "no")
 
 
 def is_interactive(config: pytest.Config) -> bool:
-    """True if a person sits at the terminal and pytest leaves it to the tests: ``-s``, no worker, no CI."""
+    """Return True if stdin and stdout are a terminal that pytest leaves to the tests: ``-s``, no worker, no CI."""
     if config.getoption("capture") != "no" or hasattr(config, "workerinput") or os.environ.get("CI"):
         return False
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 class PromptChannel:
-    """Passes questions of a document to whoever waits for its blocks; everything else that is said, nobody hears.
+    """The message channel of a document: passes prompts to the prompter and drops all other messages.
 
-    document: whose questions they are; set as soon as it is open.
+    document: gets the answers; set as soon as it is open.
     """
 
     document: Document
@@ -52,21 +52,22 @@ class PromptChannel:
 
 
 class TerminalPrompter:
-    """Asks the person in the main thread while the engine's thread waits.
+    """Asks prompts in the main thread, which waits for a result of the engine's thread meanwhile.
 
     call: calls a function in the engine's thread.
     """
 
     def __init__(self, call: Callable[..., object]) -> None:
         self._call = call
-        self._queue: SimpleQueue[tuple[ClientPrompt, Reply] | Future[object]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[ClientPrompt, AnswerCallback] | Future[object]] = SimpleQueue()
 
-    def put(self, prompt: ClientPrompt, reply: Reply) -> None:
-        """Have a question asked. Called in the engine's thread."""
-        self._queue.put((prompt, reply))
+    def put(self, prompt: ClientPrompt, send_answer: AnswerCallback) -> None:
+        """Queue a prompt for the main thread. Called in the engine's thread."""
+        self._queue.put((prompt, send_answer))
 
     def wait_for(self, future: Future[ResultT]) -> ResultT:
-        """The result of what runs in the engine's thread; meanwhile, questions are asked."""
+        """Wait for a result of the engine's thread, and ask the prompts that come meanwhile."""
+        # The socket ends a prompt that waits for input when the result comes, as after a timeout of its block.
         done_reader, done_writer = socket.socketpair()
         with done_reader, done_writer:
             future.add_done_callback(lambda done: self._wake_up(done, done_writer))
@@ -75,25 +76,25 @@ class TerminalPrompter:
                     self._ask(*queued, done_reader)
         return future.result()
 
-    def _next(self) -> tuple[ClientPrompt, Reply] | Future[object]:
+    def _next(self) -> tuple[ClientPrompt, AnswerCallback] | Future[object]:
         while True:
-            with suppress(Empty):  # a signal that another thread got is noticed in between
+            with suppress(Empty):  # Python handles a signal in this thread only, between two waits
                 return self._queue.get(timeout=SIGNAL_POLL_INTERVAL)
 
     def _wake_up(self, future: Future[ResultT], done_writer: socket.socket) -> None:
-        with suppress(OSError):  # nobody waits for it any more
+        with suppress(OSError):  # `wait_for` has been left, and has closed it
             done_writer.send(b".")
-        self._queue.put(future)  # type: ignore[arg-type]  # told apart by what it is, not by what it gives
+        self._queue.put(future)  # type: ignore[arg-type]  # the type of its result does not matter here
 
-    def _ask(self, prompt: ClientPrompt, reply: Reply, done_reader: socket.socket) -> None:
+    def _ask(self, prompt: ClientPrompt, send_answer: AnswerCallback, done_reader: socket.socket) -> None:
         answer = _read_answer(prompt, done_reader)
         if answer is not None:
-            with suppress(KeyError):  # it waits no longer
-                self._call(reply, answer)
+            with suppress(KeyError):  # the block no longer waits for an answer
+                self._call(send_answer, answer)
 
 
 def _read_answer(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnswer | None:
-    """What the person says; None if nothing waits for it any more. Ctrl-D is the last of the buttons."""
+    """Read the answer to a prompt; None if the result came first. Ctrl-D is the last of the buttons, or cancels."""
     _print(f"\n{prompt.title}: {prompt.prompt}\n")
     try:
         return _read_input(prompt, done_reader)
@@ -103,7 +104,10 @@ def _read_answer(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnsw
 
 
 def _read_input(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnswer | None:
-    """The same. :raises EOFError: if the person has nothing to say."""
+    """Read the input that a prompt asks for; None if the result came first.
+
+    :raises EOFError: on Ctrl-D.
+    """
     if prompt.input is InputKind.DROPDOWN:
         return _read_choice(prompt, done_reader)
     if prompt.input is None:
@@ -113,7 +117,7 @@ def _read_input(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnswe
 
 
 def _read_choice(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnswer | None:
-    """One of the choices, by its number, value or label; an empty line cancels."""
+    """Read one of the choices, by its value, label or number; an empty line cancels."""
     choices = prompt.choices
     for number, choice in enumerate(choices, 1):
         value = "" if choice.label == choice.value else f" ({choice.value})"
@@ -131,7 +135,7 @@ def _read_choice(prompt: ClientPrompt, done_reader: socket.socket) -> PromptAnsw
 
 
 def _read_button(buttons: Sequence[PromptOption], done_reader: socket.socket) -> PromptAnswer | None:
-    """One of the buttons, by its label; the first is a yes as well, the second a no."""
+    """Read one of the buttons, by its label or value; the first is also ``yes``, the second ``no``."""
     words = [{button.label.lower(), button.value.lower()} for button in buttons]
     for accepted, synonyms in zip(words, (YES, NO), strict=False):
         accepted.update(synonyms)
@@ -146,7 +150,7 @@ def _read_button(buttons: Sequence[PromptOption], done_reader: socket.socket) ->
 
 
 def _choice_by_text(choices: Sequence[PromptOption], text: str) -> PromptOption | None:
-    """The choice of that value, else of that label."""
+    """Return the choice with this value, else the one with this label."""
     by_value = (choice for choice in choices if choice.value == text)
     by_label = (choice for choice in choices if choice.label == text)
     return next(by_value, None) or next(by_label, None)
@@ -158,15 +162,15 @@ def _choice_by_number(choices: Sequence[PromptOption], text: str) -> PromptOptio
 
 
 def _read_line(question: str, done_reader: socket.socket, *, is_hidden: bool = False) -> str | None:
-    """The line that the person types; None if that is not waited for any more.
+    """Read a line of the terminal; None if the result came first.
 
-    :raises EOFError: if the person says that there is none.
+    :raises EOFError: on Ctrl-D.
     """
     terminal = sys.stdin.fileno()
-    with _echo_off(terminal) if is_hidden else nullcontext():  # before the question: who sees it may type at once
+    with _echo_off(terminal) if is_hidden else nullcontext():  # before the question: the user may type at once
         _print(question)
         readable: list[object] = []
-        while not readable:  # a signal that another thread got is noticed in between
+        while not readable:  # Python handles a signal in this thread only, between two waits
             readable, _, _ = select.select([done_reader, terminal], [], [], SIGNAL_POLL_INTERVAL)
         if done_reader in readable:
             return None
@@ -180,7 +184,7 @@ def _read_line(question: str, done_reader: socket.socket, *, is_hidden: bool = F
 
 @contextmanager
 def _echo_off(terminal: int) -> Iterator[None]:
-    """The terminal shows nothing of what is typed."""
+    """Switch off the terminal's echo while the context manager is open."""
     original = termios.tcgetattr(terminal)
     without_echo = [*original[:3], original[3] & ~termios.ECHO, *original[4:]]
     termios.tcsetattr(terminal, termios.TCSAFLUSH, without_echo)
