@@ -202,7 +202,10 @@ def say(text: bytes) -> Behave:
             say(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"),
             "the body is not compressed as its header says (gzip)",
         ),
-        (say(b"HTTP/1.1 302 Found\r\nlocation: ftp://x/\r\ncontent-length: 0\r\n\r\n"), "where HTTP does not lead"),
+        (
+            say(b"HTTP/1.1 302 Found\r\nlocation: ftp://x/\r\ncontent-length: 0\r\n\r\n"),
+            "the server redirects to an unusable URL",
+        ),
         (say(b"HTTP/1.1 302 Found\r\nlocation: http://x:y/\r\ncontent-length: 0\r\n\r\n"), "Invalid URL in location"),
     ],
 )

@@ -65,9 +65,9 @@ def test_days_are_told_of_a_certificate_that_nobody_verified(certificates: Certi
 def test_unknown_authority(secure_web: HttpServer, tmp_path: Path) -> None:
     result = run_book(tmp_path, {"http": f"{secure_web.url}/echo"}).result
 
-    why = "its certificate is signed by an authority that nobody here knows"
+    why = "its certificate is signed by an unknown authority"
     assert (result.kind, result.message) == ("unreachable", f"no TLS with 127.0.0.1:{secure_web.port}: {why}")
-    assert result.hint == "name the certificates to trust with `ca`, or take any with `verify: false`"
+    assert result.hint == "name the certificates to trust with `ca`, or accept any with `verify: false`"
 
 
 def test_certificate_that_signed_itself(certificates: Certificates, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_expired_certificate(certificates: Certificates, tmp_path: Path) -> None
         result = run_book(tmp_path, {"http": {"url": f"{server.url}/echo", "ca": str(certificates.ca)}}).result
 
     assert str(result.message).endswith("its certificate has expired")
-    assert result.hint == "renew it; `verify: false` takes it all the same"
+    assert result.hint == "renew it; `verify: false` accepts it all the same"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,10 @@ def test_server_that_ends_the_handshake(tmp_path: Path) -> None:
     with RawServer(lambda connection: connection.recv(65_536)) as server:
         result = run_book(tmp_path, {"http": server.url.replace("http:", "https:")}).result
 
-    assert (result.kind, result.message) == ("unreachable", f"no TLS with 127.0.0.1:{server.port}: it hung up")
+    assert (result.kind, result.message) == (
+        "unreachable",
+        f"no TLS with 127.0.0.1:{server.port}: it closed the connection",
+    )
 
 
 def test_one_block_s_distrust_does_not_stop_another_that_trusts(
@@ -219,7 +222,7 @@ def test_proxy_that_lets_nobody_through(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv("https_proxy", proxy.url)
         result = run_book(tmp_path, {"http": "https://shop.invalid/"}).result
 
-    message = "the proxy does not let us through to shop.invalid:443: 407 Proxy Authentication Required"
+    message = "the proxy refuses a connection to shop.invalid:443: 407 Proxy Authentication Required"
     assert (result.kind, result.message) == ("unreachable", message)
 
 

@@ -67,7 +67,7 @@ def test_with_identities_only_other_keys_of_the_agent_are_not_tried(
     home.write_config(f"IdentitiesOnly yes\nIdentityFile {make_key(tmp_path / 'stranger')}\n")
 
     message = run_book(tmp_path, {"host": address(server)}, ECHO).result.message or ""
-    assert message.endswith(f"does not let us in: tried {tmp_path}/stranger")
+    assert message.endswith(f"refuses the login: tried {tmp_path}/stranger")
 
 
 def test_an_agent_that_does_not_answer_is_told(tmp_path: Path, home: Home, server: Sshd) -> None:
@@ -164,7 +164,7 @@ def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path, home: Home, acco
     connect = {"userHost": address(accounts, "plain"), "password": "wrong-password"}
     result = run_book(tmp_path, {"ssh-connect": connect}, ECHO).result
 
-    assert "does not let us in: tried the password" in (result.message or "")
+    assert "refuses the login: tried the password" in (result.message or "")
     assert result.hint == "is it the right password, for this user?"
     assert "wrong-password" not in str(result)
 
@@ -173,7 +173,7 @@ def test_nothing_to_try_is_told(tmp_path: Path, home: Home, server: Sshd) -> Non
     home.knows(server)
     result = run_book(tmp_path, {"host": address(server)}, ECHO).result
 
-    assert result.message == f"root@127.0.0.1:{server.port} does not let us in: there was nothing to try"
+    assert result.message == f"root@127.0.0.1:{server.port} refuses the login: there was nothing to try"
     assert "IdentityFile in ssh_config" in (result.hint or "")
 
 

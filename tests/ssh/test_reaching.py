@@ -62,7 +62,7 @@ def test_what_the_jump_host_can_not_reach_is_told(tmp_path: Path, web: Home) -> 
     web.write_config(web.config.read_text() + f"Host far\n HostName 127.0.0.1\n Port {port}\n ProxyJump web\n")
     message = run_book(tmp_path, {"host": "far"}, ECHO).result.message or ""
 
-    assert message.startswith(f"the host before it can't reach 127.0.0.1:{port}:")
+    assert message.startswith(f"the jump host can't reach 127.0.0.1:{port}:")
 
 
 def test_a_proxy_command_leads_to_a_host(tmp_path: Path, home: Home, server: Sshd) -> None:
@@ -79,7 +79,7 @@ def test_what_a_proxy_command_says_is_told(tmp_path: Path, home: Home, server: S
     home.knows(server)
     message = run_book(tmp_path, {"host": "web"}, ECHO).result.message or ""
 
-    assert message.endswith("closed the connection before we were in (ProxyCommand: the VPN is down)")
+    assert message.endswith("closed the connection before the login (ProxyCommand: the VPN is down)")
 
 
 RELAY = """\
@@ -122,9 +122,9 @@ def talking(answer: bytes | None) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"", "127.0.0.1:{port} did not let us in within 1 s"),
-        (None, "127.0.0.1:{port} closed the connection before we were in"),
-        (b"SSH-1.5-ancient\r\n", "127.0.0.1:{port} is no SSH server that we understand: "),
+        (b"", "no login to 127.0.0.1:{port} within 1 s"),
+        (None, "127.0.0.1:{port} closed the connection before the login"),
+        (b"SSH-1.5-ancient\r\n", "127.0.0.1:{port} does not answer as an SSH server: "),
     ],
 )
 def test_what_is_no_ssh_server_is_told(tmp_path: Path, home: Home, answer: bytes | None, message: str) -> None:

@@ -16,18 +16,18 @@ from .exchange import HttpExchange
 _SLOW = "is a firewall in between? Raise connect_timeout if it is slow to answer"
 _PROXIES = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment say which one is used"
 _IS_IT_UP = "is the server up, and are host and port right?"
-_TRUST = "name the certificates to trust with `ca`, or take any with `verify: false`"
-_CLIENT_CERTIFICATE = "the server wants a certificate of ours: `cert` and `key`"
+_TRUST = "name the certificates to trust with `ca`, or accept any with `verify: false`"
+_CLIENT_CERTIFICATE = "the server requires a client certificate: `cert` and `key`"
 _OLD_TLS = "the server speaks no version of TLS that is still safe"
 
 # By OpenSSL's X509_V_ERR_* code.
 _UNTRUSTED = {
     9: ("its certificate is not valid yet", "look at the clocks of both sides"),
-    10: ("its certificate has expired", "renew it; `verify: false` takes it all the same"),
+    10: ("its certificate has expired", "renew it; `verify: false` accepts it all the same"),
     18: ("its certificate is signed by itself", _TRUST),
-    19: ("its certificate is signed by an authority that nobody here knows", _TRUST),
-    20: ("its certificate is signed by an authority that nobody here knows", _TRUST),
-    21: ("its certificate is signed by an authority that nobody here knows", _TRUST),
+    19: ("its certificate is signed by an unknown authority", _TRUST),
+    20: ("its certificate is signed by an unknown authority", _TRUST),
+    21: ("its certificate is signed by an unknown authority", _TRUST),
     23: ("its certificate has been revoked", "it needs another one"),
     62: ("its certificate is for another host", "use the name that is in the certificate"),
     64: ("its certificate is for another address", "use the name that is in the certificate"),
@@ -36,12 +36,18 @@ _UNTRUSTED = {
 _HANDSHAKE = {
     "WRONG_VERSION_NUMBER": ("it speaks no TLS", "is it http://, or another port?"),
     "RECORD_LAYER_FAILURE": ("it speaks no TLS", "is it http://, or another port?"),
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": ("it refused our side of TLS", _CLIENT_CERTIFICATE),
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": ("it refused our side of TLS", _CLIENT_CERTIFICATE),
-    "SSLV3_ALERT_BAD_CERTIFICATE": ("it refused our certificate", _CLIENT_CERTIFICATE),
-    "TLSV1_ALERT_UNKNOWN_CA": ("it refused our certificate: it does not know who signed it", _CLIENT_CERTIFICATE),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": ("it refused the TLS handshake", _CLIENT_CERTIFICATE),
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": ("it refused the TLS handshake", _CLIENT_CERTIFICATE),
+    "SSLV3_ALERT_BAD_CERTIFICATE": ("it refused the client certificate", _CLIENT_CERTIFICATE),
+    "TLSV1_ALERT_UNKNOWN_CA": (
+        "it refused the client certificate: it does not know who signed it",
+        _CLIENT_CERTIFICATE,
+    ),
     "TLSV1_ALERT_PROTOCOL_VERSION": ("no version of TLS that both sides speak", _OLD_TLS),
-    "UNEXPECTED_EOF_WHILE_READING": ("it hung up", "is TLS spoken there? If so, look at the server's log"),
+    "UNEXPECTED_EOF_WHILE_READING": (
+        "it closed the connection",
+        "is TLS spoken there? If so, look at the server's log",
+    ),
     "UNSUPPORTED_PROTOCOL": ("no version of TLS that both sides speak", _OLD_TLS),
 }
 
@@ -66,7 +72,7 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
         case httpx2.ConnectError():
             return _not_connected(error, url)
         case httpx2.ProxyError():
-            return Unreachable(f"the proxy does not let us through to {server}: {error}", hint=_PROXIES)
+            return Unreachable(f"the proxy refuses a connection to {server}: {error}", hint=_PROXIES)
         case httpx2.ReadTimeout() if exchange.response is None:
             hint = "raise read_timeout, or give the block a timeout of its own"
             return TimedOut(f"no answer from {server} for {show_limit(seconds)}", hint=hint)
@@ -76,13 +82,13 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
         case httpx2.WriteTimeout():
             return TimedOut(f"{server} takes no more of the request, for {show_limit(seconds)}")
         case httpx2.TooManyRedirects():
-            hint = "does it send us round in circles? `redirects: false` gives the first answer"
+            hint = "is it a redirect loop? `redirects: false` gives the first answer"
             return BlockFailed(f"more than 10 redirects, the last one to {url}", hint=hint)
         case httpx2.DecodingError():
             encoding = exchange.received_response.headers.get("content-encoding", "")
             return BlockFailed(f"the body is not compressed as its header says ({encoding}): {error}")
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
-            return BlockFailed(f"{server} sends us to where HTTP does not lead: {error}")
+            return BlockFailed(f"the server redirects to an unusable URL: {error}")
         case httpx2.LocalProtocolError():
             return BlockFailed(f"the request can't be sent: {error}")
     return _interrupted(error, exchange, url)
@@ -152,7 +158,7 @@ def _interrupted(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> R
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
         hint = "is it https://, or another port?" if url.scheme == "http" else None
         return BlockFailed(f"{server} answers something that is no HTTP: {shorten(str(error), 200)}", hint=hint)
-    question = {"http": "is it https://?"}.get(url.scheme, "does it want a certificate of ours: `cert` and `key`?")
+    question = {"http": "is it https://?"}.get(url.scheme, "does it require a client certificate: `cert` and `key`?")
     hint = f"{question} If not, look at the server's log"
     return BlockFailed(f"{server} closed the connection without an answer", hint=hint)
 

@@ -81,7 +81,8 @@ class Grace:
 
 
 DEFAULT_GRACE = Grace()
-_STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+ESCALATION = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+"""The signals by which processes are ended, in this order."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -254,7 +255,7 @@ class ProcessGroupRegistry:
         seen: set[int] = set()
         since = time.monotonic()
         try:
-            for number in _STEPS:
+            for number in ESCALATION:
                 started, signalled = anyio.current_time(), set[int]()
                 while anyio.current_time() - started < grace.within(self._max_grace).after(number):
                     living = await self.living_from_shared_scan(process_groups, since)

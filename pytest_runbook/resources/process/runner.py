@@ -26,8 +26,8 @@ from .supervisor import ProcessSupervisor
 
 OutputListener = Callable[[Stream, bytes], None]
 HELD_PIPE_TIMEOUT = 1.0
-_READ_SIZE = 1 << 16
-_READS_PER_WAKEUP = 16
+READ_SIZE = 1 << 16
+READS_PER_WAKEUP = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,14 +206,14 @@ class _Child:
 
     def _read(self, pipe: IO[bytes], stream: Stream) -> None:
         with suppress(BlockingIOError):
-            for _ in range(_READS_PER_WAKEUP):
-                data = os.read(pipe.fileno(), _READ_SIZE)
+            for _ in range(READS_PER_WAKEUP):
+                data = os.read(pipe.fileno(), READ_SIZE)
                 if not data:
                     self._close(pipe)
                     self._outputs.remove(pipe)
                     return
                 self._deliver(stream, data)
-                if len(data) < _READ_SIZE:
+                if len(data) < READ_SIZE:
                     return
                 self._enlarge_pipe(pipe)
 
@@ -222,7 +222,7 @@ class _Child:
         if pipe not in self._enlarged and sys.platform == "linux":
             self._enlarged.add(pipe)
             with suppress(OSError):  # the kernel limits the sum of all pipes of a user
-                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _READ_SIZE * _READS_PER_WAKEUP)
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, READ_SIZE * READS_PER_WAKEUP)
 
     def _deliver(self, stream: Stream, data: bytes) -> None:
         """Pass data to the listener.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LABEL, _SESSION, _FOLDER = "label", "session", "folder"
-_SCRIPT = Path(__file__).with_name("watchdog_process.py")  # by path: it must not be imported by what it imports
+_SCRIPT = Path(__file__).with_name("watchdog_process.py")  # run by path, not imported: it imports process_group itself
 
 
 class WatchdogRecord(NamedTuple):

@@ -1,1 +1,1 @@
-"""Other hosts: one connection for each, with the settings, keys and known hosts that `ssh` would use."""
+"""SSH: one connection for each host, with the settings, keys and known hosts that `ssh` would use."""

@@ -1,6 +1,6 @@
-"""A small `sh` on a host that waits for one line and becomes the program in it; what it says comes before the program.
+"""The bootstrap shell: a small `sh` on a host that waits for one line and becomes the program in it.
 
-All that the login shell's rc files print comes before our marks.
+It prints a mark of its own before the program starts. What the login shell's rc files print comes before that mark.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import asyncssh
 
 from ..process.captured_output import CapturedOutput, Stream
 from ..process.runner import OutputListener
-from .channel import Channel
+from .channel import CommandChannel
 
 SPARE_LIFETIME = 2.0
-"""Seconds for which a login that waits is as good as a new one: rc files may change meanwhile."""
-_LOGIN_OUTPUT_LIMIT = 1 << 16
+"""Seconds for which a waiting login is as good as a new one; after that, rc files may have changed."""
+LOGIN_OUTPUT_LIMIT = 1 << 16
 
 
 class BootstrapReader:
-    """Parts what the login shell says from what the program says, on each stream.
+    """Separates the output of the login shell from that of the program, on each stream.
 
-    nonce: marks what the `sh` says, and names its files.
-    step: how far the `sh` came. started: set when that is known, or never will be.
-    is_detached: nobody listens any more.
+    nonce: the mark; it also names the shell's files.
+    step: how far the shell has come. started: set when that is known, or never will be.
+    is_detached: True once further output is to be dropped.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class BootstrapReader:
         self._has_started = [False, False]
 
     def expect(self, output: CapturedOutput, listener: OutputListener | None) -> None:
-        """Say who is to get what the program says."""
+        """Set where the program's output goes."""
         self._output, self._listener = output, listener
 
     def received(self, stream: Stream, data: bytes) -> None:
@@ -54,22 +54,22 @@ class BootstrapReader:
                 self._output.append(stream, data)
                 if self._listener is not None:
                     self._listener(stream, data)
-            except Exception as error:  # it is raised by the one who waits
+            except Exception as error:  # raised in the waiting task, not in asyncssh's callback
                 self.error = error
 
     @property
     def login_output(self) -> str:
-        """What came before our marks."""
+        """The output of the login, before the mark."""
         return bytes(self._login_output[0] + self._login_output[1]).decode(errors="replace")
 
     def _after_sentinel(self, stream: Stream, data: bytes) -> bytes:
-        """What comes behind the line that begins with our mark: ``MARK`` on stderr, ``MARK PID STEP`` on stdout."""
+        """Return what follows the line of the mark: ``MARK`` on stderr, ``MARK PID STEP`` on stdout."""
         login_output = self._login_output[stream]
         login_output += data
         start = login_output.find(self._sentinel)
         end = login_output.find(b"\n", start) if start >= 0 else -1
         if start < 0:
-            del login_output[:-_LOGIN_OUTPUT_LIMIT]
+            del login_output[:-LOGIN_OUTPUT_LIMIT]
         if end < 0:
             return b""
         line, rest = login_output[start:end].decode(), bytes(login_output[end + 1 :])
@@ -84,14 +84,14 @@ class BootstrapReader:
 
 @dataclass(frozen=True, slots=True)
 class BootstrapShell:
-    """The `sh` that waits. since: when it was begun, on the clock of `time.monotonic`."""
+    """A bootstrap shell that waits. since: when it was opened, on the clock of `time.monotonic`."""
 
     reader: BootstrapReader
-    command_channel: Channel
+    command_channel: CommandChannel
     channel: asyncssh.SSHClientChannel[bytes]
     since: float = field(default_factory=time.monotonic)
 
     @property
     def is_fresh(self) -> bool:
-        """True if it still waits, and the login that it began with is no news from long ago."""
+        """True if it still waits, and its login was recent enough."""
         return not self.command_channel.exited.is_set() and time.monotonic() - self.since < SPARE_LIFETIME

@@ -1,4 +1,4 @@
-"""What comes over one channel, in the order of arrival, and how its command ends."""
+"""The client side of one SSH channel: output in the order of arrival, and the end of its command."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..process.captured_output import Stream
 DataReceived = Callable[[Stream, bytes], object]
 
 
-class Channel(asyncssh.SSHClientSession[bytes]):
+class CommandChannel(asyncssh.SSHClientSession[bytes]):
     """A command on a host.
 
-    exit_code: None until it has ended, and where a signal ended it. signal: its name, such as ``SIGKILL``.
-    exited: set when the command itself has ended. closed: when nothing can come any more.
-    is_released: True once it takes no room on its connection any more; when_gone is called then.
+    exit_code: None until it has ended, and if a signal ended it. signal: the signal's name, such as ``SIGKILL``.
+    exited: set when the command itself has ended. closed: set when no more output can come.
+    is_released: True once the channel does not count on its connection any more; `on_released` is called then.
     """
 
     def __init__(self, received: DataReceived) -> None:
@@ -35,11 +35,14 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     @property
     def has_status(self) -> bool:
-        """True once the host said how the command ended."""
+        """True once the host has reported how the command ended."""
         return self.exit_code is not None or self.signal is not None
 
     def add_close_callback(self, callback: Callable[[], object]) -> None:
-        """Call it when nothing can come any more, before those who wait wake up; at once, if that is so already."""
+        """Call a callback when no more output can come, before waiting tasks wake up.
+
+        It is called at once if that is so already.
+        """
         if self.closed.is_set():
             callback()
         self._close_callbacks.append(callback)
@@ -82,7 +85,7 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
 
 def send_input(channel: asyncssh.SSHClientChannel[bytes], data: bytes, *, with_eof: bool = False) -> None:
-    """Send what a command is to read; where it has ended already, its end says so. with_eof: nothing else will come."""
+    """Send input to a command, and ignore that it has ended. with_eof: this is all of the input."""
     with suppress(BrokenPipeError):
         channel.write(data)
         if with_eof:

@@ -1,7 +1,7 @@
-"""A shell that stays open on a host: it keeps the scripts' files, looks after their processes, and tidies up.
+"""The helper shell: stays open on a host, holds the scripts' files, watches their processes and removes what is left.
 
-It is there before a script starts, so that ending one needs no new session; when its connection is lost it ends what
-still runs.
+It is there before a script starts, so that ending a script needs no new session. When its connection is lost, it ends
+what still runs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..process.captured_output import Stream
 from ..process.output_variables import SIZE_LIMIT
-from .channel import Channel, send_input
+from .channel import CommandChannel, send_input
 from .session import SshSession, connection_lost_error
 
 START_TIMEOUT = 30.0
 MAX_GARBAGE = 20
-# The files of running scripts are named after their process groups; what left its group has the folder's name in its
-# environment.
+# The files of running scripts are named after their POSIX groups. A process that has left its group is found by the
+# folder's name in its environment.
 _SETUP = """\
 _runbook_d=${TMPDIR:-/tmp}/runbook-NONCE
 _runbook_end() {
@@ -48,13 +48,16 @@ mkdir "$_runbook_d" && cd / && printf '\\n%s\\n%s\\n' "$SHELL" "$_runbook_d"
 
 
 def print_file_command(word: str) -> str:
-    """The command that prints a file for output variables; it fails where something else is in its place."""
+    """Return the command that prints an output-variable file; it fails if something other than a file is there."""
     return f"if [ -f {word} ]; then test ! -s {word} || head -c {SIZE_LIMIT + 1} {word}; else test ! -e {word}; fi"
 
 
 @dataclass(slots=True)
 class HelperReply:
-    """What a command gave, once it is there."""
+    """The reply to a command.
+
+    ready: set when output and status are here. status: -1 if the shell ended before it replied.
+    """
 
     ready: anyio.Event = field(default_factory=anyio.Event)
     output: bytes = b""
@@ -62,9 +65,9 @@ class HelperReply:
 
 
 class HelperShell:
-    """Runs short commands one after the other; what they give comes back in order.
+    """Runs short commands one after the other; the replies come in the same order.
 
-    folder: on the host, for the scripts' files; gone with the shell. login_shell: the user's, by its path.
+    folder: on the host, for the scripts' files; removed with the shell. login_shell: the path of the user's shell.
     """
 
     def __init__(self, session: SshSession) -> None:
@@ -78,14 +81,14 @@ class HelperShell:
         self._garbage: list[str] = []
         self._pending = bytearray()
         self._stderr = bytearray()
-        self._command_channel = Channel(self._received)
+        self._command_channel = CommandChannel(self._received)
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
 
     @classmethod
     async def start(cls, session: SshSession, command: str, first_input: bytes) -> HelperShell:
-        """Start it on a host.
+        """Start the helper shell on a host.
 
-        :raises RunbookError: if no shell answers there, or it can make no folder.
+        :raises RunbookError: if no shell answers there, or it can't create its folder.
         """
         shell = cls(session)
         try:
@@ -103,16 +106,17 @@ class HelperShell:
         return not self._command_channel.closed.is_set()
 
     async def run(self, command: str) -> tuple[int, bytes]:
-        """The exit code of a shell command, and what it gave on both streams. Cancelled, it goes on all the same.
+        """Run a shell command; return its exit code and its output on both streams.
 
-        :raises RunbookError: if the connection is lost, or the shell is gone.
+        It goes on if the wait is cancelled.
+        :raises RunbookError: if the connection is lost, or the shell has ended.
         """
         reply = HelperReply()
         self.submit(command, reply)
         return await self.wait_for(reply)
 
     def submit(self, command: str, reply: HelperReply) -> None:
-        """Have a command run, whose answer is waited for later."""
+        """Send a command for whose reply `wait_for` waits later."""
         if self.is_alive:
             number = next(self._numbers)
             self._replies[number] = reply
@@ -121,31 +125,34 @@ class HelperShell:
             reply.ready.set()
 
     async def wait_for(self, reply: HelperReply) -> tuple[int, bytes]:
-        """The same as `run`, for a command that is on its way."""
+        """Wait for the reply to a submitted command; return as `run` does.
+
+        :raises RunbookError: if the connection is lost, or the shell has ended.
+        """
         await reply.ready.wait()
         if reply.status < 0:
             raise self._ended_error()
         return reply.status, reply.output
 
     def send(self, command: str) -> None:
-        """Have a command run that nobody waits for."""
+        """Send a command without a reply."""
         if self._channel is not None and self.is_alive:
             send_input(self._channel, command.encode(errors="surrogateescape") + b"\n")
 
     def remove_later(self, words: str) -> None:
-        """Have files removed: soon, as each removal is a process there."""
+        """Remove files with the next batch, because each removal is a process on the host."""
         self._garbage.append(words)
         if len(self._garbage) >= MAX_GARBAGE:
             self.send(f"rm -rf {' '.join(self._garbage)}")
             self._garbage.clear()
 
     def close(self, *, is_clean: bool = False) -> None:
-        """Have the shell end what is left and go. is_clean: nothing is left, so that it need not look."""
+        """Let the shell end what is left and exit. is_clean: nothing is left, so it need not search."""
         if self._channel is not None:
             send_input(self._channel, b"_runbook_q=1\n" if is_clean else b"", with_eof=True)
 
     async def aclose(self, *, is_clean: bool) -> None:
-        """The same, and wait until it has done so."""
+        """Close the shell and wait until it has exited."""
         self.close(is_clean=is_clean)
         await self._command_channel.closed.wait()
 

@@ -1,4 +1,4 @@
-"""All connections of a run: one for each host and user, whoever needs it."""
+"""Pool of SSH connections: one for each host and user of a run, shared by its blocks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Emit = Callable[[EventKind, Mapping[str, object]], object]
 
 @dataclass(slots=True)
 class _Entry:
-    """What is there for a target.
+    """The connection of a target.
 
-    lock: held while connecting, so that others wait for the same connection, or for the same failure.
+    lock: held while connecting, so that concurrent callers wait for the same connection or the same failure.
     """
 
     options: HostOptions
@@ -44,10 +44,10 @@ class _Entry:
 
 
 class SshPool:
-    """Hands out connections, opened when first needed and closed with the run.
+    """SSH connections, opened when first needed and closed with the run.
 
-    emit: is told of connections that open, fail and end. warn: is told what people should know at the end of the run.
-    start_soon: has something done that nobody waits for. allow_list: which hosts may be connected to.
+    emit: called with events of connections that open, fail and end. warn: called with warnings for the report.
+    start_soon: starts a background task. allow_list: which hosts may be connected to.
     """
 
     def __init__(self, emit: Emit, warn: Callable[[str], object], start_soon: StartSoon, allow_list: AllowList) -> None:
@@ -55,17 +55,17 @@ class SshPool:
         self._warn = warn
         self._start_soon = start_soon
         self._allow_list = allow_list
-        self._entries: dict[object, _Entry] = {}
-        self._known: dict[Target, _Entry] = {}
+        self._entries: dict[object, _Entry] = {}  # by what ssh_config makes of a target: several share one
+        self._known: dict[Target, _Entry] = {}  # the same entries by target, so that files are read once for each
         self._remote_users: dict[tuple[SshSession, Become | None], RemoteUser] = {}
         self._forwards: dict[object, asyncssh.SSHListener] = {}
         self._grace = DEFAULT_GRACE
         self._closing = False
 
     async def session(self, target: Target) -> SshSession:
-        """The living connection to a host, made now where there is none.
+        """Return the open connection to a host, and open it if there is none.
 
-        :raises RunbookError: if that fails; `Unreachable` where it is the host's fault.
+        :raises RunbookError: if that fails; `Unreachable` if the host is the cause.
         """
         entry = self._known.get(target) or await self._entry(target)
         if entry.session is not None and entry.session.is_alive:
@@ -84,7 +84,7 @@ class SshPool:
             return entry.session
 
     async def remote_user(self, target: Target, become: Become | None = None) -> RemoteUser:
-        """A user on a host: the one who logs in, or another.
+        """Return a user on a host: the login user, or another.
 
         :raises RunbookError: if the host can't be reached.
         """
@@ -95,7 +95,7 @@ class SshPool:
         return remote_user
 
     async def with_reconnect(self, target: Target, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
-        """Begin something on a host; where the connection turns out to be dead, it is opened again, once.
+        """Do work on a host; reconnect once and do it again if the connection was dead before anything began.
 
         :raises RunbookError: if the host can't be reached.
         """
@@ -107,15 +107,15 @@ class SshPool:
         raise connection_lost_error(str(target), dead_connection)
 
     def tighten_deadline(self, grace: Grace) -> None:
-        """Let no ending take longer than this from now on, not even one that is on its way."""
+        """Limit every ending to this grace from now on, including those that are under way."""
         self._grace = self._grace.within(grace)
 
     def grace(self) -> Grace:
-        """How long a program gets to end itself, as of now."""
+        """Return the current grace of programs."""
         return self._grace
 
     async def end_run(self, run_id: str) -> Sequence[Leftover]:
-        """End what the blocks of a run have left behind on all hosts; gives what that was."""
+        """End what the blocks of a run have left running on all hosts; return what that was."""
         leftovers: list[Leftover] = []
 
         async def end(remote_user: RemoteUser) -> None:
@@ -127,22 +127,23 @@ class SshPool:
                 self._warn(f"ssh: {name} does not answer: what runs there ends as soon as {name} notices")
 
         async with anyio.create_task_group() as tasks:
-            for account in self._remote_users.values():
-                if run_id in account.runs:
-                    account.runs.remove(run_id)
-                    tasks.start_soon(end, account)
+            for remote_user in self._remote_users.values():
+                if run_id in remote_user.runs:
+                    remote_user.runs.remove(run_id)
+                    tasks.start_soon(end, remote_user)
         return leftovers
 
     async def tunnel(self, target: Target, host: str, port: int) -> tuple[str, int]:
-        """Host and port on this machine behind which that port is, as the target sees it; open as long as the target.
+        """Return host and port on this machine that lead to a host and port as the target sees them.
 
+        The tunnel is open as long as the connection to the target.
         :raises RunbookError: if the target can't be reached.
         """
         listener = await self._listener(target, (host, port), lambda session: session.forward(host, port))
         return "127.0.0.1", listener.get_port()
 
     async def proxy(self, target: Target) -> str:
-        """The URL of a SOCKS proxy behind which is all that the target can reach; names are looked up there.
+        """Return the URL of a SOCKS proxy that leads to whatever the target can reach; the target resolves the names.
 
         :raises RunbookError: if the target can't be reached.
         """
@@ -150,7 +151,7 @@ class SshPool:
         return f"socks5h://127.0.0.1:{listener.get_port()}"
 
     async def aclose(self) -> None:
-        """Close everything, all connections side by side, those that others lead through last."""
+        """Close all connections side by side, but jump hosts after the hosts behind them."""
         self._closing = True
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             async with anyio.create_task_group() as tasks:
@@ -177,15 +178,16 @@ class SshPool:
         return replace(options, jump=options.jump if target.jump is None else target.jump)
 
     def _check(self, target: Target, options: HostOptions) -> None:
-        """A name that only the runbook's own ssh_config knows says nothing of where it leads.
+        """Check a host against the allow list.
 
+        With a runbook's own ssh_config, only the host name counts: the runbook could give any host an allowed alias.
         :raises Refused: if the host may not be connected to.
         """
         is_runbook_config = target.credentials.config is not None
         self._allow_list.check_host(*((options.hostname,) if is_runbook_config else (options.alias, options.hostname)))
         if is_runbook_config and options.proxy_command is not None and self._allow_list.hosts:
             raise Refused(
-                f"{ALLOW_SETTING}: nobody can tell where the ProxyCommand of the runbook's own ssh_config leads"
+                f"{ALLOW_SETTING}: where the ProxyCommand of the runbook's own ssh_config leads can't be checked"
             )
 
     async def _opened(self, target: Target, options: HostOptions) -> SshSession:
@@ -217,7 +219,7 @@ class SshPool:
         return session
 
     async def _hop(self, target: Target, jump: Sequence[Destination]) -> SshSession | None:
-        """The connection to the last host on the way, itself made through those before it."""
+        """Return the connection to the last jump host, which is itself made through those before it."""
         if not jump:
             return None
         *before, last = jump
@@ -225,7 +227,7 @@ class SshPool:
         try:
             return await self.session(hop)
         except Unreachable as error:
-            explained = copy.copy(error)
+            explained = copy.copy(error)  # other targets behind the same hop share the error
             explained.message = f"the way to {target} leads over {last}: {error.message}"
             raise explained from error
 
@@ -242,10 +244,10 @@ class SshPool:
         return self._forwards[key]
 
     def _report_certificate(self, kind: EventKind, text: str, data: Mapping[str, object]) -> None:
-        self._warn(f"ssh: a certificate for {data['host']} does not hold, the plain key has to do: {text}")
+        self._warn(f"ssh: a certificate for {data['host']} is not valid, the plain key is used: {text}")
         self._emit(kind, {**data, "error": text})
 
 
 def _for_hop(credentials: Credentials) -> Credentials:
-    """What counts for a host on the way, too: the runbook's key beside those of ssh_config, and whom to trust."""
+    """Return the credentials for a jump host: the runbook's key beside those of ssh_config, and its known hosts."""
     return replace(credentials, password=None, certificate=None, is_only=False)

@@ -1,4 +1,4 @@
-"""A script as what a small `sh` on another host evaluates before it becomes the script's interpreter."""
+"""A script as the line that a bootstrap shell evaluates before it becomes the script's interpreter."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .shell_quoting import NEWLINE, shell_join, shell_quote
 
 WRAPPER = 'IFS= read -r _runbook;eval "$_runbook"'
 LONG_CODE = 16 << 10
-"""Bytes: the `sh` reads its line byte by byte, so that longer code goes into a file, where that makes no difference."""
+"""Bytes. The shell reads its line byte by byte, so longer code goes into a file where that makes no difference."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Step(StrEnum):
-    """How far the `sh` in front of the program came."""
+    """How far the bootstrap shell came."""
 
     FOLDER = "folder"
     DIRECTORY = "directory"
@@ -30,10 +30,10 @@ class Step(StrEnum):
     READY = "ready"
 
 
-# What the `sh` knows before it gets the line of a program: how to make its file, what to say of each step. Neither
-# ' nor ! is in it: they mean something to a login shell around it.
-# A bash that takes itself for the first one of a connection reads ~/.bashrc, as the login shell did already; the exec
-# of a bash counts one down.
+# The functions that the shell has before it gets the line of a program: to make its file, and to report each step.
+# Neither ' nor ! may be in it: they mean something to the login shell that reads it.
+# SHLVL: a bash that takes itself for the first one of a connection reads ~/.bashrc, which the login shell has read
+# already. The exec of a bash decrements it.
 _SETUP = ";".join(
     (
         f"{NEWLINE}=${{IFS#??}}",
@@ -52,8 +52,9 @@ _SETUP = ";".join(
 class RemoteCommand:
     """A script to run on a host.
 
-    is_secret: nobody may see the code on a command line.
-    cwd: relative to where a login begins, ``~`` is the home there. env: besides what a login gives.
+    is_secret: the code must not appear on a command line.
+    cwd: relative to where a login begins; ``~`` is the home directory on the host. env: on top of the login's
+    environment.
     """
 
     interpreter: Interpreter
@@ -66,7 +67,7 @@ class RemoteCommand:
 
     @property
     def programs(self) -> Sequence[str]:
-        """What has to be there for it."""
+        """The programs that the host must have."""
         return tuple(dict.fromkeys((self.interpreter.words[0], self.interpreter.program)))
 
     @property
@@ -83,9 +84,10 @@ class RemoteCommand:
         return len(self.encoded) >= (LONG_CODE if is_same_from_file else ARGUMENT_LIMIT)
 
     def line(self, folder: str, code_file: str = "") -> bytes:
-        """The one line that the `sh` evaluates. folder: for its file. code_file: where the code is, if it needs a file.
+        """Return the one line that the shell evaluates.
 
-        :raises BlockFailed: if something in it can't be handed to a program.
+        folder: where its output-variable file goes. code_file: the path of the code, if it needs a file.
+        :raises BlockFailed: if something in it can't be passed to a program.
         """
         line = ";".join(self._steps(folder, code_file))
         if "\0" in line:
@@ -93,7 +95,7 @@ class RemoteCommand:
         return line.encode(errors="surrogateescape") + b"\n"
 
     def _steps(self, folder: str, code_file: str) -> Iterator[str]:
-        """Short ones: what is read byte by byte takes its time."""
+        """Yield the commands of the line. They are short, because the shell reads them byte by byte."""
         command = self._command(code_file)
         environment = {**self.env, **self.label.environment, **command.environment}
         yield f"_rb_file {shell_quote(folder)}"
@@ -111,34 +113,34 @@ class RemoteCommand:
 
 
 def bootstrap_setup(nonce: str) -> str:
-    """What the `sh` in front of a program evaluates before it gets the line. nonce: marks what it says."""
+    """Return what the bootstrap shell evaluates before it gets the line. nonce: marks its own output."""
     return f"_rb_n={nonce};{_SETUP}"
 
 
 def bootstrap_script(nonce: str) -> str:
-    """What such a `sh` is started with, to wait for the line."""
+    """Return the script of a bootstrap shell, which waits for the line."""
     return f"{bootstrap_setup(nonce)};{WRAPPER}"
 
 
 def stop_file(folder: str, nonce: str) -> str:
-    """The file that keeps a program from being started that was cancelled before."""
+    """Return the path of the file that keeps a program from starting if it was cancelled before that."""
     return f"{folder}/{nonce}.stop"
 
 
 def code_file(folder: str) -> str:
-    """A file that long code can go to."""
+    """Return a new path for long code."""
     return f"{folder}/{secrets.token_hex(12)}.code"
 
 
 def _directory(path: str) -> str:
-    """A directory as a word, with the home that it has there."""
+    """Return a directory as a shell word; ``~`` becomes the home directory on the host."""
     if path == "~" or path.startswith("~/"):
         return f'"$HOME"{shell_quote(path[1:])}'
     return shell_quote(path)
 
 
 def checked_name(name: str) -> str:
-    """The name of a variable, if a shell takes it for one.
+    """Return the name of a variable if a shell accepts it.
 
     :raises BlockFailed: if it does not.
     """

@@ -1,8 +1,8 @@
-"""Runs a program on another host to its end: its output as it arrives, its real exit status, nothing of it left.
+"""Runs a program on another host to its end: output as it arrives, the real exit status, nothing of it left.
 
-What the program gets - environment, directory, code - goes over the channel's input to a small `sh` in front of it,
-which then becomes the program. So nothing of it stands in a process list before the program itself does, and the login
-shell, whichever it is, has nothing to misread.
+What the program gets - environment, directory, code - goes over the channel's input to a bootstrap shell, which then
+becomes the program. So nothing of it is in a process list before the program itself is, and the login shell, whichever
+it is, has nothing to misread.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..process.process_group import Grace
 from ..process.runner import HELD_PIPE_TIMEOUT, OutputListener, ProcessOutcome
 from ..process.sudo import Become
 from .bootstrap_shell import BootstrapReader, BootstrapShell
-from .channel import Channel, send_input
+from .channel import CommandChannel, send_input
 from .helper_shell import HelperReply, HelperShell, print_file_command
 from .pool import SshPool
 from .remote_command import RemoteCommand, Step, code_file, stop_file
@@ -46,8 +46,8 @@ async def run_remote(
 ) -> RemoteOutcome:
     """Run a program on a host.
 
-    Cancelled, it ends the program and all that came of it before it returns.
-    :raises RunbookError: if it can't be started there, or the connection is lost.
+    If cancelled, it ends the program and everything that came from it before it returns.
+    :raises RunbookError: if the program can't be started there, or the connection is lost.
     """
 
     async def start() -> _Run:
@@ -63,7 +63,7 @@ async def run_remote(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteOutcome:
-    """How a program ended, and what it wrote into the file that was there for it; None if that can't be read."""
+    """How a program ended, and the content of its output-variable file. file: None if the file can't be read."""
 
     process: ProcessOutcome
     file: bytes | None
@@ -71,7 +71,7 @@ class RemoteOutcome:
 
 @dataclass(slots=True)
 class _Run:
-    """A program on its way."""
+    """One run of a program."""
 
     remote_user: RemoteUser
     helper: HelperShell
@@ -84,9 +84,9 @@ class _Run:
     _is_ending: bool = False
 
     async def start(self, on_output: OutputListener | None) -> None:
-        """Get a `sh` in front of it, and send all that is to be read.
+        """Get a bootstrap shell and send it everything that it reads.
 
-        :raises ConnectionDied: if nothing was begun because the connection is dead.
+        :raises ConnectionDied: if the connection is dead and nothing has begun.
         """
         if self.command.needs_file:
             self._code_file = code_file(self.helper.folder)
@@ -99,7 +99,7 @@ class _Run:
         send_input(self._shell.channel, self.remote_user.input(line + self.command.stdin), with_eof=True)
 
     async def wait(self, grace: Callable[[], Grace]) -> RemoteOutcome:
-        """Wait for the program, and for a second at most for what it left in the background."""
+        """Wait for the program, and then for `HELD_PIPE_TIMEOUT` at most for what it left in the background."""
         try:
             self._command_channel.add_close_callback(self._on_channel_closed)
             await self._command_channel.exited.wait()
@@ -125,7 +125,10 @@ class _Run:
         return RemoteOutcome(process=process, file=file)
 
     def _check(self) -> None:
-        """:raises RunbookError: unless the program itself ran and ended."""
+        """Check that the program itself ran and ended.
+
+        :raises RunbookError: if it did not.
+        """
         name = self.remote_user.session.name
         if self._reader.error is not None:
             raise self._reader.error
@@ -138,14 +141,14 @@ class _Run:
             )
 
     def _on_channel_closed(self) -> None:
-        """Go on as soon as nothing comes of the program any more, before whoever waits for that has woken up."""
+        """Request the file as soon as the channel is closed, before the waiting task wakes up."""
         if self._command_channel.has_status and self._reader.step == Step.READY and not self._is_ending:
             self._request_file()
 
     def _request_file(self) -> HelperReply:
-        """Begin, once, with what comes after the program; gives what the content of its file will be in.
+        """Do once what comes after the program: open a spare shell, and request the output-variable file.
 
-        First the next login, then the file: whoever waits for that may keep our thread waiting as soon as it is there.
+        The spare shell goes first: once the file is here, the waiting task may keep the event loop busy.
         """
         if self._file_reply is None:
             self._file_reply = HelperReply()
@@ -157,13 +160,13 @@ class _Run:
         self.helper.submit(print_file_command(self._file_word), reply)
 
     async def _collect_file(self, reply: HelperReply) -> bytes | None:
-        """What the program left in its file; the file goes without being waited for."""
+        """Return the content of the file, and have it removed without waiting."""
         status, content = await self.helper.wait_for(reply)
         self._tidy_up(is_urgent=status != 0 or bool(content))
         return content if status == 0 else None
 
     async def _end(self, grace: Callable[[], Grace]) -> None:
-        """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
+        """End the program and its process group. If the connection is lost, the host's helper shell does so itself."""
         self._is_ending = True
         with anyio.move_on_after(max_end_seconds(grace()), shield=True) as ending, suppress(RunbookError):
             await self._prevent_start()
@@ -193,7 +196,7 @@ class _Run:
             raise BlockFailed(f"the code can't be written to {path} on {name}: {shorten(stderr, 200)}", hint=hint)
 
     def _tidy_up(self, *, is_urgent: bool = True) -> None:
-        """Remove the script's files; at once, where they hold something."""
+        """Remove the script's files; at once if they hold anything."""
         if is_urgent or self._code_file:
             self.helper.send(f"rm -rf {self._file_word} {shell_quote(self._code_file) if self._code_file else ''}")
         else:
@@ -204,7 +207,7 @@ class _Run:
         return self._shell.reader
 
     @property
-    def _command_channel(self) -> Channel:
+    def _command_channel(self) -> CommandChannel:
         return self._shell.command_channel
 
     @property
@@ -213,11 +216,11 @@ class _Run:
 
 
 def not_started(
-    name: str, command: RemoteCommand, step: str | None, command_channel: Channel, detail: str
+    name: str, command: RemoteCommand, step: str | None, command_channel: CommandChannel, detail: str
 ) -> BlockFailed:
-    """What kept the `sh` in front of a program from becoming it."""
+    """Return the error for a bootstrap shell that did not become its program."""
     if step == Step.DIRECTORY:
-        hint = "a directory block, or the block's own directory, says it"
+        hint = "it comes from a directory block or the block's own directory"
         return BlockFailed(f"the directory {command.cwd} can't be entered on {name}", hint=hint, detail=detail)
     if step == Step.PROGRAM:
         programs = " or ".join(f'"{program}"' for program in command.programs)

@@ -1,6 +1,6 @@
-"""A program on another host and all that came of it: how to find it there, and how to end it.
+"""Process groups on other hosts: the processes that come from one program or one run, and how to find and end them.
 
-What came of it has its mark in the environment, belongs to its session, or descends from one that does.
+They have the group's label in their environment, belong to its session, or descend from a process that does.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ import anyio
 
 from ...errors import RunbookError
 from ...text import shorten
-from ..process.process_group import EXECUTION_VARIABLE, RUN_VARIABLE, Grace, ProcessLabel
+from ..process.process_group import ESCALATION, EXECUTION_VARIABLE, RUN_VARIABLE, Grace, ProcessLabel
 from ..process.supervisor import Leftover
 from .helper_shell import HelperShell
 from .remote_user import RemoteUser
 from .shell_quoting import shell_quote
 
-_STEPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _POLL = 0.05
 _REPLY_TIMEOUT = 5.0
-_TICKS = 100  # a second, in /proc, on all that runs Linux
+_TICKS = 100  # clock ticks a second in /proc, the same on every Linux
 _COMMAND_LIMIT = 80
-# The marked ones, a blank line, then a line for each process: the kernel's, or that of ps where there is no /proc.
-# Without a leader, nobody is of the family where nobody is marked.
+# Prints the labelled processes, a blank line, then a line for each process: /proc/PID/stat, or that of ps where there
+# is no /proc. Without a leader and a labelled process the group is empty, so the table is left out.
 _SCAN = """\
 if [ -r /proc/self/stat ]; then
-_runbook_e=$(grep -alsF {mark} /proc/[0-9]*/environ); [ -z "$_runbook_e" ] || echo "$_runbook_e"
+_runbook_e=$(grep -alsF {label} /proc/[0-9]*/environ); [ -z "$_runbook_e" ] || echo "$_runbook_e"
 echo; [ -z "${{_runbook_e}}{leader}" ] || cat /proc/[0-9]*/stat 2>/dev/null
 else echo; ps -A -o pid= -o stat= -o ppid= -o pgid=; fi"""
 
@@ -43,7 +42,10 @@ class _Process:
 
 @dataclass(frozen=True, slots=True)
 class RemoteProcessGroup:
-    """What came of one program, or of one run. label: as it stands in the environment. leader: of its own session."""
+    """What comes from one program, or from one run.
+
+    label: the assignment in the environment, ``NAME=value``. leader: the pid of the session's leader.
+    """
 
     helper: HelperShell
     label: str
@@ -58,29 +60,29 @@ class RemoteProcessGroup:
         return cls(helper, f"{RUN_VARIABLE}={run_id}")
 
     async def living(self) -> list[int]:
-        """Their process ids.
+        """Return the pids of the living processes.
 
         :raises RunbookError: if the host does not answer.
         """
-        _, output = await self.helper.run(_SCAN.format(mark=shell_quote(self.label), leader=self.leader or ""))
+        _, output = await self.helper.run(_SCAN.format(label=shell_quote(self.label), leader=self.leader or ""))
         head, _, table = output.decode(errors="replace").partition("\n\n" if not output.startswith(b"\n") else "\n")
         labelled = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
         return _members([process for line in table.splitlines() if (process := _parsed(line))], labelled, self.leader)
 
     async def end(self, grace: Callable[[], Grace]) -> list[int]:
-        """Interrupt, terminate and kill them, step by step; gives those that not even that could end.
+        """Hang up or interrupt, terminate, then kill; return what could not be ended.
 
-        grace: asked for again and again: it may get shorter.
+        grace: called again and again, because it may get shorter meanwhile.
         :raises RunbookError: if the host does not answer.
         """
         living = await self.living()
-        for number in _STEPS:
+        for number in ESCALATION:
             if living and grace().after(number) > 0:
                 living = await self._signalled(number, living, grace)
         return living
 
     async def _signalled(self, number: signal.Signals, living: list[int], grace: Callable[[], Grace]) -> list[int]:
-        """Send it to all, those included that are born meanwhile; gives who is left when its time is over."""
+        """Send a signal to all processes, including new ones; return what is left when its time is over."""
         since, signalled = anyio.current_time(), set[int]()
         while living and anyio.current_time() - since < grace().after(number):
             if new := [pid for pid in living if pid not in signalled]:
@@ -92,12 +94,12 @@ class RemoteProcessGroup:
 
 
 def max_end_seconds(grace: Grace) -> float:
-    """The longest that ending a program may take on a host that answers, in seconds."""
+    """Return the longest that ending a program may take on a host that answers, in seconds."""
     return grace.hangup + grace.interrupt + grace.terminate + _REPLY_TIMEOUT
 
 
 async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[], Grace]) -> Sequence[Leftover]:
-    """End what the blocks of a run have left behind as a user of a host; gives what that was."""
+    """End what the blocks of a run have left running as a user of a host; return what that was."""
     helper = remote_user.helper
     if helper is None or not helper.is_alive:
         return ()
@@ -106,7 +108,7 @@ async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[]
         living = await process_group.living()
         described = await _described(helper, living) if living else {}
         surviving = await process_group.end(grace) if living else []
-    except RunbookError:  # the connection is lost: the helper shell there ends them itself
+    except RunbookError:  # the connection is lost; the helper shell ends them on its own
         return ()
     host = remote_user.session.name
     return [
@@ -116,7 +118,7 @@ async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[]
 
 
 async def _described(helper: HelperShell, pids: Sequence[int]) -> dict[int, tuple[str, float]]:
-    """The command of each process, and for how many seconds it has lived."""
+    """Return the command and the age in seconds of each process."""
     listed = " ".join(map(str, pids))
     command = (
         f"cat /proc/uptime; for _runbook_p in {listed}; do cat /proc/$_runbook_p/stat; "
@@ -134,7 +136,7 @@ async def _described(helper: HelperShell, pids: Sequence[int]) -> dict[int, tupl
 
 
 def _parsed(line: str) -> _Process | None:
-    """A process of a line of /proc/PID/stat or ps; None for one that has ended, and a line that makes no sense."""
+    """Parse a line of /proc/PID/stat or ps; return None for a process that has ended and for an invalid line."""
     before, bracket, after = line.rpartition(")")
     fields = after.split() if bracket else line.split()[1:]
     head = before.split(" (")[0] if bracket else line.split(maxsplit=1)[0] if line.strip() else ""

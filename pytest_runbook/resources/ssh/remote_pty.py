@@ -1,4 +1,4 @@
-"""A program in a terminal on another host: started, typed into, and ended with all that came of it."""
+"""Runs a program in a terminal on another host: starts it, types into it, and ends everything that came from it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from ...errors import BlockFailed, RunbookError
 from ...text import shorten
 from ..process.interpreters import Command
 from ..process.process_group import Grace
-from ..terminal.pty import PtyOutcome, PtySize
+from ..terminal.pty import HANGUP_GRACE, PtyOutcome, PtySize
 from ..terminal.shell_driver import TerminalSnapshot
 from ..terminal.shells import TerminalShell
-from .channel import Channel, send_input
+from .bootstrap_shell import LOGIN_OUTPUT_LIMIT
+from .channel import CommandChannel, send_input
 from .helper_shell import HelperShell, print_file_command
 from .pool import SshPool
 from .remote_command import RemoteCommand, Step, bootstrap_setup
@@ -34,29 +35,27 @@ from .shell_quoting import shell_quote
 from .target import Target
 
 TERM = "xterm-256color"
-_HANGUP = Grace(hangup=2.0, interrupt=0.0)
-_LOGIN_OUTPUT_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalCommand(RemoteCommand):
-    """A shell to start in a terminal, as what a small `sh` there evaluates before it becomes the shell.
+    """A shell to start in a terminal, as the file that a small `sh` evaluates before it becomes the shell.
 
-    prompt_mark: what the shell's marks begin with. shell: how it is started, once its folder is known.
+    prompt_mark: the beginning of the shell's marks. shell: how it is started, once its folder is known.
     """
 
     prompt_mark: str | None
     shell: TerminalShell = field(default_factory=lambda: TerminalShell(argv=()))
 
     def prepared(self, folder: PurePosixPath) -> TerminalCommand:
-        """The same with the shell's own files in that folder."""
+        """Return the command with the shell's start-up files in that folder."""
         shell = TerminalShell.of(self.interpreter, self.prompt_mark, self.env, folder)
         return replace(self, shell=shell, env={**self.env, **shell.environment})
 
     def script(self, nonce: str, folder: str) -> str:
-        """All that the `sh` is to evaluate.
+        """Return everything that the `sh` evaluates.
 
-        :raises BlockFailed: if something in it can't be handed to a program.
+        :raises BlockFailed: if something in it can't be passed to a program.
         """
         shell_folder = f"{folder}/{nonce}.shell"
         files = (
@@ -72,9 +71,10 @@ class TerminalCommand(RemoteCommand):
 class RemotePty:
     """A program in a terminal on a host, for as long as the context is open.
 
-    Left while it still runs - cancelled, say - the program is ended with all that came of it.
-    on_output: is told of its output as it arrives.
-    file: what was written into the file for variables, once the context is left.
+    If the context is left while the program still runs, as when it is cancelled, the program and everything that came
+    from it are ended.
+    on_output: called with the output as it arrives.
+    file: the content of the output-variable file, once the context is left; None if it can't be read.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RemotePty:
         self._error: Exception | None = None
         self._since = self._last_event = time.monotonic()
         self._changed = anyio.Event()
-        self._command_channel = Channel(lambda _, data: self._receive(data))
+        self._command_channel = CommandChannel(lambda _, data: self._receive(data))
         self._command_channel.add_close_callback(self._notify)
 
     @classmethod
@@ -109,7 +109,7 @@ class RemotePty:
         size: PtySize,
         on_output: Callable[[bytes], object],
     ) -> Self:
-        """Start it on a host.
+        """Start a program on a host.
 
         :raises RunbookError: if the host can't be reached.
         """
@@ -124,7 +124,10 @@ class RemotePty:
         return await pool.with_reconnect(target, start)
 
     async def _start(self, command: TerminalCommand, size: PtySize) -> None:
-        """What the `sh` is to evaluate is in a file: the terminal would show it, and has too short lines for it."""
+        """Start the program with a file that the `sh` evaluates.
+
+        Typed, it would be shown, and be too long for the terminal's lines.
+        """
         self._command = command.prepared(PurePosixPath(self._helper.folder, f"{self._nonce}.shell"))
         path = f"{self._helper.folder}/{self._nonce}.start"
         text = self._command.script(self._nonce, self._helper.folder)
@@ -146,7 +149,7 @@ class RemotePty:
 
     @property
     def outcome(self) -> PtyOutcome:
-        """How it ended."""
+        """How the program ended."""
         return PtyOutcome(
             exit_code=self._command_channel.exit_code,
             signal=self._command_channel.signal,
@@ -197,11 +200,11 @@ class RemotePty:
             raise not_started(name, self._command, self._step, self._command_channel, detail)
 
     async def _end(self) -> None:
-        """End the program and its family; where the connection is lost, the host's helper shell does it itself."""
-        with anyio.move_on_after(max_end_seconds(_HANGUP), shield=True) as ending, suppress(RunbookError):
+        """End the program and its process group. If the connection is lost, the host's helper shell does so itself."""
+        with anyio.move_on_after(max_end_seconds(HANGUP_GRACE), shield=True) as ending, suppress(RunbookError):
             if self._pid is not None:
                 process_group = RemoteProcessGroup.of_execution(self._helper, self._command.label, self._pid)
-                await process_group.end(lambda: _HANGUP.within(self._grace()))
+                await process_group.end(lambda: HANGUP_GRACE.within(self._grace()))
                 self._tidy_up()
         if ending.cancelled_caught:
             self._remote_user.session.abort()
@@ -224,16 +227,16 @@ class RemotePty:
         if data and self._error is None:
             try:
                 self._on_output(data)
-            except Exception as error:  # it is raised by the one who waits
+            except Exception as error:  # raised in the waiting task, not in asyncssh's callback
                 self._error = error
         self._notify()
 
     def _after_sentinel(self, data: bytes) -> bytes:
-        """What comes after the `sh` said how far it came; before it, rc files may have said something."""
+        """Return what follows the line in which the `sh` reports its step. Output of rc files comes before it."""
         self._login_output += data
         match = self._sentinel.search(self._login_output)
         if match is None:
-            del self._login_output[:-_LOGIN_OUTPUT_LIMIT]
+            del self._login_output[:-LOGIN_OUTPUT_LIMIT]
             return b""
         self._pid, self._step = int(match[1]), match[2].decode()
         rest = bytes(self._login_output[match.end() :])
@@ -245,7 +248,7 @@ class RemotePty:
 
 
 async def login_shell(pool: SshPool, target: Target) -> str:
-    """The shell of whoever logs in there.
+    """Return the login shell of the user on the host.
 
     :raises RunbookError: if the host can't be reached.
     """

@@ -1,4 +1,4 @@
-"""A user on a host: how commands are run as that user, and the shell that serves all of its scripts."""
+"""A user on a host: how commands are run as that user, the helper shell, and a spare shell for the next script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import BlockFailed, RunbookError
 from ..process.captured_output import CapturedOutput, Stream
 from ..process.sudo import Become, sudo_command, sudo_refused
 from .bootstrap_shell import BootstrapReader, BootstrapShell
-from .channel import Channel, send_input
+from .channel import CommandChannel, send_input
 from .helper_shell import HelperShell
 from .remote_command import WRAPPER, bootstrap_script
 from .session import ConnectionDied, SshSession, connection_lost_error
@@ -23,9 +23,9 @@ _POSIX_SHELLS = ("bash", "dash", "sh", "ash", "ksh")
 
 
 class RemoteUser:
-    """One user on one host, for as long as its connection lives.
+    """One user on one host, for as long as the connection lives.
 
-    runs: the runs that had something to do as this user. start_soon: has something done that nobody waits for.
+    runs: ids of the runs that have done something as this user. start_soon: starts a background task.
     """
 
     def __init__(self, session: SshSession, become: Become | None, start_soon: StartSoon) -> None:
@@ -43,10 +43,10 @@ class RemoteUser:
         self._lock = anyio.Lock()
 
     async def ensure_helper(self) -> HelperShell:
-        """The helper shell of this user, started now if it is not running.
+        """Return the helper shell of this user, and start it if it is not running.
 
         :raises ConnectionDied: if the connection turns out to be dead.
-        :raises RunbookError: if it can't be: no shell there, sudo refuses.
+        :raises RunbookError: if it can't be started: the host has no shell, or sudo refuses.
         """
         if self.helper is not None and self.helper.is_alive:
             return self.helper
@@ -66,7 +66,7 @@ class RemoteUser:
             raise sudo_refused(self._become, self.session.name, error.detail) from error
 
     async def bootstrap_shell(self) -> BootstrapShell:
-        """A `sh` of this user that waits for the line to become a program by.
+        """Return a `sh` of this user that waits for the line with its program.
 
         :raises ConnectionDied: if the connection turns out to be dead.
         :raises BlockFailed: if the host allows no session.
@@ -82,9 +82,10 @@ class RemoteUser:
         return await self._open_bootstrap_shell()
 
     def record_script_end(self) -> None:
-        """A script has ended: have a `sh` wait for the next one ahead of time; where two came, there will be a third.
+        """Record the end of a script, and open a spare shell for the next one.
 
-        One that began before is of no use: the script may have changed what a login reads.
+        A user that has run one script only gets no spare shell. An older spare shell is closed: the script may have
+        changed the files that a login reads.
         """
         self._drop_spare()
         self._scripts_ended += 1
@@ -96,11 +97,10 @@ class RemoteUser:
     async def _open_spare(self, opened: anyio.Event) -> None:
         scripts_ended = self._scripts_ended
         try:
-            with suppress(RunbookError, ConnectionDied):  # whoever needs one finds out
+            with suppress(RunbookError, ConnectionDied):  # the next script meets the same error itself
                 self._spare = await self._open_bootstrap_shell(drop=self._drop_spare)
-            if (
-                scripts_ended != self._scripts_ended or not self.session.allows_spares
-            ):  # it comes too late, or takes somebody's place
+            is_outdated = scripts_ended != self._scripts_ended  # another script has ended meanwhile
+            if is_outdated or not self.session.allows_spares:
                 self._drop_spare()
         finally:
             self._spare_opening = None
@@ -113,7 +113,7 @@ class RemoteUser:
 
     async def _open_bootstrap_shell(self, drop: Callable[[], object] | None = None) -> BootstrapShell:
         reader = BootstrapReader()
-        command_channel = Channel(reader.received)
+        command_channel = CommandChannel(reader.received)
         command_channel.add_close_callback(reader.started.set)
         channel = await self.session.open_channel(
             self.command(bootstrap_script(reader.nonce)), command_channel, drop=drop
@@ -121,9 +121,9 @@ class RemoteUser:
         return BootstrapShell(reader, command_channel, channel)
 
     def command(self, script: str) -> str:
-        """The command that runs a script as this user, in words that any login shell understands: no quote in it.
+        """Return the command that runs a script as this user. The script must not contain a single quote.
 
-        A login shell that reads such a script itself need not start another one for it.
+        Any login shell can read it. If the login shell can run the script itself, no other shell is started for it.
         """
         if self._prefix:
             return shell_join([*self._prefix, "sh", "-c", script])
@@ -131,14 +131,14 @@ class RemoteUser:
         return script if login_shell in _POSIX_SHELLS else f"exec sh -c '{script}'"
 
     def input(self, data: bytes) -> bytes:
-        """What to send to that command so that it reads this."""
+        """Return the bytes to send so that the command reads this data: sudo's password goes first."""
         return self._first_input + data
 
     async def run(self, line: str, data: bytes) -> tuple[int | None, str]:
-        """Run a line of `sh` on data; gives its exit code and what it said on stderr. Its output goes nowhere.
+        """Run a line of `sh` with data as its input; return its exit code and stderr. Its stdout is dropped.
 
         :raises ConnectionDied: if the connection turns out to be dead.
-        :raises BlockFailed: if it is lost meanwhile.
+        :raises BlockFailed: if the connection is lost meanwhile.
         """
         result = await self._run_to_end(
             self.command(WRAPPER), self.input(line.encode(errors="surrogateescape") + b"\n" + data)
@@ -146,7 +146,7 @@ class RemoteUser:
         return result.exit_code, result.stderr
 
     async def aclose(self) -> None:
-        """Have the helper shell tidy up and go."""
+        """Close the helper shell, which removes its files."""
         if self.helper is not None and self.helper.is_alive and self.session.is_alive:
             await self.helper.aclose(is_clean=not self.runs)
 
@@ -159,7 +159,7 @@ class RemoteUser:
 
     async def _run_to_end(self, command: str, data: bytes = b"") -> _CommandResult:
         output = CapturedOutput()
-        command_channel = Channel(output.append)
+        command_channel = CommandChannel(output.append)
         channel = await self.session.open_channel(command, command_channel)
         try:
             send_input(channel, data, with_eof=True)

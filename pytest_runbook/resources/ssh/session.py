@@ -1,4 +1,4 @@
-"""One connection to one host: channels on it, and the news of its end."""
+"""One SSH connection to one host: its channels, its forwards, and its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from ...errors import BlockFailed
 from ...text import show_limit
-from .channel import Channel
+from .channel import CommandChannel
 from .config.options import HostOptions
 
 CLOSE_TIMEOUT = 2.0
@@ -22,13 +22,13 @@ _SLOT_GRACE = 5.0
 
 
 class ConnectionDied(Exception):
-    """The connection was dead before the host could have begun to do anything."""
+    """The connection was dead before the host could have begun to do anything, so the work may be tried again."""
 
 
 class SshSession:
-    """An open connection, shared by all that has to do with its host.
+    """An open connection, shared by everything that uses the host.
 
-    name: how people call the host: as it was written. allows_spares: no channel was refused so far.
+    name: the host as the runbook writes it. allows_spares: no channel has been refused so far.
     """
 
     def __init__(self, name: str, options: HostOptions) -> None:
@@ -38,14 +38,14 @@ class SshSession:
         self.error: Exception | None = None
         self.allows_spares = True
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._channels: set[Channel] = set()
+        self._channels: set[CommandChannel] = set()
         self._last_release = -math.inf
-        self._spares: dict[Channel, Callable[[], object]] = {}
+        self._spares: dict[CommandChannel, Callable[[], object]] = {}
         self._channel_ended = anyio.Event()
 
     @property
     def connection(self) -> asyncssh.SSHClientConnection:
-        """The library's own connection."""
+        """The asyncssh connection."""
         assert self._connection is not None, "not open yet"
         return self._connection
 
@@ -57,7 +57,7 @@ class SshSession:
         self._connection = connection
 
     def record_end(self, error: Exception | None) -> None:
-        """Take note that the connection has ended, and why."""
+        """Record that the connection has ended, and why."""
         self.error = error
         self.ended.set()
         self._wake()
@@ -65,7 +65,7 @@ class SshSession:
     async def open_channel(
         self,
         command: str | None,
-        channel: Channel,
+        channel: CommandChannel,
         *,
         is_permanent: bool = False,
         drop: Callable[[], object] | None = None,
@@ -73,11 +73,11 @@ class SshSession:
     ) -> asyncssh.SSHClientChannel[bytes]:
         """Start a command, or the login shell, on a channel of its own.
 
-        Where the host allows no more channels, one that is open is waited for.
-        is_permanent: it stays open with the connection, so that nobody waits for its end.
-        drop: closes it when others need a channel: it is a spare one, which nobody has to have.
-        options: further ones of asyncssh's `create_session`: terminals have some.
-        :raises ConnectionDied: if nothing was begun because the connection is dead.
+        If the host allows no more channels, wait for the end of one that is open.
+        is_permanent: the channel stays open with the connection, so its end is not worth waiting for.
+        drop: closes the channel when others need one. It makes the channel a spare one, which is never waited for.
+        options: further arguments of asyncssh's `create_session`, such as those of terminals.
+        :raises ConnectionDied: if the connection is dead and nothing has begun.
         :raises BlockFailed: if the host allows no channel.
         """
         while True:
@@ -85,7 +85,7 @@ class SshSession:
             try:
                 opened = await self._create_channel(command, channel, options)
             except asyncssh.ChannelOpenError as error:
-                await checkpoint()  # the library refuses on a connection that it has yet to tell us the end of
+                await checkpoint()  # asyncssh also raises this on a dead connection, and reports its end later
                 if not self.is_alive:
                     raise ConnectionDied from error
                 self.allows_spares = False
@@ -102,20 +102,20 @@ class SshSession:
                 return opened
 
     async def forward(self, host: str, port: int) -> asyncssh.SSHListener:
-        """A port of this machine that leads to one that the host can reach; closed with the connection."""
+        """Open a port of this machine that leads to a port that the host can reach; closed with the connection."""
         return await self.connection.forward_local_port("127.0.0.1", 0, host, port)
 
     async def forward_socks(self) -> asyncssh.SSHListener:
-        """A SOCKS proxy on this machine that leads to whatever the host can reach; closed with the connection."""
+        """Open a SOCKS proxy on this machine that leads to whatever the host can reach; closed with the connection."""
         return await self.connection.forward_socks("127.0.0.1", 0)
 
     def abort(self) -> None:
-        """Take the connection for lost: the host does not answer."""
+        """Treat the connection as lost, because the host does not answer."""
         self.connection.abort()
         self.record_end(TimeoutError("the host does not answer"))
 
     async def aclose(self) -> None:
-        """Say goodbye, and hang up where that is not answered."""
+        """Close the connection; abort it if the host does not answer."""
         if self._connection is None:
             return
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
@@ -125,7 +125,7 @@ class SshSession:
         self._connection.abort()
 
     async def _create_channel(
-        self, command: str | None, channel: Channel, options: dict[str, Any]
+        self, command: str | None, channel: CommandChannel, options: dict[str, Any]
     ) -> asyncssh.SSHClientChannel[bytes]:
         with anyio.move_on_after(self.options.connect_timeout):
             opened, _ = await self.connection.create_session(
@@ -141,9 +141,9 @@ class SshSession:
         raise ConnectionDied(f"no answer within {show_limit(self.options.connect_timeout)}")
 
     async def _wait_for_slot(self, channel_ended: anyio.Event) -> bool:
-        """Wait until there may be room for one more channel; False if there is none to wait for.
+        """Wait until one more channel may be allowed; return False if there is none to wait for.
 
-        A host takes a moment longer than we to be done with a channel.
+        A host counts a channel a moment longer than we do.
         """
         for drop in list(self._spares.values()):
             drop()
@@ -152,14 +152,14 @@ class SshSession:
         await anyio.sleep(_SLOT_PAUSE)
         return bool(self._channels) or time.monotonic() - self._last_release < _SLOT_GRACE
 
-    def _record_release(self, channel: Channel) -> None:
+    def _record_release(self, channel: CommandChannel) -> None:
         self._channels.discard(channel)
         self._spares.pop(channel, None)
         self._last_release = time.monotonic()
         self._wake()
 
     def _wake(self) -> None:
-        """Let those try again who wait for the end of a channel."""
+        """Wake the callers that wait for the end of a channel."""
         self._channel_ended.set()
         self._channel_ended = anyio.Event()
 
@@ -172,7 +172,10 @@ class SshSession:
 
 
 def connection_lost_error(name: str, error: Exception | None) -> BlockFailed:
-    """An error for work that a lost connection cut off; whether the host can be reached now is another question."""
+    """Return the error for work that a lost connection cut off.
+
+    It is not `Unreachable`, because the host may well be reached again.
+    """
     reason = f": {error}" if error is not None and str(error) else ""
     return BlockFailed(
         f"the connection to {name} was lost{reason}; what its programs did after that is not known",

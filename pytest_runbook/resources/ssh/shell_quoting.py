@@ -1,4 +1,4 @@
-"""Texts as words of a POSIX shell that reads one line."""
+"""Quotes text as words of a POSIX shell that reads one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NEWLINE = "_rb_nl"
 
 
 def shell_quote(text: str) -> str:
-    """The text as one word on one line; `NEWLINE` must be set to a newline where it is read."""
+    """Return the text as one word on one line. The variable `NEWLINE` must hold a newline where it is evaluated."""
     quoted = "'" + text.replace("'", "'\\''") + "'"
     return quoted.replace("\n", f"'\"${NEWLINE}\"'")
 

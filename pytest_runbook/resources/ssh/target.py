@@ -1,4 +1,4 @@
-"""A host and how to log in there: plain data, so that nothing else is imported for it."""
+"""A host and how to log in there: plain data, for modules that must not import asyncssh."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .config.destination import Destination
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a runbook gives to log in with; texts with secrets in them.
+    """The credentials that a runbook gives. Text may hold secrets.
 
-    identity, certificate: a path, or the key itself. is_only: no other key counts beside it.
-    known_hosts: files or the lines themselves, in place of the user's. config: files in place of the user's and the
-    system's.
+    identity, certificate: a path, or the key itself. is_only: no other key is tried.
+    known_hosts: files or the lines themselves, in place of the user's.
+    config: files, in place of the user's and the system's.
     """
 
     identity: str | None = None
@@ -33,7 +33,7 @@ NO_CREDENTIALS = Credentials()
 class Target:
     """A host and how to log in there.
 
-    jump: hosts to go through in place of those that ssh_config says; None: as it says.
+    jump: jump hosts, in place of those of ssh_config. None: those of ssh_config.
     """
 
     destination: Destination

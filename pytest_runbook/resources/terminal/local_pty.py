@@ -21,17 +21,14 @@ from typing import Self
 import anyio
 
 from ..process.interpreters import find_program
-from ..process.process_group import Grace, ProcessLabel, send_signal
-from ..process.runner import signal_name
+from ..process.process_group import ProcessLabel, send_signal
+from ..process.runner import READ_SIZE, READS_PER_WAKEUP, signal_name
 from ..process.spawn import spawn_errors, watch_exit
 from ..process.supervisor import ProcessSupervisor
-from .pty import PtyOutcome, PtySize
+from .pty import HANGUP_GRACE, PtyOutcome, PtySize
 from .shell_driver import TerminalSnapshot
 
 KILL_AFTER = 0.25
-_HANGUP = Grace(hangup=2.0, interrupt=0.0)
-_READ_SIZE = 1 << 16
-_READS_PER_WAKEUP = 16
 # The first terminal that a session's leader opens becomes the session's controlling terminal. This shell opens it and
 # then becomes the program. So no Python code runs between fork and exec, which is not safe with several threads.
 _LAUNCHER = ("/bin/sh", "-c", ': <"$0"; exec "$@"')
@@ -152,7 +149,7 @@ class LocalPty:
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._serve_until_end)
-                await self._supervisor.process_groups.end([self._process_group], _HANGUP)
+                await self._supervisor.process_groups.end([self._process_group], HANGUP_GRACE)
                 tasks.cancel_scope.cancel()
         self._serve()
 
@@ -168,7 +165,7 @@ class LocalPty:
 
     def _serve_terminal(self) -> None:
         self._flush_input()
-        for _ in range(_READS_PER_WAKEUP):
+        for _ in range(READS_PER_WAKEUP):
             if not self._read():
                 return
 
@@ -262,7 +259,7 @@ class _Device:
     def read(self) -> bytes:
         """Return output; empty if there is none now, or if the slave is closed."""
         try:
-            return os.read(self.master, _READ_SIZE)
+            return os.read(self.master, READ_SIZE)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EIO):  # EIO: no process has the slave open
                 raise

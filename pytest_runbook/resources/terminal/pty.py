@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..process.process_group import Grace
 from .shell_driver import PROMPT_PAUSE, ShellDriver, TerminalSnapshot
+
+HANGUP_GRACE = Grace(hangup=2.0, interrupt=0.0)
+"""How long the programs of a terminal may take to end: interactive shells end on a hangup, not on an interrupt."""
 
 
 @dataclass(frozen=True, slots=True)

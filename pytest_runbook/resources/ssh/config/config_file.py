@@ -1,4 +1,4 @@
-"""The lines of ssh_config files: keywords with their arguments, and where each stands.
+"""Parses ssh_config files into keywords with their arguments and locations.
 
 Source: ssh_config(5) of OpenSSH 9.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from ....errors import BlockFailed, Location
 
-# These take the rest of their line as it is: a shell reads it.
+# The rest of their line is one argument, which a shell reads.
 _COMMANDS = frozenset({"proxycommand", "remotecommand", "localcommand", "knownhostscommand"})
 _HINT = "ssh -G HOST says what OpenSSH makes of the file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One line. keyword: in lower case. name: as written."""
+    """One line. keyword: in lower case. name: the keyword as written."""
 
     keyword: str
     name: str
@@ -28,20 +28,20 @@ class Setting:
 
     @property
     def text(self) -> str:
-        """The first argument, or a command as a whole."""
+        """The first argument, or the whole command."""
         return self.args[0]
 
     def error(self, message: str, hint: str | None = _HINT) -> BlockFailed:
-        """An error about this line."""
+        """Return an error at this line."""
         return BlockFailed(
             f"ssh_config: {self.name} {' '.join(self.args)}: {message}", location=self.location, hint=hint
         )
 
 
 def read_settings(path: Path) -> Iterator[Setting]:
-    """The settings of a file, in its order; none if there is no such file.
+    """Yield the settings of a file in order; none if there is no such file.
 
-    :raises BlockFailed: if it can't be read, or a line makes no sense.
+    :raises BlockFailed: if the file can't be read, or a line is not valid.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
@@ -49,7 +49,7 @@ def read_settings(path: Path) -> Iterator[Setting]:
         return
     except OSError as error:
         raise BlockFailed(
-            f"{path} can't be read: {os.strerror(error.errno or 0)}", hint="mend its permissions"
+            f"{path} can't be read: {os.strerror(error.errno or 0)}", hint="correct its permissions"
         ) from None
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -69,7 +69,7 @@ def _setting(line: str, location: Location) -> Setting:
 
 
 def _words(text: str, location: Location) -> Iterator[str]:
-    """Words with quotes of both kinds; a word that begins with # opens a comment."""
+    """Yield the words of a line. Both kinds of quotes are known, and a word that begins with ``#`` opens a comment."""
     at = 0
     while at < len(text):
         if text[at] in " \t":

@@ -1,4 +1,4 @@
-"""Where to connect, as somebody wrote it: ``[user@]host[:port]``."""
+"""SSH destinations: ``[user@]host[:port]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ....errors import BlockFailed
 from ....text import escape_controls, shorten
 
 _FORM = "[user@]host[:port]; an IPv6 address with a port: [2001:db8::1]:2222"
-# What would mean something to the shell that runs a ProxyCommand, or look like an option.
+# Special characters of the shell that runs a ProxyCommand, and a first character that makes an option.
 _UNSAFE = re.compile(r"""[\s'"`$\\;&<>|(){}\x00-\x20\x7f]|^-""")
 _BRACKETED = re.compile(r"\[(?P<host>[^\[\]]+)\](?::(?P<port>.*))?")
 
@@ -24,9 +24,9 @@ class Destination:
 
     @classmethod
     def parse(cls, text: str) -> Destination:
-        """Read ``[user@]host[:port]``; the last @ counts, as for ssh.
+        """Parse ``[user@]host[:port]``. The last ``@`` separates the user, as in `ssh`.
 
-        :raises BlockFailed: if it is none.
+        :raises BlockFailed: if the text is not valid.
         """
         written = text.strip()
         user, at, rest = written.removeprefix("ssh://").rpartition("@")
@@ -38,9 +38,9 @@ class Destination:
 
     @classmethod
     def of(cls, host: str, user: str | None, port: int | None) -> Destination:
-        """The same from its parts.
+        """Return a destination with these parts. host: may be in brackets.
 
-        :raises BlockFailed: if they make no sense.
+        :raises BlockFailed: if a part is not valid.
         """
         bare = host.strip().removeprefix("[").removesuffix("]")
         _check(user or "", bare, host)
@@ -62,7 +62,7 @@ def _check(user: str, host: str, written: str) -> None:
 
 
 def _host_and_port(text: str) -> tuple[str, str | None]:
-    """More than one colon without brackets is an IPv6 address without a port, as for ssh."""
+    """Split a text. More than one colon without brackets is an IPv6 address without a port, as in `ssh`."""
     if bracketed := _BRACKETED.fullmatch(text):
         return bracketed["host"], bracketed["port"]
     if text.count(":") != 1:

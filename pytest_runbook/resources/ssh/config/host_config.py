@@ -1,4 +1,4 @@
-"""What the ssh_config files say about one host: Host, Match and Include evaluated, the first value of a setting wins.
+"""Evaluates ssh_config files for one host: Host, Match and Include; the first value of a setting wins.
 
 Source: ssh_config(5) of OpenSSH 9.
 """
@@ -30,18 +30,18 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def user_config() -> Path:
-    """The user's own file."""
+    """Return the path of the user's file."""
     return Path.home() / ".ssh" / "config"
 
 
 def default_files() -> tuple[Path, ...]:
-    """The files that count unless somebody names others."""
+    """Return the files that are read unless the runbook names others."""
     return user_config(), SYSTEM_CONFIG
 
 
 @dataclass(slots=True)
 class HostConfig:
-    """The settings that hold for a host. settings: by keyword, those that count, in their order."""
+    """The settings for a host. settings: by keyword, in the order of the files."""
 
     destination: Destination
     local_user: str = field(default_factory=getpass.getuser)
@@ -75,7 +75,7 @@ class HostConfig:
         return int(setting.text)
 
     def tokens(self) -> Mapping[str, str]:
-        """What ``%`` and a letter stand for."""
+        """Return the values of ``%`` tokens by letter."""
         local, hostname, port = socket.gethostname(), self.hostname, str(self.port)
         alias = self.get("hostkeyalias")
         jump = self.get("proxyjump")
@@ -95,14 +95,14 @@ class HostConfig:
         }
 
     def path(self, setting: Setting, text: str) -> Path:
-        """A file that a setting names, with ``~``, tokens and ``${NAME}`` filled in."""
+        """Return the path in a setting, with ``~``, tokens and ``${NAME}`` expanded."""
         return Path(expand(setting, _VARIABLE.sub(_variable(setting), text), self.tokens())).expanduser()
 
 
 def expand(setting: Setting, text: str, tokens: Mapping[str, str]) -> str:
-    """The text with what ``%`` and a letter stand for.
+    """Expand the ``%`` tokens of a text.
 
-    :raises BlockFailed: if a letter stands for nothing.
+    :raises BlockFailed: if a token is not known here.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -123,9 +123,9 @@ def _variable(setting: Setting) -> Callable[[re.Match[str]], str]:
 
 
 def read_config(destination: Destination, files: Sequence[Path]) -> HostConfig:
-    """What the files say about a host. Blocks, where a ``Match exec`` does.
+    """Evaluate the files for a host. Blocks while a ``Match exec`` command runs.
 
-    :raises BlockFailed: if they can't be read.
+    :raises BlockFailed: if a file can't be read, or a line is not valid.
     """
     config = HostConfig(destination)
     reader = _Reader(config)
@@ -173,7 +173,7 @@ class _Reader:
                 self.read(found, depth + 1)
 
     def _matches(self, setting: Setting) -> bool:
-        """True if every criterion of a Match line holds; those behind one that does not are not looked at."""
+        """Return True if every criterion of a Match line holds. Those after one that does not are not evaluated."""
         words = [part for word in setting.args for part in _criterion(word)]
         while words:
             name = words.pop(0)
@@ -234,7 +234,7 @@ def _is_in_network(setting: Setting, value: str) -> bool:
         networks = [ipaddress.ip_network(text, strict=False) for text in value.split(",")]
     except ValueError as error:
         raise setting.error(str(error)) from None
-    import psutil  # takes its time, and hardly any ssh_config asks
+    import psutil  # slow to import, and hardly any ssh_config needs it
 
     own_addresses = [address.address.partition("%")[0] for found in psutil.net_if_addrs().values() for address in found
            if address.family in (socket.AF_INET, socket.AF_INET6)]  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 def matches_list(text: str, patterns: Iterable[str]) -> bool:
-    """True if one of the patterns matches, and none of those that begin with ``!``."""
+    """Return True if one of the patterns matches, and none of those that begin with ``!``."""
     folded, found = text.lower(), False
     for pattern in patterns:
         if _matches(folded, pattern.removeprefix("!").lower()):

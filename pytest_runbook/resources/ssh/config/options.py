@@ -1,4 +1,4 @@
-"""What the settings for a host come to, typed; nothing that matters to security is passed over."""
+"""Typed options for a host, from its ssh_config settings. A setting that matters to security is never ignored."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _TIME_PART = re.compile(r"([0-9]+)([smhdw]?)")
 _TIME = re.compile(r"([0-9]+[smhdwSMHDW]?)+")
 _DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 
-# Left out, they would let in what the user wants kept out, or send somebody elsewhere.
-_MUST_BE_HONOURED: Mapping[str, tuple[str, ...]] = {
+# Not supported. To ignore them would accept what the user wants refused, or connect to another host than `ssh` does.
+# The values here are those that change nothing.
+_UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "canonicalizehostname": ("no",),
     "casignaturealgorithms": (),
     "checkhostip": ("no",),
@@ -33,7 +34,7 @@ _MUST_BE_HONOURED: Mapping[str, tuple[str, ...]] = {
     "tunnel": ("no",),
     "verifyhostkeydns": ("no",),
 }
-# Honoured here, or without a meaning for connections that nobody sits in front of.
+# Supported, or without effect on connections that no user sits in front of.
 _KNOWN = frozenset(
     """
     addressfamily batchmode bindaddress certificatefile ciphers clearallforwardings compression connectionattempts
@@ -53,7 +54,7 @@ _KNOWN = frozenset(
 
 
 class HostKeyPolicy(StrEnum):
-    """What becomes of a host whose key is not known."""
+    """StrictHostKeyChecking: whether a host with an unknown key is accepted."""
 
     STRICT = "yes"
     ACCEPT_NEW = "accept-new"
@@ -62,12 +63,13 @@ class HostKeyPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
-    """How to reach a host. Times in seconds.
+    """How to reach a host. Times are in seconds.
 
-    alias: the host as it was asked for. name: that which known_hosts knows it by.
-    identity_files: those to try, in order; is_default_identity: nobody named them, so that they may be missing.
-    identity_agent: the agent's socket; None: no agent. jump: hosts to go through, the first one first.
-    algorithms: lists as ssh_config has them, by the names of asyncssh's options. ignored: settings of no effect here.
+    alias: the host as the destination names it. name: the name to look up in known_hosts, if it is another one.
+    identity_files: those to try, in order. is_default_identity: none is configured, so that the defaults may be
+    missing.
+    identity_agent: the agent's socket; None: no agent. jump: jump hosts, the first one first.
+    algorithms: lists as in ssh_config, by the names of asyncssh's options. ignored: settings without effect here.
     """
 
     alias: str
@@ -101,16 +103,16 @@ class HostOptions:
 
     @property
     def address(self) -> str:
-        """Host and port for people: ``web-1:22``, ``[::1]:2222``."""
+        """Host and port in display form: ``web-1:22``, ``[::1]:2222``."""
         return f"[{self.hostname}]:{self.port}" if ":" in self.hostname else f"{self.hostname}:{self.port}"
 
 
 def host_options(config: HostConfig) -> HostOptions:
-    """What a host's settings come to.
+    """Return the options of a host.
 
-    :raises BlockFailed: if one of them makes no sense, or is not honoured although it matters to security.
+    :raises BlockFailed: if a setting is not valid, or is not supported although it matters to security.
     """
-    _refuse_unhonoured(config)
+    _refuse_unsupported(config)
     read = _OptionReader(config)
     files = read.paths("identityfile", ())
     return HostOptions(
@@ -147,23 +149,23 @@ def host_options(config: HostConfig) -> HostOptions:
     )
 
 
-def _refuse_unhonoured(config: HostConfig) -> None:
-    for keyword, harmless in _MUST_BE_HONOURED.items():
+def _refuse_unsupported(config: HostConfig) -> None:
+    for keyword, harmless in _UNSUPPORTED.items():
         setting = config.get(keyword)
         if setting is not None and setting.text.lower() not in harmless:
-            hint = "what it keeps out would get in: take it out for this host (Match, Host), or use another config file"
+            hint = "ignoring it would not be safe: take it out for this host (Match, Host), or use another config file"
             raise setting.error("it matters to security and is not supported here", hint)
 
 
 def _is_known(keyword: str, config: HostConfig) -> bool:
-    if keyword in _KNOWN or keyword in _MUST_BE_HONOURED:
+    if keyword in _KNOWN or keyword in _UNSUPPORTED:
         return True
     unknown = config.get("ignoreunknown")
     return unknown is not None and keyword in unknown.text.lower().split(",")
 
 
 class _OptionReader:
-    """Reads settings as what they stand for."""
+    """Converts settings to the types of their options."""
 
     def __init__(self, config: HostConfig) -> None:
         self._config = config
@@ -192,7 +194,7 @@ class _OptionReader:
         return float(text)
 
     def time(self, keyword: str) -> float | None:
-        """Seconds: a number, or numbers with units.
+        """Return seconds, from a number or numbers with units.
 
         Source: sshd_config(5), TIME FORMATS.
         """
@@ -231,7 +233,7 @@ class _OptionReader:
         return str(self._config.path(setting, setting.text))
 
     def jump(self) -> tuple[Destination, ...]:
-        """ProxyJump, unless a ProxyCommand stands above it."""
+        """Return the jump hosts of ProxyJump, unless a ProxyCommand stands above it."""
         setting = self._config.get("proxyjump")
         if setting is None or setting.text.lower() == "none" or self._comes_first("proxycommand", "proxyjump"):
             return ()
@@ -254,7 +256,7 @@ class _OptionReader:
         return named.get(text, HostKeyPolicy.STRICT)
 
     def methods(self) -> tuple[str, ...]:
-        """The ways to log in that may be tried, in order."""
+        """Return the authentication methods to try, in order."""
         preferred = self.text("preferredauthentications") or "publickey,keyboard-interactive,password"
         kbd = "kbdinteractiveauthentication"
         allowed = {

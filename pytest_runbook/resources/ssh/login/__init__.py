@@ -1,1 +1,1 @@
-"""Logging in to SSH hosts: identities, host keys and errors."""
+"""Logging in to SSH hosts: credentials, host keys, and errors of the way there."""

@@ -1,4 +1,4 @@
-"""Our side of one connection while it is made: what to trust, what to show, what the host said."""
+"""The asyncssh client of one connection: checks the host's key, and offers keys and the password."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .identities import Identities
 
 
 class Client(asyncssh.SSHClient):
-    """Answers the library's questions for one connection.
+    """Answers asyncssh's callbacks for one connection.
 
-    on_end: is told once an established connection has ended; with why, if something went wrong.
-    banner: what the host says to everybody. tried: the ways to log in that were tried.
+    on_end: called when an established connection has ended, with the error if there was one.
+    banner: the text that the host sends before the login. tried: the ways to log in that were tried.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client(asyncssh.SSHClient):
     def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> Sequence[str] | None:
-        """One question that is not to be seen is the password's; whatever else is asked, nobody is there to answer."""
+        """Answer a single hidden prompt with the password, once. No other prompt can be answered without a user."""
         if not prompts:
             return []
         prompt_text = ", ".join(prompt.strip() for prompt, _ in prompts)

@@ -1,4 +1,4 @@
-"""Makes one connection: everything that `ssh` looks at, in asyncssh's words."""
+"""Makes one SSH connection, with everything that `ssh` takes into account passed to asyncssh."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .identities import CertificateListener, IdentityLoader
 from .known_hosts import KnownHosts
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
-# As strong as the library's first choice, which is a Python loop over three ciphers for each packet.
+# As strong as asyncssh's default, which runs a Python loop over three ciphers for each packet.
 _FAST_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 _ACK_DELAYS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _KNOWN_ALGORITHMS: Mapping[str, Callable[[], list[bytes]]] = {
@@ -50,8 +50,8 @@ async def open_connection(
 ) -> asyncssh.SSHClientConnection:
     """Connect and log in.
 
-    hop: the connection to go through. warn: is told what is worth knowing.
-    on_certificate_problem: of certificates that don't hold.
+    hop: the connection to the jump host. warn: called with warnings for the report.
+    on_certificate_problem: called with each user certificate that is not valid.
     :raises Unreachable: if that fails.
     """
     host_keys = _host_keys(options, credentials, warn)
@@ -94,9 +94,10 @@ async def _logged_in(
 
 
 def _disable_delayed_ack(connection: asyncssh.SSHClientConnection) -> None:
-    """Have a host go on that speaks twice after a login: it waits for a word on the first before it says the second.
+    """Acknowledge what the host sends after the login at once, for 32 ms.
 
-    That word is one of the kernel's, which keeps it back for 40 ms otherwise.
+    The host sends two messages then. By Nagle's algorithm the second one waits until the first is acknowledged, and the
+    kernel delays an acknowledgement by 40 ms. TCP_QUICKACK does not last, so it is set several times.
     """
     option, sock = getattr(socket, "TCP_QUICKACK", None), connection.get_extra_info("socket")
     if option is None or sock is None:
@@ -141,7 +142,7 @@ def _library_options(options: HostOptions, host_keys: HostKeys) -> asyncssh.SSHC
 
 
 def _supported_algorithms(option: str, text: str) -> str:
-    """A list of algorithms without those that are not known here, which leaves a list at least as strict.
+    """Return a list of algorithms without those that asyncssh does not know, which is at least as strict.
 
     :raises BlockFailed: if none is left.
     """
@@ -171,13 +172,13 @@ def _host_keys(options: HostOptions, credentials: Credentials, warn: Callable[[s
 
 @contextmanager
 def _proxy(options: HostOptions) -> Iterator[tuple[list[str] | None, Callable[[], str]]]:
-    """The ProxyCommand, run by a shell as ssh does, and what it said on stderr."""
+    """Yield the ProxyCommand, run by a shell as `ssh` does, and a function that returns its stderr."""
     if options.proxy_command is None:
         yield None, str
         return
     with tempfile.TemporaryDirectory(prefix="runbook-proxy-") as folder:
         stderr_file = Path(folder) / "stderr"
         stderr_file.touch()
-        # The library takes the end of the pipe to stderr for the end of the connection: descriptor 3 keeps it open.
+        # asyncssh takes the end of the stderr pipe for the end of the connection, so descriptor 3 keeps it open.
         shell = f'exec 3>&2 2>>"$0"; exec {options.proxy_command}'
         yield ["/bin/sh", "-c", shell, str(stderr_file)], lambda: stderr_file.read_text(errors="replace")

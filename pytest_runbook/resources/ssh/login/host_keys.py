@@ -1,4 +1,4 @@
-"""Whether a host is the one that it says it is."""
+"""Checks host keys against known_hosts, as StrictHostKeyChecking demands."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ Trusted = tuple[list[asyncssh.SSHKey], list[asyncssh.SSHKey], list[asyncssh.SSHK
 
 
 class HostKeys:
-    """Judges the key that one host shows, and knows why it refused it.
+    """Decides about the key of one host, and keeps the reason of a refusal.
 
-    refusal: why; None as long as nothing was refused. is_changed: the host was let through with another key than the
-    known one, because the user wants no check; no password is given to it.
-    warn: is told what was done to the user's file.
+    refusal: the error; None as long as nothing was refused.
+    is_changed: the host was accepted with another key than the known one, because the user wants no check. It gets no
+    password then.
+    warn: called with changes of the user's known_hosts file.
     """
 
     def __init__(
@@ -39,21 +40,25 @@ class HostKeys:
         self._lines = known.matching(self._name, self._port)
 
     def trusted(self, host: str, address: str, port: int | None) -> Trusted:
-        """The keys that are known for the host: its own, those of authorities, those that are revoked."""
+        """Return the keys that are known for the host: its own, those of authorities, and revoked ones."""
         host_keys, authorities, revoked = (
             self._keys(marker) for marker in (Marker.HOST, Marker.AUTHORITY, Marker.REVOKED)
         )
         return host_keys, authorities, revoked
 
     def algorithms(self) -> Sequence[str]:
-        """The kinds of keys to ask for: certificates where somebody may sign them, what is known, then the others."""
+        """Return the key algorithms to ask for, in order.
+
+        Certificates come first if an authority is known for the host, then the algorithms of known keys, then all
+        others.
+        """
         is_signed = any(line.marker is Marker.AUTHORITY for line in self._lines)
         known = [algorithm for key in self._keys(Marker.HOST) for algorithm in key.sig_algorithms]
         algorithms = [*(get_default_certificate_algs() if is_signed else ()), *known, *get_default_public_key_algs()]
         return [algorithm.decode() for algorithm in dict.fromkeys(algorithms)]
 
     def accepts(self, key: asyncssh.SSHKey) -> bool:
-        """Whether to go on with a key that is not known for the host."""
+        """Return True if a key that is not known for the host is accepted."""
         known = self._known_host_lines()
         if self._options.policy is HostKeyPolicy.OFF:
             self.is_changed = bool(known)
@@ -68,13 +73,13 @@ class HostKeys:
         return True
 
     def explain_refusal(self, reason: str) -> Unreachable:
-        """What to say where the library refused the key itself."""
+        """Return the error for a host key that asyncssh refused."""
         if self.refusal is not None:
             return self.refusal
         where = next((line.location for line in self._lines if line.marker is Marker.REVOKED), None)
         if "revoked" in reason and where is not None:
             message = f"the host key of {self._options.address} is revoked: {where}"
-            return Unreachable(message, hint="whoever revoked it knows why; the host needs a new key")
+            return Unreachable(message, hint="the host needs a new key, or take the line out if it is a mistake")
         authority = next((line.location for line in self._lines if line.marker is Marker.AUTHORITY), None)
         trusted = f" (trusted: {authority})" if authority else ""
         message = f"the certificate of {self._options.address} is not accepted: {reason}{trusted}"
@@ -87,7 +92,7 @@ class HostKeys:
         keys = []
         for line in self._lines:
             if line.marker is marker:
-                with suppress(asyncssh.KeyImportError):  # a kind that the library does not know: never shown by a host
+                with suppress(asyncssh.KeyImportError):  # asyncssh does not know the type, so no host can use it
                     keys.append(asyncssh.import_public_key(f"{line.algorithm} {base64.b64encode(line.blob).decode()}"))
         return keys
 
@@ -107,7 +112,7 @@ class HostKeys:
             f"the host key of {self._options.address} has changed: it is {_key_fingerprint(key)} now, "
             f"and {locations} has another",
             hint=f"was the host set up anew? Then: ssh-keygen -R '{name}' -f {known[0].location.path}. "
-            "If not, somebody may stand in between",
+            "If not, this may be a man-in-the-middle attack",
         )
 
     def _add_to_known_hosts(self, key: asyncssh.SSHKey) -> None:

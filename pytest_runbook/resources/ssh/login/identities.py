@@ -1,4 +1,4 @@
-"""Who we are: the keys and certificates to show, in the order in which ssh tries them."""
+"""Keys and certificates to log in with, in the order in which `ssh` tries them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _CERTIFICATE_FAULTS = {
 
 @dataclass(slots=True)
 class Identities:
-    """Keys to try. problems: why others are not among them, one line each. names: how to call those that are."""
+    """Keys to try.
+
+    names: their names for the report. problems: one line for each key that can't be tried.
+    """
 
     keys: list[asyncssh.SSHKeyPair] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -51,7 +54,10 @@ class IdentityLoader:
         self._found = Identities()
 
     async def load(self) -> Identities:
-        """:raises Unreachable: if a key that the runbook itself names can't be used."""
+        """Return the keys.
+
+        :raises Unreachable: if a key that the runbook itself names can't be used.
+        """
         if "publickey" not in self._options.methods:
             return self._found
         if self._credentials.identity is not None:
@@ -118,7 +124,7 @@ class IdentityLoader:
             self._add(key, str(path), self._certificate_of(path, key))
 
     async def _imported(self, data: str) -> asyncssh.SSHKey:
-        """A private key; decrypting one takes its time, by design."""
+        """Parse a private key, in a thread, because decrypting one is slow by design."""
         passphrase = self._credentials.passphrase
         encoded = data.encode(errors="surrogateescape")
         return await to_thread.run_sync(lambda: asyncssh.import_private_key(encoded, passphrase))
@@ -130,7 +136,7 @@ class IdentityLoader:
             self._found.names.append(f"{name} with its certificate" if pair.has_cert else name)
 
     def _certificate_of(self, path: Path | None, key: asyncssh.SSHKey) -> asyncssh.SSHCertificate | None:
-        """The certificate for a key: the given one, else a named one, else that of the file beside the key."""
+        """Return the certificate for a key: the given one, else a configured one, else the file beside the key."""
         from_runbook = self._credentials.certificate
         if from_runbook is not None and "-cert-v01@" in from_runbook:
             return self._checked(from_runbook.encode(), "the given certificate", key, must_match=True)
@@ -154,7 +160,7 @@ class IdentityLoader:
     def _checked(
         self, data: bytes, name: str, key: asyncssh.SSHKey, *, must_match: bool
     ) -> asyncssh.SSHCertificate | None:
-        """The certificate, if it holds now and is the key's; else the plain key has to do."""
+        """Return the certificate if it is valid now and belongs to the key; else None, and the plain key is used."""
         try:
             certificate = asyncssh.import_certificate(data)
             if not isinstance(certificate, SSHOpenSSHCertificate):
@@ -180,7 +186,7 @@ def _read(path: Path) -> str:
 
 
 def _public_blob(path: Path) -> bytes | None:
-    """The public key of an identity file, from the file beside it or the file itself."""
+    """Return the public key of an identity file, from the ``.pub`` file beside it or the file itself."""
     for file in (path.with_name(f"{path.name}.pub"), path):
         try:
             return asyncssh.read_public_key(file).public_data

@@ -1,4 +1,4 @@
-"""Lines of known_hosts files: which key a host is known by, and where that stands.
+"""Lines of known_hosts files: the keys of hosts, and where each stands.
 
 Source: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 """
@@ -21,7 +21,7 @@ from ..config.host_patterns import matches_list
 
 
 class Marker(StrEnum):
-    """What a line says of its key."""
+    """The marker of a line. HOST: a line without a marker."""
 
     HOST = ""
     AUTHORITY = "@cert-authority"
@@ -30,7 +30,7 @@ class Marker(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownHost:
-    """One line. hosts: patterns, or one hashed name. blob: the public key as the protocol has it."""
+    """One line. hosts: patterns, or one hashed name. blob: the public key in SSH's wire format."""
 
     marker: Marker
     hosts: str
@@ -56,7 +56,7 @@ class KnownHosts:
 
     @classmethod
     def of_files(cls, paths: Iterable[Path]) -> KnownHosts:
-        """Those of files; one that is not there holds none.
+        """Read files. A file that does not exist has no lines.
 
         :raises BlockFailed: if a file can't be read.
         """
@@ -67,7 +67,7 @@ class KnownHosts:
         return cls(_parsed(text, label))
 
     def matching(self, name: str, port: int) -> tuple[KnownHost, ...]:
-        """The lines for a host; for another port than 22 those with the port, else those without one."""
+        """Return the lines for a host; for a port other than 22 those with the port, else those without one."""
         names = (name,) if port == 22 else (f"[{name}]:{port}", name)
         for written in names:
             found = tuple(line for line in self._lines if line.is_for(written.lower()))
@@ -81,9 +81,9 @@ class KnownHosts:
 
 
 def add_known_host(path: Path, name: str, port: int, algorithm: str, blob: bytes, *, hashed: bool) -> None:
-    """Write down that a host has this key.
+    """Append the key of a host to a file.
 
-    :raises OSError: if that can't be done.
+    :raises OSError: if the file can't be written.
     """
     host = (name if port == 22 else f"[{name}]:{port}").lower()
     if hashed:
@@ -110,12 +110,12 @@ def _lines_of(path: Path) -> Iterator[KnownHost]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise BlockFailed(f"{path} can't be read: {error.strerror}", hint="mend its permissions") from error
+        raise BlockFailed(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
     yield from _parsed(text, str(path))
 
 
 def _parsed(text: str, label: str) -> Iterator[KnownHost]:
-    """Lines that make no sense are passed over, as ssh does."""
+    """Yield the valid lines. Others are ignored, as `ssh` does."""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
