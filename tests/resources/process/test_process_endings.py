@@ -29,7 +29,7 @@ AT_ONCE = Grace(interrupt=0, terminate=0)
 
 # Each writes its pid to the file `pids`, as many as the number says, and lives for long.
 STAY = "echo $$ >> pids; exec sleep 1000"
-FAMILIES = {
+PROGRAMS = {
     "child": (f"sh -c '{STAY}'", 1),
     "grandchildren": (f'sh -c \'sh -c "{STAY.replace("$", chr(92) + "$")}" & sh -c "sleep 1000" & {STAY}\'', 2),
     "in the background": (f"sh -c '{STAY}' & wait", 1),
@@ -105,7 +105,7 @@ async def running(
     code: str,
     folder: Path,
     *,
-    keeper: ProcessSupervisor | None,
+    supervisor: ProcessSupervisor | None,
     grace: Grace = SHORT,
     output: CapturedOutput | None = None,
 ) -> AsyncIterator[anyio.CancelScope]:
@@ -117,7 +117,7 @@ async def running(
                 ["sh", "-c", code],
                 cwd=folder,
                 env=os.environ,
-                supervisor=keeper,
+                supervisor=supervisor,
                 label=ProcessLabel(run_id="run"),
                 grace=grace,
                 output=output,
@@ -130,59 +130,59 @@ async def running(
         scope.cancel()
 
 
-async def sh(code: str, folder: Path, keeper: ProcessSupervisor, run_id: str = "run") -> ProcessOutcome:
+async def sh(code: str, folder: Path, supervisor: ProcessSupervisor, run_id: str = "run") -> ProcessOutcome:
     return await run_process(
         ["sh", "-c", code],
         cwd=folder,
         env=os.environ,
-        supervisor=keeper,
+        supervisor=supervisor,
         label=ProcessLabel(run_id=run_id),
         grace=SHORT,
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "alone"])
-def test_cancelled_process_leaves_nothing(tmp_path: Path, family: str, is_kept: bool) -> None:
-    code, number = FAMILIES[family]
+def test_cancelled_process_leaves_nothing(tmp_path: Path, program: str, is_kept: bool) -> None:
+    code, number = PROGRAMS[program]
 
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            async with running(code, tmp_path, keeper=keeper if is_kept else None):
+        async with ProcessSupervisor() as supervisor:
+            async with running(code, tmp_path, supervisor=supervisor if is_kept else None):
                 await until(lambda: len(pids(tmp_path)) == number)
             assert [pid for pid in pids(tmp_path) if lives(pid)] == []
-            assert await keeper.end_leftovers("run") == []
+            assert await supervisor.end_leftovers("run") == []
 
     anyio.run(main)
 
 
 @LINUX
-@pytest.mark.parametrize("family", CLEARED)
-def test_cancelled_process_that_hides_leaves_nothing(tmp_path: Path, family: str) -> None:
-    code, number = CLEARED[family]
+@pytest.mark.parametrize("program", CLEARED)
+def test_cancelled_process_that_hides_leaves_nothing(tmp_path: Path, program: str) -> None:
+    code, number = CLEARED[program]
 
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            async with running(code, tmp_path, keeper=keeper):
+        async with ProcessSupervisor() as supervisor:
+            async with running(code, tmp_path, supervisor=supervisor):
                 await until(lambda: len(pids(tmp_path)) == number)
             assert [pid for pid in pids(tmp_path) if lives(pid)] == []
 
     anyio.run(main)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_run_ends_what_its_blocks_left_and_names_it(tmp_path: Path, family: str) -> None:
-    code, number = FAMILIES[family]
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_run_ends_what_its_blocks_left_and_names_it(tmp_path: Path, program: str) -> None:
+    code, number = PROGRAMS[program]
 
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            await sh(f"sh -c {quoted(code)} >/dev/null 2>&1 &", tmp_path, keeper)
+        async with ProcessSupervisor() as supervisor:
+            await sh(f"sh -c {quoted(code)} >/dev/null 2>&1 &", tmp_path, supervisor)
             await until(lambda: len(pids(tmp_path)) == number)
-            leftovers = {leftover.pid: leftover for leftover in await keeper.end_leftovers("run", SHORT)}
+            leftovers = {leftover.pid: leftover for leftover in await supervisor.end_leftovers("run", SHORT)}
             assert set(pids(tmp_path)) <= set(leftovers)
             assert all(leftover.was_ended for leftover in leftovers.values())
             assert [pid for pid in leftovers if lives(pid)] == []
-            assert await keeper.end_leftovers("run") == []
+            assert await supervisor.end_leftovers("run") == []
 
     anyio.run(main)
 
@@ -191,10 +191,10 @@ def test_run_ends_what_its_blocks_left_and_names_it(tmp_path: Path, family: str)
 @pytest.mark.parametrize("leave", [f"env -i setsid sh -c '{STAY}' >/dev/null 2>&1 &", DAEMON])
 def test_run_ends_what_hid_from_it(tmp_path: Path, leave: str) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            await sh(leave, tmp_path, keeper)
+        async with ProcessSupervisor() as supervisor:
+            await sh(leave, tmp_path, supervisor)
             await until(lambda: pids(tmp_path))
-            assert set(pids(tmp_path)) <= {leftover.pid for leftover in await keeper.end_leftovers("run", SHORT)}
+            assert set(pids(tmp_path)) <= {leftover.pid for leftover in await supervisor.end_leftovers("run", SHORT)}
             assert [pid for pid in pids(tmp_path) if lives(pid)] == []
 
     anyio.run(main)
@@ -211,9 +211,9 @@ def quoted(code: str) -> str:
 
 def test_leftover_is_told_by_its_command(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            outcome = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, keeper)
-            [leftover] = await keeper.end_leftovers("run")
+        async with ProcessSupervisor() as supervisor:
+            outcome = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, supervisor)
+            [leftover] = await supervisor.end_leftovers("run")
             assert leftover.pid == int(outcome.output.stdout)
             assert leftover.command == "sleep 1000"
             assert 0 <= leftover.seconds < 60
@@ -227,42 +227,42 @@ def test_background_process_serves_later_blocks_until_its_run_ends(tmp_path: Pat
     serve = "while read line < asked; do echo log; echo served $line > answered; done & echo started"
 
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            started = await sh(serve, tmp_path, keeper)
+        async with ProcessSupervisor() as supervisor:
+            started = await sh(serve, tmp_path, supervisor)
             assert (started.exit_code, started.holds_pipe) == (0, True)
             for number in range(3):
-                answer = await sh(f"echo {number} > asked; cat answered", tmp_path, keeper)
+                answer = await sh(f"echo {number} > asked; cat answered", tmp_path, supervisor)
                 assert answer.output.stdout == f"served {number}\n"
             assert started.output.stdout == "started\n"
-            assert len(await keeper.end_leftovers("run", SHORT)) == 1
+            assert len(await supervisor.end_leftovers("run", SHORT)) == 1
 
     anyio.run(main)
 
 
 def test_flood_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             with anyio.fail_after(8):
-                first = await sh("yes & echo first >&2", tmp_path, keeper)
-                second = await sh("echo second", tmp_path, keeper)
+                first = await sh("yes & echo first >&2", tmp_path, supervisor)
+                second = await sh("echo second", tmp_path, supervisor)
             assert (first.holds_pipe, second.output.stdout) == (True, "second\n")
             first.output.close()
-            assert len(await keeper.end_leftovers("run", SHORT)) == 1
+            assert len(await supervisor.end_leftovers("run", SHORT)) == 1
 
     anyio.run(main)
 
 
 def test_run_ends_only_what_is_its_own(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             ours = start("sleep", "1000")
             apart = start("sleep", "1000", start_new_session=True)
             cleared = start("sleep", "1000", start_new_session=True, env={})
-            other = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, keeper, run_id="other")
+            other = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, supervisor, run_id="other")
             time.sleep(0.05)  # noqa: ASYNC251  a tick of the clock by which the system dates births
-            mine = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, keeper)
+            mine = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, supervisor)
             try:
-                assert [leftover.pid for leftover in await keeper.end_leftovers("run")] == [int(mine.output.stdout)]
+                assert [leftover.pid for leftover in await supervisor.end_leftovers("run")] == [int(mine.output.stdout)]
                 assert all(lives(pid) for pid in (ours.pid, apart.pid, cleared.pid, int(other.output.stdout)))
             finally:
                 for process in (ours, apart, cleared):
@@ -274,11 +274,11 @@ def test_run_ends_only_what_is_its_own(tmp_path: Path) -> None:
 
 def test_exit_status_of_other_children_stays_theirs(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             ours = start("sh", "-c", "exit 7")
             apart = start("sh", "-c", "exit 8", start_new_session=True)
-            await sh("sleep 0.2", tmp_path, keeper)
-            await keeper.end_leftovers("run")
+            await sh("sleep 0.2", tmp_path, supervisor)
+            await supervisor.end_leftovers("run")
             assert (ours.wait(), apart.wait()) == (7, 8)
 
     anyio.run(main)
@@ -286,8 +286,8 @@ def test_exit_status_of_other_children_stays_theirs(tmp_path: Path) -> None:
 
 def test_closing_keeper_ends_what_is_left_of_all_runs(tmp_path: Path) -> None:
     async def main() -> list[int]:
-        async with ProcessSupervisor() as keeper:
-            outcomes = [await sh("sleep 1000 & echo $!", tmp_path, keeper, run_id=name) for name in ("one", "two")]
+        async with ProcessSupervisor() as supervisor:
+            outcomes = [await sh("sleep 1000 & echo $!", tmp_path, supervisor, run_id=name) for name in ("one", "two")]
         return [int(outcome.output.stdout) for outcome in outcomes]
 
     assert [pid for pid in anyio.run(main) if lives(pid)] == []
@@ -295,13 +295,13 @@ def test_closing_keeper_ends_what_is_left_of_all_runs(tmp_path: Path) -> None:
 
 def test_last_resort_kills_from_another_thread(tmp_path: Path) -> None:
     async def main() -> float:
-        async with ProcessSupervisor() as keeper:
-            async with running(FAMILIES["ignores SIGTERM"][0], tmp_path, keeper=keeper, grace=LONG) as scope:
+        async with ProcessSupervisor() as supervisor:
+            async with running(PROGRAMS["ignores SIGTERM"][0], tmp_path, supervisor=supervisor, grace=LONG) as scope:
                 await until(lambda: pids(tmp_path))
                 scope.cancel()
                 started = time.monotonic()
                 await anyio.sleep(0.05)
-                thread = threading.Thread(target=keeper.kill_everything)
+                thread = threading.Thread(target=supervisor.kill_everything)
                 thread.start()
             thread.join()
             return time.monotonic() - started
@@ -317,7 +317,10 @@ def test_last_words_are_kept(tmp_path: Path, trap: str, told: str) -> None:
     output = CapturedOutput()
 
     async def main() -> None:
-        async with ProcessSupervisor() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG, output=output):
+        async with (
+            ProcessSupervisor() as supervisor,
+            running(code, tmp_path, supervisor=supervisor, grace=LONG, output=output),
+        ):
             await until(lambda: pids(tmp_path))
 
     anyio.run(main)
@@ -328,7 +331,7 @@ def test_output_until_the_cancellation_is_kept(tmp_path: Path) -> None:
     output = CapturedOutput()
 
     async def main() -> None:
-        async with running("echo one; echo two >&2; sleep 1000", tmp_path, keeper=None, output=output):
+        async with running("echo one; echo two >&2; sleep 1000", tmp_path, supervisor=None, output=output):
             await until(lambda: output.size() == 8)
 
     anyio.run(main)
@@ -337,7 +340,10 @@ def test_output_until_the_cancellation_is_kept(tmp_path: Path) -> None:
 
 def test_interrupt_that_works_is_all_it_takes(tmp_path: Path) -> None:
     async def main() -> float:
-        async with ProcessSupervisor() as keeper, running(f"sh -c '{STAY}'", tmp_path, keeper=keeper, grace=LONG):
+        async with (
+            ProcessSupervisor() as supervisor,
+            running(f"sh -c '{STAY}'", tmp_path, supervisor=supervisor, grace=LONG),
+        ):
             await until(lambda: pids(tmp_path))
             started = time.monotonic()
         return time.monotonic() - started
@@ -347,10 +353,10 @@ def test_interrupt_that_works_is_all_it_takes(tmp_path: Path) -> None:
 
 @LINUX
 def test_signal_that_all_ignore_is_not_waited_for(tmp_path: Path) -> None:
-    code, _ = FAMILIES["ignores all it can"]
+    code, _ = PROGRAMS["ignores all it can"]
 
     async def main() -> float:
-        async with ProcessSupervisor() as keeper, running(code, tmp_path, keeper=keeper, grace=LONG):
+        async with ProcessSupervisor() as supervisor, running(code, tmp_path, supervisor=supervisor, grace=LONG):
             await until(lambda: pids(tmp_path))
             started = time.monotonic()
         return time.monotonic() - started
@@ -362,7 +368,7 @@ def test_flood_is_ended(tmp_path: Path) -> None:
     with CapturedOutput() as output:
 
         async def main() -> None:
-            async with running("yes; yes", tmp_path, keeper=None, grace=AT_ONCE, output=output):
+            async with running("yes; yes", tmp_path, supervisor=None, grace=AT_ONCE, output=output):
                 await until(lambda: output.size() > 1 << 20)
 
         anyio.run(main)
@@ -380,11 +386,11 @@ def test_cancelled_before_the_start_nothing_is_started(tmp_path: Path) -> None:
 
 def test_cancelled_while_starting_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             for _ in range(20):
-                async with running(STAY, tmp_path, keeper=keeper):
+                async with running(STAY, tmp_path, supervisor=supervisor):
                     await anyio.lowlevel.checkpoint()
-            assert await keeper.end_leftovers("run") == []
+            assert await supervisor.end_leftovers("run") == []
 
     anyio.run(main)
     assert [pid for pid in pids(tmp_path) if lives(pid)] == []
@@ -395,8 +401,8 @@ def test_cancelled_while_its_pipes_are_waited_for_leaves_nothing(tmp_path: Path)
 
     async def main() -> None:
         async with (
-            ProcessSupervisor() as keeper,
-            running(f"sh -c '{STAY}' & echo $$", tmp_path, keeper=keeper, output=output),
+            ProcessSupervisor() as supervisor,
+            running(f"sh -c '{STAY}' & echo $$", tmp_path, supervisor=supervisor, output=output),
         ):
             await until(lambda: pids(tmp_path) and output.stdout and not psutil.pid_exists(int(output.stdout)))
 
@@ -406,7 +412,7 @@ def test_cancelled_while_its_pipes_are_waited_for_leaves_nothing(tmp_path: Path)
 
 def test_cancelled_again_while_ending_the_ladder_goes_on(tmp_path: Path) -> None:
     async def main() -> None:
-        async with running(FAMILIES["ignores all it can"][0], tmp_path, keeper=None) as scope:
+        async with running(PROGRAMS["ignores all it can"][0], tmp_path, supervisor=None) as scope:
             await until(lambda: pids(tmp_path))
             scope.cancel()
             await anyio.sleep(0.05)
@@ -418,11 +424,11 @@ def test_cancelled_again_while_ending_the_ladder_goes_on(tmp_path: Path) -> None
 @LINUX
 def test_orphans_come_to_us_only_while_there_is_a_run(tmp_path: Path) -> None:
     async def main() -> list[bool]:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             states = [Subreaper().is_open]
-            await sh("true", tmp_path, keeper)
+            await sh("true", tmp_path, supervisor)
             states.append(Subreaper().is_open)
-            await keeper.end_leftovers("run")
+            await supervisor.end_leftovers("run")
             states.append(Subreaper().is_open)
         return states
 
@@ -434,13 +440,15 @@ def test_orphans_that_ended_are_not_kept_as_zombies(tmp_path: Path) -> None:
     before = children()
 
     async def main() -> set[psutil.Process]:
-        async with ProcessSupervisor() as keeper:
-            outcome = await sh("sleep 0.01 >/dev/null 2>&1 & (sleep 0.02 >/dev/null 2>&1 &); echo", tmp_path, keeper)
+        async with ProcessSupervisor() as supervisor:
+            outcome = await sh(
+                "sleep 0.01 >/dev/null 2>&1 & (sleep 0.02 >/dev/null 2>&1 &); echo", tmp_path, supervisor
+            )
             assert outcome.exit_code == 0
-            before.update(child for child in children() if child.pid == keeper.watchdog.pid)
+            before.update(child for child in children() if child.pid == supervisor.watchdog.pid)
             orphans = children() - before
             await until(lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in orphans))
-            await keeper.end_leftovers("run")
+            await supervisor.end_leftovers("run")
             return children() - before
 
     assert anyio.run(main) == set()
@@ -449,10 +457,10 @@ def test_orphans_that_ended_are_not_kept_as_zombies(tmp_path: Path) -> None:
 @LINUX
 def test_orphan_with_the_marks_of_a_run_within_is_ended(tmp_path: Path) -> None:
     async def main() -> None:
-        async with ProcessSupervisor() as keeper:
-            await sh(f"RUNBOOK_EXECUTION_ID=inner setsid sh -c '{STAY}' >/dev/null 2>&1 &", tmp_path, keeper)
+        async with ProcessSupervisor() as supervisor:
+            await sh(f"RUNBOOK_EXECUTION_ID=inner setsid sh -c '{STAY}' >/dev/null 2>&1 &", tmp_path, supervisor)
             await until(lambda: pids(tmp_path))
-            assert [leftover.pid for leftover in await keeper.end_leftovers("run")] == pids(tmp_path)
+            assert [leftover.pid for leftover in await supervisor.end_leftovers("run")] == pids(tmp_path)
 
     anyio.run(main)
 
@@ -468,12 +476,12 @@ def test_error_passes_a_keeper_as_it_is() -> None:
 
 def test_marks_tell_whose_a_process_is(tmp_path: Path) -> None:
     async def main() -> str:
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             outcome = await run_process(
                 ["sh", "-c", "echo $RUNBOOK_RUN_ID $RUNBOOK_EXECUTION_ID"],
                 cwd=tmp_path,
                 env=os.environ,
-                supervisor=keeper,
+                supervisor=supervisor,
                 label=ProcessLabel(run_id="run", execution_id="execution"),
             )
         return outcome.output.stdout
@@ -491,14 +499,14 @@ def test_hurry_shortens_what_is_being_ended(tmp_path: Path) -> None:
     code = "trap 'echo told >> told' INT TERM; echo $$ > pids; while :; do sleep 0.02; done"
 
     async def main() -> float:
-        async with ProcessSupervisor() as keeper:
-            async with running(code, tmp_path, keeper=keeper, grace=LONG) as scope:
+        async with ProcessSupervisor() as supervisor:
+            async with running(code, tmp_path, supervisor=supervisor, grace=LONG) as scope:
                 await until(lambda: pids(tmp_path))
                 scope.cancel()
                 with anyio.CancelScope(shield=True):
                     await until((tmp_path / "told").exists)
                 started = time.monotonic()
-                keeper.tighten_deadline(AT_ONCE)
+                supervisor.tighten_deadline(AT_ONCE)
             return time.monotonic() - started
 
     assert anyio.run(main) < 5

@@ -24,50 +24,50 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass
-class Heard:
-    """What a terminal said."""
+class ReceivedOutput:
+    """The output of a terminal."""
 
-    said: bytearray = field(default_factory=bytearray)
+    output: bytearray = field(default_factory=bytearray)
 
     def __call__(self, data: bytes) -> None:
-        self.said += data
+        self.output += data
 
-    async def hears(self, pty: LocalPty, text: bytes) -> None:
+    async def wait_for(self, pty: LocalPty, text: bytes) -> None:
         with anyio.fail_after(20):
-            while text not in self.said:
+            while text not in self.output:
                 await pty.wait(1.0)
 
 
 def with_pty(
     script: str,
-    work: Callable[[LocalPty, Heard], Awaitable[ResultT]],
+    work: Callable[[LocalPty, ReceivedOutput], Awaitable[ResultT]],
     *,
-    keeper: ProcessSupervisor | None = None,
+    supervisor: ProcessSupervisor | None = None,
     on_output: Callable[[bytes], object] | None = None,
 ) -> ResultT:
     """Run a script of Python in a terminal, and work with it."""
 
     async def main() -> ResultT:
-        heard = Heard()
-        async with keeper or ProcessSupervisor() as kept:
+        received = ReceivedOutput()
+        async with supervisor or ProcessSupervisor() as opened:
             pty = LocalPty(
                 [sys.executable, "-c", script],
                 cwd=Path.cwd(),
                 env=dict(os.environ),
                 size=PtySize(30, 90),
-                on_output=on_output or heard,
-                supervisor=kept,
+                on_output=on_output or received,
+                supervisor=opened,
                 label=ProcessLabel(run_id="run"),
             )
             async with pty:
-                return await work(pty, heard)
+                return await work(pty, received)
 
     return anyio.run(main)
 
 
-async def to_the_end(pty: LocalPty, heard: Heard) -> str:
+async def to_the_end(pty: LocalPty, received: ReceivedOutput) -> str:
     await drive_shell(pty, ShellDriver([], None))
-    return heard.said.decode()
+    return received.output.decode()
 
 
 def test_a_program_leads_a_session_whose_terminal_it_has() -> None:
@@ -79,22 +79,22 @@ def test_a_program_leads_a_session_whose_terminal_it_has() -> None:
 def test_it_has_the_size_and_no_descriptors_but_three() -> None:
     script = "import os; print(os.get_terminal_size(), [fd for fd in range(3, 200) if os.path.exists(f'/dev/fd/{fd}')])"
 
-    said = with_pty(script, to_the_end)
+    output = with_pty(script, to_the_end)
 
-    assert said.startswith("os.terminal_size(columns=90, lines=30) [")
-    assert said.count(",") <= 2
+    assert output.startswith("os.terminal_size(columns=90, lines=30) [")
+    assert output.count(",") <= 2
 
 
 def test_its_exit_code_and_signal_are_its_own() -> None:
-    async def outcome(pty: LocalPty, heard: Heard) -> tuple[int | None, str | None]:
-        await to_the_end(pty, heard)
+    async def outcome(pty: LocalPty, received: ReceivedOutput) -> tuple[int | None, str | None]:
+        await to_the_end(pty, received)
         return pty.outcome.exit_code, pty.outcome.signal
 
     assert with_pty("raise SystemExit(7)", outcome) == (7, None)
     assert with_pty("import os; os.kill(os.getpid(), 15)", outcome) == (None, "SIGTERM")
 
 
-def test_all_that_was_said_before_the_end_is_heard() -> None:
+def test_all_output_before_the_end_is_received() -> None:
     assert with_pty("print('x' * 300_000)", to_the_end).count("x") == 300_000
 
 
@@ -105,10 +105,10 @@ def test_a_change_of_size_is_told() -> None:
         "print('ready', flush=True); signal.sigwait([signal.SIGWINCH]); print(os.get_terminal_size())"
     )
 
-    async def work(pty: LocalPty, heard: Heard) -> str:
-        await heard.hears(pty, b"ready")
+    async def work(pty: LocalPty, received: ReceivedOutput) -> str:
+        await received.wait_for(pty, b"ready")
         pty.resize(PtySize(11, 22))
-        return await to_the_end(pty, heard)
+        return await to_the_end(pty, received)
 
     assert "columns=22, lines=11" in with_pty(script, work)
 
@@ -116,9 +116,9 @@ def test_a_change_of_size_is_told() -> None:
 def test_more_can_be_typed_than_a_terminal_takes_at_once() -> None:
     script = "import sys; print(sum(len(line) for line in iter(sys.stdin.readline, 'end\\n')))"
 
-    async def work(pty: LocalPty, heard: Heard) -> str:
+    async def work(pty: LocalPty, received: ReceivedOutput) -> str:
         pty.write(b"0123456789\r" * 20_000 + b"end\r")
-        return await to_the_end(pty, heard)
+        return await to_the_end(pty, received)
 
     assert with_pty(script, work).endswith("220000\r\n")
 
@@ -131,17 +131,17 @@ def test_left_while_it_runs_it_is_ended_with_its_children() -> None:
         "print('pid', child.pid, 'ok', flush=True); time.sleep(600)"
     )
 
-    async def work(pty: LocalPty, heard: Heard) -> int:
-        await heard.hears(pty, b"ok")
-        return int(heard.said.split()[1])
+    async def work(pty: LocalPty, received: ReceivedOutput) -> int:
+        await received.wait_for(pty, b"ok")
+        return int(received.output.split()[1])
 
     assert not psutil.pid_exists(with_pty(script, work))
 
 
 def test_cancelled_in_a_flood_it_ends() -> None:
-    async def work(pty: LocalPty, heard: Heard) -> bool:
+    async def work(pty: LocalPty, received: ReceivedOutput) -> bool:
         with anyio.move_on_after(0.3) as scope:
-            await to_the_end(pty, heard)
+            await to_the_end(pty, received)
         return scope.cancelled_caught
 
     assert with_pty("while True: print('x' * 1000)", work)
@@ -158,15 +158,15 @@ def test_a_listener_that_fails_ends_it_with_its_error() -> None:
 def test_nothing_is_left_open_where_it_can_not_be_started() -> None:
     async def main() -> tuple[int, int]:
         before = psutil.Process().num_fds()
-        async with ProcessSupervisor() as keeper:
+        async with ProcessSupervisor() as supervisor:
             with pytest.raises(BlockFailed, match='no program "fush"'):
                 LocalPty(
                     ["fush"],
                     cwd=Path.cwd(),
                     env=dict(os.environ),
                     size=PtySize(),
-                    on_output=Heard(),
-                    supervisor=keeper,
+                    on_output=ReceivedOutput(),
+                    supervisor=supervisor,
                     label=ProcessLabel(run_id="run"),
                 )
         return before, psutil.Process().num_fds()
