@@ -21,7 +21,7 @@ class Prose:
 
     description: str | None = _prose("about", is_inherited=False)
     owner: str | None = _prose("owner")
-    runbook_url: str | None = _prose("runbook")
+    runbook_url: str | None = _prose("link")
     on_red: str | None = _prose("on red")
 
     def texts(self) -> dict[str, str]:

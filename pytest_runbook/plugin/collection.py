@@ -20,7 +20,13 @@ from ..policy.permissions import refusal_of
 from ..secrets.provenance import ContextValue, Origin
 from ..text import escape_controls
 from .reports.failure import FailureRepr, block_failure_repr, error_failure_repr, file_failure_repr, rerun_command
-from .reports.properties import properties_of_environment, properties_of_kind, properties_of_result, properties_of_spec
+from .reports.properties import (
+    properties_of_environment,
+    properties_of_kind,
+    properties_of_result,
+    properties_of_runbook,
+    properties_of_spec,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,9 +286,8 @@ class BlockItem(RunbookItem):
             item.add_marker(_xfail(spec.rules.xfail))
         if spec.name:
             item.extra_keyword_matches.add(spec.name)
-        item.user_properties += properties_of_spec(spec) + properties_of_environment(
-            module.runbook_session.settings.environment
-        )
+        item.user_properties += properties_of_spec(spec) + properties_of_runbook(module.runbook)
+        item.user_properties += properties_of_environment(module.runbook_session.settings.environment)
         return item
 
     @property

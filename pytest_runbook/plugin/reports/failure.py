@@ -11,6 +11,7 @@ from ...errors import Location, RunbookError, UnreadableFile
 from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Iteration, Outcome, OutputSection, Verdict
 from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
+from .prose import prose_rows, runbook_rows
 from .rows import labelled_rows
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def block_failure_repr(
         *_block_rows(result, total),
         *labelled_rows("before", _joined(_earlier_block(earlier) for earlier in before[-SHOWN_EARLIER_BLOCKS:])),
         *_context_rows(result),
+        *runbook_rows(runbook),
+        *prose_rows(result.prose),
         *labelled_rows("notes", _prose_above(runbook, spec)),
         *labelled_rows("again", command),
     ]
@@ -131,6 +134,7 @@ def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
         if child.outcome is Outcome.FAILED:
             yield f"  {child.label} of {child.checks_location or child.location}"
             yield from (f"  {line}" for line in (*_block_rows(child, len(result.children)), *_context_rows(child)))
+            yield from prose_rows(child.prose, shown=result.prose, indent="    ")
 
 
 def _context_rows(result: BlockResult) -> Iterator[str]:

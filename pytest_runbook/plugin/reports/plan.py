@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from ...document.plan import PlanMasker, PlannedBlock, PlannedProblem, RunbookPlan
 from ...text import show_limit
+from .prose import prose_rows
 from .rows import counted, labelled_rows
 
 SHOWN_LINES = 12
@@ -48,15 +49,17 @@ def _plan_lines(plan: RunbookPlan) -> Iterator[str]:
     heading += [f"environment {plan.environment}"] if plan.environment else []
     heading += [f"limit {show_limit(plan.limit)}"] if plan.limit else []
     yield "  ".join((plan.path, *heading))
+    yield from prose_rows(plan.prose)
     if plan.requires:
         yield from labelled_rows("requires", ", ".join(plan.requires), "  ")
     for problem in plan.problems:
         yield from _problem_lines(problem, "  ")
     for block in plan.blocks:
-        yield from _block_lines(block, "  ")
+        yield from _block_lines(block, "  ", plan.prose)
 
 
-def _block_lines(block: PlannedBlock, indent: str) -> Iterator[str]:
+def _block_lines(block: PlannedBlock, indent: str, shown_prose: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a block and of those that it runs. shown_prose: what is shown above it already."""
     name = f"{block.number} {block.name}".strip() or str(block.number)
     kind = f"{block.type}, {block.effects or 'effects unknown'}, limit {show_limit(block.limit)}"
     kind += ", clean-up" if block.is_cleanup else ""
@@ -69,6 +72,7 @@ def _block_lines(block: PlannedBlock, indent: str) -> Iterator[str]:
         yield from labelled_rows("if", block.why.removeprefix("when "), inner)
     if block.loop is not None:
         yield from labelled_rows("loop", block.loop, inner)
+    yield from prose_rows(block.prose, shown=shown_prose, indent=inner)
     yield from (f"{inner}| {line}" for line in _truncated_lines(block.does))
     yield from labelled_rows("where", block.where or "", inner)
     for name, origin in block.unknown.items():
@@ -78,7 +82,7 @@ def _block_lines(block: PlannedBlock, indent: str) -> Iterator[str]:
     for problem in block.problems:
         yield from _problem_lines(problem, inner)
     for child in block.blocks:
-        yield from _block_lines(child, inner + "  ")
+        yield from _block_lines(child, inner + "  ", {**shown_prose, **block.prose})
 
 
 def _problem_lines(problem: PlannedProblem, indent: str) -> Iterator[str]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from ...errors import KnownUnreachable, MissingRequirement, Refused
 from ...execution.result import BlockResult, Outcome
-from ...model.runbook import BlockSpec
+from ...model.runbook import BlockSpec, Runbook
 from ...text import escape_controls
+from .prose import block_prose_properties, runbook_prose_properties
 
 BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"
@@ -26,7 +27,12 @@ def properties_of_spec(spec: BlockSpec) -> Properties:
         "runbook_file": spec.location.path,
         "runbook_line": spec.location.line,
     }
-    return _properties(known)
+    return _properties(known | block_prose_properties(spec.rules.prose.texts()))
+
+
+def properties_of_runbook(runbook: Runbook) -> Properties:
+    """Return the properties of the runbook of a block."""
+    return _properties({"runbook_name": runbook.name, **runbook_prose_properties(runbook.prose.texts())})
 
 
 def properties_of_result(result: BlockResult) -> Properties:
