@@ -106,7 +106,7 @@ class DependencyRunner:
         """
         runbook = self._read(path)
         if runbook.matrix is not None:
-            raise FileError("it has a matrix, and nobody can say which of its cells is needed")
+            raise FileError("it has a matrix, and `needs` can't name one of its cells")
         host = _shared_host(runbook, inputs)
         key = path, None if host is None else str(host.value)
         if key not in self._results:

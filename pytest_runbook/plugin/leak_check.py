@@ -54,7 +54,7 @@ class LeakCheck:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_report_to_serializable(self, report: Any) -> Generator[None, Any, Any]:
         data = yield
-        self._search("what a worker sends of it", "\n".join(_texts(data)), getattr(report, "nodeid", ""))
+        self._search("what a worker sends of a report", "\n".join(_texts(data)), getattr(report, "nodeid", ""))
         return data
 
     @pytest.hookimpl(optionalhook=True)
@@ -76,7 +76,7 @@ class LeakCheck:
 
     def finish_worker(self, output: dict[str, Any]) -> None:
         """Add the leaks that a worker found to its output, after a search of that output, too."""
-        self._search("what a worker tells at its end", "\n".join(_texts(output)))
+        self._search("what a worker sends at its end", "\n".join(_texts(output)))
         output[LEAKS_KEY] = {"leaks": list(self._leaks), "secrets": list(self._secret_names)}
 
     @property

@@ -126,7 +126,7 @@ def _loader(config: pytest.Config) -> RunbookLoader | None:
     async def load(reference: ChildReference) -> Path:
         found = await to_thread.run_sync(lambda: hook(uri=reference.uri, id=reference.id))
         if found is None:
-            raise BlockFailed(f'nobody knows a runbook "{reference}"', hint="the hook pytest_runbook_load found none")
+            raise BlockFailed(f'there is no runbook "{reference}"', hint="the hook pytest_runbook_load found none")
         return Path(found)
 
     return load

@@ -263,7 +263,7 @@ class RunbookSession:
         """Record the blocks that were not selected as not run, so that no block below runs as if they had passed."""
         selected = {item.spec.id for item in module.selected}
         unselected = [spec.id for spec in document.items if spec.id not in selected]
-        # Shown in a failure of a block that misses a value of theirs.
+        # A failure of a block that lacks a variable shows this for the blocks that would have set it.
         self.portal.call(document.outcome_texts.update, dict.fromkeys(unselected, "was not selected"))
         assert module.run is not None, "it was opened just now"
         not_run = unselected_blocks(module, self.registry.catalog, is_alone=flag(self.config, "alone"))

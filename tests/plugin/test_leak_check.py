@@ -93,7 +93,7 @@ def test_a_leak_on_the_wire_is_told_by_the_controller(book: Project) -> None:
     result = book.run("a.runbook.yaml", "--runbook-verify-secrets", "-n1")
 
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*secret.KEY is in what a worker sends of it, *a.runbook.yaml::Use"])
+    result.stdout.fnmatch_lines(["*secret.KEY is in what a worker sends of a report, *a.runbook.yaml::Use"])
 
 
 def test_the_ini_file_may_ask_for_it(book: Project) -> None:

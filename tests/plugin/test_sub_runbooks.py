@@ -80,7 +80,7 @@ def test_a_hook_loads_what_is_on_a_hub(project: Project) -> None:
     ("conftest", "message"),
     [
         ("", "*is on a hub, and nothing here loads runbooks from one"),
-        (LOADER.replace("ada", "bob"), '*nobody knows a runbook "ada/deploy"'),
+        (LOADER.replace("ada", "bob"), '*there is no runbook "ada/deploy"'),
     ],
 )
 def test_without_one_that_knows_it_the_block_fails(project: Project, conftest: str, message: str) -> None:
