@@ -1,1 +1,3 @@
-"""All blocks of one runbook: their contexts, the flow from one to the next, and what stays open meanwhile."""
+"""A runbook with all of its blocks: contexts, the flow from block to block, plans, and the runtime that documents
+share.
+"""

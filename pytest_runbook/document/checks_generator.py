@@ -1,4 +1,4 @@
-"""Writes a checks file from what a green run has seen: shapes and limits, and no value of any output but codes."""
+"""Writes a checks file from the results of a passed run: shapes and limits, but no values except codes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from ..model.runbook import BlockSpec, Form
 from ..secrets.masker import Masker
 from .run import RunbookRun
 
-EXACT = ("exit_code", "status")
+EXACT_FIELDS = ("exit_code", "status")
+"""Fields of an output that are checked for their exact value."""
 MIN_SECONDS_LIMIT = 10
+"""The shortest time limit that is written, in seconds."""
 MAX_DEPTH = 3
 MAX_KEYS = 30
 
@@ -27,19 +29,19 @@ blocks:
 
 
 def lacks_checks_file(run: RunbookRun) -> bool:
-    """True if it is of a document that does something and has no checks file."""
+    """Return True if the run is of an Atuin document that has items and no checks file."""
     runbook = run.document.runbook
     return runbook.form is Form.ATUIN and runbook.checks_location is None and bool(run.document.items)
 
 
 def first_not_passed(run: RunbookRun) -> BlockSpec | None:
-    """The first block of a run that did not pass; None if it says what to expect of all of them."""
+    """Return the first block of a run that did not pass; None if all passed."""
     passed = {result.block_id for result in run.results.values() if result.outcome is Outcome.PASSED}
     return next((spec for spec in run.document.items if spec.id not in passed), None)
 
 
 def checks_of_run(run: RunbookRun, masker: Masker) -> str:
-    """The text of a checks file by which the same run would be green."""
+    """Return the text of a checks file that the same run would pass."""
     names = Counter(spec.name for spec in run.document.items)
     seen: Counter[str] = Counter()
     lines = []
@@ -65,7 +67,7 @@ def _entry(spec: BlockSpec, output: Mapping[str, object] | None, masker: Masker)
 
 
 def _shapes(output: Mapping[str, object], masker: Masker) -> Iterator[str]:
-    for name in EXACT:
+    for name in EXACT_FIELDS:
         value = _output_field(output, name)
         if isinstance(value, int):
             yield f"{name}: {value}"
@@ -84,7 +86,7 @@ def _conditions(output: Mapping[str, object]) -> Iterator[str]:
 
 
 def _output_field(output: Mapping[str, object], name: str) -> object:
-    """A field of the output in plain data; None where it is not there, or can't be made."""
+    """Return a field of the output as plain data; None if it is absent or can't be made."""
     try:
         return plain_data(output[name]) if name in output else None
     except RunbookError:
@@ -92,9 +94,11 @@ def _output_field(output: Mapping[str, object], name: str) -> object:
 
 
 def _shape(value: object, masker: Masker, depth: int) -> str:
-    """The shape of a value, in one line: keys and types."""
+    """Return the shape of a value in one line: keys and types."""
     match value:
         case dict() if depth and value:
+            # A key with a $ would be an operator, a None has no type to check, and a key that holds a secret must not
+            # be written.
             keys = [key for key in value if value[key] is not None and not key.startswith("$")]
             known = [key for key in keys if not masker.holds_secret(key)][:MAX_KEYS]
             return f"{{{', '.join(f'{as_yaml(key)}: {_shape(value[key], masker, depth - 1)}' for key in known)}}}"

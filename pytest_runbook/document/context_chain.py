@@ -1,7 +1,4 @@
-"""What blocks say, folded from the top as far as somebody asked, and kept.
-
-A change costs what lies below it, and only when somebody asks again; a block costs the same wherever it stands.
-"""
+"""The chain of contexts of a document: each block sees the contexts of all blocks above it."""
 
 from __future__ import annotations
 
@@ -20,9 +17,10 @@ from .first_change import ABOVE_ALL
 
 @dataclass(slots=True)
 class ChainEntry:
-    """One block at its place in the document.
+    """One block of the chain with its contexts.
 
-    behavior: None for a type that nothing runs yet.
+    behavior: None for a block type that is not supported.
+    active: what the block left when it ran. passive: what it declares.
     """
 
     spec: BlockSpec
@@ -33,10 +31,15 @@ class ChainEntry:
 
 
 class ContextChain:
-    """The contexts of all blocks, one on top of the other.
+    """Folds the contexts of all blocks, from the first to the last, and caches the resolver above each block.
 
-    first: what the first block sees, and what is wrong with it.
-    passive_context: what a block declares, by its index and what it sees; raises `ContextError`.
+    Contexts are folded only as far down as a caller asks. A change of a block invalidates the resolvers below it; they
+    are folded again on the next call. So a change costs only what lies below it, and a block costs the same at any
+    position. Errors of declarations are kept by position, and reported to the blocks below.
+
+    first: returns the resolver of the first block, and an error if the file's own values can't be evaluated.
+    passive_context: returns the declaration of a block, from its index and the resolver above it; raises
+    `ContextError`.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class ContextChain:
         self._fingerprints = ContextFingerprints()
 
     def resolver_above(self, index: int) -> ContextResolver:
-        """What stands above a block."""
+        """Return the resolver above a block."""
         if not self._resolvers:
             resolver, error = self._first()
             self._resolvers.append(resolver)
@@ -65,33 +68,39 @@ class ContextChain:
         return self._resolvers[index]
 
     def error_above(self, index: int) -> tuple[int, ContextError] | None:
-        """The first error above a block, and the index of the block that it belongs to."""
+        """Return the first error above a block, with the index of the block that caused it; None if there is none."""
         self.resolver_above(index)
         first = min(self._errors, default=index)
         return (first, self._errors[first]) if first < index else None
 
     def fingerprint_above(self, index: int) -> str:
-        """A digest of what a block sees."""
+        """Return a digest of the context above a block."""
         self.resolver_above(index)
         return self._fingerprints.at(index, self._resolvers[0], self._contexts_of)
 
     def mark_depends_below(self, position: int) -> None:
-        """Note that what a block declares hangs on what blocks below it left."""
+        """Record that the declaration of a block depends on outputs of blocks below it."""
         self._depend_below.add(position)
 
     def invalidate_from(self, index: int) -> None:
-        """Let a block and what lies below it be evaluated again when somebody asks."""
+        """Discard the resolvers below a position, and the errors at and below it.
+        They are made again on the next call.
+        """
         del self._resolvers[index + 1 :]
         self._fingerprints.invalidate_below(index)
         self._errors = {position: error for position, error in self._errors.items() if position < index}
         self._depend_below = {position for position in self._depend_below if position < index}
 
     def refold(self, index: int) -> int:
-        """Take what a block says now, as it is; gives the index from which on blocks may see something else."""
+        """Fold a block's changed context. Return the index of the first block that may see a change."""
+        # The declaration of a block at or above this one may read outputs of blocks below, through `doc`: evaluate it
+        # again.
         dependents = [position for position in self._depend_below if position <= index]
         if dependents:
             self.invalidate_from(min(dependents))
             return min(dependents)
+        # Only the contexts of this block changed: its declaration need not be evaluated again, as `resolver_above`
+        # would do.
         was_folded = index + 1 < len(self._resolvers)
         self.invalidate_from(index + 1)
         if was_folded:

@@ -1,4 +1,4 @@
-"""What of an active context outlives its run, and for whom it still holds."""
+"""The stored form of active contexts, and the fingerprints that show for which blocks they are still valid."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ from ..secrets.provenance import ContextValue
 
 
 class ContextFingerprints:
-    """Digests of what blocks see, secrets apart.
+    """Digests of the contexts above blocks, without secrets.
 
-    Each is made from that of the block above, so that a block costs the same wherever it stands.
+    Each is made from the one above it, so that it costs the same at any position.
     """
 
     def __init__(self) -> None:
         self._digests: list[str] = []
 
     def invalidate_below(self, index: int) -> None:
-        """Let go of what the blocks below one see."""
+        """Discard the digests of the blocks below an index."""
         del self._digests[index + 1 :]
 
     def at(self, index: int, first: ContextResolver, contexts_of: Callable[[int], Iterable[BlockContext]]) -> str:
-        """The digest for a block. first: what the first block sees. contexts_of: what the block of an index tells."""
+        """Return the digest for a block. first: the resolver of the first block. contexts_of: returns the contexts of a
+        block.
+        """
         if not self._digests:
             start = {"host": first.host, "cwd": first.cwd, "vars": _texts(first.vars), "env": _texts(first.env)}
             self._digests.append(fingerprint_of(start))
@@ -53,7 +55,7 @@ class ContextFingerprints:
 
 
 def storage_document_id(runbook_id: str, host: ContextValue | None, cell: Values) -> str:
-    """The id under which a run's contexts are kept: the runbook's own, or one of the cell or the host of the run."""
+    """Return the id under which contexts are stored: the runbook's own, or one for the run's matrix cell and host."""
     if host is None and not cell:
         return runbook_id
     values = {name: value.value for name, value in cell.items()}
@@ -61,25 +63,25 @@ def storage_document_id(runbook_id: str, host: ContextValue | None, cell: Values
 
 
 def context_fingerprint(spec: BlockSpec, fingerprint_above: str) -> str:
-    """Says for which definition of a block, and for what it sees, a stored context holds."""
+    """Return a digest of a block's definition and the context above it. A stored context is valid only for this."""
     return fingerprint_of({"block": _definition(spec), "sees": fingerprint_above})
 
 
 def storable_items(context: BlockContext, masker: Masker) -> list[dict[str, Any]]:
-    """What is kept of a context: variables that hold a secret are left out, outputs are masked."""
+    """Return a context in stored form. Variables that hold a secret are left out, and outputs are masked."""
     masked = masker.mask_data(context_to_json(_without_secrets(context, masker)))
     assert isinstance(masked, list)
     return masked
 
 
 def is_large(context: BlockContext) -> bool:
-    """True if its output is known to be larger than what is kept of it."""
+    """Return True if the output is known to be too large to be stored."""
     output = context.get(BlockExecutionOutput)
     return output is not None and isinstance(output.fields, Output) and bool(output.fields.large)
 
 
 def _without_secrets(context: BlockContext, masker: Masker) -> BlockContext:
-    """The context without the variables that hold a secret: a mask in a value would be a wrong value."""
+    """Return a context without variables that hold a secret. A mask in their place would be a wrong value."""
     storable = context.copy()
     produced = context.get(DocumentVars)
     if produced is not None:
@@ -89,7 +91,7 @@ def _without_secrets(context: BlockContext, masker: Masker) -> BlockContext:
 
 
 def _parts(item: ContextItem) -> Iterator[object]:
-    """What an item says, as plain data; nothing of what is secret, and nothing of outputs."""
+    """Yield an item as plain data, without secrets and outputs."""
     match item:
         case DocumentVars(values) | DocumentEnvVars(values):
             for each in values:
@@ -112,15 +114,15 @@ def _value_parts(kind: str, name: str, value: ContextValue | None) -> Iterator[o
 
 
 def _definition(spec: BlockSpec) -> dict[str, object]:
-    """What a block says that decides what it leaves, wherever it stands in its file."""
+    """Return the parts of a block's definition that influence what it leaves. Its position in the file does not."""
     rules, scope = spec.rules, spec.rules.scope
-    alone = {"directory": scope.directory, "host": scope.host, "stdin": scope.stdin}
+    declared = {"directory": scope.directory, "host": scope.host, "stdin": scope.stdin}
     return {
         "type": spec.type,
         "props": dict(spec.props),
         "template": rules.template,
         "captures": {capture.name: capture.expression.source for capture in rules.captures},
-        "scope": {name: declaration.value for name, declaration in alone.items() if declaration is not None},
+        "scope": {name: declaration.value for name, declaration in declared.items() if declaration is not None},
         "vars": _values(scope.vars),
         "env": _values(scope.env),
     }

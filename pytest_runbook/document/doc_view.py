@@ -1,6 +1,6 @@
-"""The document as templates see it: ``doc.named["Build"].output.stdout``.
+"""The root object ``doc`` of templates: ``doc.named["Build"].output.stdout``.
 
-Source: section 4.2 of the runbook format: all nodes are there, prose included, and all props are text.
+Source: section 4.2 of the runbook format: all nodes are there, text included, and all props are text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Outputs = Callable[[str], Mapping[str, object] | None]
 
 
 class _LazyFields(Mapping[str, object]):
-    """A lazy mapping: each key has a method of its name that makes its value, or is absent."""
+    """A lazy mapping. The value of a key is made by the method ``_make_KEY`` when it is read."""
 
     _keys: tuple[str, ...] = ()
 
@@ -34,7 +34,7 @@ class _LazyFields(Mapping[str, object]):
 
 
 class NodeView(_LazyFields):
-    """One node: block_type, content, props and, once it was run, output."""
+    """One node: block_type, content, props, and its output if it has run."""
 
     _keys = ("block_type", "content", "props", "output")
 
@@ -81,7 +81,7 @@ class NodeViews(Sequence[NodeView]):
 
 
 class NamedViews(Mapping[str, NodeView]):
-    """The nodes by their name prop; of several with one name, the last."""
+    """The nodes by their prop `name`; the last one of a name wins."""
 
     def __init__(self, by_name: Mapping[str, Node], outputs: Outputs) -> None:
         self._by_name = by_name
@@ -98,7 +98,7 @@ class NamedViews(Mapping[str, NodeView]):
 
 
 class DocView(_LazyFields):
-    """``doc`` as one block sees it: first, last, content, named, and the node directly before the block."""
+    """``doc`` as one block sees it: first, last, content, named, and previous, the node directly above the block."""
 
     _keys = ("first", "last", "content", "named", "previous")
 
@@ -128,12 +128,12 @@ class DocView(_LazyFields):
 
 
 def nodes_by_name(nodes: Sequence[Node]) -> dict[str, Node]:
-    """Every node that has a name, of whatever type; the last of a name counts."""
+    """Return every node that has a name, of whatever type; the last one of a name wins."""
     return {name: node for node in nodes if isinstance(name := node.props.get("name"), str)}
 
 
 def node_text(node: Node) -> str:
-    """What a node says: the text of rich text without its links, the code of a terminal or an editor."""
+    """Return the text of a node: rich text without its links, the code of a terminal or an editor."""
     if node.type in ("run", "terminal", "editor"):
         code = node.props.get("code")
         return code if isinstance(code, str) else ""

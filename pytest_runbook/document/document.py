@@ -1,8 +1,7 @@
-"""All blocks of one runbook in order, with what each tells the blocks below it.
+"""A document: one runbook that is open, with the contexts and executions of its blocks.
 
-Contexts are folded from the top as far as somebody asks and kept, so that a change costs only what lies below it and a
-block costs the same wherever it stands. Everything happens in the event loop's thread, between two awaits: a block that
-runs sees the snapshot that it was started with.
+Everything happens in the event loop's thread, between two awaits. A block that runs keeps the resolver that it was
+started with.
 """
 
 from __future__ import annotations
@@ -49,13 +48,19 @@ ErrorT = TypeVar("ErrorT", bound=RunbookError)
 
 
 class Document:
-    """One runbook, open.
+    """One runbook that is open.
 
-    runbook: what its file says now. run_id: unique to this opening; what it starts is known by it.
-    outcome_texts: what became of blocks that left nothing, by id, to explain what is undefined: "was skipped".
-    children: runs the runbooks that its blocks run. storage: another one than the runtime's.
-    base_resolver: what is seen above the first block, for a runbook that a block runs.
-    effect_limit: what such a one may do at most.
+    A document knows every block of the file, what it declares (its passive context) and what it left when it ran (its
+    active context). From these it folds the context above each block, which `resolver_above` returns. `start_execution`
+    runs one block; `RunbookRun` runs all of them in order. The file may be replaced at any time (`put_document`):
+    active contexts stay with their blocks, and the client is sent the contexts that change.
+
+    runbook: the current content of the file. run_id: unique to this document; processes and events of its blocks have
+    it.
+    outcome_texts: what happened to blocks, by id ("was skipped"), for errors about undefined variables.
+    children: runs sub-runbooks. storage: replaces the runtime's.
+    base_resolver: the resolver above the first block, for a sub-runbook.
+    effect_limit: the strongest effect that is allowed, for a sub-runbook.
     """
 
     def __init__(
@@ -109,39 +114,39 @@ class Document:
         return self._chain.entries[self._index[block_id]].spec
 
     def local_values(self, block_id: str) -> LocalValues:
-        """What a person answered the block."""
+        """Return the local values of a block: answers to its questions."""
         return self._chain.entries[self._index[block_id]].local_values
 
     def behavior(self, block_id: str) -> BlockBehavior | None:
-        """What runs the block; None for a type that nothing runs yet."""
+        """Return the behavior of a block; None for a block type that is not supported."""
         return self._chain.entries[self._index[block_id]].behavior
 
     def above(self, block_id: str) -> tuple[BlockSpec, ...]:
-        """The blocks above a block, in their order."""
+        """Return the blocks above a block, in order."""
         return self.runbook.blocks[: self._index[block_id]]
 
     def resolver_above(self, block_id: str) -> ContextResolver:
-        """What a block sees: the fold over all blocks above it."""
+        """Return the resolver of a block, with the context of all blocks above it."""
         index = self._index[block_id]
         return self._with_roots(self._chain.resolver_above(index), self._chain.entries[index])
 
     def resolved_context(self, block_id: str) -> ResolvedContext:
-        """The same as plain data."""
+        """Return the context above a block as plain data."""
         return self.resolver_above(block_id).snapshot()
 
     def context_error_above(self, block_id: str) -> ContextError | None:
-        """The first error among the contexts that a block would stand on."""
+        """Return the first error in the contexts above a block; None if there is none."""
         return self._first_error(self._index[block_id])
 
     def final_context(self) -> ResolvedContext:
-        """What a block below the last one would see, as plain data.
+        """Return the context below the last block as plain data.
 
         :raises ContextError: if it can't be evaluated.
         """
         return self.final_resolver().snapshot()
 
     def final_resolver(self) -> ContextResolver:
-        """What a block below the last one would see.
+        """Return the resolver below the last block.
 
         :raises ContextError: if it can't be evaluated.
         """
@@ -151,7 +156,7 @@ class Document:
         return self._chain.resolver_above(len(self._chain.entries))
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
-        """A block's ``output``, None if it left none."""
+        """Return a block's ``output``; None if it has none."""
         index = self._index.get(block_id)
         if index is None:
             return None
@@ -159,42 +164,43 @@ class Document:
         return None if item is None else item.fields
 
     def state(self, block_id: str) -> Mapping[str, object]:
-        """What a block shows of itself: its options, how far it is; empty if that is nothing."""
+        """Return the visible state of a block: its options, its progress; empty if there is none."""
         return self._states.get(block_id, {})
 
     def label(self, spec: BlockSpec) -> str:
-        """How people call a block: ``block 3 "Build"``, counted as in reports; one that does no work has no number."""
+        """Return the name of a block in reports: ``block 3 "Build"``. A block that is no item has no number."""
         number = self.number(spec)
         if not number:
             return f'{spec.type} block "{spec.name}"' if spec.name else f"{spec.type} block"
         return f'block {number} "{spec.name}"' if spec.name else f"block {number} ({display_type(spec.type)})"
 
     def final_variables(self) -> dict[str, object]:
-        """The variables as they stand below the last block."""
+        """Return the variables below the last block."""
         return {name: value.value for name, value in self._chain.resolver_above(len(self._chain.entries)).vars.items()}
 
     @property
     def secrets(self) -> Container[object]:
-        """The names of the secrets that are declared."""
+        """The names of the declared secrets."""
         return self._secrets
 
     def declared_variables(self, block_id: str) -> frozenset[str]:
-        """The variables that a block declares without being run."""
+        """Return the variables that a block declares without running."""
         index = self._index[block_id]
         self._chain.resolver_above(index + 1)
         declared = self._chain.entries[index].passive.get(DocumentVar)
         return frozenset() if declared is None else frozenset({declared.name})
 
     def number(self, spec: BlockSpec) -> int:
-        """A block's 1-based position among the items of a run; 0 for one that does no work."""
+        """Return the 1-based position of a block among the items of a run; 0 if it is no item."""
         return self._numbers.get(spec.id, 0)
 
     # What changes it
 
     def put_document(self, runbook: Runbook) -> int | None:
-        """Take a new version of the file, also while blocks run; gives the index of the first block that was touched.
+        """Replace the file's content, also while blocks run. Return the index of the first affected block; None if
+        there is none.
 
-        What blocks left stays with them, as long as they are there; a block that runs goes on as it was started.
+        Blocks that are still there keep their active contexts. A running block goes on unchanged.
         """
         changed = first_change(self.runbook, runbook)
         before = self._storage_id, set(self._index)
@@ -214,7 +220,9 @@ class Document:
         self._send_contexts(start)
 
     def update_active_context(self, block_id: str, change: ContextChange) -> None:
-        """Change what a block left; the blocks below see it at once. Nothing happens if the block is gone."""
+        """Change the active context of a block.
+        The blocks below see it at once. Nothing happens if the block is gone.
+        """
         index = self._index.get(block_id)
         if index is None:
             return
@@ -227,7 +235,7 @@ class Document:
         self._refold(index)
 
     def update_passive_context(self, block_id: str, change: ContextChange) -> None:
-        """Change what a block declares, until something above it changes. Nothing happens if the block is gone."""
+        """Change the declaration of a block, until something above it changes. Nothing happens if the block is gone."""
         index = self._index.get(block_id)
         if index is None:
             return
@@ -238,7 +246,7 @@ class Document:
         self._refold(index)
 
     def clear_active_context(self, block_id: str) -> None:
-        """Take away what a block left, stored or not."""
+        """Remove the active context of a block, also from the storage."""
         index = self._index.get(block_id)
         if index is None:
             return
@@ -249,12 +257,12 @@ class Document:
             self._refold(index)
 
     def show_state(self, block_id: str, state: Mapping[str, object]) -> None:
-        """Show something of a block itself, which takes the place of what it showed before."""
+        """Replace the visible state of a block."""
         self._states[block_id] = state
         self._channel.send(BlockStateChanged(block_id, state))
 
     def reset(self) -> None:
-        """Take away what any block left or shows, outputs included."""
+        """Remove the active contexts and the visible states of all blocks."""
         self._states.clear()
         for entry in self._chain.entries:
             if len(entry.active):
@@ -265,14 +273,14 @@ class Document:
         self.rebuild_contexts()
 
     def set_answers(self, answers: Values) -> None:
-        """Take other answers in the place of the strongest of `Inputs`; who reads them sees the new ones at once."""
+        """Replace the strongest layer of `Inputs.answers`. Blocks that read them see the new ones at once."""
         marked = self._sensitivity.mark_values("answer", answers)
         self._inputs = replace(self._inputs, answers=(marked, *self._inputs.answers[1:]))
         self._load(self.runbook, 0)
         self._send_contexts(0)
 
     def set_fixtures(self, fixtures: Mapping[str, object]) -> None:
-        """Give templates further fixture values."""
+        """Add fixture values for templates."""
         known = self._fixtures
         new = {name: value for name, value in fixtures.items() if name not in known or known[name].value is not value}
         if not new:
@@ -282,14 +290,14 @@ class Document:
             self.rebuild_contexts(self._first_reading_fixtures)
 
     def read_available_secrets(self) -> bool:
-        """Make known the secrets that are at hand. True if there are others, which programs are to be asked for."""
+        """Read the secrets that need no command, so that they are masked. Return True if others need a command."""
         if not self._has_read_available_secrets:
             self._has_read_available_secrets = True
             self._secrets.read_available()
         return any(source.command for source in self._secrets.all_sources())
 
     async def fetch_secrets(self, block_id: str) -> None:
-        """Have the programs asked that print the secrets which a block, or what stands above it, reads."""
+        """Run the commands of the secrets that a block, or a declaration above it, may read."""
         if not self.read_available_secrets():
             return
         catalog = self._services.registry.catalog
@@ -298,7 +306,7 @@ class Document:
             self.rebuild_contexts(ABOVE_ALL)
 
     async def find_missing_requirement(self) -> RunbookError | None:
-        """What is wrong if the runbook requires something that is not to be had."""
+        """Return the error of the first requirement of the runbook that is not met; None if all are met."""
         required = self.runbook.requires
         if required and await self._secrets.fetch(required_secret_names(required)):
             self.rebuild_contexts(ABOVE_ALL)
@@ -308,11 +316,12 @@ class Document:
 
     @property
     def _storage_id(self) -> str:
-        """What its contexts are kept under: each cell and each host of a runbook keeps its own."""
+        """The id for the storage. Each matrix cell and each host of a runbook has its own."""
         return storage_document_id(self.runbook.id, self._inputs.host, self._inputs.cell)
 
     def save_context(self, block_id: str) -> None:
-        """Store what a block left, without secrets: variables that hold one are left out, outputs are masked.
+        """Store the active context of a block without secrets: variables that hold one are left out, outputs are
+        masked.
 
         :raises OSError: if it can't be written.
         """
@@ -326,13 +335,14 @@ class Document:
             partial(context_fingerprint, entry.spec, self._chain.fingerprint_above(index)),
         )
         if is_large(active):
-            _ = stored.items  # or whoever keeps this keeps all of the output alive
+            _ = stored.items  # made now: the functions above would keep all of the output in memory
         self._storage.save(self._storage_id, block_id, stored)
 
     def load_contexts(self) -> int:
-        """Take what an earlier run left to blocks that are the same and see the same; gives to how many.
+        """Load the contexts of an earlier run for blocks with the same definition and context. Return how many were
+        loaded.
 
-        Stored contexts that make no sense count as absent.
+        Stored contexts that are invalid count as absent.
         """
         loaded = 0
         for index, entry in enumerate(self._chain.entries):
@@ -352,16 +362,16 @@ class Document:
     # What runs
 
     def start_execution(self, block_id: str, limit: TimeLimit | None = None) -> ExecutionHandle:
-        """Start a block and give its handle at once; the block runs in the runtime's task group.
+        """Start a block, and return its handle at once. The block runs in the runtime's task group.
 
         :raises KeyError: if the document has no such block.
         :raises ContextError: if a context above it can't be evaluated.
-        :raises RuntimeError: if it runs already, or nothing runs its type yet.
+        :raises RuntimeError: if it is running already, or its block type is not supported.
         """
         return self.executions.start(self.runnable(block_id), limit)
 
     def runnable(self, block_id: str) -> BlockSnapshot:
-        """Return a block as it stands now, to be run; errors as those of `start_execution`."""
+        """Return a block as it is now, to be run; raises the errors of `start_execution`."""
         block, error = self.snapshot(block_id), self.context_error_above(block_id)
         if block.behavior is None:
             raise RuntimeError(unsupported_reason(block.spec.type))
@@ -370,7 +380,7 @@ class Document:
         return block
 
     def snapshot(self, block_id: str) -> BlockSnapshot:
-        """Return a block as it stands now."""
+        """Return a block as it is now."""
         entry = self._chain.entries[self._index[block_id]]
         return BlockSnapshot(
             runbook=self.runbook,
@@ -384,13 +394,13 @@ class Document:
         )
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
-        """Ask a block to end, or all that run."""
+        """Cancel a block; None: all blocks that run."""
         self.executions.cancel(block_id, reason)
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that a block asked, its own or one of a runbook that it runs.
+        """Answer a prompt of a block, or of a block in its sub-runbook.
 
-        :raises KeyError: if none that runs asked one of this id.
+        :raises KeyError: if no running block has a prompt of this id.
         """
         self.executions.answer(prompt_id, answer)
 
@@ -400,7 +410,7 @@ class Document:
         return self.executions.running
 
     def explained(self, error: ErrorT, spec: BlockSpec) -> ErrorT:
-        """The same error; one of an undefined variable says which block could have set it."""
+        """Return an error; one about an undefined variable gets a hint which block could have set it."""
         dotted = error.name if isinstance(error, TemplateError) and error.name else ""
         root, _, name = dotted.partition(".")
         setters = [other for other in self.runbook.blocks if other.may_set(name)] if root == "var" and name else []
@@ -414,7 +424,7 @@ class Document:
         return explained
 
     def _outcome_text(self, spec: BlockSpec) -> str:
-        """What became of a block that did not set its variable."""
+        """Return why a block has not set its variable."""
         if spec.type != "local-var":
             return self.outcome_texts.get(spec.id, "has not run")
         key = self._chain.entries[self._index[spec.id]].local_values.key
@@ -423,7 +433,7 @@ class Document:
     # How contexts are folded
 
     def _load(self, runbook: Runbook, changed: int) -> None:
-        """Take a runbook; what is known of the blocks above the first changed one stays, as do active contexts."""
+        """Take a runbook. What is known of the blocks above the first changed one stays, as do active contexts."""
         active_contexts = {entry.spec.id: entry.active for entry in self._chain.entries}
         unchanged = self._chain.entries[: max(changed, 0)]
         if runbook.secrets != self.runbook.secrets:
@@ -438,18 +448,18 @@ class Document:
         strongest, *weaker = self._inputs.answers or (NO_VALUES,)
         answers = Answers((strongest, self._file_answers(), *weaker, EnvironmentAnswers()))
         saved_answers = self._services.settings.saved_answers
-        ordinals = Counter(station.spec.type for station in unchanged)
+        ordinals = Counter(entry.spec.type for entry in unchanged)
         self._chain.entries = unchanged
         for spec in runbook.blocks[len(unchanged) :]:
             ordinals[spec.type] += 1
             behavior = self._services.registry.behavior(spec.type)
-            station = ChainEntry(
+            entry = ChainEntry(
                 spec=spec,
                 behavior=None if behavior is None else behavior(spec, self.label(spec)),
                 local_values=LocalValues(answers, spec, ordinals[spec.type], saved_answers),
                 active=active_contexts.get(spec.id, BlockContext()),
             )
-            self._chain.entries.append(station)
+            self._chain.entries.append(entry)
         self._chain.invalidate_from(changed)
 
     def _file_answers(self) -> dict[str, ContextValue]:
@@ -458,7 +468,7 @@ class Document:
         return self._sensitivity.mark_values("answer", answers)
 
     def _passive_context(self, position: int, above: ContextResolver) -> BlockContext:
-        """What the block at a position declares. :raises ContextError: if that can't be evaluated."""
+        """Return what the block at a position declares; raise `ContextError` if that can't be evaluated."""
         entry = self._chain.entries[position]
         if entry.behavior is None or not entry.behavior.has_passive_context:
             return BlockContext()
@@ -473,7 +483,9 @@ class Document:
         return declared
 
     def _output_seen_from(self, position: int, block_id: str) -> Mapping[str, object] | None:
-        """A block's output, for the declaration of the block at that position, which hangs on it from now on."""
+        """Return a block's output for a declaration. One that reads a block below it is evaluated again when that
+        changes.
+        """
         if self._index.get(block_id, ABOVE_ALL) >= position:
             self._chain.mark_depends_below(position)
         return self.output(block_id)
@@ -486,7 +498,7 @@ class Document:
         return None if located is None else self._explained_context(*located)
 
     def _explained_context(self, position: int, error: ContextError) -> ContextError:
-        """The error as it looks now: what could have set a name may stand below."""
+        """Return the error with a current hint: the block that could have set a name may have moved."""
         cause, explained = error.__cause__, error.with_location()
         if position > ABOVE_ALL and isinstance(cause, TemplateError):
             explained.hint = self.explained(cause, self._chain.entries[position].spec).hint
@@ -504,12 +516,14 @@ class Document:
         return resolver.with_roots(roots, self._fixtures)
 
     def _roots(self) -> dict[str, object]:
-        """The root objects that are the same for all blocks."""
+        """Return the root objects that are the same for all blocks."""
         workspace = {"workspace": {"root": str(self._workspace)}} if self._workspace else {}
         return {"runbook": {"id": self.runbook.id, "name": self.runbook.name}, **workspace}
 
     def _first_resolver(self) -> tuple[ContextResolver, ContextError | None]:
-        """What the first block sees: what is given from outside, and what the file says at its top; what is wrong."""
+        """Return the resolver of the first block, and an error if the values at the top of the file can't be
+        evaluated.
+        """
         base = self._base_resolver or resolver_from_inputs(self.runbook, self._inputs, self._services.settings)
         resolver = base.with_roots(self._roots(), self._fixtures)
         resolver = replace(
@@ -525,7 +539,7 @@ class Document:
             return resolver, ContextError(error.message, location=error.location, hint=error.hint)
 
     def _declared_secrets(self, runbook: Runbook) -> Secrets:
-        """Those of the file, and those that are given from outside and that it does not declare itself."""
+        """Return the secrets of the file, and those from outside that it does not declare itself."""
         root, folder = self._services.settings.root, runbook.path.parent
         provided = {} if self._base_resolver else {source.name: (source, root) for source in self._inputs.secrets}
         return Secrets(
@@ -538,8 +552,8 @@ class Document:
 
     def _fixture_value(self, name: str, value: object) -> ContextValue:
         is_secret = any(source.fixture == name for source in self.runbook.secrets)
-        source = Origin(f'fixture "{name}"')
-        return self._sensitivity.mark_value("fixture", name, ContextValue(value, source, sensitive=is_secret))
+        origin = Origin(f'fixture "{name}"')
+        return self._sensitivity.mark_value("fixture", name, ContextValue(value, origin, sensitive=is_secret))
 
     def _delete_stored(self, storage_id: str, block_id: str) -> None:
         try:
@@ -548,7 +562,7 @@ class Document:
             self._services.warn(f"what an earlier run left could not be deleted: {error}")
 
     def _send_contexts(self, start: int) -> None:
-        """Tell the client of each block from there on that sees something else than before, if anybody listens."""
+        """Send the client each context that has changed, from an index on."""
         if isinstance(self._channel, NullChannel):
             return
         for entry in self._chain.entries[max(start, 0) :]:
@@ -562,13 +576,13 @@ class Document:
 
 
 def work_items(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
-    """The blocks of a runbook that do work, in the order of a run: clean-ups come last."""
+    """Return the blocks of a runbook that do work, in the order of a run: clean-ups come last."""
     items = [spec for spec in runbook.blocks if spec.type not in catalog or catalog[spec.type].is_item]
     return (*(s for s in items if not s.rules.is_cleanup), *(s for s in items if s.rules.is_cleanup))
 
 
 def _first_reading_fixtures(runbook: Runbook) -> int | None:
-    """The index of the first block that may read a fixture, be it as a secret; None if none does."""
+    """Return the index of the first block that may read a fixture, also through a secret; None if there is none."""
     roots = ("fixture", "secret") if any(source.fixture for source in runbook.secrets) else ("fixture",)
     if any(file_level_reads(root, runbook) for root in roots):
         return ABOVE_ALL
@@ -576,7 +590,7 @@ def _first_reading_fixtures(runbook: Runbook) -> int | None:
 
 
 def _context_fault(error: Exception, spec: BlockSpec) -> ContextError:
-    """What a third-party block type raised in place of a `ContextError`."""
+    """Return a `ContextError` for an exception that a third-party block type has raised."""
     if isinstance(error, RunbookError):
         return ContextError(error.message, location=error.location or spec.location, block=spec.label, hint=error.hint)
     message = f"a fault in the block type's code: {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The blocks of one document that run: started, told to end, answered."""
+"""The running blocks of a document: starts them, cancels them, passes answers to them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from .services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockSnapshot:
-    """A block of a document as it stands now, with everything that is needed to run it.
+    """A block of a document as it is now, with everything that is needed to run it.
 
-    behavior: None for a type that nothing runs. number: its 1-based position in reports; 0 for a block that is no item.
-    resolver: what the block sees.
+    behavior: None for a block type that is not supported. number: its 1-based position in reports; 0 if it is no item.
+    resolver: the context above the block.
     explain: adds to an error which block could have set an undefined variable.
     """
 
@@ -49,9 +49,10 @@ class BlockSnapshot:
 
 
 class Executions:
-    """The running blocks of one document; each block runs at most once at a time.
+    """The running blocks of one document. Each block runs at most once at a time.
 
-    store: the contexts of the document's blocks. children: runs sub-runbooks. effect_limit: the most that blocks may do.
+    store: the contexts of the document's blocks. children: runs sub-runbooks.
+    effect_limit: the strongest effect that is allowed.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Executions:
 
     @property
     def running(self) -> Mapping[str, ExecutionHandle]:
-        """Those that are not settled, by block id."""
+        """The executions that are not settled, by block id."""
         return dict(self._running)
 
     def start(self, block: BlockSnapshot, limit: TimeLimit | None = None) -> ExecutionHandle:
@@ -101,15 +102,15 @@ class Executions:
         return runner
 
     def cancel(self, block_id: str | None = None, reason: str = "cancelled") -> None:
-        """Ask a block to end, or all that run."""
+        """Cancel a block; None: all blocks that run."""
         for running, handle in tuple(self._running.items()):
             if block_id in (None, running):
                 handle.cancel(reason)
 
     def answer(self, prompt_id: str, answer: PromptAnswer) -> None:
-        """Answer a question that a block asked, its own or one of a runbook that it runs.
+        """Answer a prompt of a block, or of a block in its sub-runbook.
 
-        :raises KeyError: if none that runs asked one of this id.
+        :raises KeyError: if no running block has a prompt of this id.
         """
         for handle in self._running.values():
             with suppress(KeyError):
@@ -154,6 +155,7 @@ class Executions:
     def _runner(self, block: BlockSnapshot, limit: TimeLimit) -> BlockRunner:
         assert block.behavior is not None, "the document has checked that"
         services, context = self._services, self.context(block, limit)
+        # The answer to a sensitive block is a secret before the block runs: its output may show it.
         answer = context.local_values.get("value") if block.spec.rules.sensitive else None
         if answer is not None:
             services.masker.add_data(answer.value, f"the answer to {block.label}")
@@ -180,7 +182,7 @@ class Executions:
         return work
 
     def in_scope(self, spec: BlockSpec, resolver: ContextResolver) -> ContextResolver:
-        """What the block sees, with the keys that stand beside its type."""
+        """Return a resolver with the block's own keys `vars`, `env`, `directory` and `host` added."""
         scope, origin = spec.rules.scope, Origin("this block's own keys", spec.location)
         sensitivity = SensitivityMarker(self._services.masker)
 
@@ -192,10 +194,10 @@ class Executions:
             )
             return sensitivity.mark_value(root, declaration.name, resolved)
 
-        for given in scope.vars:
-            resolver = resolver.fold(BlockContext(DocumentVar(given.name, value(given, "var"))))
-        for given in scope.env:
-            resolver = resolver.fold(BlockContext(DocumentEnvVar(given.name, value(given, "env"))))
+        for variable in scope.vars:
+            resolver = resolver.fold(BlockContext(DocumentVar(variable.name, value(variable, "var"))))
+        for variable in scope.env:
+            resolver = resolver.fold(BlockContext(DocumentEnvVar(variable.name, value(variable, "env"))))
         if scope.directory is not None:
             resolver = resolver.fold(BlockContext(DocumentCwd(value(scope.directory))))
         if scope.host is not None:
@@ -204,12 +206,15 @@ class Executions:
 
 
 def unsupported_reason(block_type: str) -> str:
-    """Why a block of a type that nothing runs yet does not run."""
+    """Return why a block of an unsupported type does not run."""
     return f"{block_type} blocks are not supported yet"
 
 
 def _refuse_effects(behavior: BlockBehavior, context: ExecutionContext) -> None:
-    """:raises Refused: if the block may do more than it may."""
+    """Check the effect of a block, now that its templates can be rendered.
+
+    :raises Refused: if it exceeds the limit.
+    """
     if context.effect_limit.level is Effects.DESTRUCTIVE:
         return
     refusal = refused_effect(context.effect_limit, behavior.effects(context))

@@ -1,4 +1,4 @@
-"""What an edit of a document touches."""
+"""Finds the first block that an edit of a document affects."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from ..model.runbook import BlockSpec, Runbook
 
 ABOVE_ALL = -1
-"""The index of what stands above the first block: the runbook's own variables and environment."""
+"""The position above the first block: the runbook's own variables and environment."""
 
 
 def first_change(old: Runbook, new: Runbook) -> int | None:
-    """The index of the first block whose context may differ in the new document; None if none does.
+    """Return the index of the first block whose context may differ in the new document; None if there is none.
 
-    Places count, because values say where they come from. Templates see every node through ``doc``, prose included, so
-    that an edit of any node touches the first block that reads it.
+    Locations count, because the origin of a value has one. Templates can read every node through ``doc``, text
+    included, so that an edit of any node affects the first block that reads ``doc``.
     """
     if _file_level(old) != _file_level(new):
         return ABOVE_ALL
@@ -25,7 +25,7 @@ def first_change(old: Runbook, new: Runbook) -> int | None:
 
 
 def blocks_reading(root: str, runbook: Runbook) -> Iterator[int]:
-    """The indexes of blocks whose text may read a root object of templates."""
+    """Yield the indexes of blocks with a text that may read a root object of templates."""
     word = re.compile(rf"\b{root}\b")
     for index, spec in enumerate(runbook.blocks):
         if any(isinstance(text, str) and root in text and word.search(text) for text in spec.props.values()):
@@ -33,13 +33,13 @@ def blocks_reading(root: str, runbook: Runbook) -> Iterator[int]:
 
 
 def file_level_reads(root: str, runbook: Runbook) -> bool:
-    """True if the runbook's own variables or environment may read a root object of templates."""
+    """Return True if the runbook's own variables or environment may read a root object of templates."""
     declarations = (*runbook.vars, *runbook.env, *runbook.checks_vars)
     return any(isinstance(item.value, str) and re.search(rf"\b{root}\b", item.value) for item in declarations)
 
 
 def _file_level(runbook: Runbook) -> object:
-    """What a runbook says as a whole, as far as contexts depend on it."""
+    """Return the parts of a runbook above its blocks, as far as contexts depend on them."""
     return (
         runbook.id,
         runbook.name,

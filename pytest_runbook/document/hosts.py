@@ -1,4 +1,4 @@
-"""The hosts on which a runbook runs, once on each, known when its file is collected."""
+"""The hosts on which a runbook runs, one run on each. They are known when the file is collected."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from ..resources.ssh.config.destination import Destination
 
 
 def check_host(name: str) -> None:
-    """:raises BlockFailed: if this is no host, nor this machine."""
+    """Check the name of a host.
+
+    :raises BlockFailed: if it is neither a host nor this machine.
+    """
     if name.strip().casefold() not in LOCAL_HOSTS or not name.strip():
         Destination.parse(name)
 
 
 def check_hosts(runbook: Runbook) -> None:
-    """:raises UnreadableFile: with each of a runbook's hosts that is none, or is there twice."""
+    """Check the hosts of a runbook.
+
+    :raises UnreadableFile: with an error for each host that is invalid or listed twice.
+    """
     faults, seen = [], set()
     for host in runbook.hosts:
         try:
@@ -33,9 +39,9 @@ def check_hosts(runbook: Runbook) -> None:
 
 
 def hosts_of(entries: Iterable[str], folder: Path) -> tuple[str, ...]:
-    """The hosts that ``a,b`` and ``@file`` name, each once. folder: where files are.
+    """Return the hosts in entries such as ``a,b`` and ``@file``, each once. folder: the files are relative to it.
 
-    :raises ValueError: if a file can't be read, or names none.
+    :raises ValueError: if a file can't be read, or an entry has no host.
     :raises BlockFailed: if one is no host.
     """
     names = dict.fromkeys(name for entry in entries for name in _names(entry.strip(), folder))
@@ -54,7 +60,7 @@ def _names(entry: str, folder: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a file without their comments."""
+    """Return the lines of a file without their comments."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The head of a document: what stands above its first block, given from outside or said at the file's top."""
+"""The inputs of a document: values from outside, and the variables and environment at the top of its file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .settings import Settings
 from .workspace import default_directory
 
 MarkSensitive = Callable[[str, str, ContextValue], ContextValue]
-"""By the root object and the name that templates know a value by."""
+"""Called with the root object and the name of a value in templates (``env``, ``PASSWORD``), and the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What is given to a runbook from outside.
+    """Values that a runbook gets from outside.
 
-    fixed: variables of options: stronger than what the file says. vars: weaker than that.
-    cell: the variables of one cell of its matrix: weaker than options alone, and of this runbook alone.
-    env: environment beside the process's own. answers: layers, the strongest first.
-    fixtures: what templates read as ``fixture.NAME``. host: where the first block runs; None: on this machine.
+    fixed: variables from options; they win over the file's. vars: the file's win over these.
+    cell: the variables of one matrix cell; weaker than options, and of this runbook alone.
+    env: environment in addition to the process's own. answers: layers, the strongest first.
+    fixtures: the values of ``fixture.NAME``. host: where the first block runs; None: on this machine.
     secrets: sources of secrets that the file does not declare itself.
     """
 
@@ -52,7 +52,7 @@ class Inputs:
 
 
 def resolver_from_inputs(runbook: Runbook, inputs: Inputs, settings: Settings) -> ContextResolver:
-    """What is given to a runbook that no other one runs."""
+    """Return the resolver of a runbook with the inputs only; for one that is no sub-runbook."""
     cwd = str(default_directory(runbook, settings))
     fixed = {**inputs.cell, **inputs.fixed}
     resolver = ContextResolver.start(cwd, vars=inputs.vars, fixed=fixed, provided_env=inputs.env)
@@ -60,10 +60,10 @@ def resolver_from_inputs(runbook: Runbook, inputs: Inputs, settings: Settings) -
 
 
 def with_file_values(resolver: ContextResolver, runbook: Runbook, mark_sensitive: MarkSensitive) -> ContextResolver:
-    """The same with the environment and variables of the file and its checks file.
+    """Return a resolver with the environment and variables of the file and its checks file added.
 
-    mark_sensitive: gives a value as what it is: a secret or not.
-    :raises TemplateError: if one can't be rendered; it knows its place.
+    mark_sensitive: returns a value, marked if it is a secret.
+    :raises TemplateError: if a value can't be rendered, with its location.
     """
     for declaration in runbook.env:
         value = mark_sensitive(
@@ -86,7 +86,10 @@ def with_file_values(resolver: ContextResolver, runbook: Runbook, mark_sensitive
 
 
 def render_declaration(resolver: ContextResolver, declaration: Declaration, origin: Origin) -> ContextValue:
-    """A value, rendered. :raises TemplateError: if it can't be; it knows its place."""
+    """Return the value of a declaration, rendered.
+
+    :raises TemplateError: if it can't be rendered, with its location.
+    """
     try:
         return resolver.resolve_value(declaration.value, origin)
     except TemplateError as error:

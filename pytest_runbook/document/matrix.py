@@ -1,4 +1,6 @@
-"""The cells of a runbook: which hosts and combinations of values it runs with, known when its file is collected."""
+"""The matrix of a runbook: the hosts and combinations of values it runs with. They are known when the file is
+collected.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,14 @@ from .hosts import check_hosts
 MAX_CELLS = 1000
 MAX_COMBINATIONS = 100 * MAX_CELLS
 MATRIX_COMMAND_TIMEOUT = 60.0
+"""Seconds."""
 
 KnownVariables = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """One run of several. name: of its host and its values, in a word. values: the variables of its combination."""
+    """One of several runs of a runbook. name: of its host and its values. values: its variables."""
 
     name: str
     values: Mapping[str, object]
@@ -47,12 +50,13 @@ def cells_of(
     command_timeout: float = MATRIX_COMMAND_TIMEOUT,
     is_secret: Callable[[str], bool] = lambda name: False,
 ) -> tuple[MatrixCell, ...]:
-    """The cells of a runbook's hosts and matrix; none if it has neither.
+    """Return the cells of a runbook's hosts and matrix; none if it has neither.
 
-    provided: variables from outside, which `{var: NAME}` may name. runs_commands: somebody asked for `{command: LINE}`,
-    which may take so many seconds. is_secret: tells of a variable whether no name of a cell may say what it holds.
+    provided: variables from outside, which `{var: NAME}` may use.
+    runs_commands: True if `{command: LINE}` is permitted; a command may take `command_timeout` seconds.
+    is_secret: returns True if the value of a variable must not be part of a cell's name.
 
-    :raises UnreadableFile: if an axis makes no sense, or nothing is left.
+    :raises UnreadableFile: if an axis is invalid, or no cell is left.
     """
     check_hosts(runbook)
     if runbook.matrix is None:
@@ -70,7 +74,7 @@ def cells_of(
 
 
 class _AxisReader:
-    """Reads the values of axes, wherever they are. command_timeout: for a command; None: none is run."""
+    """Reads the values of axes from their sources. command_timeout: in seconds; None: commands are not run."""
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class _AxisReader:
 
     def cells(self, matrix: Matrix) -> tuple[MatrixCell, ...]:
         axes = {axis.name: self._values(axis.values, axis.location, axis.name) for axis in matrix.axes}
+        # Checked before the product is made. `exclude` may still bring it below the limit of cells.
         if (size := math.prod(map(len, axes.values()))) > MAX_COMBINATIONS:
             raise FileError(f"matrix: {size:,} combinations; at most {MAX_CELLS:,} are run", location=matrix.location)
         combinations = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
@@ -170,7 +175,7 @@ class _AxisReader:
 
 
 def _run_command(command: str, folder: Path, timeout: float) -> tuple[int, str, str]:
-    """Exit code and output of a command line; nothing of it is left running.
+    """Run a command line, and return its exit code, stdout and stderr. No process of it is left running.
 
     :raises subprocess.TimeoutExpired: if it takes longer. OSError: if there is no bash.
     """
@@ -188,12 +193,13 @@ def _run_command(command: str, folder: Path, timeout: float) -> tuple[int, str, 
             stdout, stderr = process.communicate(timeout=timeout)
         finally:
             with suppress(ProcessLookupError):
+                # Also after a normal end: the command may have left processes in the background.
                 os.killpg(process.pid, signal.SIGKILL)
         return process.returncode, stdout, stderr
 
 
 def _csv_values(path: Path, name: str, location: Location) -> Sequence[object]:
-    """The rows by the names of their columns; the values where there is one column alone."""
+    """Return the rows of a CSV file as mappings, or as values if there is only one column."""
     try:
         rows = csv.reader(io.StringIO(read_text(path, Location(name)).text), strict=True)
         columns, *lines = [row for row in rows if row] or [[]]

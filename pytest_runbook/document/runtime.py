@@ -1,4 +1,4 @@
-"""The runtime: opens runbooks, and closes everything at the end of a run."""
+"""The runtime: opens documents, and closes everything at the end of a run."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .template_check import runbook_problems
 
 
 class Runtime(Services):
-    """Opens documents and owns everything they share."""
+    """Opens documents and owns everything that they share."""
 
     def open_document(
         self, runbook: Runbook | Path | str, inputs: Inputs | None = None, channel: ClientMessageChannel | None = None
     ) -> Document:
-        """Open a runbook, given as read or by its path.
+        """Open a runbook, given as an object or as a path.
 
-        :raises UnreadableFile: if the file can't be read, or its templates and expressions make no sense.
+        :raises UnreadableFile: if the file can't be read, or its templates or expressions are invalid.
         """
         if not isinstance(runbook, Runbook):
             runbook = read_runbook(Path(runbook), self.registry)
@@ -52,9 +52,9 @@ class Runtime(Services):
 def read_runbook(
     path: Path, registry: BlockRegistry, *, display_path: str | None = None, unknown_blocks: UnknownBlocks = "error"
 ) -> Runbook:
-    """The runbook of a file, its templates and expressions looked through.
+    """Read a runbook and check its templates and expressions.
 
-    :raises UnreadableFile: with every fault that was found.
+    :raises UnreadableFile: with every error that was found.
     """
     runbook = load_runbook(path, display_path=display_path, catalog=registry.catalog, unknown_blocks=unknown_blocks)
     problems = runbook_problems(runbook, registry.catalog)
@@ -71,9 +71,9 @@ async def open_runtime(
     storage: ContextStorage | None = None,
     masker: Masker | None = None,
 ) -> AsyncIterator[Runtime]:
-    """Open what runs runbooks; on leaving, what still runs is cancelled and everything is closed.
+    """Open a runtime. On leaving, running blocks are cancelled and everything is closed.
 
-    Must be left in the task that entered it.
+    It must be left in the task that entered it.
     """
     settings = settings or Settings()
     raised: Exception | None = None
@@ -86,9 +86,10 @@ async def open_runtime(
         )
         try:
             yield runtime
-        except Exception as error:  # goes on as it is, not in the task group's ExceptionGroup
+        except Exception as error:  # raised below as it is, not within the task group's ExceptionGroup
             raised = error
         finally:
+            # Sets the deadline for ending programs, before they are cancelled.
             runtime.shut_down()
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):

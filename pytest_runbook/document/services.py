@@ -1,4 +1,4 @@
-"""What the open documents of a run share: settings, block types, storage, secrets, resources and events."""
+"""Services that the open documents of a run share: settings, block types, storage, masker, resources and events."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ from .settings import Settings
 
 NO_GRACE = Grace(interrupt=0.0, terminate=0.0)
 GRACE_SHARE = 0.07
-"""Of the time for shutting down: what a program gets after an interrupt, and again after a termination."""
+"""The share of the shutdown time that a program gets after an interrupt, and again after a termination."""
 RESERVED_SHARE = 5 * GRACE_SHARE
-"""What clean-ups must leave: both for the last of them and for what is left in the background, and some air."""
+"""The share of the shutdown time that clean-ups must leave: both graces for the last of them and for programs in the
+background, and a margin.
+"""
 
 
 class Services:
     """Everything that the documents of a run share, and the task group in which blocks run.
 
-    events: what happened, for those who watch. masker: the one place that knows the secrets.
-    ptys: terminals that are open, to be typed into, resized and killed by their executions' ids.
-    warnings: what went wrong without harming a block, one line each, for the end of the run.
+    events: events of the run, for monitoring. masker: the only place that knows the secrets.
+    ptys: open terminals by their executions' ids: to type into, resize and kill.
+    warnings: problems that did not fail a block, one line each, for the end of the run.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Services:
         self.resources = resources
         self.ptys = resources.ptys
         self.events = EventBus(self.warn)
-        self.warnings: dict[str, None] = {}
+        self.warnings: dict[str, None] = {}  # a dict: in order, each text once
         resources.report_to(self._emit, self.warn)
         self._tasks = tasks
         self._executions: set[ExecutionHandle] = set()
@@ -63,11 +65,11 @@ class Services:
         self._shutdown_at: float | None = None
 
     def start(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
-        """Run something in the runtime's task group."""
+        """Start a task in the runtime's task group."""
         self._tasks.start_soon(function, *arguments)
 
     def register_execution(self, handle: ExecutionHandle) -> None:
-        """Know of an execution until `forget`: it is ended before anything is closed."""
+        """Register an execution until `unregister_execution`: it is ended before anything is closed."""
         self._executions.add(handle)
         if self._is_over:
             handle.cancel(RUN_ENDED)
@@ -76,7 +78,7 @@ class Services:
         self._executions.discard(handle)
 
     async def end_executions(self) -> None:
-        """End all blocks that run, in whosever tasks they do, and each one that is started from now on."""
+        """End all running blocks, in whatever task they run, and every block that is started from now on."""
         self._is_over = True
         executions = tuple(self._executions)
         for handle in executions:
@@ -85,30 +87,32 @@ class Services:
             await handle.wait()
 
     def block_limit(self, runbook: Runbook, spec: BlockSpec) -> TimeLimit:
-        """The deadline of a block: its own, its runbook's for blocks, or that of the run."""
+        """Return the deadline of a block: its own, else the runbook's for blocks, else the run's."""
         return _limit_of(spec.rules.timeout or runbook.timeouts.block or self.settings.block_timeout)
 
     def shut_down(self) -> None:
-        """Everything has to end within the settings' `shutdown` from now on, clean-ups included."""
+        """Begin to shut down: everything ends within the settings' `shutdown_timeout` from now on, clean-ups
+        included.
+        """
         if self._shutdown_at is None:
             self._shutdown_at = time.monotonic() + self.settings.shutdown_timeout
             grace = GRACE_SHARE * self.settings.shutdown_timeout
             self.resources.tighten_deadline(Grace(interrupt=grace, terminate=grace))
 
     def shut_down_at_once(self) -> None:
-        """Nothing gets time to end any more."""
+        """Shut down without any grace for programs to end."""
         self._shutdown_at = time.monotonic()
         self.resources.tighten_deadline(NO_GRACE)
 
     def shutdown_limit(self) -> TimeLimit | None:
-        """What is left of the time for shutting down; None as long as nobody wants to."""
+        """Return the time that clean-ups still have while shutting down; None if the run is not shutting down."""
         if self._shutdown_at is None:
             return None
         remaining = self._shutdown_at - time.monotonic() - RESERVED_SHARE * self.settings.shutdown_timeout
         return TimeLimit(max(remaining, 0.0), f"shutting down within {show_limit(self.settings.shutdown_timeout)}")
 
     def warn(self, text: str) -> None:
-        """Keep something for the end of the run; the same text once."""
+        """Record a warning for the end of the run. The same text is recorded once."""
         self.warnings[self.masker.mask(text)] = None
 
     def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:

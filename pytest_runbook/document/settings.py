@@ -1,4 +1,4 @@
-"""What somebody may set for a whole run."""
+"""The settings of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ..resources.process.login_environment import LoginShell
 
 
 class DefaultDirectory(StrEnum):
-    """auto: a plain runbook's own folder, an Atuin document's workspace or else the root of the run."""
+    """The directory of the first block. auto: a plain runbook's own folder; an Atuin document's workspace, else the
+    root.
+    """
 
     AUTO = "auto"
     FILE = "file"
@@ -26,26 +28,27 @@ class DefaultDirectory(StrEnum):
 
 
 def no_difference(operator: str, left: object, right: object) -> Sequence[str]:
-    """Values are told apart by their texts alone."""
+    """Show no difference: the texts of both values are enough."""
     return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How runbooks run.
+    """The settings of a run.
 
-    root: the folder that paths are shown relative to; invocation: where the run was started.
+    root: the folder that displayed paths are relative to. invocation: the folder in which the run was started.
     block_timeout: seconds for a block that has no limit of its own. cleanup_timeout: for all clean-ups of a runbook.
-    shutdown_timeout: seconds that everything, clean-ups included, may take after an interruption.
-    interpreters: interpreters to use in place of others (``zsh`` -> ``bash``).
-    login_shell: never, once or each. effects: blocks that may do more than this are refused.
-    allow_list: which block types, interpreters, hosts and URLs may run.
-    environment: the name of the one in which runbooks run; None: it has none.
-    saved_answers: a dropdown's value in the file counts as its answer where nobody gives another.
-    runbook_root: sub-runbooks lie below it; None: below root, or beside the runbook that runs.
-    unknown_blocks: what becomes of unknown block types in sub-runbooks.
+    shutdown_timeout: seconds for everything, clean-ups included, after an interruption.
+    interpreters: replacements for interpreters (``zsh`` -> ``bash``).
+    login_shell: whether programs get the environment of a login shell: never, read once, or for each.
+    effects: blocks with a stronger effect are refused.
+    allow_list: which block types, interpreters, hosts and URLs may be used.
+    environment: the name of the environment in which runbooks run; None if it has none.
+    saved_answers: True if the value saved in the file answers a dropdown that has no other answer.
+    runbook_root: sub-runbooks must lie below it; None: below root, or beside the outermost runbook.
+    unknown_blocks: how unknown block types in sub-runbooks are treated.
     runbook_loader: finds sub-runbooks that are named by a uri or an id.
-    is_interactive: the channels of documents answer prompts, so that blocks without an answer ask.
+    is_interactive: True if the channels of documents answer prompts. Blocks without an answer then ask.
     difference: shows where two values of an equality differ.
     """
 
@@ -69,5 +72,5 @@ class Settings:
 
     @property
     def permissions(self) -> Permissions:
-        """What the run may do, for the policy."""
+        """The permissions of the run."""
         return Permissions(effects=self.effects, allow_list=self.allow_list, environment=self.environment)

@@ -1,4 +1,4 @@
-"""Runbooks within runbooks: found, kept from running within themselves, and run in the context of their block."""
+"""Runs sub-runbooks: finds their files, prevents recursion, and runs them in the context of a block."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from .run import RunbookRun
 from .services import Services
 from .settings import Settings
 
-MAX_MARGIN = 0.1
+MAX_MARGIN = 0.1  # seconds
 MAX_NESTING = 32
 
 RunbookReader = Callable[[Path, str], Runbook]
-"""Reads a runbook: its path, and how that is shown."""
+"""Reads a runbook. Called with its path, and with the path in display form."""
 
 
 class SubRunbooks:
-    """Runs what the blocks of one document run.
+    """Runs the sub-runbooks of one document.
 
-    lineage: the runbooks that are running, from the outermost to the one whose blocks these are.
+    lineage: the runbooks that are running, from the outermost to the one that has these blocks.
     """
 
     def __init__(self, services: Services, inputs: Inputs, read: RunbookReader, lineage: tuple[Runbook, ...]) -> None:
@@ -75,7 +75,7 @@ class SubRunbooks:
 
     @contextmanager
     def _opened_document(self, context: ExecutionContext, runbook: Runbook) -> Iterator[Document]:
-        """The document of a runbook that sees what a block sees, and shares what it shares."""
+        """Open a document for a sub-runbook. It sees the context of the block, and shares its channel and services."""
         children = SubRunbooks(self._services, self._inputs, self._read, (*self._lineage, runbook))
         document = Document(
             runbook,
@@ -95,7 +95,7 @@ class SubRunbooks:
             self._open_documents.remove(document)
 
     def find(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
-        """The runbook that a reference means, read at once; for those who only look.
+        """Find and read a runbook without running it; for a plan.
 
         :raises RunbookError: if there is none, it can't be read, or it is running already.
         """
@@ -104,7 +104,7 @@ class SubRunbooks:
         return self._check_runnable(reference, runbook)
 
     async def _find_or_load(self, context: ExecutionContext, reference: ChildReference) -> Runbook:
-        """The runbook that a reference means, read.
+        """Find and read the runbook of a reference.
 
         :raises BlockFailed: if there is none, it can't be read, or it is running already.
         """
@@ -115,17 +115,19 @@ class SubRunbooks:
         return self._check_runnable(reference, runbook)
 
     def _check_runnable(self, reference: ChildReference, runbook: Runbook) -> Runbook:
-        """The runbook, if it may run here: not within itself, not too deep, and not more than once."""
+        """Return a runbook if it may run here: not within itself, not nested too deep, and only one run of it."""
         self._refuse_recursion(reference, runbook.path, runbook.id)
         if len(self._lineage) > MAX_NESTING:
             raise BlockFailed(
                 f"{MAX_NESTING} runbooks run one within the other already", hint=_lineage_text(self._lineage)
             )
-        _refuse_many(runbook)
+        _refuse_several_runs(runbook)
         return runbook
 
     def _file(self, context: ExecutionContext, reference: ChildReference) -> Path:
-        """The file of a path: relative to the containing runbook's, to the outermost one's, or as it is given."""
+        """Find the file of a path: relative to the containing runbook, to the outermost one, or to the working
+        directory.
+        """
         folders = dict.fromkeys((context.folder, self._lineage[0].path.parent, Path.cwd()))
         candidates = list(dict.fromkeys((folder / Path(reference.path).expanduser()).resolve() for folder in folders))
         path = next(filter(_is_file, candidates), None)
@@ -152,7 +154,7 @@ class SubRunbooks:
                 raise error from ChildRecursion()
 
     async def _load(self, reference: ChildReference) -> Runbook:
-        """The runbook that somebody's loader knows by a uri or an id."""
+        """Load a runbook by its uri or id with the loader of the settings."""
         loader = self._services.settings.runbook_loader
         if loader is None:
             raise BlockFailed(
@@ -178,15 +180,18 @@ def _lineage_text(lineage: Iterable[Runbook]) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """True for a file; a name that no file can have is none."""
+    """Return True if a path is a file."""
     try:
         return path.is_file()
-    except OSError:
+    except OSError:  # such as a name that is too long
         return False
 
 
-def _refuse_many(runbook: Runbook) -> None:
-    """:raises BlockFailed: if it is more than one run: of its own cells, or of what it needs before it."""
+def _refuse_several_runs(runbook: Runbook) -> None:
+    """Refuse a runbook that makes several runs: its own cells, or runbooks that it needs.
+
+    :raises BlockFailed: if it is one.
+    """
     for key, value in (("matrix", runbook.matrix), ("hosts", runbook.hosts), ("needs", runbook.needs)):
         if value:
             message = f"{runbook.location.path} has `{key}`, which counts only where pytest runs it for itself"
@@ -196,9 +201,12 @@ def _refuse_many(runbook: Runbook) -> None:
 async def _run_to_end(
     run: RunbookRun, context: ExecutionContext, record_progress: Callable[[BlockSpec | None], object]
 ) -> None:
-    """Run it all. A block that is cancelled or out of time ends the runbook, clean-ups included, before it ends."""
+    """Run all of a runbook. If the block is cancelled or out of time, the runbook ends, clean-ups included, before the
+    block.
+    """
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_forward_cancellation, run, context)
+        # Shielded: `_forward_cancellation` cancels the runbook instead, which then still runs its clean-ups.
         with anyio.CancelScope(shield=True):
             await run.run_all(limit=_limit(context), on_next_block=record_progress)
             record_progress(None)
@@ -207,7 +215,7 @@ async def _run_to_end(
 
 
 async def _forward_cancellation(run: RunbookRun, context: ExecutionContext) -> None:
-    """Wait for the block's own end, and make it the runbook's."""
+    """Wait until the block is cancelled, and cancel the runbook."""
     try:
         await anyio.sleep_forever()
     finally:
@@ -216,7 +224,9 @@ async def _forward_cancellation(run: RunbookRun, context: ExecutionContext) -> N
 
 
 def _limit(context: ExecutionContext) -> TimeLimit:
-    """What is left of the block's time, a little less, so that the block that takes too long is the one to say so."""
+    """Return the time that is left for the block, less a small margin, so that the inner block reports the timeout
+    first.
+    """
     remaining = context.handle.scope.deadline - anyio.current_time()
     return TimeLimit(
         remaining - min(MAX_MARGIN, remaining / 10), f"{context.handle.limit.name} of {context.spec.label}"

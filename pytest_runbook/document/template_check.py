@@ -1,4 +1,4 @@
-"""What is wrong with a runbook's templates and expressions, found without touching anything."""
+"""Checks the templates and expressions of a runbook without running anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..templates import LOOP_ROOTS, TEMPLATE_ROOTS, Expression, Problem, is_temp
 
 
 def runbook_problems(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError, ...]:
-    """Every fault in the file's templates and expressions, in the order of the file."""
+    """Return every error in the file's templates and expressions, in the order of the file."""
     uris = (connection.uri for connection in runbook.connections.values())
     found = [*_declaration_problems((*runbook.vars, *runbook.env, *runbook.checks_vars, *uris), None)]
     for spec in runbook.blocks:
@@ -49,7 +49,7 @@ def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileErro
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """The texts of a prop; those in a mapping or a list, too."""
+    """Yield the texts of a prop, also those within mappings and lists."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -61,7 +61,9 @@ def texts_in(value: object) -> Iterator[str]:
 
 
 def _is_verbatim_text(spec: BlockSpec, prop: str) -> bool:
-    """True for the text of an editor that sets no variable: braces in it are nobody's business."""
+    """Return True for the text of an editor that sets no variable: it is not rendered, so that braces in it mean
+    nothing.
+    """
     return spec.type == "editor" and prop == "code" and not spec.props.get("variableName")
 
 

@@ -1,4 +1,4 @@
-"""Where a runbook's programs run unless a block says otherwise."""
+"""The default directory of a runbook's programs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ WORKSPACE_FILE = "atuin.toml"
 
 
 def workspace_root(path: Path) -> Path | None:
-    """The nearest folder upwards that holds ``atuin.toml``."""
+    """Return the nearest parent folder that holds ``atuin.toml``; None if there is none."""
     return next((folder for folder in path.parents if (folder / WORKSPACE_FILE).is_file()), None)
 
 
 def default_directory(runbook: Runbook, settings: Settings) -> Path:
+    """Return the directory of the first block."""
     match settings.default_directory:
         case DefaultDirectory.FILE:
             return runbook.path.parent
