@@ -38,6 +38,7 @@ def test_junit_holds_what_machines_ask_for(project: Project) -> None:
         "runbook_block_name": "Check [1]",
         "runbook_file": "ops/a.runbook.yaml",
         "runbook_line": "4",
+        "runbook_name": "Nightly",
         "runbook_host": "local",
         "runbook_exit_code": "0",
         "runbook_attempts": "1",
