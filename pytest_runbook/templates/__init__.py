@@ -1,7 +1,6 @@
-"""Templates and expressions: text and names to text, a condition and names to true or false.
+"""Renders templates to text, and evaluates expressions to values.
 
-Both are written in Jinja2's syntax and behave as the runbook format has it, save that nothing undefined passes in
-silence.
+Both have Jinja2's syntax and behave as the runbook format defines, except that an undefined value is an error.
 """
 
 from .expression import Comparison, Explanation, Expression, ExpressionOperand

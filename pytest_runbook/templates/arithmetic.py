@@ -1,4 +1,4 @@
-"""Arithmetic as the runbook format has it: 128-bit whole numbers, division to fractions, exact decimals kept exact."""
+"""Arithmetic of the runbook format: 128-bit integers, division that yields fractions, and exact decimals."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _is_number(value: object) -> bool:
 
 
 def _same(left: object, right: object) -> tuple[Number, Number]:
-    """Both exact where one is a decimal."""
+    """Convert both to decimals if one is a decimal."""
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return _decimal(left), _decimal(right)
     return left, right  # type: ignore[return-value]  # numbers
@@ -111,13 +111,14 @@ def _divide(left: Number, right: Number) -> Number:
         return left / right
     if right:
         return float(left) / float(right)
+    # Division by zero is no error, but NaN or an infinity, as for IEEE 754 floats.
     if not left or left != left:
         return math.nan
     return math.copysign(math.inf, float(left)) * math.copysign(1, float(right))
 
 
 def _quotient(left: Number, right: Number) -> Number:
-    """The whole quotient that leaves no negative remainder."""
+    """Return the Euclidean quotient, which leaves no negative remainder."""
     if isinstance(left, int) and isinstance(right, int):
         return (left - left % abs(right)) // right
     quotient = _divide(left, right)
@@ -136,7 +137,7 @@ def _remainder(left: Number, right: Number) -> Number:
 
 def _power(left: Number, right: Number) -> Number:
     if isinstance(left, int) and isinstance(right, int):
-        if right < 0 or (abs(left) > 1 and right > 127):
+        if right < 0 or (abs(left) > 1 and right > 127):  # checked first: Python would compute a huge number
             raise OverflowError
         return cast(int, int(left) ** int(right))
     result: Number = left**right  # type: ignore[operator]  # of one type, or floats

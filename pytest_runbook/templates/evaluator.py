@@ -1,7 +1,7 @@
-"""Walks the syntax tree of an expression and says what it is worth.
+"""Evaluates the syntax tree of an expression, in a sandbox.
 
-There is no Python behind an expression that could be reached: keys and public attributes are looked up, and what can be
-called is in our own tables. Work is counted, so that nothing runs for ever.
+Expressions can't reach Python: they look up keys and public attributes, and call only what is in the tables of this
+package. Steps are counted, so that no expression runs forever.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .unparse import unparse
 from .values import Kind, Undefined, bounded_items, describe_value, elements, kind_of, to_text
 
 NO_ELSE = Undefined("the value of an if without else", is_replaceable=False, reason="its condition is false")
-"""What the missing else of ``x if c`` is worth: nothing in a template, an error in an expression."""
+"""The value of the missing else of ``x if c``: empty text in a template, an error in an expression."""
 MAX_STEPS = 3_000_000
-"""The work that one text or expression may do: a step for every node, every 2 items and every 256 characters."""
+"""The limit of work for one template or expression: a step for every node, every 2 items and every 256 characters."""
 EVALUATED_FILTERS = frozenset({"map", "reject", "rejectattr", "select", "selectattr"})
 EVALUATED_TESTS = frozenset({"defined", "undefined", "filter", "test"})
 FILTER_NAMES = frozenset({*FILTERS, *COMPARING_FILTERS, *EVALUATED_FILTERS})
@@ -51,7 +51,7 @@ Scope = MutableMapping[str, object]
 
 
 class TemplateFunction(ABC):
-    """Something of the template's own that it may call: a macro, a recursive loop."""
+    """A callable that a template defines itself: a macro, or a recursive loop."""
 
     methods: Mapping[str, Callable[..., object]] = MappingProxyType({})
 
@@ -60,7 +60,7 @@ class TemplateFunction(ABC):
 
 
 class TemplateNamespace(dict[str, object]):
-    """What ``namespace()`` gives: a mapping whose keys ``{% set ns.key = ... %}`` may change."""
+    """The result of ``namespace()``: a mapping whose keys ``{% set ns.key = ... %}`` may change."""
 
 
 def range_(start: object, stop: object = None, step: object = 1) -> list[int]:
@@ -93,9 +93,10 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = MappingProxyType(
 
 
 class Evaluator:
-    """Evaluates expressions over some names, by some rules.
+    """Evaluates expressions.
 
-    seen: the value of every node that was evaluated, by the node's identity; None does not keep them.
+    names: the values by their root names. rules: lenient for templates, strict for expressions.
+    seen: receives the value of each evaluated node by the node's id; None to keep no values.
     """
 
     def __init__(
@@ -108,18 +109,18 @@ class Evaluator:
         self._steps = 0
 
     def guarded(self) -> _Guard:
-        """Makes whatever goes wrong within one of our errors that knows its line."""
+        """Return a context manager that adds the line to errors, and turns other exceptions into a `TemplateError`."""
         return _Guard(self)
 
     def value(self, node: nodes.Node) -> object:
-        """What the expression is worth.
+        """Return the value of an expression.
 
-        :raises TemplateError: if that is undefined.
+        :raises TemplateError: if it is undefined.
         """
         return self._defined(self.value_or_undefined(node))
 
     def value_or_undefined(self, node: nodes.Node) -> object:
-        """What the expression is worth, perhaps `Undefined`."""
+        """Return the value of an expression, which may be `Undefined`."""
         self.spend(1)
         self.line = node.lineno
         result = _EXPRESSIONS[type(node)](self, node)
@@ -131,16 +132,16 @@ class Evaluator:
         return self._rules.truth(self.value(node))
 
     def spend(self, steps: int) -> None:
-        """Counts work that is done.
+        """Count steps of work.
 
-        :raises TemplateError: if it is more than a text or an expression may do.
+        :raises TemplateError: if there are more than `MAX_STEPS`.
         """
         self._steps += steps
         if self._steps > MAX_STEPS:
             raise TemplateError(f"it takes more than {MAX_STEPS:,} steps", hint="fewer or shorter loops")
 
     def filtered(self, value: object, node: nodes.Filter) -> object:
-        """The value through a filter, perhaps `Undefined`."""
+        """Return the value after a filter, which may be `Undefined`."""
         args, kwargs = self._arguments(node)
         return self._filter_with(node.name, self._defined(value), args, kwargs)
 
@@ -177,7 +178,7 @@ class Evaluator:
             raise TemplateError(f"{describe_value(key)} can't be a key")
         return key
 
-    # Hops
+    # Attributes and items
 
     def _getattr(self, node: nodes.Getattr) -> object:
         return self._hop(node, node.node, node.attr)
@@ -265,7 +266,10 @@ class Evaluator:
         return self.value_or_undefined(node.args[0]) if replaces_falsy and not LENIENT.truth(value) else value
 
     def _replaceable(self, node: nodes.Expr) -> object:
-        """The value or, where `default`, `defined` and `undefined` may look at that, `Undefined`."""
+        """Return the value; `Undefined` only where `default`, `defined` and `undefined` accept that.
+
+        :raises TemplateError: in an expression, if it is undefined and not only the last key or index is missing.
+        """
         value = self.value_or_undefined(node)
         if isinstance(value, Undefined) and self._rules.strict and not value.is_replaceable:
             raise value.error()
@@ -274,9 +278,7 @@ class Evaluator:
     def _filter_with(self, name: str, value: object, args: list[object], kwargs: dict[str, object]) -> object:
         self.spend(_size(value))
         if value is None and self._rules.strict and name not in _MAY_BE_NONE:
-            raise TemplateError(
-                f"none goes into the filter {name}", hint="say what none stands for: | default(0, true)"
-            )
+            raise TemplateError(f"none goes into the filter {name}", hint="give none a value: | default(0, true)")
         if name in _ITEM_FILTERS:
             return _call_function(name, _ITEM_FILTERS[name], self, value, *args, **kwargs)
         if name in COMPARING_FILTERS:
@@ -360,7 +362,9 @@ class Evaluator:
 
 
 class _Guard:
-    """Around an evaluation. No generator: entering and leaving one takes longer than a short expression."""
+    """The context manager of `Evaluator.guarded`."""
+
+    # A class and no generator: entering and leaving one takes longer than evaluating a short expression.
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
@@ -419,28 +423,29 @@ def _renamed(kwargs: Mapping[str, object]) -> dict[str, object]:
 
 
 def _must_not_be_none(*sides: tuple[nodes.Expr, object]) -> None:
-    """None differs from everything, so that says something only where none itself is written out."""
+    """Refuse ``!=`` and ``not in`` with a value that is none, unless `none` is written out in the expression."""
+    # None differs from everything, so that the comparison would be true whatever the other value is.
     if any(isinstance(node, nodes.Const) and node.value is None for node, _ in sides):
         return
     for node, value in sides:
         if value is None:
             message = f"{unparse(node)} is none, which differs from everything"
-            raise TemplateError(message, hint="ask for that first: x is not none and ...")
+            raise TemplateError(message, hint="check that first: x is not none and ...")
 
 
 def _named(node: nodes.Filter | nodes.Test | nodes.Call) -> list[nodes.Keyword]:
-    """The arguments that are given by name."""
+    """Return the keyword arguments."""
     return cast(list[nodes.Keyword], node.kwargs)
 
 
 def _operand(node: nodes.Filter) -> nodes.Expr:
-    """What goes into a filter; only the filter of a ``{% filter %}`` section has none."""
+    """Return the operand of a filter; only the filter of a ``{% filter %}`` section has none."""
     assert node.node is not None
     return node.node
 
 
 def _size(value: object) -> int:
-    """The steps that work on the whole value counts as."""
+    """Return the number of steps that work on the whole value counts as."""
     match kind_of(value):
         case Kind.TEXT:
             return len(value) >> 8  # type: ignore[arg-type]  # text

@@ -1,4 +1,4 @@
-"""Expressions: what assert, when and capture say. Stricter than templates, and able to explain themselves."""
+"""Expressions of assert, when, capture and others: stricter than templates, and explained when they fail."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ _SIMPLE_EXPRESSION = re.compile(
     rf"(?: ?\| ?(?:{'|'.join(sorted(FILTER_NAMES, key=len, reverse=True))}))*"
     rf"(?: ?(?:[=!<>]=|[<>]) ?(?:{_LITERAL}))?"
 )
-"""A value, perhaps through filters, perhaps compared with a literal, in which nothing can be wrong. It is not parsed
-before it is evaluated: that is what most of the time for collecting a runbook would go into."""
+"""Matches an expression that is certainly valid: a value, optional filters, an optional comparison with a literal.
+
+It is not parsed when its file is loaded: parsing expressions would take most of the time for collecting a runbook.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpressionOperand:
-    """A part of an expression that decided it. value: `Undefined` where it is not there."""
+    """A part of an expression that decided its result. source: its text. value: may be `Undefined`."""
 
     source: str
     value: object
@@ -51,7 +53,7 @@ class Comparison:
     """The comparison that decided an expression.
 
     op: as it is written: ``==``, ``not in``.
-    is_right_expected: the right side is what was expected, the left one what came; else the other way round.
+    is_right_expected: True if the right side is the expected value and the left one the actual; else reversed.
     """
 
     op: str
@@ -72,10 +74,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Whether an expression holds, and what decided that.
+    """The result of an expression, and what decided it.
 
-    error: why it could not be evaluated; it does not hold then.
-    operands: the parts that decided it, without literals. comparison: what made it false, if one comparison did.
+    holds: True if the expression is true. error: why it could not be evaluated; `holds` is False then.
+    operands: the parts that decided the result, without literals.
+    comparison: the comparison that made it false; None if it is true, or no single comparison decided.
     """
 
     holds: bool
@@ -87,18 +90,18 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression over ``output``, ``var``, ``env`` ..., written without braces."""
+    """An expression over ``output``, ``var``, ``env`` and others, written without braces."""
 
     source: str
 
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with it, as far as that can be said without evaluating it."""
+        """Return what is wrong with the expression, as far as it is known without evaluating it."""
         return _problems(self.source)
 
     def evaluate(self, names: Mapping[str, object]) -> object:
-        """What it is worth.
+        """Return the value of the expression.
 
-        :raises TemplateError: if it is invalid, or uses something undefined, or compares what can't be compared.
+        :raises TemplateError: if it is invalid, uses something undefined, or compares what can't be compared.
         """
         tree = parse_expression(self.source)
         evaluator = Evaluator(names, STRICT)
@@ -106,9 +109,9 @@ class Expression:
             return _plain(evaluator.value(tree))
 
     def holds(self, names: Mapping[str, object]) -> bool:
-        """Whether it is true.
+        """Return whether the expression is true.
 
-        :raises TemplateError: if it can't be evaluated, or is a text of which nobody can say whether it means true.
+        :raises TemplateError: if it can't be evaluated, or is a text that may mean true or false.
         """
         explanation = self.explain(names)
         if explanation.error is not None:
@@ -116,13 +119,16 @@ class Expression:
         return explanation.holds
 
     def explain(self, names: Mapping[str, object]) -> Explanation:
-        """Whether it is true and what decided that. Nothing is evaluated twice; errors are told, not raised."""
+        """Return whether the expression is true, and what decided it. Errors are returned, not raised.
+
+        Nothing is evaluated twice: the explanation uses the values that the evaluation has seen.
+        """
         seen: dict[int, object] = {}
         evaluator = Evaluator(names, STRICT, seen)
         try:
             tree = parse_expression(self.source)
             with evaluator.guarded():
-                unparse(tree)  # what is nested too deeply to be shown fails like what is too deep to evaluate
+                unparse(tree)  # an expression that is nested too deeply to be shown fails here, and not in a report
         except RunbookError as error:
             return Explanation(holds=False, error=error)
         try:
@@ -146,7 +152,7 @@ def _problems(source: str) -> tuple[Problem, ...]:
 
 
 def _plain(value: object) -> object:
-    """The value without what only templates need to know of it."""
+    """Return plain text in place of `SafeText`, which only templates know."""
     return to_text(value) if isinstance(value, SafeText) else value
 
 
@@ -169,7 +175,7 @@ def _is_literal(node: nodes.Node) -> bool:
 
 
 def _operands(tree: nodes.Node, seen: Mapping[int, object]) -> tuple[ExpressionOperand, ...]:
-    """The evaluated, non-literal inputs of what decided the expression, each source once."""
+    """Return the evaluated parts that decided the expression, without literals, each text once."""
     values = {
         unparse(node): seen[id(node)] for node in _inputs(tree, seen) if id(node) in seen and not _is_literal(node)
     }
@@ -197,7 +203,7 @@ def _inputs(node: nodes.Node, seen: Mapping[int, object]) -> Iterator[nodes.Node
 
 
 def _with_unfiltered(node: nodes.Node) -> Iterator[nodes.Node]:
-    """A value, and the value from which its filters made it."""
+    """Yield a node, and the node below its filters if it has any."""
     yield node
     unfiltered = node
     while isinstance(unfiltered, nodes.Filter) and unfiltered.node is not None:
@@ -207,7 +213,7 @@ def _with_unfiltered(node: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _deciding_sides(node: nodes.And | nodes.Or, seen: Mapping[int, object]) -> tuple[nodes.Expr, ...]:
-    """The side that alone failed or made the expression false (and) or true (or); both where it took both."""
+    """Return the side that alone failed, or made the expression false (and) or true (or); else both sides."""
     needs_both = isinstance(node, nodes.And)
     if id(node.left) not in seen or _is_true(seen[id(node.left)]) is not needs_both:
         return (node.left,)
@@ -223,7 +229,7 @@ def _is_true(value: object) -> bool:
 
 
 def _comparison(tree: nodes.Expr, seen: Mapping[int, object]) -> Comparison | None:
-    """The comparison that alone decided the expression, if one did."""
+    """Return the comparison that alone decided the expression; None if there is none."""
     node: nodes.Node = tree
     is_negated = False
     while not isinstance(node, nodes.Compare):
@@ -248,7 +254,7 @@ def _comparison(tree: nodes.Expr, seen: Mapping[int, object]) -> Comparison | No
 
 
 def _last_pair(node: nodes.Compare, seen: Mapping[int, object]) -> tuple[nodes.Expr, nodes.Operand]:
-    """The pair of a chain that was compared last: the one that failed, if one did."""
+    """Return the last pair of a chain ``a < b < c`` that was compared: the one that failed, if one did."""
     lefts = [node.expr, *(operand.expr for operand in node.ops)]
     compared = [pair for pair in zip(lefts, node.ops, strict=False) if id(pair[1].expr) in seen]
     return compared[-1] if compared else (node.expr, node.ops[0])

@@ -1,4 +1,4 @@
-"""Two filters that take something out of a value: ``regex`` and ``jmespath``."""
+"""The filters ``regex`` and ``jmespath``, which extract a part of a value."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .values import Kind, Undefined, describe_value, elements, kind_of, to_text
 
 
 def regex(value: object, pattern: object, default: object = NOT_FOUND) -> object:
-    """What the pattern finds first: its group, a list of several groups, a mapping of named ones, or the whole match.
+    """Return the first match of a pattern: its group, a list of groups, a mapping of named groups, or the whole match.
 
-    default: for a text in which it is not found.
+    default: returned if there is no match; without it, the result is undefined.
     """
     match = patterns.search_regex(must_be_text(pattern), searchable_text(value))
     if match is None:
@@ -28,9 +28,9 @@ def regex(value: object, pattern: object, default: object = NOT_FOUND) -> object
 
 
 def jmespath(value: object, path: object, default: object = NOT_FOUND) -> object:
-    """What a JMESPath leads to.
+    """Return the result of a JMESPath expression.
 
-    default: where that is nothing, or null: JMESPath does not tell one from the other.
+    default: returned if the result is null, which is also JMESPath's result for a missing key.
     """
     if kind_of(path) is not Kind.TEXT:
         raise TemplateError(f"{describe_value(path)} is no JMESPath")
@@ -41,7 +41,7 @@ def jmespath(value: object, path: object, default: object = NOT_FOUND) -> object
 
 
 def _search(path: str, value: object) -> object:
-    from jmespath.exceptions import JMESPathError
+    from jmespath.exceptions import JMESPathError  # imported when first needed
 
     try:
         return parsed_path(path).search(value)
@@ -51,7 +51,10 @@ def _search(path: str, value: object) -> object:
 
 @lru_cache(maxsize=256)
 def parsed_path(path: str) -> Any:
-    """:raises TemplateError: if it is no JMESPath."""
+    """Compile a JMESPath expression.
+
+    :raises TemplateError: if it is invalid.
+    """
     from jmespath import compile as compile_path
     from jmespath.exceptions import JMESPathError
 
@@ -66,7 +69,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _in_json_types(value: object) -> object:
-    """The value in dicts and lists, as jmespath wants it."""
+    """Return the value as dicts and lists, the only containers that jmespath searches."""
     match kind_of(value):
         case Kind.MAPPING:
             return {to_text(key): _in_json_types(value[key]) for key in elements(value)}  # type: ignore[index]  # its kind

@@ -1,6 +1,6 @@
-"""The filters of the runbook format, and five of ours: ``fromjson``, ``all``, ``any``, ``regex`` and ``jmespath``.
+"""The filters of the runbook format, and five more: ``fromjson``, ``all``, ``any``, ``regex`` and ``jmespath``.
 
-Each takes the value first. Those in `COMPARING_FILTERS` take the rules of comparing before it.
+Each function takes the value first. Those in `COMPARING_FILTERS` take the comparison rules before it.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
 
 
 class Group(NamedTuple):
-    """One group of the filter ``groupby``."""
+    """A group of the filter ``groupby``: the common value, and the items that have it."""
 
     grouper: object
     list: list[object]
 
 
 def whole_number(value: object, what: str) -> int:
-    """The value as the whole number that an argument must be."""
+    """Check that an argument is a whole number. what: the argument's name, for the error."""
     if not isinstance(value, int):
         raise TemplateError(f"the {what} must be a whole number, not {describe_value(value)}")
     return int(value)
@@ -89,7 +89,7 @@ def replace(value: object, old: object, new: object) -> str:
 
 
 def split_text(value: object, separator: object = None, limit: object = -1) -> list[str]:
-    """Cut at the separator, or at white space where there is none."""
+    """Split a text at the separator, or at white space if there is none."""
     if separator == "":
         raise TemplateError("the separator of split is empty", hint="| list gives the characters of a text")
     return to_text(value).split(None if separator is None else to_text(separator), whole_number(limit, "limit"))
@@ -147,7 +147,7 @@ def fromjson(value: object) -> object:
 
 
 def to_int(rules: ComparisonRules, value: object) -> int:
-    """The whole number, cut off behind the point: of a number, a boolean, or a numeral."""
+    """Convert a number, a boolean or a numeral to a whole number; a fraction is cut off."""
     if isinstance(value, int):
         return int(value)
     try:
@@ -195,7 +195,7 @@ def _number_only(value: object) -> int | float | Decimal:
 
 
 def round_number(value: object, precision: object = 0) -> object:
-    """Half away from zero, as the format has it."""
+    """Round a number; a half is rounded away from zero. Source: the runbook format."""
     number, places = _number_only(value), whole_number(precision, "precision")
     if isinstance(number, int) or not Decimal(number).is_finite() or abs(places) > 300:
         return number
@@ -208,7 +208,7 @@ def round_number(value: object, precision: object = 0) -> object:
 
 
 def default(value: object, other: object = "", boolean: object = False) -> object:
-    """For the items of a list; where a value may be undefined, the evaluator itself looks at that."""
+    """Replace a falsy value, for ``map('default', ...)``. The evaluator itself handles undefined values."""
     return other if boolean and not LENIENT.truth(value) else value
 
 
@@ -318,7 +318,7 @@ def unique(value: object, case_sensitive: object = False, attribute: object = No
 
 
 def _equality_key(value: object) -> str:
-    """The same text for equal values: 1 and 1.0 are equal, 1 and "1" are not."""
+    """Return the same text for equal values: 1 and 1.0 are equal, 1 and "1" are not."""
     match kind_of(value):
         case Kind.NUMBER | Kind.BOOLEAN:
             return str(hash(value))

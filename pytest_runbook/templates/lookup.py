@@ -1,6 +1,6 @@
-"""What stands behind a dot or in brackets: keys first, then indexes, then the public attributes of other objects.
+"""Looks up what stands behind a dot or in brackets: keys, indexes, and public attributes of other objects.
 
-Nothing is called here, and no attribute of a Python object is read whose name is private or that could be called.
+This is a part of the sandbox: private and callable attributes of Python objects are not found, and nothing is called.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..errors import TemplateError
 from .values import Kind, Undefined, describe_value, kind_of, to_text
 
 NOT_FOUND = object()
-"""What `find` gives where nothing is."""
+"""The result of `find` if there is nothing."""
 _FORBIDDEN_TYPES = (
     type,
     types.ModuleType,
@@ -29,7 +29,7 @@ _FORBIDDEN_TYPES = (
 
 
 def find(value: object, key: object) -> object:
-    """The item, element or public attribute of that key, else `NOT_FOUND`."""
+    """Return the item, element or public attribute of that key, else `NOT_FOUND`."""
     match kind_of(value):
         case Kind.MAPPING:
             return _item(value, key)
@@ -41,9 +41,9 @@ def find(value: object, key: object) -> object:
 
 
 def missing(value: object, key: object, name: str, parent_name: str) -> Undefined:
-    """What stands for a key that leads nowhere.
+    """Return `Undefined` for a key that was not found in the value.
 
-    name: how it is called, parent_name: how the value is called in which it was looked for.
+    name: the whole name, as the author wrote it. parent_name: the part of it that names the value.
     """
     if isinstance(value, Undefined):
         return value.beyond()
@@ -51,9 +51,9 @@ def missing(value: object, key: object, name: str, parent_name: str) -> Undefine
 
 
 def attribute(value: object, path: object, default: object = NOT_FOUND) -> object:
-    """What a dotted path or an index leads to in an item of a list.
+    """Return what a dotted path or an index refers to in an item of a list, else the default.
 
-    :raises TemplateError: if it leads nowhere and there is no default.
+    :raises TemplateError: if there is nothing, and no default.
     """
     found = look_up_path(value, path)
     if not isinstance(found, Undefined):
@@ -64,7 +64,7 @@ def attribute(value: object, path: object, default: object = NOT_FOUND) -> objec
 
 
 def look_up_path(value: object, path: object) -> object:
-    """What a dotted path or an index leads to, `Undefined` where it leads nowhere."""
+    """Return what a dotted path or an index refers to; `Undefined` if there is nothing."""
     name = "item"
     for hop in [path] if isinstance(path, int) else to_text(path).split("."):
         key = int(hop) if isinstance(hop, str) and hop.isdigit() and kind_of(value) is Kind.LIST else hop
@@ -75,7 +75,7 @@ def look_up_path(value: object, path: object) -> object:
 
 
 def slice_value(value: object, start: object, stop: object, step: object) -> object:
-    """A slice of a list or text."""
+    """Return a slice of a list or text."""
     bounds = [None if bound is None else _bound(bound) for bound in (start, stop, step)]
     if bounds[2] == 0:
         raise TemplateError("a slice can't have a step of 0")
@@ -122,6 +122,6 @@ def _public(value: object, key: object) -> object:
 
 
 def _is_missing_key(value: object, key: object) -> bool:
-    """Whether it is the key that is missing, and not that the value is of a kind that has none such."""
+    """Return True if values of this kind can have such a key, and only this value lacks it."""
     kind = kind_of(value)
     return kind is Kind.MAPPING or (kind in (Kind.LIST, Kind.TEXT) and type(key) is int)

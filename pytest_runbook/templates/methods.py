@@ -1,6 +1,6 @@
-"""The methods of text, lists and mappings that people who know Jinja2 expect: ``var.name.upper()``.
+"""The methods of text, lists and mappings that are usual in Jinja2: ``var.name.upper()``.
 
-Our own table, not Python's: nothing outside of it can be called. A key of that name comes first.
+This is a part of the sandbox: only the methods in these tables can be called. A key of a mapping hides its method.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def endswith(value: object, *suffixes: object) -> bool:
 
 
 def _texts(values: tuple[object, ...]) -> tuple[str, ...]:
-    """The argument, or the items of the list that it is."""
+    """Return the single argument, or its items if it is a list."""
     (value,) = values
     if not isinstance(value, list | tuple):
         value = (value,)
@@ -52,7 +52,7 @@ def index(value: object, item: object) -> int:
 
 
 def _of_text(method: Method) -> Method:
-    """A method of Python's text that takes texts alone."""
+    """Return a template method for a method of `str` whose arguments are all text."""
     return lambda value, *args: method(to_text(value), *(None if arg is None else _text(arg) for arg in args))
 
 

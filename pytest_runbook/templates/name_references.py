@@ -1,4 +1,4 @@
-"""Which names a text may read, found without evaluating it."""
+"""Finds the names that a template or an expression may read, without evaluating it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .syntax import is_template, parse_expression, parse_template
 
 @lru_cache(maxsize=4096)
 def names_under(root: str, text: str, *, is_expression: bool = False) -> frozenset[str] | None:
-    """The names below a root object that a template or an expression reads; None: any of them.
+    """Return the names below a root that a text may read, such as ``a`` of ``var.a``; None if it may read any of them.
 
-    What can't be parsed reads nothing.
+    An invalid text reads nothing.
     """
     if root not in text or not (is_expression or is_template(text)):
         return frozenset()
@@ -24,6 +24,7 @@ def names_under(root: str, text: str, *, is_expression: bool = False) -> frozens
         return frozenset()
     named = [name for node in (tree, *tree.find_all(nodes.Node)) if (name := _name_below(root, node)) is not None]
     mentioned = sum(node.name == root for node in (tree, *tree.find_all(nodes.Name)) if isinstance(node, nodes.Name))
+    # A root that is used without a constant key, as in var[name] or a loop over var, may read any of its names.
     return frozenset(named) if mentioned == len(named) else None
 
 

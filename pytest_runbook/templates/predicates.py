@@ -1,7 +1,7 @@
-"""The tests of the runbook format (``x is even``), and three of ours: ``match``, ``search`` and ``containing``.
+"""The tests of the runbook format (``x is even``), and three more: ``match``, ``search`` and ``containing``.
 
-Each takes the rules of comparing, the value, and the test's arguments. ``defined``, ``undefined``, ``filter`` and
-``test`` belong to the evaluator.
+Each function takes the comparison rules, the value, and the test's arguments. ``defined``, ``undefined``, ``filter``
+and ``test`` are in the evaluator.
 """
 
 from __future__ import annotations
@@ -109,22 +109,25 @@ def upper(rules: ComparisonRules, value: object) -> bool:
 
 
 def match(rules: ComparisonRules, value: object, pattern: object) -> bool:
-    """Whether the regular expression fits at the start of the text."""
+    """Return whether the regular expression matches at the start of the text."""
     return patterns.search_regex(must_be_text(pattern), searchable_text(value), is_at_start=True) is not None
 
 
 def search(rules: ComparisonRules, value: object, pattern: object) -> bool:
-    """Whether the regular expression fits anywhere in the text."""
+    """Return whether the regular expression matches anywhere in the text."""
     return patterns.search_regex(must_be_text(pattern), searchable_text(value)) is not None
 
 
 def check_pattern(pattern: object) -> None:
-    """:raises TemplateError: if it is no regular expression."""
+    """:raises TemplateError: if the pattern is no regular expression."""
     patterns.check_regex(must_be_text(pattern))
 
 
 def searchable_text(value: object) -> str:
-    """:raises TemplateError: if it is no text, or too long a one."""
+    """Return a value that regular expressions may be applied to.
+
+    :raises TemplateError: if it is no text, or too long.
+    """
     text = must_be_text(value)
     if len(text) > _MAX_SEARCHED:
         raise TemplateError(f"the text is longer than the {_MAX_SEARCHED:,} characters that are searched")
@@ -138,7 +141,7 @@ def must_be_text(value: object) -> str:
 
 
 def containing(rules: ComparisonRules, value: object, wanted: object) -> bool:
-    """Whether a text has that part, a list those items, a mapping those keys with those values."""
+    """Return whether a text contains that part, a list those items, or a mapping those keys with those values."""
     if wanted in ("", [], (), {}):
         raise TemplateError("there is nothing to look for", hint="| length == 0 asks for an empty list or mapping")
     match kind_of(value), kind_of(wanted):

@@ -1,4 +1,4 @@
-"""Templates as far as they can be rendered before anything runs: what is not known yet stands there by its name."""
+"""Renders templates as far as possible before anything runs, for plans. Unknown values are shown by their names."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .unparse import unparse
 
 PLACEHOLDER_OPEN, PLACEHOLDER_CLOSE = "⟨", "⟩"
 ReportUnknown = Callable[[str, str], object]
-"""Is told a name that stands for something unknown, and who will give it."""
+"""Called with the name of an unknown value, and with what will provide it."""
 
 
 class UnknownValue(RunbookError):
-    """A value that only the run itself gives.
+    """Raised when a template uses a value that is only known during the run.
 
-    text: what stands for it: ``⟨var.version⟩``, or a text in which that is. provider: who gives it.
+    text: the placeholder ``⟨var.version⟩``, or a text that holds one. provider: what will provide the value.
     """
 
     def __init__(self, text: str, provider: str) -> None:
@@ -33,14 +33,16 @@ def placeholder(name: str) -> str:
 
 
 def is_known(text: str) -> bool:
-    """True if nothing in it stands for something unknown."""
+    """Return True if the text holds no placeholder."""
     return PLACEHOLDER_OPEN not in text
 
 
 def preview(text: str, names: Mapping[str, object], report_unknown: ReportUnknown) -> str:
-    """The text rendered as far as that is possible. names: of them, those that are unknown raise `UnknownValue`.
+    """Return the text rendered as far as possible, with placeholders for unknown values.
 
-    :raises TemplateError: if it is no valid template, or uses something undefined.
+    names: reading one whose value is unknown raises `UnknownValue`. report_unknown: called for each that is used.
+
+    :raises TemplateError: if the template is invalid, or uses something undefined.
     """
     if not is_template(text):
         return text
@@ -51,7 +53,7 @@ def preview(text: str, names: Mapping[str, object], report_unknown: ReportUnknow
 
 
 class _PreviewRenderer(Renderer):
-    """Prints the name of what is unknown in its place, and goes on."""
+    """Prints a placeholder where a value is unknown, and goes on with the rest of the template."""
 
     def __init__(self, names: Mapping[str, object], report_unknown: ReportUnknown) -> None:
         super().__init__(names, forbid_empty=False, on_print=lambda text: None)
@@ -59,6 +61,7 @@ class _PreviewRenderer(Renderer):
 
     def run(self, body: Sequence[nodes.Node]) -> None:
         for node in body:
+            # Each part of an output on its own, so that an unknown value replaces only its own part.
             parts = [nodes.Output([part]) for part in node.nodes] if isinstance(node, nodes.Output) else [node]
             for part in parts:
                 part.set_lineno(node.lineno)
@@ -75,7 +78,7 @@ class _PreviewRenderer(Renderer):
                     self._report_unknown(name.name, unknown.provider)
 
     def _shown(self, node: nodes.Node, unknown: UnknownValue) -> str:
-        """What is printed: a value that is asked for as it is by its own name, all else by the whole expression."""
+        """Return the text in place of an unknown part: the value's placeholder, else one for the whole expression."""
         match node:
             case nodes.Output(nodes=[nodes.Getattr(node=nodes.Name()) | nodes.Getitem(node=nodes.Name())]):
                 return unknown.text

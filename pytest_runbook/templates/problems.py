@@ -1,4 +1,4 @@
-"""What can be said of a template or an expression before anything runs: syntax, and unknown names of all sorts."""
+"""Finds problems of templates and expressions before anything runs: syntax errors and unknown names of all kinds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOP_METHODS = frozenset({"cycle", "changed"})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong with a text. line: 1-based within the text."""
+    """A problem of a template or an expression. line: 1-based within the text."""
 
     message: str
     line: int
@@ -35,9 +35,9 @@ class Problem:
 
 @lru_cache(maxsize=4096)
 def template_problems(text: str, roots: tuple[str, ...] = TEMPLATE_ROOTS) -> tuple[Problem, ...]:
-    """What is wrong with a template, as far as that can be said without evaluating it; nothing for other texts.
+    """Return the problems of a template that are known without evaluating it; none for a text without templates.
 
-    roots: the names that it may begin with.
+    roots: the names that are defined outside of the template.
     """
     if not is_template(text):
         return ()
@@ -54,9 +54,9 @@ def problem_of(error: TemplateError, line: int = 1) -> Problem:
 
 
 def tree_problems(tree: nodes.Node, roots: Collection[str]) -> Iterator[Problem]:
-    """The problems of a syntax tree, in its order.
+    """Yield the problems of a syntax tree in the order of the text.
 
-    roots: the names that it may begin with, besides those that it sets itself.
+    roots: the names that are defined outside of it.
     """
     walked = _walked(tree)
     names = {*roots, *_names_set(walked)}
@@ -84,7 +84,8 @@ def _names_set(tree: Iterable[nodes.Node]) -> Iterator[str]:
 
 
 def _walked(tree: nodes.Node) -> list[nodes.Node]:
-    """All nodes in their order, except for the names of functions that are called."""
+    """Return all nodes in their order, except the names of called functions, which have a check of their own."""
+
     found: list[nodes.Node] = []
     open_nodes = [tree]
     while open_nodes:

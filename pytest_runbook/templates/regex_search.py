@@ -1,6 +1,7 @@
-"""Regular expressions of authors on texts of anybody: Python's, within a bound of time.
+"""Searches with regular expressions in Python's syntax, with a timeout.
 
-Python's own engine can't be stopped: some patterns, such as ``(a+)+b``, take years for a text of fifty characters.
+Some patterns, such as ``(a+)+b``, take years on a text of fifty characters, and Python's `re` can't be interrupted.
+So `re` only checks the syntax, and the package `regex`, which has timeouts, does the search.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from ..errors import TemplateError
 from ..text import shorten
 
 SEARCH_TIMEOUT = 1.0
-# What the engine with a bound takes for more than text, and Python's own does not: {e} behind something, "nearly it".
+# `regex` reads {e} after an item as approximate matching, which `re` takes for plain text.
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?=[^{}]*[a-z][^{}]*\})", re.DOTALL)
 
 
 class RegexMatch(Protocol):
-    """What a pattern found."""
+    """The part of a match object that is used here. `regex` has no stubs."""
 
     def __getitem__(self, group: int) -> str: ...
     def groups(self) -> tuple[str | None, ...]: ...
@@ -26,9 +27,9 @@ class RegexMatch(Protocol):
 
 
 def search_regex(pattern: str, text: str, *, is_at_start: bool = False) -> RegexMatch | None:
-    """What the pattern finds first.
+    """Return the first match of a pattern; None without one.
 
-    :raises TemplateError: if it is no regular expression, or takes too long.
+    :raises TemplateError: if the pattern is no regular expression, or the search takes too long.
     """
     check_regex(pattern)
     expression = _compiled(pattern)
@@ -36,13 +37,13 @@ def search_regex(pattern: str, text: str, *, is_at_start: bool = False) -> Regex
         found = (expression.match if is_at_start else expression.search)(text, timeout=SEARCH_TIMEOUT)
     except TimeoutError as error:
         message = f'the regular expression "{shorten(pattern, 60)}" takes more than {SEARCH_TIMEOUT:.0f} s on this text'
-        hint = "it repeats what repeats itself, as in (a+)+; say more exactly what comes where"
+        hint = "does it nest repetitions, as in (a+)+? Make the pattern more specific"
         raise TemplateError(message, hint=hint) from error
     return cast("RegexMatch | None", found)
 
 
 def check_regex(pattern: str) -> None:
-    """:raises TemplateError: if it is no regular expression."""
+    """:raises TemplateError: if the pattern is no regular expression."""
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:

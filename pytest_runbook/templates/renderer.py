@@ -1,4 +1,4 @@
-"""Renders a template: walks its statements and writes what they say."""
+"""Renders templates: runs their statements and collects what these print."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ OnPrint = Callable[[str], None]
 def render(
     text: str, names: Mapping[str, object], *, forbid_empty: bool = False, on_print: OnPrint = lambda text: None
 ) -> str:
-    """The text with its templates replaced by what they are worth; a text without any as it stands.
+    """Return the text with its templates rendered; a text without templates is returned unchanged.
 
-    Rendered once: what a value holds is never looked at as a template again.
+    Values are inserted as they are: templates in them are not rendered.
 
     names: the values by their root names (``var``, ``env``, ``doc`` ...).
-    forbid_empty: a ``{{ }}`` that prints nothing is an error, for texts in which a gap would change what they mean.
-    on_print: told what each ``{{ }}`` prints.
+    forbid_empty: a ``{{ }}`` that prints nothing is an error, for texts whose meaning a gap would change.
+    on_print: called with the text that each ``{{ }}`` prints.
 
-    :raises TemplateError: if it is no valid template, uses something undefined, or does too much.
+    :raises TemplateError: if the template is invalid, uses something undefined, or exceeds a limit.
     """
     if not is_template(text):
         return text
@@ -45,15 +45,15 @@ def _empty_error(name: str) -> TemplateError:
 
 
 class _Break(Exception):
-    """``{% break %}``."""
+    """Raised by ``{% break %}``."""
 
 
 class _Continue(Exception):
-    """``{% continue %}``."""
+    """Raised by ``{% continue %}``."""
 
 
 class Renderer(Evaluator):
-    """Runs statements over some names and collects what they print."""
+    """Runs statements and collects what they print."""
 
     def __init__(self, names: Mapping[str, object], *, forbid_empty: bool, on_print: OnPrint) -> None:
         super().__init__(names, LENIENT)
@@ -64,7 +64,7 @@ class Renderer(Evaluator):
         self._escapes = False
 
     def captured(self, run: Callable[[], None]) -> str:
-        """What is printed meanwhile, as a text and not into the output."""
+        """Return what is printed during the call; it does not become part of the output."""
         before, self._printed = self._printed, []
         try:
             run()
@@ -83,7 +83,7 @@ class Renderer(Evaluator):
 
     @contextmanager
     def scoped(self, scope: Scope | None = None) -> Iterator[None]:
-        """A scope of its own for what is set inside, below that one or the current one."""
+        """Open a scope for the names that are set inside the context. scope: its parent; None for the current scope."""
         before = self.scope
         self.scope = (before if scope is None else scope).new_child()  # type: ignore[attr-defined]  # always a ChainMap
         try:
@@ -103,7 +103,7 @@ class Renderer(Evaluator):
     def _unpack(self, targets: Sequence[nodes.Node], value: object) -> None:
         values = elements(value)
         if len(values) != len(targets):
-            raise TemplateError(f"{describe_value(value)} does not fall into {len(targets)} parts")
+            raise TemplateError(f"{describe_value(value)} can't be unpacked into {len(targets)} names")
         for target, part in zip(targets, values, strict=True):
             self.assign(target, part)
 
@@ -172,7 +172,7 @@ class Renderer(Evaluator):
         self._print(to_text(self._apply_filters(self.captured(lambda: self.run(node.body)), node.filter)))
 
     def _apply_filters(self, text: object, node: nodes.Filter) -> object:
-        """The text through a chain of filters, the innermost first."""
+        """Apply a chain of filters to the text, the innermost first."""
         return self.filtered(text if node.node is None else self._apply_filters(text, node.node), node)  # type: ignore[arg-type]  # a chain of filters
 
     def _with(self, node: nodes.With) -> None:
@@ -218,7 +218,7 @@ class Renderer(Evaluator):
 
 
 class Macro(TemplateFunction):
-    """A macro, or the body of a ``{% call %}``, with the scope in which it was written."""
+    """A macro, or the body of a ``{% call %}``, with the scope in which it was defined."""
 
     def __init__(self, renderer: Renderer, name: str, node: nodes.Macro | nodes.CallBlock) -> None:
         self.name = name
@@ -254,7 +254,7 @@ class Macro(TemplateFunction):
 
 
 class LoopContext(TemplateFunction):
-    """What ``loop`` is inside of a ``{% for %}``."""
+    """The object ``loop`` inside of a ``{% for %}``. Its public attributes are what templates can read."""
 
     def __init__(self, renderer: Renderer, node: nodes.For, items: Sequence[object], depth: int) -> None:
         self.index0 = 0
@@ -293,7 +293,7 @@ class LoopContext(TemplateFunction):
     @property
     def previtem(self) -> object:
         if self.first:
-            raise AttributeError("previtem")
+            raise AttributeError("previtem")  # undefined in a template
         return self._items[self.index0 - 1]
 
     @property
@@ -303,7 +303,7 @@ class LoopContext(TemplateFunction):
         return self._items[self.index0 + 1]
 
     def call(self, args: list[object], kwargs: dict[str, object]) -> SafeText:
-        """``loop(items)`` of a recursive loop: the same loop over other items."""
+        """Run ``loop(items)`` of a recursive loop: the same loop over other items."""
         if not self._node.recursive or len(args) != 1 or kwargs:
             raise TemplateError("loop(items) wants one list and a loop that is recursive")
         loop = partial(self._renderer.loop_over, self._node, args[0], self.depth + 1)

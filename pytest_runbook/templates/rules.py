@@ -1,7 +1,7 @@
-"""How values compare: as the runbook format does it for templates, and strictly for expressions.
+"""The comparison rules: those of the runbook format for templates, and strict ones for expressions.
 
-An expression decides whether a test is green, so a comparison that can only come out one way - text with a number, two
-numerals as texts, a value that is not a number - is an error there that names the mend.
+An expression decides whether a test passes. So a comparison whose result is independent of the values, or misleading,
+is an error there, with a hint: text with a number, two numerals as texts, NaN.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _FIX_HINTS: Mapping[frozenset[Kind], str] = {
     frozenset({Kind.TEXT, Kind.MAPPING}): "| fromjson parses JSON",
     frozenset({Kind.TEXT, Kind.OBJECT}): "make it text: | string",
 }
-_NONE_HINT = "say what none stands for: | default(0, true)"
+_NONE_HINT = "give none a value: | default(0, true)"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRules:
-    """The rules of comparing and of truth; strict ones for expressions."""
+    """Decides how values compare, and which ones are true. strict: True for expressions."""
 
     strict: bool
 
@@ -66,7 +66,7 @@ class ComparisonRules:
         return False
 
     def ordered(self, order: str, left: object, right: object) -> bool:
-        """Whether the two stand in that order, one of `ORDERINGS`."""
+        """Return whether the values are in that order, one of `ORDERINGS`."""
         compare = ORDERINGS[order]
         kinds = kind_of(left), kind_of(right)
         if self.strict:
@@ -83,7 +83,7 @@ class ComparisonRules:
         return compare(_RANKS[kinds[0]], _RANKS[kinds[1]])
 
     def contains(self, container: object, value: object) -> bool:
-        """The operator ``in``."""
+        """Return ``value in container``."""
         match kind_of(container):
             case Kind.TEXT:
                 return self._in_text(value, to_text(container))
@@ -96,7 +96,7 @@ class ComparisonRules:
         raise TemplateError(f"nothing can be in {describe_value(container)}", hint="in wants a list, a mapping or text")
 
     def truth(self, value: object) -> bool:
-        """Whether the value counts as true: not none, false, zero, or empty."""
+        """Return whether the value counts as true: not none, false, zero or empty."""
         match kind_of(value):
             case Kind.TEXT:
                 return self._truth_of_text(to_text(value))
@@ -107,7 +107,10 @@ class ComparisonRules:
         return bool(value)
 
     def boolean(self, value: object) -> bool:
-        """The filter ``bool``: truth; strictly, of text only the words for true and false."""
+        """Return the result of the filter ``bool``: like `truth`, but strict rules read texts as words.
+
+        :raises TemplateError: if the rules are strict, and a text is no word for true or false.
+        """
         if not self.strict or kind_of(value) is not Kind.TEXT:
             return self.truth(value)
         word = _BOOLEAN_WORDS.get(to_text(value).strip().lower())
@@ -129,7 +132,10 @@ class ComparisonRules:
         )
 
     def _are_alike(self, left: object, right: object, left_kind: Kind, right_kind: Kind) -> bool:
-        """Whether values of two kinds can be equal at all."""
+        """Return whether values of two kinds can be equal at all.
+
+        :raises TemplateError: if they can't, the rules are strict, and neither is none.
+        """
         if self.strict and Kind.NONE not in (left_kind, right_kind):
             raise _mismatch(left, right)
         return left_kind in _NUMERIC and right_kind in _NUMERIC
@@ -166,7 +172,7 @@ class ComparisonRules:
         return to_text(value) in text
 
     def _in_items(self, value: object, items: Iterable[object]) -> bool:
-        """A value of another kind among the items is an error only if no item is equal."""
+        # An item that can't be compared with the value is an error only if no other item is equal.
         mismatch = None
         for item in items:
             try:
@@ -192,7 +198,7 @@ STRICT = ComparisonRules(strict=True)
 
 
 def ordering_key(value: object) -> tuple[Any, ...]:
-    """A sort key: the order that the format gives to all values, of whatever kind."""
+    """Return a sort key with which values of all kinds have an order. Source: the runbook format."""
     kind = kind_of(value)
     match kind:
         case Kind.NONE:
@@ -218,7 +224,7 @@ def _must_be_a_number(value: object) -> None:
 
 
 def _exact(value: object) -> object:
-    """A float as the decimal that it is written as, so that it compares with exact numerics as people read it."""
+    """Return a float as the decimal that its shortest spelling stands for: 0.1 equals Decimal("0.1")."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 

@@ -1,6 +1,6 @@
-"""Jinja2's parser, set up for the runbook format: text to syntax tree. Nothing of Jinja2 beyond it is used.
+"""Parses templates and expressions with Jinja2's parser, set up for the runbook format.
 
-Comments do not exist: bash's ``${#array[@]}`` opens none.
+Only the parser of Jinja2 is used. There are no comments: bash's ``${#array[@]}`` must not open one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from jinja2.parser import Parser
 
 from ..errors import TemplateError
 
+# Jinja2 has no way to switch comments off: these delimiters, with characters for private use, stand in no runbook.
 _NO_COMMENT = ("\ue000no comment\ue001", "\ue001no comment\ue000")
-# Jinja2 would change carriage returns into newlines: they pass it as another character that it takes for white space.
+# Jinja2 changes carriage returns to newlines. They are replaced by one of these, which it takes for white space.
 _STAND_INS = "\x1f\x1e\x1d\x1c"
 # GitHub Actions; Go: {{.Name}}, {{$x}}, {{/* note */}}, {{end}}, {{json .}}, {{printf "%s" .Name}}
 _FOREIGN = re.compile(r"\$\{\{|\{\{-?\s*(?:[.$/]|(?:end|else)\b)|\{\{[^}]*[\s(|](?:[.$]\w|\.\s*(?:-?\}\}|\|))")
@@ -36,7 +37,7 @@ _WORDINGS = (
 
 
 def is_template(text: str) -> bool:
-    """Whether the text is rendered at all; every other text stands for itself."""
+    """Return whether the text holds a template; any other text is never rendered."""
     return "{{" in text or "{%" in text
 
 
@@ -53,9 +54,9 @@ def _environment() -> Environment:
 
 @lru_cache(maxsize=1024)
 def parse_template(text: str) -> nodes.Template:
-    """The syntax tree of a template, one trailing newline left out.
+    """Return the syntax tree of a template, without one trailing newline.
 
-    :raises TemplateError: if it is no valid template.
+    :raises TemplateError: if the template is invalid.
     """
     body = text.removesuffix("\n").removesuffix("\r") if text.endswith("\r\n") else text.removesuffix("\n")
     stand_in = next((char for char in _STAND_INS if char not in text), "\x1f")
@@ -68,9 +69,9 @@ def parse_template(text: str) -> nodes.Template:
 
 @lru_cache(maxsize=1024)
 def parse_expression(source: str) -> nodes.Expr:
-    """The syntax tree of an expression without braces.
+    """Return the syntax tree of an expression without braces.
 
-    :raises TemplateError: if it is no valid expression.
+    :raises TemplateError: if the expression is invalid.
     """
     tree = _parsed(_ESCAPE.sub(_literal, source), "expression")
     assert isinstance(tree, nodes.Expr)
@@ -78,7 +79,7 @@ def parse_expression(source: str) -> nodes.Expr:
 
 
 def _literal(escape: re.Match[str]) -> str:
-    r"""A backslash that begins none of the usual escapes stands for itself, as in ``"v(\d+)\b"``."""
+    r"""Double a backslash that begins no usual escape, so that it stands for itself, as in ``"v(\d+)\b"``."""
     return escape[0] if escape[1] in _ESCAPED else f"\\{escape[0]}"
 
 
@@ -114,7 +115,7 @@ def _restore_returns(tree: nodes.Node, stand_in: str) -> None:
 
 
 def foreign_hint(text: str, line: int) -> str | None:
-    """What to do if that line of the text looks like a template for another program: Go, Helm, GitHub Actions."""
+    """Return a hint if the line looks like a template for another program: Go, Helm or GitHub Actions."""
     return FOREIGN_HINT if _FOREIGN.search(text.split("\n")[line - 1]) else None
 
 
@@ -127,7 +128,7 @@ def _expression_hint(text: str) -> str | None:
 
 
 def _reworded(message: str | None) -> str:
-    """Jinja2's sentence in the words of somebody who writes runbooks."""
+    """Return Jinja2's message in terms of the author's text."""
     text = (message or "").rstrip(".")
     for theirs, ours in _WORDINGS:
         text = text.replace(theirs, ours)

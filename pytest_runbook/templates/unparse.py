@@ -1,4 +1,4 @@
-"""An expression printed back as an author would write it: for the names of what was undefined, and for reports."""
+"""Prints the syntax tree of an expression as text, for messages and reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNS = {
     "in": "in",
     "notin": "not in",
 }
-# How tightly each kind of expression holds together; what is not named here never needs parentheses.
+# The precedence of each kind of expression. Kinds that are missing never need parentheses.
 _TIGHTNESS: Mapping[type[nodes.Node], int] = {
     nodes.CondExpr: 0,
     nodes.Or: 1,
@@ -42,13 +42,14 @@ _POSTFIX = 11
 
 
 def operator_sign(op: str) -> str:
-    """A comparison as it is written: ``==`` for ``eq``."""
+    """Return a comparison operator as it is written: ``==`` for ``eq``."""
     return _SIGNS[op]
 
 
 @lru_cache(maxsize=4096)
 def unparse(node: nodes.Node) -> str:
-    """The expression as text, one line. Kept by the node's identity: trees are parsed once, and explained often."""
+    """Return the expression as text on one line."""
+    # Cached by the node's identity: a tree is parsed once and explained often.
     write = _WRITERS.get(type(node))
     return type(node).__name__.lower() if write is None else write(node)
 

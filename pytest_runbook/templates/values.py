@@ -1,6 +1,6 @@
-"""Values as templates see them: their kinds, how they print, and how much of them there may be.
+"""Values in templates: their kinds, how they are printed, and limits on their size.
 
-Printing follows the runbook format: ``none``, ``true``, ``1.0``, ``["a", 1]``, never Python's own spelling.
+Printing follows the runbook format: ``none``, ``true``, ``1.0``, ``["a", 1]``, and never Python's own spelling.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ..errors import TemplateError
 from ..text import nearest, shorten
 
 MAX_TEXT = 16 * 1024 * 1024
-"""The longest text, in characters, that a template may make."""
+"""The length of the longest text that a template may produce, in characters."""
 MAX_PIECES = 1_000_000
-"""The most brackets, commas and scalars that printing a list or mapping may take."""
+"""The limit of brackets, commas and scalars when a list or mapping is printed."""
 MAX_ITEMS = 100_000
-"""The longest list that a template may make out of nothing: by ``range`` or by multiplying."""
+"""The length of the longest list that ``range`` or a multiplication may create."""
 _SHOWN_KEYS = 12
 _SHOWN_PARTS = 100
 
 
 class Kind(StrEnum):
-    """What a value is to a template. The text is what messages call it."""
+    """The kind of a value in templates. The member's text names it in messages."""
 
     NONE = "none"
     BOOLEAN = "a boolean"
@@ -70,19 +70,19 @@ def _abstract_kind(value_type: type) -> Kind:
 
 
 class SafeText(str):
-    """Text that an ``{% autoescape %}`` section leaves as it is."""
+    """Text that an ``{% autoescape %}`` section does not escape again."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """A value that is not there, and what is known about why.
+    """An undefined value, with the information for its error message.
 
     name: as the author wrote it: ``var.base``, ``doc.named['x']``.
-    key: the last hop of the name, looked for in ``parent``, which is called ``parent_name``.
-    is_replaceable: `default` may stand in for it in an expression: only a key or an index was missing, at the last hop.
-    reason: why it is not there, where no key was looked for.
+    key: the part of the name that was not found in `parent`, whose own name is `parent_name`.
+    is_replaceable: True if `default` may replace it in an expression: only the last key or index was missing.
+    reason: why it is undefined, if that is not a missing key.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Undefined:
         return "undefined"
 
     def beyond(self) -> Undefined:
-        """What a further hop from here gives: still this name is the one that is missing."""
+        """Return the result of a further look-up in this value: the same name is still the missing one."""
         return Undefined(self.name, self.key, self.parent, self.parent_name, False, self.reason)
 
     def error(self) -> TemplateError:
@@ -104,7 +104,7 @@ class Undefined:
             return TemplateError(
                 f"{self.name} is undefined: {self.reason}",
                 name=self.name,
-                hint="say what stands for it: | default(...)",
+                hint="give it a value: | default(...)",
             )
         return TemplateError(f"{self.name} is undefined", name=self.name, hint=self._hint())
 
@@ -133,11 +133,11 @@ def _known_keys(key: str, parent: object, parent_name: str) -> str:
 
 
 class _LimitReached(Exception):
-    """A value is shown as far as it is going to be."""
+    """Raised to stop printing a value that is long enough."""
 
 
 def short_repr(value: object) -> str:
-    """A value for a message, at most 60 characters of it."""
+    """Return a value for a message, at most 60 characters of it."""
     pieces: list[str] = []
 
     def write(piece: str) -> None:
@@ -151,15 +151,15 @@ def short_repr(value: object) -> str:
 
 
 def describe_value(value: object) -> str:
-    """The kind and the value, for a message: ``text "12"``."""
+    """Return the kind and the value for a message: ``text "12"``."""
     kind = kind_of(value)
     return str(kind) if kind in (Kind.NONE, Kind.OBJECT) else f"{kind.removeprefix('a ')} {short_repr(value)}"
 
 
 def bounded(size: int) -> int:
-    """The size of a text that is about to be made.
+    """Check and return the length of a text before it is made.
 
-    :raises TemplateError: if that is more than a template may make.
+    :raises TemplateError: if it is more than `MAX_TEXT`.
     """
     if size > MAX_TEXT:
         raise TemplateError(f"the text gets longer than {MAX_TEXT:,} characters")
@@ -167,9 +167,9 @@ def bounded(size: int) -> int:
 
 
 def bounded_items(count: int) -> int:
-    """The number of items of a list that is about to be made.
+    """Check and return the length of a list before it is made.
 
-    :raises TemplateError: if that is more than a template may make.
+    :raises TemplateError: if it is more than `MAX_ITEMS`.
     """
     if count > MAX_ITEMS:
         raise TemplateError(f"the list gets longer than {MAX_ITEMS:,} items")
@@ -180,9 +180,9 @@ Write = Callable[[str], None]
 
 
 def printed(printer: Callable[..., None], *args: object) -> str:
-    """What a printer writes, as one text.
+    """Return what a printer function writes, as one text.
 
-    :raises TemplateError: if that is too many parts, or too long a text.
+    :raises TemplateError: if the text is too long, or has too many parts.
     """
     pieces: list[str] = []
     size = 0
@@ -199,14 +199,14 @@ def printed(printer: Callable[..., None], *args: object) -> str:
 
 
 def length(value: object) -> int:
-    """The number of characters, items or keys."""
+    """Return the number of characters, items or keys."""
     if kind_of(value) in (Kind.TEXT, Kind.LIST, Kind.MAPPING):
         return len(value)  # type: ignore[arg-type]  # these kinds have a length
     raise TemplateError(f"{describe_value(value)} has no length")
 
 
 def elements(value: object) -> Sequence[object]:
-    """What a loop over the value gives: items, keys or characters; nothing for none."""
+    """Return what a loop over the value visits: items, keys or characters; nothing for none."""
     match kind_of(value):
         case Kind.LIST:
             return value if isinstance(value, list | tuple) else _listed(value)
@@ -218,7 +218,7 @@ def elements(value: object) -> Sequence[object]:
 
 
 def pairs_of(value: object) -> Iterable[tuple[object, object]]:
-    """The keys and values of a mapping."""
+    """Return the keys and values of a mapping."""
     if not isinstance(value, Mapping):
         raise TemplateError(f"{describe_value(value)} is no mapping")
     return value.items()
@@ -230,7 +230,7 @@ def _listed(value: object) -> list[object]:
 
 
 def to_text(value: object) -> str:
-    """The value as it prints."""
+    """Return the value as ``{{ }}`` prints it."""
     match kind_of(value):
         case Kind.TEXT:
             return str.__str__(value)
@@ -247,7 +247,7 @@ _WORDS: Mapping[object, str] = {None: "none", True: "true", False: "false"}
 
 
 def _number(value: object) -> str:
-    """The digits of a number, never with an exponent."""
+    """Return the digits of a number, never with an exponent."""
     if isinstance(value, int):
         return int.__repr__(value)
     if isinstance(value, float):
@@ -260,12 +260,12 @@ def _number(value: object) -> str:
 
 
 def float_literal(value: float) -> str:
-    """A float inside lists and JSON: large and small ones with an exponent, ``1e20``."""
+    """Return a float as printed inside of lists and JSON: large and small ones have an exponent, ``1e20``."""
     return float.__repr__(value).replace("e+0", "e").replace("e-0", "e-").replace("e+", "e").replace("nan", "NaN")
 
 
 def _debug(write: Write, value: object) -> None:
-    """Prints a value as it stands inside of lists and mappings."""
+    """Write a value as printed inside of lists and mappings."""
     match kind_of(value):
         case Kind.TEXT:
             write(quoted(to_text(value)))
@@ -291,7 +291,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 def quoted(text: str) -> str:
-    """A text inside of lists and mappings: in double quotes, what can't be printed escaped."""
+    """Return a text as printed inside of lists and mappings: in double quotes, unprintable characters escaped."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return '"' + "".join(_ESCAPES.get(char) or _printable(char) for char in text) + '"'
@@ -302,7 +302,7 @@ def _printable(char: str) -> str:
 
 
 def pretty(write: Write, value: object, indent: str = "") -> None:
-    """Prints a value over several lines, as the filter ``pprint`` shows it."""
+    """Write a value over several lines, for the filter ``pprint``."""
     inner = f"{indent}    "
     match kind_of(value):
         case Kind.LIST if length(value):
@@ -326,7 +326,7 @@ def pretty(write: Write, value: object, indent: str = "") -> None:
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """The value as JSON, fit for HTML: ``<``, ``>``, ``&`` and ``'`` as escapes, other characters as they are."""
+    """Return the value as JSON that is safe in HTML: ``<``, ``>``, ``&`` and ``'`` are escaped."""
     text = printed(_json, value, indent, 0)
     for char in "<>&'":
         text = text.replace(char, f"\\u{ord(char):04x}")

@@ -305,7 +305,7 @@ def test_methods_that_people_expect_work(template: str, text: str) -> None:
         ("{{ [1, 2][::0] }}", "a slice can't have a step of 0"),
         ("{{ 'a'['b':] }}", 'text "b" is no index'),
         ("{% set x.y = 1 %}", "x is no namespace"),
-        ("{% for a, b in [[1]] %}{% endfor %}", "does not fall into 2 parts"),
+        ("{% for a, b in [[1]] %}{% endfor %}", "can't be unpacked into 2 names"),
         ("{% macro m() %}{% endmacro %}{{ m(1) }}", "m takes 0 arguments, not 1"),
         ("{% macro m(a) %}{% endmacro %}{{ m(b=1) }}", "m takes no argument b"),
         ("{% for a in [1] %}{{ loop([2]) }}{% endfor %}", "wants one list and a loop that is recursive"),
