@@ -39,6 +39,10 @@ def is_valid(schema: Schema, text: str) -> bool:
 FULL = """\
 version: 1
 name: Nightly
+description: "*Booked*"
+owner: us
+runbook_url: https://a.example/b
+on_red: call
 vars: {a: 1}
 env: {PORT: 8080}
 secrets:
@@ -62,6 +66,7 @@ blocks:
 - host: web-1
 - ssh-connect: {user: a, hostname: b, port: 22}
 - name: Disk
+  on_red: look
   script: df
   env: {LC_ALL: C}
   directory: /
@@ -109,6 +114,8 @@ def test_a_full_runbook_fits_both(load: Callable[..., Runbook]) -> None:
         "blocks: []\ntimeout: {blok: 1s}",
         "blocks: []\non_failure: halt",
         "blocks: []\nvars: {a-b: 1}",
+        "blocks: []\nowner: 5",
+        "blocks: [{script: x, runbook_url: a.example}]",
         "blocks: []\nenv: {A: [1]}",
         "blocks: []\nsecrets: {A: x}",
         "blocks: []\nsecrets: {A: {env: X, file: y}}",

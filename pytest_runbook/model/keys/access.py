@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from ..runbook import BecomeUser, Connection, NameReference, SshAccess
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, excerpt
 from .key import Key, Schema, by_name, mapping_schema, read_keys
-from .values import TEXT, name_references
+from .values import TEXT, name_references, texts_schema
 from .variables import declared_text
 
+ENVIRONMENTS = texts_schema(r"^\w[\w.-]*$")
+REQUIRES = texts_schema(r"^(secret|env)\.\w+$")
 ENVIRONMENT = re.compile(r"\w[\w.-]*")
 _REQUIRED = re.compile(r"(?:secret|env)\.\w+")
 

@@ -10,7 +10,7 @@ from ..prose import Prose
 from ..runbook import BlockRules, BlockSpec
 from ..source.mapping_reader import MappingReader, did_you_mean_or_known, excerpt
 from .defaults import Defaults
-from .key import Key, Scope, add_unknown_key, read_keys
+from .key import Key, Scope, add_unknown_key
 from .table import keys_in
 
 _NO_RULES = BlockRules()
@@ -48,18 +48,16 @@ def _is_rule(key: Key) -> bool:
     return "entry" in key.scope and "block" in key.scope and not key.field.startswith("scope.") and key.name != "id"
 
 
-def defaults_of(reader: MappingReader | None, *scopes: Scope, prose: Prose = _NO_PROSE) -> Defaults:
-    """Return what holds for every block of a file that says nothing else.
+def take_defaults(fields: dict[str, object]) -> Defaults:
+    """Return what holds for every block of a file that says nothing else, and take its part out of the file's fields.
 
-    reader: the mapping ``defaults``; None: there is none. prose: that of the file.
+    A block has the prose of its file, too, as far as that is inherited.
     """
-    rules = replace(_NO_RULES, prose=prose.inherited()) if prose is not _NO_PROSE else _NO_RULES
-    if reader is None:
-        return Defaults(rules)
-    fields = read_keys(reader, keys_in(*scopes))
-    shell_options = fields.pop("shell_options", None)
-    assert shell_options is None or isinstance(shell_options, str)
-    return Defaults(replace(rules, **fields), shell_options)  # type: ignore[arg-type]  # each reader gives what its field holds
+    prose, rules = fields.get("prose"), fields.pop("defaults", {})
+    assert isinstance(rules, dict)
+    base = replace(_NO_RULES, prose=prose.inherited()) if isinstance(prose, Prose) else _NO_RULES
+    shell_options = rules.pop("shell_options", None)
+    return Defaults(replace(base, **rules), shell_options)
 
 
 def block_fields(

@@ -11,6 +11,8 @@ from functools import cache
 from ..runbook import Effects, OnFailure
 from ..source.mapping_reader import MappingReader
 from .access import (
+    ENVIRONMENTS,
+    REQUIRES,
     become,
     become_schema,
     connections,
@@ -36,13 +38,15 @@ from .flow import (
     timeouts,
     timeouts_schema,
 )
-from .key import Key, Keys, Schema, Scope, mapping_schema
+from .key import Key, KeyReader, Keys, Schema, Scope, mapping_schema, read_keys
 from .matrix import matrix, matrix_schema
 from .secrets import secrets, secrets_schema
 from .values import (
     BOOLEAN,
     DURATION,
+    FIXTURES,
     SCALAR,
+    TAGS,
     TEXT,
     TEXTS,
     URL,
@@ -97,7 +101,14 @@ def _checks_defaults_help() -> str:
     return f"{_defaults_help()}; and {shells}"
 
 
-_defaults = mapping_like("defaults: {timeout: 30s}")
+def _defaults_in(*scopes: Scope) -> KeyReader:
+    def read(reader: MappingReader, key: str) -> dict[str, object] | None:
+        inner = reader.mapping(key, "defaults: {timeout: 30s}")
+        return None if inner is None else read_keys(inner, keys_in(*scopes))
+
+    return read
+
+
 _entries = mapping_like("blocks: {NAME: {assert: output.exit_code == 0}}")
 _on_failure = one_of(OnFailure)
 _effects = one_of(Effects)
@@ -165,11 +176,11 @@ KEYS: tuple[Key, ...] = (
         help="`stop` (the default): the blocks below a failed one are skipped. `continue`: they run",
     ),
     Key(
-        "tags", "tags", tags, TEXTS, scope=_FILES, aliases=("labels", "markers"),
+        "tags", "tags", tags, TAGS, scope=_FILES, aliases=("labels", "markers"),
         help="markers for all blocks: `pytest -m smoke`",
     ),
     Key(
-        "fixtures", "fixtures", fixtures, TEXTS, scope=_FILES,
+        "fixtures", "fixtures", fixtures, FIXTURES, scope=_FILES,
         help="pytest fixtures that templates read as `{{ fixture.NAME }}`",
     ),
     Key(
@@ -195,11 +206,11 @@ KEYS: tuple[Key, ...] = (
         help="the runbook runs [once on each](hosts.md) of these hosts",
     ),
     Key(
-        "environments", "environments", environments, TEXTS, scope=_FILES,
+        "environments", "environments", environments, ENVIRONMENTS, scope=_FILES,
         help="where it [runs](permissions.md#environments), and nowhere else",
     ),
     Key(
-        "requires", "requires", requires, TEXTS, scope=_FILES,
+        "requires", "requires", requires, REQUIRES, scope=_FILES,
         help="secrets and variables, as `secret.NAME` and `env.NAME`, [without "
         "which](permissions.md#what-a-runbook-requires) all of it is skipped",
     ),
@@ -212,7 +223,7 @@ KEYS: tuple[Key, ...] = (
         "effects", "effects", _effects, choices(Effects), scope=_FILES,
         help="what its blocks [may do](permissions.md#effects) at most: `read`, `write`, `destructive`",
     ),
-    Key("defaults", "defaults", _defaults, _defaults_schema, scope=("file",), help=_defaults_help),
+    Key("defaults", "defaults", _defaults_in("defaults"), _defaults_schema, scope=("file",), help=_defaults_help),
     Key(
         "blocks", "blocks", block_list, _BLOCK_LIST, scope=("file",), aliases=("steps", "tasks"),
         help="the blocks, in order",
@@ -226,7 +237,10 @@ KEYS: tuple[Key, ...] = (
         help="the [keys of single blocks](runbooks.md#the-keys-of-every-block), `id`, `code`, and for blocks that "
         "run SQL `connection`: one of the `connections`, in place of the block's own URI",
     ),
-    Key("defaults", "defaults", _defaults, _checks_defaults_schema, scope=("checks",), help=_checks_defaults_help),
+    Key(
+        "defaults", "defaults", _defaults_in("defaults", "checks defaults"), _checks_defaults_schema,
+        scope=("checks",), help=_checks_defaults_help,
+    ),
     Key(
         "runbook", "runbook", MappingReader.names, TEXTS, scope=("checks",), aliases=("runbooks",),
         help="the runbook that this is for, or a list of several, where the file is not named like it",
@@ -307,11 +321,11 @@ KEYS: tuple[Key, ...] = (
         help="names or ids: the clean-up is skipped unless one of these blocks was started",
     ),
     Key(
-        "tags", "tags", tags, TEXTS, scope=_BLOCKS, aliases=("labels", "markers"),
+        "tags", "tags", tags, TAGS, scope=_BLOCKS, aliases=("labels", "markers"),
         help="markers: `pytest -m 'smoke and not slow'`",
     ),
     Key(
-        "fixtures", "fixtures", fixtures, TEXTS, scope=_BLOCKS,
+        "fixtures", "fixtures", fixtures, FIXTURES, scope=_BLOCKS,
         help="fixtures of pytest that this block reads as `{{ fixture.NAME }}`",
     ),
     Key(

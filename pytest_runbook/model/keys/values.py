@@ -12,14 +12,27 @@ from ..source.located import LocatedList
 from ..source.mapping_reader import MappingReader, excerpt
 from .key import KeyReader, Schema
 
-TEXT: Schema = {"type": "string", "pattern": r"\S"}
-TEXTS: Schema = {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]}
+
+def text_schema(pattern: str) -> Schema:
+    return {"type": "string", "pattern": pattern}
+
+
+def texts_schema(pattern: str) -> Schema:
+    """Return the schema of one text or a list of texts."""
+    text = text_schema(pattern)
+    return {"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]}
+
+
+TEXT = text_schema(r"\S")
+TEXTS = texts_schema(r"\S")
 SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 BOOLEAN: Schema = {"type": "boolean"}
-DURATION: Schema = {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$"}
-VARIABLE: Schema = {"type": "string", "pattern": r"^\w+$"}
+DURATION = text_schema(r"^(?=.*[1-9])\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$")
+VARIABLE = text_schema(r"^\w+$")
+TAGS = texts_schema(r"^[\w.+/-]+$")
+FIXTURES = texts_schema(r"^[^\W\d]\w*$")
 _URL = r"https?://[^\s/?#{}]+[^\s{}]*"
-URL: Schema = {"type": "string", "pattern": rf"^\s*{_URL}\s*$"}
+URL = text_schema(rf"^\s*{_URL}\s*$")
 
 _VARIABLE = re.compile(r"\w+")
 _ENV_NAME = re.compile(r"[^=\x00]+")

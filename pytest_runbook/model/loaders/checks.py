@@ -23,12 +23,11 @@ from ..keys.reading import (
     block_fields,
     block_rules,
     check_if_started,
-    defaults_of,
     file_fields,
     item_names,
+    take_defaults,
 )
 from ..keys.table import keys_in
-from ..prose import Prose
 from ..runbook import BlockSpec, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, did_you_mean_or_known, excerpt
@@ -245,9 +244,8 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
     reader = MappingReader(tree, source)
     fields = file_fields(reader, "checks")
     _check_owner(reader, runbook.path, fields.pop("runbook", (runbook.path.name,)))  # type: ignore[arg-type]  # names
-    entries, prose = fields.pop("blocks", None), fields.get("prose", Prose())
-    defaults = defaults_of(fields.pop("defaults", None), "defaults", "checks defaults", prose=prose)  # type: ignore[arg-type]  # by the table
-    checks = _ChecksMerger(runbook, source, catalog, defaults)
+    entries = fields.pop("blocks", None)
+    checks = _ChecksMerger(runbook, source, catalog, take_defaults(fields))
     if isinstance(entries, MappingReader):
         for key in entries.values:
             checks.merge(entries, key)

@@ -16,13 +16,12 @@ from ..keys.reading import (
     block_fields,
     block_rules,
     check_if_started,
-    defaults_of,
     file_fields,
     item_names,
+    take_defaults,
 )
 from ..keys.table import keys_in
 from ..keys.variables import declared_env, declared_vars
-from ..prose import Prose
 from ..runbook import BlockRules, BlockSpec, Form, Node, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
 from ..source.mapping_reader import MappingReader, describe_type, excerpt
@@ -44,9 +43,7 @@ def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatal
     reader = MappingReader(tree, source)
     fields = file_fields(reader, "file")
     block_lists = {key: fields.pop(key, None) for key in _BLOCK_LISTS}
-    prose = fields.get("prose", Prose())
-    defaults = defaults_of(fields.pop("defaults", None), "defaults", prose=prose)  # type: ignore[arg-type]  # by the table
-    blocks = _BlockReader(source, catalog, defaults)
+    blocks = _BlockReader(source, catalog, take_defaults(fields))
     if "blocks" not in tree:
         is_atuin = "content" in tree
         hint = "an Atuin document is named NAME.atrb" if is_atuin else "for example: blocks: [{script: echo hello}]"
