@@ -78,7 +78,7 @@ def run_block(
     inputs: Inputs | None = None,
     settings: Settings | None = None,
 ) -> BlockRun:
-    """Run one block of a block type as it would stand in a plain runbook, in a runtime of its own.
+    """Run one block of a block type, written as in a plain runbook, in a runtime of its own.
 
     value: the value of the type's key: of its main prop, or a mapping of props.
     keys: the keys beside the type: ``{"assert": "output.length == 3", "timeout": "5s"}``.

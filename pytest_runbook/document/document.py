@@ -98,7 +98,7 @@ class Document:
         if base_resolver is None:
             self.set_fixtures(inputs.fixtures)
 
-    # What blocks see
+    # Reading contexts
 
     @property
     def names_read(self) -> frozenset[str]:
@@ -194,7 +194,7 @@ class Document:
         """Return the 1-based position of a block among the items of a run; 0 if it is no item."""
         return self._numbers.get(spec.id, 0)
 
-    # What changes it
+    # Changes
 
     def put_document(self, runbook: Runbook) -> int | None:
         """Replace the file's content, also while blocks run. Return the index of the first affected block; None if
@@ -312,7 +312,7 @@ class Document:
             self.rebuild_contexts(ABOVE_ALL)
         return find_missing_requirement(required, self._chain.resolver_above(0)) if required else None
 
-    # What is kept
+    # Storage
 
     @property
     def _storage_id(self) -> str:
@@ -359,7 +359,7 @@ class Document:
         self._send_contexts(0)
         return loaded
 
-    # What runs
+    # Executions
 
     def start_execution(self, block_id: str, limit: TimeLimit | None = None) -> ExecutionHandle:
         """Start a block, and return its handle at once. The block runs in the runtime's task group.
@@ -430,7 +430,7 @@ class Document:
         key = self._chain.entries[self._index[spec.id]].local_values.key
         return f"nobody answered: give an answer to {key}"
 
-    # How contexts are folded
+    # Folding contexts
 
     def _load(self, runbook: Runbook, changed: int) -> None:
         """Take a runbook. What is known of the blocks above the first changed one stays, as do active contexts."""

@@ -1,4 +1,4 @@
-"""What would run where, told without touching anything: no connection, no program, no question, no secret."""
+"""Plans a run: what each block would do. Nothing is connected to, started or asked, and no secret is read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ANY_VARIABLE = re.compile(r"\bvar\.(\w+)")
 
 
 class PlanMasker(Masker):
-    """Knows no secret by what only stands for it."""
+    """A masker that does not add placeholders as secrets: what is not known needs no mask."""
 
     def add(self, value: str, name: str) -> None:
         if is_known(value):
@@ -52,7 +52,7 @@ class PlanMasker(Masker):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedProblem:
-    """What is wrong, where, and what to do about it."""
+    """A problem of a plan: what is wrong, where, and what to do about it."""
 
     message: str
     location: str
@@ -61,12 +61,13 @@ class PlannedProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedBlock:
-    """What one block would do.
+    """The plan of one block.
 
-    action: run, skip or refuse; why: the reason where it does not run, the condition on which it does.
-    does: its work, rendered as far as it is known. unknown: who gives what is not, by the name that stands there.
-    secrets: the names of those that it reads. sets: the variables that it leaves. limit: its deadline in seconds.
-    blocks: those of the runbook that it runs. prose: as in `BlockResult`.
+    action: run, skip or refuse. why: the reason if it does not run, else the condition under which it does.
+    does: its work, rendered as far as its values are known. unknown: the origins of unknown values, by their
+    placeholders.
+    secrets: the names of the secrets that it reads. sets: the variables that it sets. limit: its deadline in seconds.
+    blocks: those of its sub-runbook. prose: as in `BlockResult`.
     """
 
     number: int
@@ -92,9 +93,9 @@ class PlannedBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookPlan:
-    """What one runbook would do.
+    """The plan of one runbook.
 
-    limit: the deadline of all its blocks but the clean-ups, in seconds, if it has one. prose: its own, by key.
+    limit: the deadline of all its blocks but the clean-ups, in seconds; None if it has none. prose: its own, by key.
     """
 
     path: str
@@ -116,7 +117,7 @@ class RunbookPlan:
 
 
 def problems_of_block(block: PlannedBlock) -> Iterator[PlannedProblem]:
-    """Those of a block, and of the blocks that it runs."""
+    """Yield the problems of a block, and of the blocks of its sub-runbook."""
     yield from block.problems
     for inner in block.blocks:
         yield from problems_of_block(inner)
@@ -124,7 +125,7 @@ def problems_of_block(block: PlannedBlock) -> Iterator[PlannedProblem]:
 
 @dataclass(slots=True)
 class _BlockPreview:
-    """What was seen of one block. texts: all of its texts, as far as they are known."""
+    """The preview of one block. texts: all of its texts, rendered as far as their values are known."""
 
     refusal: Refused | None
     effect: Effect | None = None
@@ -134,7 +135,7 @@ class _BlockPreview:
 
 
 class _PlannedDocument(Document):
-    """A document of which nothing has run: outputs are known when they are there."""
+    """A document of which no block has run: all outputs are unknown."""
 
     def output(self, block_id: str) -> Mapping[str, object] | None:
         raise UnknownValue(f"{PLACEHOLDER_OPEN}the output{placeholder('')[1:]}", f"the run of block {block_id}")
@@ -142,10 +143,10 @@ class _PlannedDocument(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Looks through runbooks.
+    """Makes plans of runbooks.
 
-    read: reads a runbook that another one runs. variable_provider: who may give variables that nothing in a file sets.
-    answer_provider: who may answer blocks that ask, beside what is known; None: nobody.
+    read: reads a sub-runbook. variable_provider: what may provide variables that nothing in a file sets.
+    answer_provider: what may answer blocks without a known answer; None if nothing does.
     """
 
     runtime: Runtime
@@ -156,7 +157,9 @@ class Planner:
     def plan(
         self, runbook: Runbook, inputs: Inputs, *, not_run: Mapping[str, str] | None = None, cell: str | None = None
     ) -> RunbookPlan:
-        """What a runbook would do. not_run: what became of blocks that are not to run, by id. cell: of its matrix."""
+        """Return the plan of a runbook. not_run: reasons of blocks that are not to run, by id. cell: the name of its
+        matrix cell.
+        """
         settings = self.runtime.settings
         variable_provider = "a runbook that this one needs" if runbook.needs else self.variable_provider
         fixtures = {*runbook.required_fixtures, *(name for spec in runbook.blocks for name in spec.rules.fixtures)}
@@ -181,7 +184,10 @@ class Planner:
 
 
 class _RunbookPlanner:
-    """One runbook, looked through from top to bottom."""
+    """Plans one runbook from top to bottom.
+
+    lineage: the runbooks from the outermost to this one.
+    """
 
     def __init__(
         self,
@@ -216,7 +222,7 @@ class _RunbookPlanner:
         self._variables_read = frozenset(_ANY_VARIABLE.findall(repr(runbook.blocks)))
 
     def blocks(self, not_run: Mapping[str, str]) -> tuple[tuple[PlannedBlock, ...], tuple[PlannedProblem, ...]]:
-        """All blocks that do work, and what is wrong with what stands between them."""
+        """Return the planned items, and the problems of the context blocks between them."""
         self._run.mark_not_run(not_run)
         planned, problems = [], []
         reported: set[str] = set()
@@ -269,7 +275,7 @@ class _RunbookPlanner:
         )
 
     def _preview(self, spec: BlockSpec, context: ExecutionContext) -> _BlockPreview:
-        """What can be seen of a block; where the context above it is wrong, that is told and nothing else."""
+        """Preview a block. If the context above it has an error, only that is reported."""
         behavior = self.document.behavior(spec.id)
         preview = _BlockPreview(refusal=refusal_of(self._runbook, spec, behavior, self._runtime.settings.permissions))
         if behavior is None or self.document.context_error_above(spec.id) is not None:
@@ -283,8 +289,8 @@ class _RunbookPlanner:
             preview.texts.append(unknown.text)
         except RunbookError as error:
             preview.problems.append(self._problem(error, spec))
-        except Exception as error:  # a block type that does not expect to be asked so early
-            preview.planned_work = PlannedWork(action=f"(it can't be told before it runs: {error})")
+        except Exception as error:  # a block type that can't be planned, or has a bug
+            preview.planned_work = PlannedWork(action=f"(not known before it runs: {error})")
         preview.texts += (
             preview.planned_work.action,
             preview.planned_work.where or "",
@@ -294,7 +300,7 @@ class _RunbookPlanner:
         return preview
 
     def _preview_behavior(self, preview: _BlockPreview, behavior: BlockBehavior, context: ExecutionContext) -> None:
-        """Ask its behaviour; what it says first stays, whatever comes after it."""
+        """Ask the block type. What is known before an error stays in the preview."""
         preview.effect = behavior.effects(context)
         preview.refusal = preview.refusal or refused_effect(context.effect_limit, preview.effect)
         preview.planned_work = behavior.plan(context)
@@ -305,7 +311,9 @@ class _RunbookPlanner:
             self._runtime.resources.allow_list.check_url(url)
 
     def _rendered(self, spec: BlockSpec, context: ExecutionContext, problems: list[PlannedProblem]) -> list[str]:
-        """All texts of a block, as far as they are known; a problem for each that can't be rendered."""
+        """Return all texts of a block as far as their values are known.
+        Add a problem for each that can't be rendered.
+        """
         catalog = self._runtime.registry.catalog
         texts = []
         for prop in catalog[spec.type].props if spec.type in catalog else ():
@@ -317,14 +325,14 @@ class _RunbookPlanner:
         return texts
 
     def _unknown(self, names: Mapping[str, None]) -> Mapping[str, str]:
-        """Who gives what is not known, as far as that is not said by its name."""
+        """Return the origins of unknown values, where their names do not show them."""
         providers = {
             name: self._unknowns.providers.get(name, "the run") for name in names if not name.startswith("secret.")
         }
         return {name: provider for name, provider in providers.items() if provider != ITERATIONS}
 
     def _action(self, spec: BlockSpec, not_run_reason: str | None, refusal: Refused | None) -> tuple[str, str | None]:
-        """What becomes of it, and why."""
+        """Return the action for a block, and its reason."""
         if not_run_reason is not None:
             return "skip", not_run_reason
         if spec.rules.skip is not None:
@@ -335,7 +343,7 @@ class _RunbookPlanner:
         return ("run", None) if decision is None else ("skip", decision.reason)
 
     def _condition(self, spec: BlockSpec, context: ExecutionContext) -> str | None:
-        """On what it hangs whether it runs, as far as that is open."""
+        """Return the condition under which the block runs; None if it always does."""
         condition = spec.rules.when
         if condition is None:
             return None
@@ -347,7 +355,7 @@ class _RunbookPlanner:
     def _faults(
         self, spec: BlockSpec, context: ExecutionContext, planned_work: PlannedWork
     ) -> Iterator[PlannedProblem]:
-        """What is wrong beside what its behaviour says."""
+        """Yield the problems that the block type does not report itself."""
         if planned_work.problem is not None and self._planner.answer_provider is None:
             yield PlannedProblem(message=planned_work.problem, location=str(spec.location), hint=planned_work.hint)
         program, env = planned_work.program, context.resolver.program_env()
@@ -375,7 +383,7 @@ class _RunbookPlanner:
         return False
 
     def _sets(self, spec: BlockSpec) -> list[str]:
-        """The variables that it leaves, as far as its file says so."""
+        """Return the variables that a block sets, as far as its file shows them."""
         named = [capture.name for capture in spec.rules.captures]
         variable = spec.props.get("outputVariable")
         named += [variable] if isinstance(variable, str) and variable and is_known(variable) else []
@@ -383,14 +391,14 @@ class _RunbookPlanner:
             named.append(str(spec.props["name"]))
         written = (name for name in sorted(self._variables_read) if spec.may_set(name) and _writes(spec, name))
         is_exporting = spec.props.get("exportVars") is True
-        exported = (name for name in sorted(self._variables_read) if is_exporting and self._is_open(spec, name))
+        exported = (name for name in sorted(self._variables_read) if is_exporting and self._is_unset_above(spec, name))
         return list(dict.fromkeys((*named, *written, *exported)))
 
-    def _is_open(self, spec: BlockSpec, name: str) -> bool:
+    def _is_unset_above(self, spec: BlockSpec, name: str) -> bool:
         return name not in self.document.resolver_above(spec.id).vars
 
     def _set_placeholders(self, spec: BlockSpec, names: list[str], provider: str) -> None:
-        """Let the blocks below see that it will set these variables, where they do not know them already."""
+        """Set placeholders for the variables that a block sets, unless it declares them, for the blocks below."""
         passive = self.document.declared_variables(spec.id)
         values = tuple(
             DocumentVar(name, ContextValue(placeholder(f"var.{name}"), Origin(provider, spec.location)))
@@ -405,7 +413,7 @@ class _RunbookPlanner:
     def _nested_blocks(
         self, spec: BlockSpec, context: ExecutionContext, preview: _BlockPreview
     ) -> tuple[PlannedBlock, ...]:
-        """The blocks of the runbook that it runs."""
+        """Return the planned blocks of a block's sub-runbook."""
         path = preview.planned_work.path
         if path is None or not is_known(path) or not isinstance(context.resolver, PlanResolver):
             return ()
@@ -437,7 +445,7 @@ class _RunbookPlanner:
         return self._run.first_not_run
 
     def _secrets(self, spec: BlockSpec, names: Mapping[str, None]) -> tuple[str, ...]:
-        """The names of the secrets that it reads, or that stand in what others declare for it."""
+        """Return the names of the secrets that a block reads, also through declarations above it."""
         read = {name.removeprefix("secret.") for name in names if name.startswith("secret.")}
         for found in secret_names(spec):
             read |= found or frozenset()
@@ -458,14 +466,14 @@ def _problem_of(error: RunbookError) -> PlannedProblem:
 
 
 def _with_hint(error: ContextError, hint: str | None) -> ContextError:
-    """The same error with another hint."""
+    """Return a copy of an error with another hint."""
     hinted = error.with_location()
     hinted.hint = hint
     return hinted
 
 
 def _writes(spec: BlockSpec, name: str) -> bool:
-    """True if its code holds what sets that variable, as far as one can see."""
+    """Return True if the code of a block seems to set a variable: it has ``name=`` or ``name<<``."""
     return re.search(rf"\b{re.escape(name)}(=|<<)", str(spec.props.get("code"))) is not None
 
 

@@ -1,6 +1,6 @@
-"""The flow of one run: which block runs, which is skipped and why, what is cleaned up.
+"""The flow of a run: decides which blocks run, which are skipped and why, and runs the clean-ups.
 
-Items of a test run, `run_all`, sub-runbooks and the `runbook` fixture all ask this one class.
+Test items, `run_all`, sub-runbooks and the `runbook` fixture all use it.
 """
 
 from __future__ import annotations
@@ -27,24 +27,30 @@ from .executions import unsupported_reason
 from .services import Services
 
 RESERVE_PER_CLEANUP = 0.1
+"""The share of the clean-ups' time that is reserved for each later clean-up."""
 MAX_CLEANUP_RESERVE = 0.5
-"""Of the time for clean-ups, what is kept for each of those that come later, and at most for all of them."""
+"""The largest share of the clean-ups' time that is reserved for all later ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkipDecision:
-    """The decision not to run a block, and why. kind: what reports count it as, if they do."""
+    """The decision to skip a block. kind: the kind in its result; None if it has none."""
 
     reason: str
     kind: str | None = None
 
 
 class RunbookRun:
-    """One run of one document, block by block.
+    """One run of a document, block by block.
 
-    results: what came of each block so far, by id, in the order in which they ended.
-    blocked: why none of its blocks can run; None: they can.
-    is_child: it is part of another run, which keeps what is worth it and ends what is left in the background.
+    `step` runs one block: it first decides whether the block is skipped, from the results so far, then runs it and
+    records its result. After a failure the remaining blocks are skipped, unless `on_failure` is `continue`; clean-ups
+    run all the same. `run_all` makes all steps in order, and test items make theirs in the order of the session.
+    `cancel` ends the running block and skips the others.
+
+    results: the results so far, by id, in the order in which the blocks ended.
+    blocked: the error because of which no block can run; None if they can.
+    is_child: True for a sub-runbook. The outer run then stores contexts and ends background processes.
     """
 
     def __init__(self, document: Document, services: Services, *, is_child: bool = False) -> None:
@@ -56,7 +62,7 @@ class RunbookRun:
         self._stopped_by: BlockResult | None = None
         self._cancelled: str | None = None
         self._resumed: anyio.Event | None = None
-        self._owned_faults: list[RunbookError] = []
+        self._reported_errors: list[RunbookError] = []
         self._not_run: dict[int, str] = {}
         self._are_requirements_checked = False
         self._prompted: set[str] = set()
@@ -73,9 +79,9 @@ class RunbookRun:
     async def step(
         self, block_id: str, *, upper_limit: TimeLimit | None = None, fixtures: Mapping[str, object] | None = None
     ) -> BlockResult:
-        """Run one block, if it is to run; give what came of it. Cancelled, it ends the block before it returns.
+        """Run one block if it is not to be skipped, and return its result. If cancelled, the block is ended first.
 
-        upper_limit: a deadline of somebody else's, which holds if it is shorter than the block's own.
+        upper_limit: the caller's deadline; it applies if it is shorter than the block's own.
         :raises KeyError: if the document has no such block.
         """
         self.document.set_fixtures(fixtures or {})
@@ -93,7 +99,7 @@ class RunbookRun:
         return result
 
     def fail(self, block_id: str, error: RunbookError) -> BlockResult:
-        """Take a block for failed that could not even be tried; give what came of it.
+        """Record a failure of a block that could not be tried, and return its result.
 
         :raises KeyError: if the document has no such block.
         """
@@ -103,9 +109,9 @@ class RunbookRun:
         return result
 
     def mark_not_run(self, reasons: Mapping[str, str]) -> None:
-        """Know of blocks that do not run, although those below stand on them.
+        """Record blocks that do not run, so that the blocks below them are skipped.
 
-        reasons: what became of them, by id, for people: "was not selected".
+        reasons: why, by id, for reports: "was not selected".
         """
         for block_id, reason in reasons.items():
             spec = self.document.spec(block_id)
@@ -114,11 +120,11 @@ class RunbookRun:
 
     @property
     def first_not_run(self) -> str | None:
-        """What was left out first, of all that others stand on; None if nothing was."""
+        """A text about the first block that did not run although others depend on it; None if there is none."""
         return self._not_run[min(self._not_run)] if self._not_run else None
 
     def required_failure(self) -> RunbookError | None:
-        """What is wrong if a block that the file requires has not passed."""
+        """Return an error if a block that the file requires has not passed; None if all have."""
         faults = [fault for named in self.document.runbook.require if (fault := self._unpassed_block(named.name))]
         if not faults:
             return None
@@ -136,7 +142,7 @@ class RunbookRun:
         return None
 
     def unfinished_cleanups(self) -> tuple[tuple[BlockSpec, str], ...]:
-        """Clean-ups of a run that was begun which have not cleaned up, and why: no turn, or a failure."""
+        """Return the clean-ups that failed or were not run, and why; none if no block was tried."""
         cleanups = (spec for spec in self.document.items if spec.rules.is_cleanup)
         found = ((spec, self._why_unfinished(spec)) for spec in cleanups) if self.is_started else ()
         return tuple((spec, why) for spec, why in found if why is not None)
@@ -154,11 +160,12 @@ class RunbookRun:
         limit: TimeLimit | None = None,
         on_next_block: Callable[[BlockSpec], object] | None = None,
     ) -> tuple[BlockResult, ...]:
-        """Run every block in order, clean-ups last, and end what they left behind. Cancelled, it still cleans up.
+        """Run every block in order, clean-ups last, and end the processes they left. If cancelled, the clean-ups run
+        first.
 
         start: the id of the block to begin with. limit: for all blocks but the clean-ups together.
-        on_next_block: is told which block is next.
-        :raises KeyError: if nothing of that id runs.
+        on_next_block: called with each block before it runs.
+        :raises KeyError: if there is no item of that id.
         """
         remaining = self._items_from(start)
         ends_at = time.monotonic() + (limit.seconds if limit else 0.0)
@@ -175,6 +182,8 @@ class RunbookRun:
         except anyio.get_cancelled_exc_class():
             self.cancel("cancelled")
             with anyio.CancelScope(shield=True):
+                # `_execute` has recorded the result of the first one, which was cancelled. Of the others, only
+                # clean-ups run.
                 for spec in remaining[1:]:
                     await self.step(spec.id)
             raise
@@ -183,13 +192,13 @@ class RunbookRun:
         return tuple(self.results.values())
 
     def pause(self) -> None:
-        """Start no block after the one that runs, until somebody says `resume`, or ends the run."""
+        """Start no further block until `resume` or `cancel` is called."""
         if self._resumed is None:
             self._resumed = anyio.Event()
             self._emit(EventKind.SERIAL_EXECUTION_PAUSED)
 
     def resume(self) -> None:
-        """Go on."""
+        """Start blocks again after `pause`."""
         if self._resumed is not None:
             self._resumed.set()
             self._resumed = None
@@ -199,7 +208,7 @@ class RunbookRun:
             await self._resumed.wait()
 
     def _items_from(self, start: str | None) -> list[BlockSpec]:
-        """What is to run: all of it, or a block and those below it, and every clean-up."""
+        """Return the blocks to run: all of them, or a block, those below it, and every clean-up."""
         items = list(self.document.items)
         if start is None:
             return items
@@ -209,9 +218,10 @@ class RunbookRun:
         return [spec for index, spec in enumerate(items) if index >= ids.index(start) or spec.rules.is_cleanup]
 
     def cancel(self, reason: str) -> None:
-        """End what runs; of what has not run yet, only clean-ups will. The second time, clean-ups that run end as well.
+        """Cancel the run: end the running block, and run only clean-ups after it. A second call ends running clean-ups,
+        too.
 
-        A clean-up that runs when the runtime is shutting down gets the time that is left for that.
+        A clean-up that is running while the runtime shuts down gets the time that is left for that.
         """
         is_first, self._cancelled = self._cancelled is None, self._cancelled or reason
         self.resume()
@@ -228,7 +238,9 @@ class RunbookRun:
         return any(spec.id == block_id and spec.rules.is_cleanup for spec in self.document.items)
 
     async def finish(self) -> Sequence[Leftover]:
-        """End the processes that blocks left in the background; gives which they were."""
+        """End the processes that blocks left in the background, and return them.
+        A child leaves that to the outer run.
+        """
         if self.is_started:
             self._emit_end()
         if self._is_child:
@@ -236,14 +248,16 @@ class RunbookRun:
         return await self._services.resources.end_leftovers(self.document.run_id)
 
     async def _fetch_secrets(self, spec: BlockSpec) -> None:
-        """Have what prints secrets run before anybody reads them; an interruption ends it."""
+        """Run the commands of the secrets that a block reads. `cancel` ends them."""
         if not self.document.read_available_secrets():
             return
         with anyio.CancelScope() as self._fetching:
             await self.document.fetch_secrets(spec.id)
 
     async def _prompt_above(self, spec: BlockSpec) -> None:
-        """Have the person asked for what a block needs that no file holds, before it is decided upon; each once."""
+        """Run the context blocks above a block that ask the user for a value, each once, before anything reads the
+        value.
+        """
         if not self._services.settings.is_interactive:
             return
         for other in self.document.above(spec.id):
@@ -255,7 +269,7 @@ class RunbookRun:
                 await executions.run(executions.prepare(self.document.runnable(other.id)))
 
     async def _static_skip(self, spec: BlockSpec) -> SkipDecision | None:
-        """Whether a block is not to run, as far as that can be told without touching anything."""
+        """Return why a block is skipped, as far as it is known without rendering anything."""
         if spec.rules.skip is not None:
             return SkipDecision(spec.rules.skip.reason)
         behavior = self.document.behavior(spec.id)
@@ -267,7 +281,7 @@ class RunbookRun:
         return self._stopped(spec) or await self._requirement_skip() or self.not_run_above(spec)
 
     async def _requirement_skip(self) -> SkipDecision | None:
-        """Whether something is not to be had that the runbook requires; looked at once."""
+        """Return a skip if a requirement of the runbook is not met. They are checked once in a run."""
         if not self._are_requirements_checked:
             with anyio.CancelScope() as self._fetching:
                 missing = await self.document.find_missing_requirement()
@@ -277,9 +291,9 @@ class RunbookRun:
         return SkipDecision(blocked.message, blocked.kind) if isinstance(blocked, BlockSkipped) else None
 
     def _decide(self, spec: BlockSpec) -> SkipDecision | None:
-        """Whether a block is to run, from what happened so far. Pure but for the evaluation of its `when`.
+        """Return why a block is skipped, from the results and contexts so far; None if it runs.
 
-        :raises RunbookError: if it can't be decided; the block fails with this.
+        :raises RunbookError: if that can't be evaluated. The block fails with this error.
         """
         return self._stopped(spec) or self._context_fault(spec) or self._condition(spec)
 
@@ -294,7 +308,7 @@ class RunbookRun:
         return None
 
     def not_run_above(self, spec: BlockSpec) -> SkipDecision | None:
-        """What stands on a block that did not run does not run as if it had."""
+        """Return a skip if a block above, on which this one depends, did not run."""
         if self.blocked is not None or spec.rules.is_cleanup:
             return None
         above = [number for number in self._not_run if number < self.document.number(spec)]
@@ -313,13 +327,16 @@ class RunbookRun:
         return None if started & set(required) else SkipDecision(f"{', '.join(required)} was not started")
 
     def _context_fault(self, spec: BlockSpec) -> SkipDecision | None:
-        """A context above that can't be evaluated fails the first block that would stand on it."""
+        """Return a skip if the context above a block has an error. The first block below the error fails with it
+        instead.
+        """
         error = self.blocked or self.document.context_error_above(spec.id)
         if error is None:
             return None
         if isinstance(error, BlockSkipped):
             return SkipDecision(error.message)
-        if not any((error.location, error.message) == (owned.location, owned.message) for owned in self._owned_faults):
+        reported = ((known.location, known.message) for known in self._reported_errors)
+        if (error.location, error.message) not in reported:
             raise error
         what = error.message if error is self.blocked else f"{error.block or 'the context above'} can't be evaluated"
         return SkipDecision(f"{what}: {error.location}")
@@ -357,7 +374,7 @@ class RunbookRun:
         return result
 
     def _limit(self, spec: BlockSpec, upper_limit: TimeLimit | None) -> TimeLimit:
-        """The first deadline of all that hold for a block.
+        """Return the earliest of the deadlines of a block.
 
         :raises TimedOut: if it has passed already.
         """
@@ -372,14 +389,14 @@ class RunbookRun:
         return limit
 
     def _runbook_limit(self) -> TimeLimit | None:
-        """What is left of the runbook's own limit."""
+        """Return what is left of the runbook's own limit; None if it has none."""
         total = self.document.runbook.timeouts.total
         if total is None or self._started_at is None:
             return None
         return TimeLimit(total - (time.monotonic() - self._started_at), f"the runbook's limit {show_limit(total)}")
 
     def _cleanup_limit(self) -> TimeLimit:
-        """What is left of the limit of all clean-ups."""
+        """Return what is left of the limit of all clean-ups."""
         now = time.monotonic()
         if self._cleanup_started_at is None:
             self._cleanup_started_at = now
@@ -387,9 +404,9 @@ class RunbookRun:
         return TimeLimit(seconds - (now - self._cleanup_started_at), f"the clean-ups' limit {show_limit(seconds)}")
 
     def _cleanup_share(self, limit: TimeLimit | None) -> TimeLimit | None:
-        """What the next clean-up may take of a limit: one that hangs leaves something to those that come after it."""
-        fates, items = self.document.outcome_texts, self.document.items
-        remaining = sum(spec.rules.is_cleanup and spec.id not in fates for spec in items) - 1
+        """Return the part of a limit that the next clean-up may use. The rest is kept for the clean-ups after it."""
+        ended = self.document.outcome_texts
+        remaining = sum(spec.rules.is_cleanup and spec.id not in ended for spec in self.document.items) - 1
         if limit is None or remaining < 1:
             return limit
         reserved = min(remaining * RESERVE_PER_CLEANUP, MAX_CLEANUP_RESERVE)
@@ -429,7 +446,7 @@ class RunbookRun:
         return self._result(spec, Outcome.SKIPPED, kind=skip.kind, message=message)
 
     def _failed(self, spec: BlockSpec, error: RunbookError) -> BlockResult:
-        """A block that failed before it could be started."""
+        """Return the result of a block that failed before it was started."""
         located, mask = error.with_location(spec.location, spec.label), self._services.masker.mask
         result = self._result(
             spec,
@@ -440,7 +457,7 @@ class RunbookRun:
             error_location=str(located.location),
         )
         if isinstance(error, ContextError):
-            self._owned_faults.append(error)
+            self._reported_errors.append(error)
         return result
 
     def _result(self, spec: BlockSpec, outcome: Outcome, **known: object) -> BlockResult:

@@ -32,7 +32,7 @@ class Runtime(Services):
     def open_document(
         self, runbook: Runbook | Path | str, inputs: Inputs | None = None, channel: ClientMessageChannel | None = None
     ) -> Document:
-        """Open a runbook, given as an object or as a path.
+        """Open a runbook: an object, or the path of its file.
 
         :raises UnreadableFile: if the file can't be read, or its templates or expressions are invalid.
         """

@@ -112,7 +112,7 @@ class Services:
         return TimeLimit(max(remaining, 0.0), f"shutting down within {show_limit(self.settings.shutdown_timeout)}")
 
     def warn(self, text: str) -> None:
-        """Record a warning for the end of the run. The same text is recorded once."""
+        """Record a warning for the end of the run. A repeated text is recorded once."""
         self.warnings[self.masker.mask(text)] = None
 
     def _emit(self, kind: EventKind, data: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
-"""One block from its start to its one end.
+"""Runs one block from its start to its result.
 
-Whatever happens - success, a failure, a deadline, a cancellation, a fault of ours - the handle is settled exactly once,
-after the blocks below can see what the block left and before anybody is told that it ended.
+The handle is settled exactly once, whatever happens: success, failure, deadline, cancellation, a bug. That is after the
+blocks below can see what the block left, and before its end is announced.
 """
 
 from __future__ import annotations
@@ -26,14 +26,19 @@ from .retry_loop import RetryLoop
 MAX_PROVENANCE_VALUES = 20
 MAX_PROVENANCE_TEXT = 200
 UNREPORTED_OVERRUN = 0.5
+"""Seconds by which ending a block may exceed its deadline without a note in the report."""
 RUN_ENDED = "the run was ended"
 
 
 @dataclass(slots=True, kw_only=True)
 class BlockRunner:
-    """Runs one block through its lifecycle.
+    """Runs one block: starts it, applies its deadline, and settles its handle with the result.
 
-    number: its 1-based position in reports. retry_loop: its attempts and turns.
+    The work is done by `RetryLoop`, which runs one `Attempt` or several. A deadline that has passed and a cancellation
+    become failures of the block like any other. If the task of `run` itself is cancelled, the result is settled first,
+    and the cancellation goes on.
+
+    number: the block's 1-based position in reports.
     """
 
     attempt: Attempt
@@ -48,7 +53,7 @@ class BlockRunner:
         return self.attempt.context
 
     async def run(self) -> BlockResult:
-        """Run it and settle its handle."""
+        """Run the block and settle its handle."""
         ending = Ending(InternalError("the block ended without saying how"))
         try:
             ending = await self._run_to_end()
@@ -60,24 +65,25 @@ class BlockRunner:
         return result
 
     async def _run_to_end(self) -> Ending:
-        """Work under the deadline; a deadline that passed and a cancellation become endings of their own."""
+        """Run the block under its deadline. Return the ending, also after a timeout or a cancellation."""
         handle = self.context.handle
-        begun = anyio.current_time()
+        started_at = anyio.current_time()
         ending: Ending | None = None
         handle.tighten_deadline(handle.limit)
         with handle.scope as scope:
             self.context.block_started()
             ending = await self.retry_loop.run()
+        # The block may have ended by itself while its scope was being cancelled: then its own ending counts.
         if ending is not None:
             return ending
         if handle.cancellation is not None:
             return Ending(handle.cancellation)
-        return self._timed_out(scope.deadline - begun, anyio.current_time() - scope.deadline)
+        return self._timed_out(scope.deadline - started_at, anyio.current_time() - scope.deadline)
 
     def _timed_out(self, seconds: float, overrun: float) -> Ending:
         iteration, iterations = self.retry_loop.iteration_label, self.retry_loop.iteration_results.iterations
-        where = f" in turn {len(iterations) + 1}: {iteration}" if iteration else ""
-        error = TimedOut(f"timed out after {show_seconds(seconds)} ({self.context.handle.limit.name}){where}")
+        position = f" in turn {len(iterations) + 1}: {iteration}" if iteration else ""
+        error = TimedOut(f"timed out after {show_seconds(seconds)} ({self.context.handle.limit.name}){position}")
         ending = self.attempt.ending_of_error(error)
         if overrun < UNREPORTED_OVERRUN:
             return ending
@@ -119,7 +125,7 @@ class BlockRunner:
         )
 
     def _provenance(self) -> tuple[Provenance, ...]:
-        """The values that the block read and others had set."""
+        """Return the values that the block read, without those that it set itself."""
         read_values = (item for item in self.context.read_log.values.items() if item[1].origin != self.attempt.origin)
         return tuple(self._provenance_of(name, value) for name, value in islice(read_values, MAX_PROVENANCE_VALUES))
 
@@ -128,13 +134,13 @@ class BlockRunner:
         return Provenance(name, text, str(value.origin))
 
     def _settle(self, ending: Ending) -> BlockResult:
-        """Make it final, and then say so."""
+        """Settle the handle, then announce the end of the block."""
         context, error = self.context, ending.error
         context.finish_output()
         self.retry_loop.record_end(ending)
         try:
             result = self._result(ending)
-        except Exception as fault:  # a block type told nonsense of its work
+        except Exception as fault:  # a block type has set report details of wrong types
             context.report_details, error = ReportDetails(), internal_error(fault)
             result = self._result(Ending(error))
         if error is None:

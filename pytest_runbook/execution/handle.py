@@ -1,4 +1,4 @@
-"""The handle of an execution, for those who start it, cancel it or wait for it."""
+"""The handle of an execution: to wait for it, cancel it, answer its prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a block: the one thing that every report is made of."""
+"""The result of a block, from which every report is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import BlockSkipped, RunbookError
 
 
 class Outcome(StrEnum):
-    """passed, failed: the block was tried. skipped: it was not."""
+    """The outcome of a block. passed, failed: it was tried. skipped: it was not."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -25,7 +25,7 @@ def outcome_of(error: RunbookError | None) -> Outcome:
 
 
 class Verdict(StrEnum):
-    """What came of an assertion. error: it could not be evaluated, which never counts as true."""
+    """The verdict on an assertion. error: it could not be evaluated, which never counts as passed."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A sub-value that decided an assertion: its source text, and the value as text."""
+    """A part of an assertion and its value: the source text, and the value as text."""
 
     source: str
     value: str
@@ -42,11 +42,11 @@ class Operand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionTrace:
-    """One assertion and how it came out. Texts are masked and bounded.
+    """One assertion with its verdict. All texts are masked, and shortened if they are long.
 
-    place: ``file:line``, None for one that every block of the type has.
-    expected, actual: for a comparison that failed. difference: lines that show where two values differ.
-    undefined: the dotted name that was undefined, where that is why it could not be evaluated.
+    location: ``file:line``; None for the default assertion of a block type.
+    expected, actual: for a failed comparison. difference: lines that show where the two values differ.
+    undefined: the name because of which it could not be evaluated, with dots; None if there is none.
     """
 
     source: str
@@ -63,10 +63,10 @@ class AssertionTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptGroup:
-    """What became of attempts that followed each other and ended alike.
+    """Successive attempts that ended in the same way.
 
-    first, last: their 1-based numbers. at: seconds since the block's first attempt began. seconds: for all of them.
-    failure: why they failed, masked and bounded; None for one that succeeded.
+    first, last: their 1-based numbers. at: seconds since the block's first attempt began. seconds: of all of them.
+    failure: why they failed, masked and shortened; None if they succeeded.
     """
 
     first: int
@@ -78,9 +78,9 @@ class AttemptGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
-    """One turn of a block with ``for_each``.
+    """One iteration of a block with ``for_each``.
 
-    number: 1-based. label: what it was about, masked and bounded: ``table = 'orders'``. message: why it failed.
+    number: 1-based. label: its item, masked and shortened: ``table = 'orders'``. message: why it failed.
     """
 
     number: int
@@ -93,7 +93,7 @@ class Iteration:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """A value that the block read, and who set it. The value is masked and bounded."""
+    """A value that the block read, and its origin. The value is masked and shortened."""
 
     name: str
     value: str
@@ -102,7 +102,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class OutputSection:
-    """A piece of output for reports, bounded and masked."""
+    """A piece of output for reports, masked and shortened."""
 
     title: str
     text: str
@@ -110,16 +110,16 @@ class OutputSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockResult:
-    """What came of one block, in plain data.
+    """The result of one block as plain data.
 
-    number: 1-based position among the runbook's items. location: ``file:line``; checks_location: that of its checks file.
+    number: 1-based position among the runbook's items. location: ``file:line``; checks_location: in its checks file.
     kind: of a failure: assertion, block, timeout, unreachable, refused, file, cancelled, internal.
-    message: why it failed or was skipped; a first line that stands alone.
-    seconds: the block's own time. attempts: how many there were. attempt_log: what became of each, if it is retried.
+    message: why it failed or was skipped; the first line makes sense without the others.
+    seconds: the time of the block itself. attempts: their number. attempt_log: their groups, if the block has `retry`.
     iterations: of a block with ``for_each``.
-    warnings: what should hold and does not. did: what it did, in a line. where: host, directory, program.
-    exit_code: for blocks that run a program. children: what came of the blocks of a runbook that it ran.
-    stop_reason: why nothing is to run after it, although it did not fail; None: nothing of the kind.
+    warnings: warnings that did not hold. did: the work in one line. where: host, directory, program.
+    exit_code: of the program, if the block runs one. children: the results of the blocks of its sub-runbook.
+    stop_reason: why no further block is to run although this one did not fail; None if others may run.
     prose: the texts of its keys owner, runbook_url, on_red (else those of its runbook) and description, by key.
     """
 

@@ -1,1 +1,1 @@
-"""Messages of a running runbook: to the client that shows it, and events for those who monitor it."""
+"""Messages of a running runbook to its client, and events for monitoring."""

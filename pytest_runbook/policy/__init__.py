@@ -1,1 +1,1 @@
-"""What a run may do: allowed block types, hosts and URLs, effects, environments, requirements."""
+"""The permissions of a run: allowed block types, hosts and URLs, effects, environments, requirements."""

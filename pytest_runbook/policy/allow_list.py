@@ -70,7 +70,7 @@ class UrlPattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowList:
-    """What a run may use. If there is no pattern of a kind, everything of that kind is allowed."""
+    """The allow list of a run. If it has no pattern of a kind, everything of that kind is allowed."""
 
     types: tuple[str, ...] = ()
     interpreters: tuple[str, ...] = ()

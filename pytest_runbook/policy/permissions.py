@@ -14,7 +14,7 @@ from .environments import environment_refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What a run may do. environment: the name of its environment; None if it has none."""
+    """The permissions of a run. environment: the name of its environment; None if it has none."""
 
     effects: Effects = Effects.DESTRUCTIVE
     allow_list: AllowList = ALLOW_EVERYTHING

@@ -71,9 +71,9 @@ class Masker:
     """Masks secrets with ``***``. It is safe to use from several threads.
 
     A masker knows two kinds of secrets. Values that were added (`add`) are found in every form of `forms_of`, also
-    across line breaks and where a text was cut short. Credentials that nobody added are found by their surroundings:
-    passwords in URIs, authorization headers, cookies, and values behind names such as ``password`` or ``api_key``. A
-    run has one masker, and values become secret for all of the run when they are added.
+    across line breaks and where a text was cut short. Other credentials are found by their surroundings: passwords in
+    URIs, authorization headers, cookies, and values behind names such as ``password`` or ``api_key``. A run has one
+    masker, and values become secret for all of the run when they are added.
 
     names: the names that mark a value as a secret.
     unmaskable: names of secrets that are too short or too common to be masked without damaging every report.
@@ -90,7 +90,7 @@ class Masker:
         # Short texts without secrets: hosts, paths and names are masked again and again. `add` empties it.
         self._clean: set[str] = set()
 
-    # What is secret
+    # Adding secrets
 
     def add(self, value: str, name: str) -> None:
         """Add a secret value, with every form in which it may appear. name: how reports call it."""
@@ -166,7 +166,7 @@ class Masker:
             if self.names.match(key):
                 self.add(value, name)
 
-    # What is taken out
+    # Masking
 
     def mask(self, text: str) -> str:
         """Return a text without its secrets."""
