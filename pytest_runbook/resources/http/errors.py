@@ -11,7 +11,7 @@ import httpx2
 
 from ...errors import BlockFailed, RunbookError, TimedOut, Unreachable
 from ...text import shorten, show_limit
-from .exchange import HttpExchange
+from .exchange import MAX_REDIRECTS, HttpExchange
 
 _SLOW = "is a firewall in between? Raise connect_timeout if it is slow to answer"
 _PROXIES = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment say which one is used"
@@ -56,21 +56,21 @@ def translate_http_error(
     error: httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError, exchange: HttpExchange
 ) -> RunbookError:
     """Return an error of this package for an error of the libraries."""
-    url = _url(error, exchange)
+    url = _failed_url(error, exchange)
     runbook_error = _translate(error, exchange, url)
-    if isinstance(runbook_error, Unreachable) and _server(url) != _server(exchange.request.url):
+    if isinstance(runbook_error, Unreachable) and _host_and_port(url) != _host_and_port(exchange.request.url):
         # Not Unreachable: that would be remembered for the server that the block asked.
         return BlockFailed(f"sent on to another server: {runbook_error.message}", hint=runbook_error.hint)
     return runbook_error
 
 
 def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
-    server, seconds = _server(url), exchange.request.read_timeout or 0.0
+    server, seconds = _host_and_port(url), exchange.request.read_timeout or 0.0
     match error:
         case httpx2.ConnectTimeout():
-            return _no_connection(f"none within {show_limit(exchange.request.connect_timeout or 0.0)}", url, _SLOW)
+            return _connection_error(f"none within {show_limit(exchange.request.connect_timeout or 0.0)}", url, _SLOW)
         case httpx2.ConnectError():
-            return _not_connected(error, url)
+            return _connect_failure(error, url)
         case httpx2.ProxyError():
             return Unreachable(f"the proxy refuses a connection to {server}: {error}", hint=_PROXIES)
         case httpx2.ReadTimeout() if exchange.response is None:
@@ -83,7 +83,7 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
             return TimedOut(f"{server} takes no more of the request, for {show_limit(seconds)}")
         case httpx2.TooManyRedirects():
             hint = "is it a redirect loop? `redirects: false` gives the first answer"
-            return BlockFailed(f"more than 10 redirects, the last one to {url}", hint=hint)
+            return BlockFailed(f"more than {MAX_REDIRECTS} redirects, the last one to {url}", hint=hint)
         case httpx2.DecodingError():
             encoding = exchange.received_response.headers.get("content-encoding", "")
             return BlockFailed(f"the body is not compressed as its header says ({encoding}): {error}")
@@ -91,10 +91,10 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
             return BlockFailed(f"the server redirects to an unusable URL: {error}")
         case httpx2.LocalProtocolError():
             return BlockFailed(f"the request can't be sent: {error}")
-    return _interrupted(error, exchange, url)
+    return _exchange_error(error, exchange, url)
 
 
-def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
+def _failed_url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
     """Return the URL that failed, to which a redirect may have led."""
     try:
         request: httpx2.Request = error.request  # type: ignore[attr-defined]  # HTTPError has it, once it was sent
@@ -103,35 +103,35 @@ def _url(error: Exception, exchange: HttpExchange) -> httpx2.URL:
         return exchange.request.url
 
 
-def _server(url: httpx2.URL) -> str:
+def _host_and_port(url: httpx2.URL) -> str:
     """Return ``host:port``, always with the port."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
 
-def _no_connection(reason: str, url: httpx2.URL, hint: str) -> Unreachable:
+def _connection_error(reason: str, url: httpx2.URL, hint: str) -> Unreachable:
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if proxy and not proxy_bypass(url.host):
         reason, hint = f"{reason} (through the proxy {httpx2.URL(proxy).copy_with(userinfo=b'')})", _PROXIES
-    return Unreachable(f"no connection to {_server(url)}: {reason}", hint=hint)
+    return Unreachable(f"no connection to {_host_and_port(url)}: {reason}", hint=hint)
 
 
-def _not_connected(error: Exception, url: httpx2.URL) -> Unreachable:
+def _connect_failure(error: Exception, url: httpx2.URL) -> Unreachable:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            return _no_tls(cause, url)
+            return _tls_error(cause, url)
         if isinstance(cause, socket.gaierror):
             reason = "DNS does not answer" if cause.errno == socket.EAI_AGAIN else "no such name"
-            return _no_connection(reason, url, "is the name right, and does this machine's DNS know it?")
+            return _connection_error(reason, url, "is the name right, and does this machine's DNS know it?")
         if isinstance(cause, ConnectionRefusedError):
-            return _no_connection("refused", url, _IS_IT_UP)
+            return _connection_error("refused", url, _IS_IT_UP)
     last = [cause for cause in _causes(error) if isinstance(cause, OSError)]
     reason = last[-1].strerror if last and last[-1].strerror else str(error)
-    return _no_connection(reason or "the server closed it", url, _IS_IT_UP)
+    return _connection_error(reason or "the server closed it", url, _IS_IT_UP)
 
 
-def _no_tls(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
+def _tls_error(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
     reason, hint = f"TLS failed: {error.reason or error}", "look at the server's log"
     if isinstance(error, ssl.SSLCertVerificationError):
         reason, hint = _UNTRUSTED.get(
@@ -143,15 +143,15 @@ def _no_tls(error: ssl.SSLError, url: httpx2.URL) -> Unreachable:
         reason, hint = _HANDSHAKE["UNEXPECTED_EOF_WHILE_READING"]
     elif error.reason is not None:
         reason, hint = _HANDSHAKE.get(error.reason, (reason, hint))
-    return Unreachable(f"no TLS with {_server(url)}: {reason}", hint=hint)
+    return Unreachable(f"no TLS with {_host_and_port(url)}: {reason}", hint=hint)
 
 
-def _interrupted(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
+def _exchange_error(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> RunbookError:
     """Return the error for a connection that was open when something other than a response came, or nothing more."""
     refused = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if refused is not None and exchange.response is None:
-        return _no_tls(refused, url)
-    server = _server(url)
+        return _tls_error(refused, url)
+    server = _host_and_port(url)
     if exchange.response is not None:
         received = f"{len(exchange.body):,} bytes of the body"
         return BlockFailed(f"{server} broke off after {received}", detail=str(error), hint="look at the server's log")

@@ -18,6 +18,7 @@ from ..tls import TlsSettings, days_until_expiry
 from .url import without_credentials
 
 MAX_BODY_SIZE = 64 * 1024 * 1024
+MAX_REDIRECTS = 10
 LONGEST_URL = 300
 
 

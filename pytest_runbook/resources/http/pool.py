@@ -16,15 +16,14 @@ import httpx2
 from ...errors import BlockFailed, RedirectRefused, Refused
 from ..tls import TlsSettings
 from .errors import translate_http_error
-from .exchange import HttpExchange, HttpRequest
+from .exchange import MAX_REDIRECTS, HttpExchange, HttpRequest
 from .url import without_credentials
 
-MAX_REDIRECTS = 10
 KEEP_ALIVE_SECONDS = 60.0
 CLOSE_GRACE = 2.0
 CHECK_EXTENSION = "pytest-runbook-check"
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""Methods that may be sent twice. Source: RFC 9110, section 9.2.2."""
+"""Methods of requests that may be sent again after a failed connection. Source: RFC 9110, section 9.2.2."""
 
 
 class HttpPool:
@@ -61,7 +60,7 @@ class HttpPool:
             exchange.request.check(str(exchange.request.url))
         client = self._client(run_id, exchange.request.tls, exchange.request.proxy)
         try:
-            response = await _sent(client, exchange.request)
+            response = await _send(client, exchange.request)
             try:
                 exchange.begin(response)
                 async for chunk in response.aiter_bytes():
@@ -101,21 +100,21 @@ class HttpPool:
         return self._ssl_contexts[tls]
 
 
-async def _sent(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Response:
+async def _send(client: httpx2.AsyncClient, request: HttpRequest) -> httpx2.Response:
     """Send the request and return the response, whose body is still to come.
 
     The server may have closed a kept connection just then, so a request that may be sent twice is sent again.
     """
     trace = _ConnectTrace()
     try:
-        return await _sent_once(client, request, trace)
+        return await _send_once(client, request, trace)
     except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
         if trace.has_connected or request.method not in IDEMPOTENT_METHODS:
             raise
-    return await _sent_once(client, request, trace)
+    return await _send_once(client, request, trace)
 
 
-async def _sent_once(client: httpx2.AsyncClient, request: HttpRequest, trace: _ConnectTrace) -> httpx2.Response:
+async def _send_once(client: httpx2.AsyncClient, request: HttpRequest, trace: _ConnectTrace) -> httpx2.Response:
     message = client.build_request(
         request.method,
         request.url,

@@ -23,7 +23,7 @@ from ...errors import BlockFailed
 MEMORY_LIMIT = 1 << 20
 EXCERPT_LIMIT = 1 << 16
 _PIECE = 1 << 20
-_RESERVE = 1 << 26
+_RESERVE = 1 << 26  # bytes that are allocated ahead in the temporary file
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -100,12 +100,12 @@ class CapturedOutput:
     def head(self, stream: Stream | None = None, *, lines: int | None = None, limit: int = EXCERPT_LIMIT) -> str:
         """Return the first lines of one stream, or of both: at most `limit` bytes of them, cut between characters."""
         is_all = self.size(stream) <= limit
-        text = _utf8_decoder("replace").decode(self._first(stream, limit), final=is_all)
+        text = _utf8_decoder("replace").decode(self._first_bytes(stream, limit), final=is_all)
         return text if lines is None else _first_lines(text, lines)
 
     def tail(self, stream: Stream | None = None, *, lines: int | None = None, limit: int = EXCERPT_LIMIT) -> str:
         """Return the last lines of one stream, or of both: at most `limit` bytes of them, cut between characters."""
-        data = self._last(stream, limit)
+        data = self._last_bytes(stream, limit)
         if self.size(stream) > limit:
             data = data[:3].lstrip(_CONTINUATION) + data[3:]  # a character has three continuation bytes at most
         text = data.decode("utf-8", "replace")
@@ -149,10 +149,10 @@ class CapturedOutput:
 
     def _text(self, stream: Stream | None) -> str:
         if stream not in self._texts:
-            self._texts[stream] = "".join(self._decoded(stream))
+            self._texts[stream] = "".join(self._decode(stream))
         return self._texts[stream]
 
-    def _decoded(self, selected: Stream | None) -> Iterator[str]:
+    def _decode(self, selected: Stream | None) -> Iterator[str]:
         decoders = [_utf8_decoder("replace") for _ in Stream]
         for stream, data in self.chunks:
             if selected in (None, stream):
@@ -160,7 +160,7 @@ class CapturedOutput:
         for decoder in decoders:
             yield decoder.decode(b"", final=True)
 
-    def _first(self, selected: Stream | None, limit: int) -> bytes:
+    def _first_bytes(self, selected: Stream | None, limit: int) -> bytes:
         found = bytearray()
         for stream, data in self.chunks:
             if selected in (None, stream):
@@ -169,7 +169,7 @@ class CapturedOutput:
                 break
         return bytes(found)
 
-    def _last(self, selected: Stream | None, limit: int) -> bytes:
+    def _last_bytes(self, selected: Stream | None, limit: int) -> bytes:
         found: list[bytes] = []
         end = self.size()
         for segment in reversed(self._segments):

@@ -109,8 +109,8 @@ class Interpreter:
         interpreters: replacements for interpreters, by name or path.
         :raises BlockFailed: if the text names no program or its quotes are not closed.
         """
-        found = cls._of_words(_words(interpreters.get(text.strip(), text)), text)
-        found = found._replaced(interpreters)
+        found = cls._from_words(_words(interpreters.get(text.strip(), text)), text)
+        found = found._with_replacement(interpreters)
         if shell_options and found.language in (_SHELL, _FISH):
             found = found._with_options(shlex.split(shell_options))
         if login and found.name in _LOGIN_SHELLS and not found._has_letter("l") and "--login" not in found.options:
@@ -198,7 +198,7 @@ class Interpreter:
         after = self.program_at + 1
         return Interpreter((*self.words[:after], *options, *self.words[after:]), self.program_at)
 
-    def _replaced(self, interpreters: Mapping[str, str]) -> Interpreter:
+    def _with_replacement(self, interpreters: Mapping[str, str]) -> Interpreter:
         other = interpreters.get(self.program) or interpreters.get(PurePath(self.program).name)
         if other is None:
             return self
@@ -206,7 +206,7 @@ class Interpreter:
         return Interpreter((*before, *_words(other), *after), self.program_at)
 
     @classmethod
-    def _of_words(cls, words: Sequence[str], text: str) -> Interpreter:
+    def _from_words(cls, words: Sequence[str], text: str) -> Interpreter:
         if words and PurePath(words[0]).name == "env":
             words = _unfold_env(words)
             program_at = next(_programs_of_env(words), len(words))

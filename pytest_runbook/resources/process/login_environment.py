@@ -38,13 +38,13 @@ async def login_environment(supervisor: ProcessSupervisor) -> Mapping[str, str]:
         outcome = await run_process(
             [shell, "-l", "-c", "env -0"], cwd=Path.home(), env=os.environ, supervisor=supervisor
         )
-        return _parsed(outcome.output.stdout)
+        return _parse_environment(outcome.output.stdout)
     raise BlockFailed(
         f"{shell} as a login shell gave no environment within {TIMEOUT:.0f} s", hint="look at its profile"
     )
 
 
-def _parsed(text: str) -> dict[str, str]:
+def _parse_environment(text: str) -> dict[str, str]:
     environment = dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
     own_path = os.environ.get("PATH", "").split(os.pathsep)
     other = environment.get("PATH", "").split(os.pathsep)

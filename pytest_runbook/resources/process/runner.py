@@ -26,6 +26,7 @@ from .supervisor import ProcessSupervisor
 
 OutputListener = Callable[[Stream, bytes], None]
 HELD_PIPE_TIMEOUT = 1.0
+"""Seconds to wait for the end of the output once the program has ended: a background process may hold the pipe."""
 READ_SIZE = 1 << 16
 READS_PER_WAKEUP = 16
 
@@ -160,11 +161,11 @@ class _Child:
 
     def outcome(self, output: CapturedOutput, *, holds_pipe: bool) -> ProcessOutcome:
         assert self._exit_code is not None, "it has not ended"
-        killed = self._exit_code < 0
+        exit_code, signal_name = split_returncode(self._exit_code)
         return ProcessOutcome(
             pid=self.pid,
-            exit_code=None if killed else self._exit_code,
-            signal=signal_name(-self._exit_code) if killed else None,
+            exit_code=exit_code,
+            signal=signal_name,
             seconds=self._seconds,
             output=output,
             holds_pipe=holds_pipe,
@@ -260,7 +261,12 @@ def _ignore(stream: Stream, data: bytes) -> None:
     """Drop output."""
 
 
-def signal_name(number: int) -> str:
+def split_returncode(returncode: int) -> tuple[int | None, str | None]:
+    """Return the exit code, or the name of the signal; one of them is None. returncode: as `subprocess` has it."""
+    return (returncode, None) if returncode >= 0 else (None, _signal_name(-returncode))
+
+
+def _signal_name(number: int) -> str:
     """Return the name of a signal, such as ``SIGKILL``."""
     try:
         return signal.Signals(number).name

@@ -57,12 +57,12 @@ class SecretCommandRunner:
             outcome = await run_process(
                 command.argv, cwd=command.folder, env=os.environ, output=output, supervisor=self._supervisor
             )
-            return _secret_of(command, outcome)
+            return _read_secret(command, outcome)
         hint = f"does it wait for input? {_manual_run_hint(command)}; a slow one may have a timeout of its own"
         raise BlockFailed(f"the command {command} did not end within {show_limit(command.timeout)}", hint=hint)
 
 
-def _secret_of(command: SecretCommand, outcome: ProcessOutcome) -> str:
+def _read_secret(command: SecretCommand, outcome: ProcessOutcome) -> str:
     if outcome.exit_code != 0:
         ending = f"was ended by {outcome.signal}" if outcome.signal else f"ended with exit code {outcome.exit_code}"
         stderr = _last_stderr_line(outcome.output)
@@ -77,7 +77,7 @@ def _secret_of(command: SecretCommand, outcome: ProcessOutcome) -> str:
 
 
 def _last_stderr_line(output: CapturedOutput) -> str:
-    """Return the last line of stderr, without anything of stdout, which may be half a secret."""
+    """Return the last line of stderr, with every line of stdout masked, which may be half a secret."""
     masker = Masker()
     for line in output.stdout.splitlines():
         masker.add(line, "")

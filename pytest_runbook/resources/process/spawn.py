@@ -27,7 +27,7 @@ class ExitWatch(Protocol):
     def fileno(self) -> int: ...
 
     def exit_code(self) -> int:
-        """Return the exit code; negative: the number of the signal that ended it."""
+        """Return the exit code; a negative one is the number of the signal that ended it."""
 
     def close(self) -> None: ...
 
@@ -91,7 +91,7 @@ class _DescriptorWatch:
         return self._file
 
     def exit_code(self) -> int:
-        return _wait(self._pid)
+        return _wait_for_exit(self._pid)
 
     def close(self) -> None:
         os.close(self._file)
@@ -101,7 +101,7 @@ class _ThreadWatch:
     def __init__(self, pid: int) -> None:
         self._result: int | BlockFailed | None = None
         self._file, write_end = os.pipe()
-        threading.Thread(target=self._wait, args=(pid, write_end), name=f"wait for {pid}", daemon=True).start()
+        threading.Thread(target=self._wait_for_exit, args=(pid, write_end), name=f"wait for {pid}", daemon=True).start()
 
     def fileno(self) -> int:
         return self._file
@@ -115,16 +115,16 @@ class _ThreadWatch:
     def close(self) -> None:
         os.close(self._file)
 
-    def _wait(self, pid: int, write_end: int) -> None:
+    def _wait_for_exit(self, pid: int, write_end: int) -> None:
         try:
-            self._result = _wait(pid)
+            self._result = _wait_for_exit(pid)
         except BlockFailed as error:
             self._result = error
         finally:
             os.close(write_end)
 
 
-def _wait(pid: int) -> int:
+def _wait_for_exit(pid: int) -> int:
     try:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except ChildProcessError as error:

@@ -22,9 +22,11 @@ from .channel import CommandChannel, send_input
 from .session import SshSession, connection_lost_error
 
 START_TIMEOUT = 30.0
-MAX_GARBAGE = 20
-# The files of running scripts are named after their POSIX groups. A process that has left its group is found by the
-# folder's name in its environment.
+MAX_GARBAGE = 20  # files that are removed by one command
+# When its input ends or its connection is lost, the shell terminates what still runs, removes its folder, and kills
+# what is left two seconds later. The files of running scripts are named after their POSIX groups. A process that has
+# left its group is found by the folder's name in its environment. `HelperShell.close` sets _runbook_q: there is nothing
+# to find.
 _SETUP = """\
 _runbook_d=${TMPDIR:-/tmp}/runbook-NONCE
 _runbook_end() {
@@ -160,10 +162,10 @@ class HelperShell:
         with anyio.move_on_after(START_TIMEOUT):
             status, output = await self.run(_SETUP.replace("NONCE", self._nonce))
             if status:
-                raise self._no_folder(output)
+                raise self._folder_error(output)
             *_, self.login_shell, self.folder = output.decode(errors="surrogateescape").rstrip("\n").split("\n")
             return
-        raise self._no_shell(f"no answer within {START_TIMEOUT:.0f} s")
+        raise self._shell_error(f"no answer within {START_TIMEOUT:.0f} s")
 
     def _wake_waiters(self) -> None:
         for reply in self._replies.values():
@@ -173,7 +175,7 @@ class HelperShell:
         if not self._command_channel.has_status:
             return connection_lost_error(self._session.name, self._session.error)
         how = self._command_channel.signal or f"exit code {self._command_channel.exit_code}"
-        return self._no_shell(f"it ended with {how}")
+        return self._shell_error(f"it ended with {how}")
 
     def _received(self, stream: Stream, data: bytes) -> None:
         if stream is Stream.STDERR:
@@ -192,12 +194,12 @@ class HelperShell:
                 reply.ready.set()
             del self._pending[: end + 1]
 
-    def _no_folder(self, output: bytes) -> BlockFailed:
+    def _folder_error(self, output: bytes) -> BlockFailed:
         text = shorten(output.decode(errors="replace"), 200)
         hint = "make room in its /tmp: scripts leave their variables there"
         return BlockFailed(f"no folder for scripts can be made on {self._session.name}: {text}", hint=hint)
 
-    def _no_shell(self, reason: str) -> BlockFailed:
+    def _shell_error(self, reason: str) -> BlockFailed:
         detail = (self._stderr + self._pending).decode(errors="replace")
         hint = "the user's login shell there must run commands, and find sh: look at its rc files"
         return BlockFailed(f"no shell on {self._session.name} runs our commands: {reason}", hint=hint, detail=detail)

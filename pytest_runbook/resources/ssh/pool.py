@@ -76,8 +76,8 @@ class SshPool:
                 if len(entry.failures) > failure_count:
                     raise entry.failures[-1]
                 try:
-                    self._check(target, entry.options)
-                    entry.session = await self._opened(target, entry.options)
+                    self._check_allowed(target, entry.options)
+                    entry.session = await self._connect(target, entry.options)
                 except RunbookError as error:
                     entry.failures.append(error)
                     raise
@@ -177,7 +177,7 @@ class SshPool:
             self._warn(f"ssh: {setting.location}: {setting.name} has no effect here")
         return replace(options, jump=options.jump if target.jump is None else target.jump)
 
-    def _check(self, target: Target, options: HostOptions) -> None:
+    def _check_allowed(self, target: Target, options: HostOptions) -> None:
         """Check a host against the allow list.
 
         With a runbook's own ssh_config, only the host name counts: the runbook could give any host an allowed alias.
@@ -190,7 +190,7 @@ class SshPool:
                 f"{ALLOW_SETTING}: where the ProxyCommand of the runbook's own ssh_config leads can't be checked"
             )
 
-    async def _opened(self, target: Target, options: HostOptions) -> SshSession:
+    async def _connect(self, target: Target, options: HostOptions) -> SshSession:
         data = {"host": str(target), "address": options.address, "username": options.user}
         session = SshSession(str(target), options)
 
@@ -202,7 +202,7 @@ class SshPool:
                 self._emit(EventKind.SSH_DISCONNECTED, {**data, "reason": reason})
 
         try:
-            hop = await self._hop(target, options.jump)
+            hop = await self._jump_session(target, options.jump)
             connection = await open_connection(
                 options,
                 target.credentials,
@@ -218,12 +218,12 @@ class SshPool:
         self._emit(EventKind.SSH_CONNECTED, data)
         return session
 
-    async def _hop(self, target: Target, jump: Sequence[Destination]) -> SshSession | None:
+    async def _jump_session(self, target: Target, jump: Sequence[Destination]) -> SshSession | None:
         """Return the connection to the last jump host, which is itself made through those before it."""
         if not jump:
             return None
         *before, last = jump
-        hop = Target(last, _for_hop(target.credentials), tuple(before) if before else None)
+        hop = Target(last, _jump_credentials(target.credentials), tuple(before) if before else None)
         try:
             return await self.session(hop)
         except Unreachable as error:
@@ -248,6 +248,6 @@ class SshPool:
         self._emit(kind, {**data, "error": text})
 
 
-def _for_hop(credentials: Credentials) -> Credentials:
+def _jump_credentials(credentials: Credentials) -> Credentials:
     """Return the credentials for a jump host: the runbook's key beside those of ssh_config, and its known hosts."""
     return replace(credentials, password=None, certificate=None, is_only=False)

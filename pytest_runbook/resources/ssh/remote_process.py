@@ -136,7 +136,7 @@ class _Run:
             raise connection_lost_error(name, self._command_channel.error or self.remote_user.session.error)
         if self._reader.step != Step.READY:
             detail = self.output.tail(Stream.STDERR)
-            raise not_started(
+            raise start_error(
                 name, self.command, self._reader.step, self._command_channel, detail or self._reader.login_output
             )
 
@@ -215,7 +215,7 @@ class _Run:
         return f"{shell_quote(self.helper.folder)}/{self._reader.pid}.vars"
 
 
-def not_started(
+def start_error(
     name: str, command: RemoteCommand, step: str | None, command_channel: CommandChannel, detail: str
 ) -> BlockFailed:
     """Return the error for a bootstrap shell that did not become its program."""

@@ -67,7 +67,9 @@ class RemoteProcessGroup:
         _, output = await self.helper.run(_SCAN.format(label=shell_quote(self.label), leader=self.leader or ""))
         head, _, table = output.decode(errors="replace").partition("\n\n" if not output.startswith(b"\n") else "\n")
         labelled = {int(line.split("/")[2]) for line in head.splitlines() if line.startswith("/proc/")}
-        return _members([process for line in table.splitlines() if (process := _parsed(line))], labelled, self.leader)
+        return _members(
+            [process for line in table.splitlines() if (process := _parse_process(line))], labelled, self.leader
+        )
 
     async def end(self, grace: Callable[[], Grace]) -> list[int]:
         """Hang up or interrupt, terminate, then kill; return what could not be ended.
@@ -78,10 +80,10 @@ class RemoteProcessGroup:
         living = await self.living()
         for number in ESCALATION:
             if living and grace().after(number) > 0:
-                living = await self._signalled(number, living, grace)
+                living = await self._send_and_wait(number, living, grace)
         return living
 
-    async def _signalled(self, number: signal.Signals, living: list[int], grace: Callable[[], Grace]) -> list[int]:
+    async def _send_and_wait(self, number: signal.Signals, living: list[int], grace: Callable[[], Grace]) -> list[int]:
         """Send a signal to all processes, including new ones; return what is left when its time is over."""
         since, signalled = anyio.current_time(), set[int]()
         while living and anyio.current_time() - since < grace().after(number):
@@ -106,7 +108,7 @@ async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[]
     process_group = RemoteProcessGroup.of_run(helper, run_id)
     try:
         living = await process_group.living()
-        described = await _described(helper, living) if living else {}
+        described = await _describe(helper, living) if living else {}
         surviving = await process_group.end(grace) if living else []
     except RunbookError:  # the connection is lost; the helper shell ends them on its own
         return ()
@@ -117,7 +119,7 @@ async def end_leftovers(remote_user: RemoteUser, run_id: str, grace: Callable[[]
     ]
 
 
-async def _described(helper: HelperShell, pids: Sequence[int]) -> dict[int, tuple[str, float]]:
+async def _describe(helper: HelperShell, pids: Sequence[int]) -> dict[int, tuple[str, float]]:
     """Return the command and the age in seconds of each process."""
     listed = " ".join(map(str, pids))
     command = (
@@ -129,13 +131,13 @@ async def _described(helper: HelperShell, pids: Sequence[int]) -> dict[int, tupl
     uptime = float(first.split()[0])
     described = {}
     for stat, text in zip(lines[::2], lines[1::2], strict=False):
-        process = _parsed(stat)
+        process = _parse_process(stat)
         if process is not None:
             described[process.pid] = (shorten(text, _COMMAND_LIMIT) or "?", max(uptime - process.create_time, 0.0))
     return described
 
 
-def _parsed(line: str) -> _Process | None:
+def _parse_process(line: str) -> _Process | None:
     """Parse a line of /proc/PID/stat or ps; return None for a process that has ended and for an invalid line."""
     before, bracket, after = line.rpartition(")")
     fields = after.split() if bracket else line.split()[1:]

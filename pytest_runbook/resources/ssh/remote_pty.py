@@ -27,7 +27,7 @@ from .channel import CommandChannel, send_input
 from .helper_shell import HelperShell, print_file_command
 from .pool import SshPool
 from .remote_command import RemoteCommand, Step, bootstrap_setup
-from .remote_process import not_started
+from .remote_process import start_error
 from .remote_process_group import RemoteProcessGroup, max_end_seconds
 from .remote_user import RemoteUser
 from .session import connection_lost_error
@@ -47,7 +47,7 @@ class TerminalCommand(RemoteCommand):
     prompt_mark: str | None
     shell: TerminalShell = field(default_factory=lambda: TerminalShell(argv=()))
 
-    def prepared(self, folder: PurePosixPath) -> TerminalCommand:
+    def with_shell_files(self, folder: PurePosixPath) -> TerminalCommand:
         """Return the command with the shell's start-up files in that folder."""
         shell = TerminalShell.of(self.interpreter, self.prompt_mark, self.env, folder)
         return replace(self, shell=shell, env={**self.env, **shell.environment})
@@ -128,7 +128,7 @@ class RemotePty:
 
         Typed, it would be shown, and be too long for the terminal's lines.
         """
-        self._command = command.prepared(PurePosixPath(self._helper.folder, f"{self._nonce}.shell"))
+        self._command = command.with_shell_files(PurePosixPath(self._helper.folder, f"{self._nonce}.shell"))
         path = f"{self._helper.folder}/{self._nonce}.start"
         text = self._command.script(self._nonce, self._helper.folder)
         status, output = await self._helper.run(f"cat >{shell_quote(path)} <<'{self._nonce}'\n{text}\n{self._nonce}")
@@ -197,7 +197,7 @@ class RemotePty:
             raise connection_lost_error(name, self._command_channel.error or self._remote_user.session.error)
         if self._step != Step.READY:
             detail = self._login_output.decode(errors="replace")
-            raise not_started(name, self._command, self._step, self._command_channel, detail)
+            raise start_error(name, self._command, self._step, self._command_channel, detail)
 
     async def _end(self) -> None:
         """End the program and its process group. If the connection is lost, the host's helper shell does so itself."""

@@ -18,7 +18,7 @@ from .config.options import HostOptions
 
 CLOSE_TIMEOUT = 2.0
 _SLOT_PAUSE = 0.02
-_SLOT_GRACE = 5.0
+_SLOT_GRACE = 5.0  # a host may count a channel so long after its end
 
 
 class ConnectionDied(Exception):
@@ -90,7 +90,7 @@ class SshSession:
                     raise ConnectionDied from error
                 self.allows_spares = False
                 if drop is not None or not await self._wait_for_slot(channel_ended):
-                    raise self._no_channel(error) from error
+                    raise self._channel_error(error) from error
             except (OSError, asyncssh.Error) as error:
                 raise ConnectionDied from error
             else:
@@ -163,7 +163,7 @@ class SshSession:
         self._channel_ended.set()
         self._channel_ended = anyio.Event()
 
-    def _no_channel(self, error: asyncssh.ChannelOpenError) -> BlockFailed:
+    def _channel_error(self, error: asyncssh.ChannelOpenError) -> BlockFailed:
         hint = "scripts need two sessions on a connection, one to be ended by: MaxSessions in its sshd_config"
         return BlockFailed(f"{self.name} opens no session on our connection: {error.reason}", hint=hint)
 

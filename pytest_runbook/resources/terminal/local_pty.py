@@ -22,7 +22,7 @@ import anyio
 
 from ..process.interpreters import find_program
 from ..process.process_group import ProcessLabel, send_signal
-from ..process.runner import READ_SIZE, READS_PER_WAKEUP, signal_name
+from ..process.runner import READ_SIZE, READS_PER_WAKEUP, split_returncode
 from ..process.spawn import spawn_errors, watch_exit
 from ..process.supervisor import ProcessSupervisor
 from .pty import HANGUP_GRACE, PtyOutcome, PtySize
@@ -93,12 +93,8 @@ class LocalPty:
     def outcome(self) -> PtyOutcome:
         """How the program ended."""
         assert self._exit_code is not None, "it has not ended"
-        killed = self._exit_code < 0
-        return PtyOutcome(
-            exit_code=None if killed else self._exit_code,
-            signal=signal_name(-self._exit_code) if killed else None,
-            seconds=self._seconds,
-        )
+        exit_code, signal_name = split_returncode(self._exit_code)
+        return PtyOutcome(exit_code=exit_code, signal=signal_name, seconds=self._seconds)
 
     @property
     def has_ended(self) -> bool:

@@ -157,7 +157,7 @@ class TerminalShell:
             case _:
                 options = ("-l", "-i") if is_login else ("-i",)
                 file, more = {sh: _POSIX_START}, {**_preserved_variable("ENV", environment), "ENV": str(sh)}
-        files = {path: _filled(text, prompt_mark) for path, text in file.items()}
+        files = {path: _fill_in(text, prompt_mark) for path, text in file.items()}
         return cls(argv=(*words, *options), files=files, environment=more)
 
 
@@ -180,7 +180,7 @@ def prepare_shell(
     return shell
 
 
-def _filled(text: str, prompt_mark: str) -> str:
+def _fill_in(text: str, prompt_mark: str) -> str:
     return text.replace("@MARK@", prompt_mark).replace("@ESC@", "\x1b").replace("@BEL@", "\a")
 
 

@@ -32,7 +32,7 @@ class Destination:
         user, at, rest = written.removeprefix("ssh://").rpartition("@")
         host, port = _host_and_port(rest)
         if at and not user:
-            raise _no_host(written, "the user before @ is empty")
+            raise _host_error(written, "the user before @ is empty")
         _check(user, host, written)
         return cls(host, user or None, None if port is None else _port(port, written))
 
@@ -55,10 +55,10 @@ class Destination:
 
 def _check(user: str, host: str, written: str) -> None:
     if not host:
-        raise _no_host(written, "the host is empty")
+        raise _host_error(written, "the host is empty")
     for part in (user, host):
         if found := _UNSAFE.search(part):
-            raise _no_host(written, f"{found[0]!r} can't stand in it")
+            raise _host_error(written, f"{found[0]!r} can't stand in it")
 
 
 def _host_and_port(text: str) -> tuple[str, str | None]:
@@ -73,9 +73,9 @@ def _host_and_port(text: str) -> tuple[str, str | None]:
 
 def _port(text: str, written: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
-        raise _no_host(written, f'"{text}" is no port: 1 to 65535')
+        raise _host_error(written, f'"{text}" is no port: 1 to 65535')
     return int(text)
 
 
-def _no_host(written: str, reason: str) -> BlockFailed:
+def _host_error(written: str, reason: str) -> BlockFailed:
     return BlockFailed(f'"{escape_controls(shorten(written, 80))}" is no host: {reason}', hint=_FORM)

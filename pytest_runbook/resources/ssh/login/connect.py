@@ -29,7 +29,7 @@ from .known_hosts import KnownHosts
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # As strong as asyncssh's default, which runs a Python loop over three ciphers for each packet.
 _FAST_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
-_ACK_DELAYS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+_ACK_DELAYS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)  # seconds after the login
 _KNOWN_ALGORITHMS: Mapping[str, Callable[[], list[bytes]]] = {
     "kex_algs": get_kex_algs,
     "encryption_algs": get_encryption_algs,
@@ -60,7 +60,7 @@ async def open_connection(
         with _proxy(options) as (proxy, read_stderr):
             client = Client(host_keys, identities, credentials.password, on_end)
             try:
-                return await _logged_in(options, client, host_keys, proxy, hop)
+                return await _log_in(options, client, host_keys, proxy, hop)
             except (OSError, asyncssh.Error) as error:
                 failure: RunbookError
                 if isinstance(error, OSError):
@@ -72,7 +72,7 @@ async def open_connection(
         await identities.aclose()
 
 
-async def _logged_in(
+async def _log_in(
     options: HostOptions,
     client: Client,
     host_keys: HostKeys,

@@ -36,7 +36,7 @@ def network_failure(error: OSError, options: HostOptions) -> Unreachable:
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return Unreachable(f"{options.address} refuses connections", hint=_REFUSED)
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return _closed(options)
+        return _closed_error(options)
     return Unreachable(f"no connection to {options.address}: {error.strerror or error}", hint=_ROUTE)
 
 
@@ -53,9 +53,9 @@ def login_failure(
     if isinstance(error, asyncssh.ChannelOpenError):
         return Unreachable(f"the jump host can't reach {options.address}: {error.reason}", hint=_ROUTE)
     if isinstance(error, asyncssh.PermissionDenied):
-        return _permission_denied(options, client, identities)
+        return _permission_error(options, client, identities)
     if isinstance(error, asyncssh.ConnectionLost):
-        return _closed(options)
+        return _closed_error(options)
     message = f"{options.address} does not answer as an SSH server: {shorten(error.reason, 300)}"
     return Unreachable(message, hint="does another service listen on this port?")
 
@@ -68,14 +68,14 @@ def proxy_failure(failure: RunbookError, stderr: str) -> RunbookError:
     return failure
 
 
-def _closed(options: HostOptions) -> Unreachable:
+def _closed_error(options: HostOptions) -> Unreachable:
     return Unreachable(
         f"{options.address} closed the connection before the login",
         hint="too many at once (MaxStartups), a block list, or no SSH server: see the log of its sshd",
     )
 
 
-def _permission_denied(options: HostOptions, client: Client | None, identities: Identities) -> Unreachable:
+def _permission_error(options: HostOptions, client: Client | None, identities: Identities) -> Unreachable:
     tried = list(dict.fromkeys(client.tried if client else ()))
     attempts = f"tried {', '.join(tried)}" if tried else "there was nothing to try"
     problems = f"; not tried: {'; '.join(identities.problems)}" if identities.problems else ""

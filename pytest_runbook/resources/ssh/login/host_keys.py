@@ -63,10 +63,10 @@ class HostKeys:
         if self._options.policy is HostKeyPolicy.OFF:
             self.is_changed = bool(known)
         elif known:
-            self.refusal = self._changed(key, known)
+            self.refusal = self._changed_key_error(key, known)
             return False
         elif self._options.policy is HostKeyPolicy.STRICT:
-            self.refusal = self._unknown(key)
+            self.refusal = self._unknown_key_error(key)
             return False
         if not known:
             self._add_to_known_hosts(key)
@@ -96,7 +96,7 @@ class HostKeys:
                     keys.append(asyncssh.import_public_key(f"{line.algorithm} {base64.b64encode(line.blob).decode()}"))
         return keys
 
-    def _unknown(self, key: asyncssh.SSHKey) -> Unreachable:
+    def _unknown_key_error(self, key: asyncssh.SSHKey) -> Unreachable:
         port = "" if self._port == 22 else f"-p {self._port} "
         file = self._add_to or "the known_hosts of this run"
         return Unreachable(
@@ -105,7 +105,7 @@ class HostKeys:
             "(or in ssh_config: StrictHostKeyChecking accept-new)",
         )
 
-    def _changed(self, key: asyncssh.SSHKey, known: Sequence[KnownHost]) -> Unreachable:
+    def _changed_key_error(self, key: asyncssh.SSHKey, known: Sequence[KnownHost]) -> Unreachable:
         locations = ", ".join(str(line.location) for line in known[:3])
         name = self._name if self._port == 22 else f"[{self._name}]:{self._port}"
         return Unreachable(

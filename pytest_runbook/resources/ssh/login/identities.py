@@ -76,7 +76,7 @@ class IdentityLoader:
         path = None if is_pasted else _path(identity)
         name = "the given key" if path is None else str(path)
         try:
-            key = await self._imported(identity.strip() + "\n" if path is None else _read(path))
+            key = await self._import_key(identity.strip() + "\n" if path is None else _read(path))
         except OSError as error:
             raise Unreachable(
                 f"the key {name} can't be read: {error.strerror}", hint="a path, or the key's text"
@@ -89,7 +89,7 @@ class IdentityLoader:
 
     async def _add_all(self) -> None:
         from_agent = await self._agent_keys()
-        named_blobs = {blob for path in self._options.identity_files if (blob := _public_blob(path))}
+        named_blobs = {blob for path in self._options.identity_files if (blob := _read_public_key(path))}
         named = [key for key in from_agent if key.public_data in named_blobs]
         others = [] if self._options.identities_only else [key for key in from_agent if key not in named]
         for key in (*named, *others):
@@ -97,7 +97,7 @@ class IdentityLoader:
             self._found.names.append(f"{key.get_comment()} (agent)")
         in_agent = {key.public_data for key in from_agent}
         for path in self._options.identity_files:
-            if _public_blob(path) not in in_agent:
+            if _read_public_key(path) not in in_agent:
                 await self._add_file(path)
 
     async def _agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
@@ -112,7 +112,7 @@ class IdentityLoader:
 
     async def _add_file(self, path: Path) -> None:
         try:
-            key = await self._imported(_read(path))
+            key = await self._import_key(_read(path))
         except FileNotFoundError:
             if not self._options.is_default_identity:
                 self._found.problems.append(f"{path} does not exist")
@@ -123,7 +123,7 @@ class IdentityLoader:
         else:
             self._add(key, str(path), self._certificate_of(path, key))
 
-    async def _imported(self, data: str) -> asyncssh.SSHKey:
+    async def _import_key(self, data: str) -> asyncssh.SSHKey:
         """Parse a private key, in a thread, because decrypting one is slow by design."""
         passphrase = self._credentials.passphrase
         encoded = data.encode(errors="surrogateescape")
@@ -139,7 +139,7 @@ class IdentityLoader:
         """Return the certificate for a key: the given one, else a configured one, else the file beside the key."""
         from_runbook = self._credentials.certificate
         if from_runbook is not None and "-cert-v01@" in from_runbook:
-            return self._checked(from_runbook.encode(), "the given certificate", key, must_match=True)
+            return self._valid_certificate(from_runbook.encode(), "the given certificate", key, must_match=True)
         named = self._options.certificate_files if from_runbook is None else (_path(from_runbook),)
         for file in named:
             if certificate := self._certificate_file(file, key, must_match=from_runbook is not None):
@@ -152,12 +152,12 @@ class IdentityLoader:
         self, file: Path, key: asyncssh.SSHKey, *, must_match: bool
     ) -> asyncssh.SSHCertificate | None:
         try:
-            return self._checked(file.read_bytes(), str(file), key, must_match=must_match)
+            return self._valid_certificate(file.read_bytes(), str(file), key, must_match=must_match)
         except OSError as error:
             self._on_certificate_problem(EventKind.SSH_CERTIFICATE_LOAD_FAILED, f"{file}: {error.strerror}")
             return None
 
-    def _checked(
+    def _valid_certificate(
         self, data: bytes, name: str, key: asyncssh.SSHKey, *, must_match: bool
     ) -> asyncssh.SSHCertificate | None:
         """Return the certificate if it is valid now and belongs to the key; else None, and the plain key is used."""
@@ -185,7 +185,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
-def _public_blob(path: Path) -> bytes | None:
+def _read_public_key(path: Path) -> bytes | None:
     """Return the public key of an identity file, from the ``.pub`` file beside it or the file itself."""
     for file in (path.with_name(f"{path.name}.pub"), path):
         try:

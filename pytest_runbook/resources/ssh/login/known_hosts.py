@@ -43,7 +43,9 @@ class KnownHost:
             return matches_list(name, self.hosts.split(","))
         try:
             _, magic, salt, digest = self.hosts.split("|")
-            return magic == "1" and hmac.compare_digest(_hashed(name, base64.b64decode(salt)), base64.b64decode(digest))
+            return magic == "1" and hmac.compare_digest(
+                _hash_name(name, base64.b64decode(salt)), base64.b64decode(digest)
+            )
         except (ValueError, binascii.Error):
             return False
 
@@ -60,11 +62,11 @@ class KnownHosts:
 
         :raises BlockFailed: if a file can't be read.
         """
-        return cls(line for path in paths for line in _lines_of(path))
+        return cls(line for path in paths for line in _read_lines(path))
 
     @classmethod
     def of_text(cls, text: str, label: str) -> KnownHosts:
-        return cls(_parsed(text, label))
+        return cls(_parse_lines(text, label))
 
     def matching(self, name: str, port: int) -> tuple[KnownHost, ...]:
         """Return the lines for a host; for a port other than 22 those with the port, else those without one."""
@@ -88,7 +90,7 @@ def add_known_host(path: Path, name: str, port: int, algorithm: str, blob: bytes
     host = (name if port == 22 else f"[{name}]:{port}").lower()
     if hashed:
         salt = secrets.token_bytes(20)
-        host = "|1|" + "|".join(base64.b64encode(part).decode() for part in (salt, _hashed(host, salt)))
+        host = "|1|" + "|".join(base64.b64encode(part).decode() for part in (salt, _hash_name(host, salt)))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     line = f"{host} {algorithm} {base64.b64encode(blob).decode()}\n".encode()
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -100,21 +102,21 @@ def add_known_host(path: Path, name: str, port: int, algorithm: str, blob: bytes
         os.close(file)
 
 
-def _hashed(name: str, salt: bytes) -> bytes:
+def _hash_name(name: str, salt: bytes) -> bytes:
     return hmac.new(salt, name.encode(errors="surrogateescape"), hashlib.sha1).digest()
 
 
-def _lines_of(path: Path) -> Iterator[KnownHost]:
+def _read_lines(path: Path) -> Iterator[KnownHost]:
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise BlockFailed(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
-    yield from _parsed(text, str(path))
+    yield from _parse_lines(text, str(path))
 
 
-def _parsed(text: str, label: str) -> Iterator[KnownHost]:
+def _parse_lines(text: str, label: str) -> Iterator[KnownHost]:
     """Yield the valid lines. Others are ignored, as `ssh` does."""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
