@@ -50,7 +50,7 @@ class RunbookRun:
 
     results: the results so far, by id, in the order in which the blocks ended.
     blocked: the error because of which no block can run; None if they can.
-    is_child: True for a sub-runbook. The outer run then stores contexts and ends background processes.
+    is_child: True for a sub-runbook. Its contexts are not stored, and the outer run ends its background processes.
     """
 
     def __init__(self, document: Document, services: Services, *, is_child: bool = False) -> None:

@@ -195,7 +195,7 @@ def _refuse_several_runs(runbook: Runbook) -> None:
     for key, value in (("matrix", runbook.matrix), ("hosts", runbook.hosts), ("needs", runbook.needs)):
         if value:
             message = f"{runbook.location.path} has `{key}`, which counts only where pytest runs it for itself"
-            raise BlockFailed(message, hint="say the same with blocks of this runbook")
+            raise BlockFailed(message, hint="use blocks of this runbook instead")
 
 
 async def _run_to_end(

@@ -24,7 +24,7 @@ def runbook_problems(runbook: Runbook, catalog: BlockCatalog) -> tuple[FileError
 def _block_problems(spec: BlockSpec, catalog: BlockCatalog) -> Iterator[FileError]:
     stdin = spec.rules.scope.stdin
     if stdin is not None and spec.type == "run":
-        hint = "what is to be typed stands in its code; a script reads `stdin`"
+        hint = "put what is to be typed into its code; a script reads `stdin`"
         yield FileError(
             "a terminal has a keyboard, and no `stdin`", location=stdin.location, block=spec.label, hint=hint
         )
