@@ -24,24 +24,24 @@ def times(project: Project) -> int:
 
 
 @pytest.fixture
-def books(project: Project) -> Project:
+def runbooks(project: Project) -> Project:
     project.write("base.runbook.yaml", BASE)
     project.write("a_one.runbook.yaml", ONE)
     project.write("two.runbook.yaml", TWO)
     return project
 
 
-def test_a_runbook_needed_by_two_others_runs_once_and_hands_over_its_variables(books: Project) -> None:
-    books.run("a_one.runbook.yaml", "two.runbook.yaml").assert_outcomes(passed=2)
+def test_a_runbook_needed_by_two_others_runs_once_and_hands_over_its_variables(runbooks: Project) -> None:
+    runbooks.run("a_one.runbook.yaml", "two.runbook.yaml").assert_outcomes(passed=2)
 
-    assert times(books) == 1
+    assert times(runbooks) == 1
 
 
-def test_its_items_are_that_one_run_where_it_is_collected_itself_and_come_first(books: Project) -> None:
-    result = books.run("-v", ".")
+def test_its_items_are_that_one_run_where_it_is_collected_itself_and_come_first(runbooks: Project) -> None:
+    result = runbooks.run("-v", ".")
 
     result.assert_outcomes(passed=3)
-    assert times(books) == 1
+    assert times(runbooks) == 1
     assert [line.split("::")[0] for line in result.outlines if "PASSED" in line] == [
         "base.runbook.yaml",
         "a_one.runbook.yaml",
@@ -50,19 +50,19 @@ def test_its_items_are_that_one_run_where_it_is_collected_itself_and_come_first(
 
 
 @pytest.mark.parametrize("paths", [(".",), ("a_one.runbook.yaml", "two.runbook.yaml")], ids=["collected", "not"])
-def test_it_runs_once_with_workers_too(books: Project, paths: tuple[str, ...]) -> None:
-    books.run("-n2", *paths).assert_outcomes(passed=3 if paths == (".",) else 2)
+def test_it_runs_once_with_workers_too(runbooks: Project, paths: tuple[str, ...]) -> None:
+    runbooks.run("-n2", *paths).assert_outcomes(passed=3 if paths == (".",) else 2)
 
-    assert times(books) == 1
+    assert times(runbooks) == 1
 
 
-def test_one_that_is_needed_through_another_that_is_not_collected_runs_once(books: Project) -> None:
-    books.write("middle.yaml", "needs: [base.runbook.yaml]\nblocks: [{script: 'true'}]\n")
-    books.write("a_first.runbook.yaml", "needs: [middle.yaml]\nblocks: [{name: First, script: 'true'}]\n")
+def test_one_that_is_needed_through_another_that_is_not_collected_runs_once(runbooks: Project) -> None:
+    runbooks.write("middle.yaml", "needs: [base.runbook.yaml]\nblocks: [{script: 'true'}]\n")
+    runbooks.write("a_first.runbook.yaml", "needs: [middle.yaml]\nblocks: [{name: First, script: 'true'}]\n")
 
-    books.run("a_first.runbook.yaml", "base.runbook.yaml").assert_outcomes(passed=2)
+    runbooks.run("a_first.runbook.yaml", "base.runbook.yaml").assert_outcomes(passed=2)
 
-    assert times(books) == 1
+    assert times(runbooks) == 1
 
 
 def test_runbooks_that_share_what_they_need_are_one_group(tmp_path: Path) -> None:
@@ -90,13 +90,15 @@ def test_it_is_the_same_for_every_cell_of_a_matrix(project: Project) -> None:
     project.run("many.runbook.yaml").assert_outcomes(passed=2)
 
 
-def test_what_it_needs_itself_runs_before_it(books: Project) -> None:
-    books.write("zero.runbook.yaml", "needs: two.runbook.yaml\nblocks: [{name: Zero, script: 'echo {{ var.zone }}'}]\n")
+def test_what_it_needs_itself_runs_before_it(runbooks: Project) -> None:
+    runbooks.write(
+        "zero.runbook.yaml", "needs: two.runbook.yaml\nblocks: [{name: Zero, script: 'echo {{ var.zone }}'}]\n"
+    )
 
-    books.run("zero.runbook.yaml").assert_outcomes(passed=1)
-    assert times(books) == 1
+    runbooks.run("zero.runbook.yaml").assert_outcomes(passed=1)
+    assert times(runbooks) == 1
     assert [
-        i.split("::")[1] for i in books.collected("zero.runbook.yaml", "two.runbook.yaml", "base.runbook.yaml")
+        i.split("::")[1] for i in runbooks.collected("zero.runbook.yaml", "two.runbook.yaml", "base.runbook.yaml")
     ] == [
         "Build",
         "Two",
@@ -104,11 +106,11 @@ def test_what_it_needs_itself_runs_before_it(books: Project) -> None:
     ]
 
 
-def test_one_that_fails_unseen_fails_the_first_block_and_the_rest_is_skipped(books: Project) -> None:
-    books.write("base.runbook.yaml", "blocks: [{name: Build, script: exit 3}]\n")
-    books.write("a_one.runbook.yaml", ONE.replace("[{name: One", "[{name: Zero, script: echo}, {name: One"))
+def test_one_that_fails_unseen_fails_the_first_block_and_the_rest_is_skipped(runbooks: Project) -> None:
+    runbooks.write("base.runbook.yaml", "blocks: [{name: Build, script: exit 3}]\n")
+    runbooks.write("a_one.runbook.yaml", ONE.replace("[{name: One", "[{name: Zero, script: echo}, {name: One"))
 
-    result = books.run("-rs", "a_one.runbook.yaml")
+    result = runbooks.run("-rs", "a_one.runbook.yaml")
 
     result.assert_outcomes(failed=1, skipped=1)
     result.stdout.fnmatch_lines(
@@ -135,28 +137,28 @@ def test_what_it_warned_of_and_did_not_clean_up_is_told(project: Project) -> Non
     )
 
 
-def test_one_that_was_reported_as_failed_is_pointed_to(books: Project) -> None:
-    books.write("base.runbook.yaml", "blocks: [{name: Build, script: exit 3}]\n")
+def test_one_that_was_reported_as_failed_is_pointed_to(runbooks: Project) -> None:
+    runbooks.write("base.runbook.yaml", "blocks: [{name: Build, script: exit 3}]\n")
 
-    books.run(".").assert_outcomes(failed=1, skipped=2)
-
-
-def test_one_of_which_only_a_part_was_selected_is_run_in_full(books: Project) -> None:
-    books.write("base.runbook.yaml", BASE.rstrip() + "\n      - {name: Other, script: 'true'}\n")
-
-    books.run("-k", "One or Other", "--runbook-alone", ".").assert_outcomes(passed=2, deselected=2)
-    assert times(books) == 1
+    runbooks.run(".").assert_outcomes(failed=1, skipped=2)
 
 
-def test_python_tests_get_it_as_well(books: Project) -> None:
-    books.write("test_it.py", """
+def test_one_of_which_only_a_part_was_selected_is_run_in_full(runbooks: Project) -> None:
+    runbooks.write("base.runbook.yaml", BASE.rstrip() + "\n      - {name: Other, script: 'true'}\n")
+
+    runbooks.run("-k", "One or Other", "--runbook-alone", ".").assert_outcomes(passed=2, deselected=2)
+    assert times(runbooks) == 1
+
+
+def test_python_tests_get_it_as_well(runbooks: Project) -> None:
+    runbooks.write("test_it.py", """
         def test_it(runbook):
             assert runbook.run("a_one.runbook.yaml").passed
             assert runbook.run("two.runbook.yaml").passed
         """)  # fmt: skip
 
-    books.run("test_it.py").assert_outcomes(passed=1)
-    assert times(books) == 1
+    runbooks.run("test_it.py").assert_outcomes(passed=1)
+    assert times(runbooks) == 1
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def as_json(project: Project, *arguments: str) -> Any:
 
 def blocks(project: Project, *arguments: str) -> dict[str, Any]:
     plan = as_json(project, *arguments)
-    return {block["name"]: block for book in plan["runbooks"] for block in book["blocks"]}
+    return {block["name"]: block for runbook in plan["runbooks"] for block in runbook["blocks"]}
 
 
 def test_a_plan_says_what_would_run_where(planned: Project) -> None:
@@ -245,7 +245,7 @@ TEMPLATES = [
 
 @pytest.mark.parametrize(("template", "text"), TEMPLATES)
 def test_templates_are_rendered_as_far_as_they_are_known(project: Project, template: str, text: str) -> None:
-    book = {
+    runbook = {
         "name": "T",
         "vars": {"known": "1"},
         "blocks": [
@@ -254,7 +254,7 @@ def test_templates_are_rendered_as_far_as_they_are_known(project: Project, templ
             {"name": "A", "script": f"echo {template}"},
         ],
     }
-    project.write("a.runbook.json", json.dumps(book))
+    project.write("a.runbook.json", json.dumps(runbook))
 
     found = blocks(project, ".")["A"]
 
@@ -313,10 +313,10 @@ def test_environments_and_requirements_are_told(project: Project) -> None:
 
 def test_the_page_shows_what_is_printed(project: Project) -> None:
     page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
-    book, shown = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("yaml", "text"))
-    assert book is not None
+    runbook, shown = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("yaml", "text"))
+    assert runbook is not None
     assert shown is not None
-    project.write("deploy.runbook.yaml", book[1])
+    project.write("deploy.runbook.yaml", runbook[1])
 
     result = project.run("--runbook-plan", "-q", ".")
 
