@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from .model.catalog import Prop as Prop
     from .model.catalog import PropType as PropType
     from .model.loading import load_runbook as load_runbook
+    from .model.prose import Prose as Prose
     from .model.runbook import BlockSpec as BlockSpec
     from .model.runbook import Effects as Effects
     from .model.runbook import Runbook as Runbook
@@ -212,6 +213,7 @@ _PUBLIC_NAMES = {
         "PropType",
     ),
     "model.loading": ("load_runbook",),
+    "model.prose": ("Prose",),
     "model.runbook": (
         "BlockSpec",
         "Effects",

@@ -133,6 +133,13 @@ def test_the_tables_of_keys_are_up_to_date(name: str) -> None:
     assert page == with_tables(page), "run: python -m pytest_runbook.model.schema"
 
 
+def test_the_example_of_a_new_key_is_code_of_the_model() -> None:
+    row, field = fences(ROOT / "docs" / "developing.md", "python")
+
+    assert row in (ROOT / "pytest_runbook" / "model" / "keys" / "table.py").read_text()
+    assert field in (ROOT / "pytest_runbook" / "model" / "prose.py").read_text()
+
+
 def test_every_key_is_in_a_table_of_the_pages() -> None:
     tables = "".join((ROOT / "docs" / name).read_text() for name in PAGES_WITH_KEYS)
     rows = "".join(line for line in tables.splitlines() if line.startswith("|"))

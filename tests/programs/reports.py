@@ -12,6 +12,7 @@ from pytest_runbook import (
     Operand,
     Outcome,
     OutputSection,
+    Prose,
     Provenance,
     Runbook,
     Verdict,
@@ -25,7 +26,13 @@ def overview(runbook: Runbook) -> list[str]:
     told = [f"{runbook.name} ({runbook.id}) in {runbook.path}, {runbook.location}: {len(runbook.nodes)} nodes"]
     told += [f"tagged {tag}" for tag in runbook.tags]
     told += [f"note: {note}" for note in runbook.load_warnings]
+    told += about(runbook.prose)
     return told + [block(spec) for spec in runbook.blocks]
+
+
+def about(prose: Prose) -> list[str]:
+    heading = f"{prose.description} {prose.owner} {prose.runbook_url} {prose.on_red}"
+    return [heading, *(f"{key}: {text}" for key, text in prose.texts().items())]
 
 
 def block(spec: BlockSpec) -> str:
@@ -49,6 +56,7 @@ def lines(result: BlockResult) -> list[str]:
     told += [assertion(trace) for trace in (*result.assertions, *result.warnings)]
     told += [section(piece) for piece in result.sections]
     told += [value(read) for read in result.provenance]
+    told += [f"{key}: {text}" for key, text in result.prose.items()]
     told += report(result.children)
     return [*told, f"{len(result.to_json())} fields"]
 
