@@ -11,7 +11,7 @@ from pytest_runbook.model.documentation import PAGES as PAGES_WITH_KEYS
 from pytest_runbook.model.documentation import with_tables
 from pytest_runbook.model.keys.expect import SHAPE_OPERATORS
 from pytest_runbook.model.keys.flow import RETRY_KEYS
-from pytest_runbook.model.keys.table import KEYS
+from pytest_runbook.model.keys.key_table import KEYS
 from tests.plugin.project import QUIET
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +136,7 @@ def test_the_tables_of_keys_are_up_to_date(name: str) -> None:
 def test_the_example_of_a_new_key_is_code_of_the_model() -> None:
     row, field = fences(ROOT / "docs" / "developing.md", "python")
 
-    assert row in (ROOT / "pytest_runbook" / "model" / "keys" / "table.py").read_text()
+    assert row in (ROOT / "pytest_runbook" / "model" / "keys" / "key_table.py").read_text()
     assert field in (ROOT / "pytest_runbook" / "model" / "prose.py").read_text()
 
 

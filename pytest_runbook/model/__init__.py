@@ -1,4 +1,4 @@
-"""What the file says: runbooks, checks, the loaders that read them, line numbers."""
+"""The content of files: runbooks and checks files, their loaders, and the lines of everything in them."""
 
 from .block_types import BLOCK_TYPES, PROSE_TYPES, default_catalog
 from .loaders.checks import is_checks_file, orphan_checks

@@ -1,6 +1,6 @@
-"""The block types of the runbook format, as data: every prop with its type, default and meaning to the loaders.
+"""The block types of the runbook format, as data: each prop with its type, its default and what loaders need to know.
 
-Defaults are those of the format's own engine, where a prop is missing, and not what its editor writes into new blocks.
+Defaults are those of the format's own engine for a missing prop, and not what its editor writes into new blocks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _PORTS = (0, 65_535)
 _CELLS = (1, 65_535)
 _BODY_BYTES = (1, 4 * 1024**3)
 
-# What the desktop app keeps in many blocks for its own use.
+# Props that the desktop app keeps in many blocks for its own use.
 _DEPENDENCY = Prop(name="dependency", default="{}", app_only=True)
 _VISIBLE = Prop(name="outputVisible", type=PropType.BOOLEAN, default=True, app_only=True)
 _TERMINAL_ROWS = Prop(name="terminalRows", type=PropType.NUMBER, app_only=True)
@@ -409,5 +409,5 @@ BLOCK_TYPES: tuple[BlockType, ...] = (
 
 
 def default_catalog() -> BlockCatalog:
-    """A new catalog of the types that come with this package."""
+    """Return a new catalog of the types that come with this package."""
     return BlockCatalog.of(BLOCK_TYPES)

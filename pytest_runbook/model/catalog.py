@@ -1,6 +1,6 @@
-"""What the loaders must know of a block type: its name, aliases, main prop and typed props. Data only.
+"""Block types as the loaders need them: names, aliases, the main prop and typed props. Data only.
 
-The registry of the blocks' floor pairs each type with the behaviour that runs it; third-party types enter both.
+The registry of the floor ``blocks`` pairs each type with the behaviour that runs it. Third-party types enter both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class PropType(StrEnum):
-    """What a prop may hold. `ANY` keeps what YAML or JSON gave, typed."""
+    """The type of a prop. `ANY` keeps the type that YAML or JSON has."""
 
     TEXT = "text"
     BOOLEAN = "boolean"
@@ -28,19 +28,20 @@ class PropType(StrEnum):
 class Prop:
     """One prop of a block type.
 
-    name: as the runbook format writes it (``outputVariable``); ``output_variable`` is understood, too.
-    alternative_types: further types that it may have.
-    default: the value where the file has none, or null.
-    plain_default: the default of the plain form where that is another one.
-    required: an Atuin document without it can't be read.
-    plain_required: a plain runbook without it can't be read.
-    may_be_empty: "" says something, although the plain form requires the prop.
+    name: as the runbook format writes it (``outputVariable``); the loaders also accept ``output_variable``.
+    alternative_types: further types that its value may have.
+    default: the value if the file has none, or null.
+    plain_default: the default in the plain form, if it differs.
+    required: True if an Atuin document without it can't be read.
+    plain_required: True if a plain runbook without it can't be read.
+    may_be_empty: True if "" has a meaning although the plain form requires the prop.
     choices: the allowed values of a text prop; empty: any.
     limits: the lowest and the highest value of a whole number.
-    templated: its text is a template, so that faults in it are found at collection. expression: so for an expression.
-    aliases: further names that the plain form has for it.
-    plain_only: no prop of the Atuin format; unknown there.
-    app_only: matters to the desktop app alone; unknown in the plain form.
+    templated: True if its text is a template, so that faults in it are found at collection. expression: the same for an
+        expression.
+    aliases: further names for it in the plain form.
+    plain_only: True if the Atuin format has no such prop; it is unknown there.
+    app_only: True if only the desktop app uses it; it is unknown in the plain form.
     """
 
     name: str
@@ -62,24 +63,24 @@ class Prop:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The prop's names in a file: camelCase, and snake_case where that differs."""
+        """Return the prop's names in a file: camelCase, and snake_case if that differs."""
         snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", self.name).lower()
         return (self.name,) if snake == self.name else (self.name, snake)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockType:
-    """What the loaders know of one type of block.
+    """One type of block, as the loaders need it.
 
-    name: canonical, as Atuin documents write it (``script``, ``host-select``).
-    aliases: other names for it in any form (``terminal`` for ``run``).
-    plain_names: the keys that name it in the plain form; the first is the one to recommend. Empty: not writable there.
+    name: the canonical name, as in Atuin documents (``script``, ``host-select``).
+    aliases: other names for it in Atuin documents (``terminal`` for ``run``).
+    plain_names: the keys that name it in the plain form; the first is the recommended one. Empty: not writable there.
     main: the prop that a bare value stands for in the plain form.
     main_pattern: a regular expression that splits a bare text into several props, by its named groups.
-    implied: what giving the main prop implies for other props in the plain form, unless they are written.
-    one_of: groups of props of which a plain runbook must give exactly one.
-    is_item: True if running it is a test item; False for a context block and for those that only show something.
-    is_context: True if it tells something to the blocks below it.
+    implied: values of other props in the plain form if the main prop is given and they are not.
+    one_of: groups of props of which a plain runbook must have exactly one.
+    is_item: True if running it is a test item; False for a context block and for a block that only shows something.
+    is_context: True if it changes the context of the blocks below it.
     """
 
     name: str
@@ -97,20 +98,20 @@ class BlockType:
     plain_props: Mapping[str, Prop] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Lay out the props by every spelling, once: loaders ask for each key of each block."""
+        """Index the props by every spelling once: loaders look up each key of each block."""
         atuin = {name: prop for prop in self.props if not prop.plain_only for name in prop.spellings}
         plain = {name: prop for prop in self.props if not prop.app_only for name in (*prop.spellings, *prop.aliases)}
         object.__setattr__(self, "atuin_props", atuin)
         object.__setattr__(self, "plain_props", plain)
 
     def prop(self, spelling: str) -> Prop | None:
-        """The prop of that spelling, None if this type has none such."""
+        """Return the prop of that spelling; None if this type has no such prop."""
         return next((prop for prop in self.props if spelling in prop.spellings), None)
 
 
 @dataclass(slots=True)
 class BlockCatalog:
-    """The block types that a run knows, by every name that a file may use for them."""
+    """The known block types, by every name that a file may use for them."""
 
     _types: dict[str, BlockType] = field(default_factory=dict)
     _names: dict[str, BlockType] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class BlockCatalog:
         return catalog
 
     def add(self, block_type: BlockType) -> None:
-        """Make a type known.
+        """Add a type.
 
         :raises ValueError: if one of its names is taken.
         """
@@ -138,11 +139,11 @@ class BlockCatalog:
         self._types[block_type.name] = block_type
 
     def atuin_type(self, name: str) -> BlockType | None:
-        """The type that an Atuin document means by this name."""
+        """Return the type of that name in Atuin documents; None if there is none."""
         return self._names.get(name)
 
     def plain_type(self, name: str) -> BlockType | None:
-        """The type that this key names in the plain form."""
+        """Return the type that this key names in the plain form; None if there is none."""
         return self._plain.get(name)
 
     def __getitem__(self, name: str) -> BlockType:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .keys.key import Key, help_of
-from .keys.table import keys_in
+from .keys.key_table import keys_in
 
 PAGES = ("runbooks.md", "checks.md")
 _COMMAND = "python -m pytest_runbook.model.schema"

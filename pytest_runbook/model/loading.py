@@ -8,7 +8,7 @@ from ..errors import Location, UnreadableFile
 from .block_types import default_catalog
 from .catalog import BlockCatalog
 from .loaders.atuin import UnknownBlocks
-from .loaders.table import LoadOptions, open_file
+from .loaders.file_forms import LoadOptions, open_file
 from .runbook import Runbook
 from .source.located import LocatedDict, to_builtins
 from .source.source_file import read_source

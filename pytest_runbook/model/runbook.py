@@ -1,7 +1,7 @@
-"""What a runbook file says, frozen, with the line of everything.
+"""The content of a runbook file: immutable, with the line of everything.
 
-Both forms - Atuin documents and the plain form - become this one model, and checks files are merged into it, so that
-nothing above this floor knows which file a word came from; a `Location` says it to people.
+All forms - Atuin documents, plain and Markdown runbooks - become this one model. Checks files are merged into it, so
+that no other floor needs to know which file a value came from: its `Location` has the file and the line.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ from .prose import Prose
 
 
 class Form(StrEnum):
-    """How the file is written. Plain runbooks are strict, Atuin documents carry what another program put into them."""
+    """The form of a file. Plain runbooks are strict; Atuin documents may have keys that only the desktop app knows."""
 
     ATUIN = "atuin"
     PLAIN = "plain"
 
 
 class OnFailure(StrEnum):
-    """What a failed block does to the blocks below it."""
+    """What happens to the blocks below a block that failed."""
 
     STOP = "stop"
     CONTINUE = "continue"
 
 
 class Below(StrEnum):
-    """What becomes of the blocks below one that was left out: skipped, refused, or not selected."""
+    """What happens to the blocks below one that was skipped, refused or not selected."""
 
     RUN = "run"
     SKIP = "skip"
 
 
 class Effects(StrEnum):
-    """What a block does to the world, the most harmless first."""
+    """The effects of a block, from the most harmless to the worst."""
 
     READ = "read"
     WRITE = "write"
     DESTRUCTIVE = "destructive"
 
     def exceeds(self, limit: Effects) -> bool:
-        """True if it is more than that."""
+        """Return True if these effects are worse than a limit."""
         order = tuple(Effects)
         return order.index(self) > order.index(limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One node of the flattened document, prose included: what ``doc`` shows to templates.
+    """One node of the flattened document, prose included. Templates see it through ``doc``.
 
-    props: as the file has them, values untouched.
+    props: as the file has them, unchanged.
     content: the raw rich-text content: a list of inline items, a text, a mapping, or None.
     """
 
@@ -68,7 +68,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """An expression of the author's (assert, when, capture ...) and where it stands. Without braces."""
+    """An expression of the author's (assert, when, capture ...) without braces, and its location."""
 
     source: str
     location: Location
@@ -76,7 +76,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A variable that a block sets from its output, typed."""
+    """A variable that a block sets from its output; the value keeps its type."""
 
     name: str
     expression: Condition
@@ -86,7 +86,7 @@ class Capture:
 class Expectation:
     """A shape that a part of the output must have.
 
-    path: the keys and indexes that lead there; source: the same as written. value: the shape, in plain data.
+    path: the keys and indexes that lead to the part; source: the path as written. value: the shape, as plain data.
     """
 
     path: tuple[str | int, ...]
@@ -97,9 +97,9 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedFailure:
-    """That a block is expected to fail.
+    """A block's expectation to fail.
 
-    strict: its success is a failure; None: as pytest's settings have it.
+    strict: True if its success is a failure; None: as pytest is configured.
     """
 
     reason: str
@@ -108,7 +108,10 @@ class ExpectedFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipRule:
-    """That a block is skipped, why, and what that means for those below it; None: what its other keys say."""
+    """The reason why a block is skipped.
+
+    below: what happens to the blocks below it; None: as its other keys decide.
+    """
 
     reason: str
     below: Below | None = None
@@ -116,7 +119,7 @@ class SkipRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """A name with a value from the file: a text is a template, everything else is kept as it is."""
+    """A name with its value in the file. A text is a template, any other value is used as it is."""
 
     name: str
     value: object
@@ -125,11 +128,11 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSource:
-    """Where a secret comes from: one of these. Read once, when it is first needed.
+    """The source of a secret: exactly one of the fields below. It is read once, when the secret is first needed.
 
     env: the name of an environment variable. file: relative to the file that declares it.
-    command: the text of a shell, or words; what it prints is the secret. timeout: seconds that it may take.
-    fixture: a fixture of pytest. value: the secret itself, as a fixture gave it.
+    command: a text for a shell, or a list of words; the secret is what it prints. timeout: its limit in seconds.
+    fixture: a pytest fixture. value: the secret itself, from a fixture.
     """
 
     name: str
@@ -144,7 +147,10 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A database that blocks call by name. type: of those blocks. via: the host that leads to it. Templates."""
+    """A named database. Its texts are templates.
+
+    type: the type of the blocks that may use it. via: the host to go through, over SSH.
+    """
 
     name: str
     type: str
@@ -154,9 +160,9 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshAccess:
-    """How to log in to the hosts of a runbook, where that is not left to ssh_config. Texts are templates.
+    """How to log in to the hosts of a runbook, where that is not left to ssh_config. Its texts are templates.
 
-    identity: a private key, or where one is. known_hosts: lines of such a file, or where it is.
+    identity: a private key, or the path of one. known_hosts: lines of a known_hosts file, or its path.
     config: an ssh_config in place of the user's and the system's.
     """
 
@@ -170,7 +176,7 @@ class SshAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BecomeUser:
-    """Whom a script runs as, through sudo. Texts are templates."""
+    """The user that a script runs as, through sudo. The texts are templates."""
 
     user: Declaration
     password: Declaration | None = None
@@ -178,9 +184,9 @@ class BecomeUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSource:
-    """Where values are taken from when the file is collected. Exactly one of them is set.
+    """The source of values that are read at collection. Exactly one field is set.
 
-    var: a variable. file: YAML, JSON or CSV, relative to the runbook. command: its lines.
+    var: a variable. file: YAML, JSON or CSV, relative to the runbook. command: the lines that it prints.
     """
 
     var: str | None = None
@@ -190,7 +196,7 @@ class AxisSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A variable that takes several values. values: in plain data, or where they come from."""
+    """A variable of a matrix. values: its values as plain data, or their source."""
 
     name: str
     values: AxisSource | Sequence[object]
@@ -199,7 +205,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixRows:
-    """Cells that are added or left out: mappings of variables, or where they come from."""
+    """Cells to add or to leave out. rows: mappings of variables, or their source."""
 
     rows: AxisSource | Sequence[Mapping[str, object]] = ()
     location: Location
@@ -207,7 +213,7 @@ class MatrixRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """That a runbook runs once for each cell: the product of its axes, less `exclude`, and `include`."""
+    """The cells that a runbook runs once for: the product of its axes, without `exclude`, and `include`."""
 
     axes: tuple[Axis, ...]
     include: MatrixRows | None = None
@@ -217,9 +223,9 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Deadlines in seconds; None: the run's default.
+    """Deadlines in seconds; None: the default of the run.
 
-    total: for the whole runbook without its clean-ups. block: for each block that has none of its own.
+    total: for the whole runbook without its clean-ups. block: for each block without a timeout of its own.
     finally_: for all clean-ups together.
     """
 
@@ -230,7 +236,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameReference:
-    """A name that the file gives, and where."""
+    """A name in a file, and its location."""
 
     name: str
     location: Location
@@ -249,9 +255,9 @@ class BlockScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForEach:
-    """That a block runs once for each item of something.
+    """The items that a block runs once for.
 
-    name: how a turn calls its item: ``each.NAME``. over: an expression, or the items themselves in plain data.
+    name: the name of the item: ``each.NAME``. over: an expression, or the items themselves as plain data.
     """
 
     name: str
@@ -261,12 +267,12 @@ class ForEach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often and how long a block is tried again until it comes out well.
+    """How often and how long a block is tried again until it succeeds.
 
     every: seconds from the end of an attempt to the next. backoff: each pause is so many times the one before.
-    jitter: up to so many seconds more, by chance. within: seconds for all attempts together. attempts: at most so many.
-    attempt_timeout: seconds for one of them.
-    until: what is waited for; None: for the block's success and all of its assertions.
+    jitter: up to so many seconds are added to each pause at random. within: seconds for all attempts together.
+    attempts: the most attempts. attempt_timeout: seconds for one attempt.
+    until: the condition to wait for; None: the block's success and all of its assertions.
     """
 
     every: float = 1.0
@@ -280,22 +286,22 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRules:
-    """The common keys of a block: what must hold, how long it may take, when it runs.
+    """The common keys of a block: its assertions, its limits, and when it runs.
 
-    assertions: all are evaluated; expressions over output, var, env, doc, block, host, fixture.
-    warnings: the same, but what does not hold is only told. expectations: shapes of parts of the output.
+    assertions: expressions over output, var, env, doc, block, host, fixture; all of them are evaluated.
+    warnings: assertions that are only reported. expectations: shapes of parts of the output.
     expect_error: a regular expression that the block's error must match; the block then passes by failing that way.
     timeout: seconds, over all attempts; None: the runbook's or the run's default.
-    retry: None: the block has one attempt. for_each: None: it has one turn.
+    retry: None: the block has one attempt. for_each: None: it runs once.
     when: the block is skipped unless this is true.
-    skip: None: it is not skipped. xfail: None: nobody expects it to fail.
-    below: what becomes of the blocks below if this one is left out.
-    is_cleanup: runs at the end, whatever happened before (``finally``).
-    if_started: names or ids of blocks; unless one of them was started, the clean-up is skipped. Empty: always runs.
-    effects: what the block does to the world; None: its author does not say.
+    skip: None: it is not skipped. xfail: None: it is not expected to fail.
+    below: what happens to the blocks below if this one is skipped, refused or not selected.
+    is_cleanup: True if it runs at the end, whatever happened before (``finally``).
+    if_started: names or ids of blocks; the clean-up is skipped unless one of them was started. Empty: it always runs.
+    effects: the effects that its author declares; None: none are declared.
     become: the user to run as, through sudo.
-    template: False sends the block's texts as they stand.
-    sensitive: the block's output and what is captured from it are secrets.
+    template: False if the block's texts are not rendered.
+    sensitive: True if the block's output and its captures are secrets.
     prose: the block's own description; owner, runbook_url and on_red are those of its runbook unless it has its own.
     """
 
@@ -325,9 +331,10 @@ class BlockRules:
     scope: BlockScope = field(default_factory=BlockScope)
 
     def runs_blocks_below(self, on_failure: OnFailure) -> bool:
-        """True if the blocks below run although this one was left out. on_failure: what holds for the whole file.
+        """Return True if the blocks below run although this one was skipped, refused or not selected.
 
-        Who says that they go on after its failure says that they stand on their own.
+        on_failure: the key of the whole file. If the rest continues after a block's failure, it does not depend on the
+        block; so it runs, too, if the block does not.
         """
         below = (self.skip.below if self.skip else None) or self.below
         if below is not None:
@@ -336,22 +343,25 @@ class BlockRules:
 
 
 def display_type(name: str) -> str:
-    """How reports call a block type: what the format calls `run` is a terminal, where plain runbooks run scripts."""
+    """Return the name of a block type in reports.
+
+    The format's `run` is shown as ``terminal``, because ``run`` is a script in plain runbooks.
+    """
     return "terminal" if name == "run" else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockSpec:
-    """One block of a type that the catalog knows.
+    """One block of a runbook.
 
     id: unique within its runbook.
     type: the canonical name of its type.
-    name: as written, "" where it has none.
-    props: by the format's names, every prop of the type present, defaults filled in.
+    name: as written, "" if it has none.
+    props: every prop of the type by the format's name, with defaults filled in.
     location: the line where the block begins.
     lines: 1-based lines of the values of props and keys: ``code`` (first line of the text itself), ``assert``.
     node: its index in `Runbook.nodes`.
-    checks_location: where its checks file speaks of it, if one does.
+    checks_location: its entry in the checks file, if it has one.
     """
 
     id: str
@@ -366,12 +376,12 @@ class BlockSpec:
 
     @property
     def label(self) -> str:
-        """How errors and reports call it: ``block "Count users" (postgres)``."""
+        """The block in errors and reports: ``block "Count users" (postgres)``."""
         name, kind = escape_controls(shorten(self.name, 60)), display_type(self.type)
         return f'block "{name}" ({kind})' if name else f"block {self.id} ({kind})"
 
     def may_set(self, variable: str) -> bool:
-        """True if the block says that it sets this variable, or its program may do so."""
+        """Return True if the block declares that it sets a variable, or its program may set it."""
         if variable in (self.props.get("outputVariable"), self.props.get("variableName")):
             return True
         if any(capture.name == variable for capture in self.rules.captures):
@@ -384,27 +394,27 @@ class BlockSpec:
         return re.search(rf"\b{re.escape(variable)}\b", code) is not None
 
     def location_of(self, key: str) -> Location:
-        """The line of a prop or key; the block's own where that is not known."""
+        """Return the line of a prop or key; the line of the block if it is not known."""
         return self.location.at(self.lines.get(key, self.location.line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runbook:
-    """One runbook file, read in full.
+    """One runbook file.
 
-    path: absolute. location: the file as it is shown to people.
-    nodes: all nodes, flattened, prose included, in document order.
-    blocks: the nodes of known types, in document order; clean-ups of a ``finally`` section come last.
-    effects: what its blocks may do at most.
-    answers: what a person would be asked, by name, id or type#n.
-    load_warnings: what is odd but does no harm (unknown props, renamed checks), one line each, for the summary.
+    path: absolute. location: the file as reports show it.
+    nodes: all nodes in document order, flattened, prose included.
+    blocks: the blocks in document order; the clean-ups of a ``finally`` section come last.
+    effects: the worst effects that its blocks may have.
+    answers: answers to its questions, by name, id or type#n.
+    load_warnings: oddities that do no harm (unknown props, renamed checks), one line each, for the summary.
     require: names or ids of blocks that must have passed.
     needs: paths of runbooks that run first, relative to this one. matrix: None: it runs once.
-    hosts: it runs once on each; none: once, where its blocks say.
-    environments: where it runs; none: everywhere. requires: ``secret.NAME`` and ``env.NAME``, without which all of it
-    is skipped.
-    prose: what the file says about itself as a whole.
-    checks_location: where its checks file is, if it has one.
+    hosts: it runs once on each; empty: once, on the hosts of its blocks.
+    environments: the environments where it runs; empty: all.
+    requires: ``secret.NAME`` and ``env.NAME``; all of it is skipped if one is missing.
+    prose: the prose keys of the file.
+    checks_location: its checks file, if it has one.
     """
 
     path: Path
@@ -438,6 +448,6 @@ class Runbook:
 
     @property
     def required_fixtures(self) -> tuple[str, ...]:
-        """The fixtures that all of its blocks need: those that it names, and those that are secrets."""
+        """The fixtures that all of its blocks need: those that it names, and those that provide secrets."""
         secret = (source.fixture for source in self.secrets if source.fixture is not None)
         return tuple(dict.fromkeys((*self.fixtures, *secret)))

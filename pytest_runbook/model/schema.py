@@ -14,8 +14,8 @@ from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
 from .documentation import write_pages
 from .keys.key import Schema, described, mapping_schema
-from .keys.table import keys_in
-from .keys.values import DURATION
+from .keys.key_table import keys_in
+from .keys.value_readers import DURATION
 from .loaders.plain import EXPANDED
 
 RUNBOOK_FILE = Path(__file__).with_name("runbook.schema.json")

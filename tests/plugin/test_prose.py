@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_runbook.plugin.reports.prose import LONGEST_LINE, SHOWN_LINES, prose_rows
+from pytest_runbook.plugin.reports.prose_texts import LONGEST_LINE, SHOWN_LINES, prose_rows
 from tests.plugin.project import Project
 
 CANARY = "canary-of-prose-1f9c"

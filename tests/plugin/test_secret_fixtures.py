@@ -45,7 +45,7 @@ def test_the_nearest_conftest_gives_the_secrets_of_a_folder(project: Project) ->
 
 WRONG = [
     ("None", "fixture runbook_secrets gave NoneType; a mapping of names is needed"),
-    ('{"KEY": {"evn": "X"}}', "fixture runbook_secrets: secret KEY must say where it comes from"),
+    ('{"KEY": {"evn": "X"}}', "fixture runbook_secrets: secret KEY names no source"),
     ('{"KEY": {"fixture": "store"}}', "fixture runbook_secrets: secret KEY is a fixture: ask for it here, *"),
 ]
 

@@ -1,4 +1,4 @@
-"""The keys that say what a runbook may reach and change, and as which user: connections, ssh, become, effects."""
+"""The keys for what a runbook reaches, needs and runs as: connections, ssh, become, environments, requires."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from ..runbook import BecomeUser, Connection, NameReference, SshAccess
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, excerpt
+from .declarations import declared_text
 from .key import Key, Schema, by_name, mapping_schema, read_keys
-from .values import TEXT, name_references, texts_schema
-from .variables import declared_text
+from .value_readers import TEXT, name_references, texts_schema
 
 ENVIRONMENTS = texts_schema(r"^\w[\w.-]*$")
 REQUIRES = texts_schema(r"^(secret|env)\.\w+$")

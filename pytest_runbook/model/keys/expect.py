@@ -1,7 +1,7 @@
-"""What ``expect`` says: shapes that parts of an output must have. The words of its small language, and who reads it.
+"""The key ``expect``: shapes that parts of an output must have.
 
-A mapping asks for at least its keys, a list for exactly its items, ``/regex/`` for a text in which that is found,
-``<number>`` for a type; every other value for itself. Keys that begin with ``$`` ask for something of the whole value.
+A mapping requires at least its keys, a list exactly its items, ``/regex/`` a text in which that is found, ``<number>``
+a type. Any other value requires itself. Keys that begin with ``$`` are operators on the whole value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HOP = re.compile(r"""\.?(?P<name>[\w-]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>["'])
 
 
 def expectations(reader: MappingReader, key: str) -> tuple[Expectation, ...]:
-    """The shapes that a block's output must have, by the paths of its parts; a fault for each that makes no sense."""
+    """Read the shapes of parts of an output, by the paths of the parts; add a fault for each that is wrong."""
     inner = reader.mapping(key, _EXAMPLE)
     if inner is None:
         return ()
@@ -46,7 +46,7 @@ def expectations(reader: MappingReader, key: str) -> tuple[Expectation, ...]:
 
 
 def _hops(path: str) -> tuple[str | int, ...] | None:
-    """The keys and indexes of a path; None if it is none."""
+    """Return the keys and indexes of a path; None if it is not a path."""
     hops: list[str | int] = []
     position = 0
     while position < len(path):
@@ -59,7 +59,7 @@ def _hops(path: str) -> tuple[str | int, ...] | None:
 
 
 def _faults(value: object) -> Iterator[tuple[str, str | None]]:
-    """What is wrong with a shape: messages and hints."""
+    """Yield the faults of a shape: messages and hints."""
     if isinstance(value, str):
         yield from _text_faults(value)
     elif isinstance(value, list):
@@ -76,7 +76,7 @@ def _faults(value: object) -> Iterator[tuple[str, str | None]]:
 
 
 def _is_length(shape: object) -> bool:
-    """True for a whole number, a text that is made one when the block has run, and the type that fits any."""
+    """Return True for a whole number, a template that may render to one, and the type that matches any."""
     is_made = isinstance(shape, str) and ("{{" in shape or shape == "<number>")
     return is_made or (isinstance(shape, int) and not isinstance(shape, bool))
 

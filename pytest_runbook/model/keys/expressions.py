@@ -7,7 +7,7 @@ import re
 from ..runbook import Condition
 from ..source.mapping_reader import MappingReader, excerpt
 from .key import Schema
-from .values import TEXT
+from .value_readers import TEXT
 
 REGEX: Schema = {**TEXT, "format": "regex"}
 

@@ -9,11 +9,11 @@ from ..source.located import LocatedDict, to_builtins
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean_or_known, excerpt
 from .expressions import condition
 from .key import Key, KeyReader, Schema, by_name, mapping_schema, read_keys
-from .values import BOOLEAN, DURATION, TEXT, VARIABLE, check_variable_name, choices, one_of
+from .value_readers import BOOLEAN, DURATION, TEXT, VARIABLE, check_variable_name, choices, one_of
 
 
 def _duration_of(parent: str) -> KeyReader:
-    """Return a reader of a duration. parent: the key in whose mapping it stands."""
+    """Return a reader of a duration. parent: the key that holds the mapping."""
     return lambda reader, key: reader.duration(key, f"{parent} {key}")
 
 
@@ -56,9 +56,9 @@ def retry(reader: MappingReader, key: str) -> Retry | None:
         return None
     found = Retry(**read_keys(inner, RETRY_KEYS))  # type: ignore[arg-type]  # each reader gives what its field holds
     if not {"within", "attempts"} & inner.values.keys():
-        reader.add_fault(key, f"{key} has no end", "say within: 30s, or attempts: 5, or both")
+        reader.add_fault(key, f"{key} has no end", "add within: 30s, or attempts: 5, or both")
     if found.within is not None and found.every >= found.within:
-        hint = "a longer within, or a shorter every (1s where it says nothing)"
+        hint = "a longer within, or a shorter every (1s unless given)"
         reader.add_fault(key, f"{key} leaves no time for a second attempt", hint)
     return found
 

@@ -11,7 +11,7 @@ from ..runbook import BlockRules, BlockSpec
 from ..source.mapping_reader import MappingReader, did_you_mean_or_known, excerpt
 from .defaults import Defaults
 from .key import Key, Scope, add_unknown_key
-from .table import keys_in
+from .key_table import keys_in
 
 _NO_RULES = BlockRules()
 _NO_PROSE = Prose()
@@ -44,12 +44,12 @@ def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> Non
 
 
 def _is_rule(key: Key) -> bool:
-    """Return True for a key of blocks that is none of those which say what a block is and where it runs."""
+    """Return True for a key with a rule: not for a name, an id or a scope, which also look like keys of a file."""
     return "entry" in key.scope and "block" in key.scope and not key.field.startswith("scope.") and key.name != "id"
 
 
 def take_defaults(fields: dict[str, object]) -> Defaults:
-    """Return what holds for every block of a file that says nothing else, and take its part out of the file's fields.
+    """Return the defaults of the blocks of a file, and take the field ``defaults`` out of its fields.
 
     A block has the prose of its file, too, as far as that is inherited.
     """
@@ -82,7 +82,7 @@ def block_fields(
 
 
 def block_rules(reader: MappingReader, fields: Mapping[str, object], base: BlockRules) -> BlockRules:
-    """Return the rules of a block. fields: those that its keys fill. base: what holds where they say nothing."""
+    """Return the rules of a block. fields: those that its keys fill. base: the rules for the others."""
     if not fields:
         return base
     if fields.get("if_started") and not fields.get("is_cleanup"):

@@ -11,7 +11,7 @@ from ..source.located import LocatedDict
 from ..source.mapping_reader import MappingReader
 from ..source.source_file import SourceFile
 from .key import Key, Schema, by_name, mapping_schema
-from .values import DURATION, TEXT, VARIABLE, check_variable_name
+from .value_readers import DURATION, TEXT, VARIABLE, check_variable_name
 
 _HINT = "{env: VARIABLE}, or {file: PATH}, {command: [pass, show, NAME]}, {fixture: NAME}"
 
@@ -91,7 +91,7 @@ def secret_source(name: str, declared: object, location: Location) -> SecretSour
     :raises InvalidSecretSource: if the mapping makes no sense.
     """
     if not isinstance(declared, Mapping) or not declared.keys() & _SOURCES.keys():
-        raise InvalidSecretSource(f"secret {name} must say where it comes from", f"{name}: {_HINT}")
+        raise InvalidSecretSource(f"secret {name} names no source", f"{name}: {_HINT}")
     unknown = next((str(key) for key in declared if key not in SECRET_KEYS), None)
     if unknown is not None:
         near = nearest(unknown, SECRET_KEYS)

@@ -1,4 +1,4 @@
-"""Atuin Desktop's documents: a tree of prose and blocks that another program wrote, and whose extras are left alone."""
+"""Loads documents of Atuin Desktop: a tree of prose and blocks. Keys that only the desktop app knows are ignored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_LISTED_PROPS = 5
 def read_atuin(
     path: Path, source: SourceFile, tree: object, catalog: BlockCatalog, unknown_blocks: UnknownBlocks
 ) -> Runbook:
-    """The runbook of an Atuin document, or of a bare list of its blocks.
+    """Return the runbook of an Atuin document, or of a bare list of its blocks.
 
     :raises UnreadableFile: with every fault of the file.
     """
@@ -46,7 +46,7 @@ def read_atuin(
 
 
 class _Document:
-    """Reads a document's head, and its nodes in pre-order."""
+    """Reads the keys of a document, and its nodes in pre-order."""
 
     def __init__(self, source: SourceFile, catalog: BlockCatalog, unknown_blocks: UnknownBlocks) -> None:
         self.id: str | None = None
@@ -62,7 +62,7 @@ class _Document:
         self._defaults: dict[str, dict[str, object]] = {}
 
     def read_file_keys(self, tree: object) -> LocatedList | None:
-        """Read the keys of the file; gives its list of nodes, None and a fault if there is none."""
+        """Read the keys of the file. Return its list of nodes; None, and a fault, if there is none."""
         if not isinstance(tree, LocatedDict):
             self._source.add_fault(f"a runbook must be a mapping with content, not {describe_type(tree)}", line=1)
             return None
@@ -88,7 +88,7 @@ class _Document:
         return None
 
     def _embedded(self, reader: MappingReader, content: str) -> object:
-        """The content of the older export, a text of JSON."""
+        """Return the content of the older export, which is a text of JSON."""
         line = reader.values.line_of("content")
         try:
             return parse_json(content, only_line=line)
@@ -217,7 +217,7 @@ class _Document:
         return self._defaults[block_type.name]
 
     def all_warnings(self) -> list[str]:
-        """What is odd in the file, the unknown props in one note."""
+        """Return the warnings about the file; all unknown props are in one of them."""
         if not self._unknown_props:
             return self._warnings
         listed = ", ".join(list(self._unknown_props)[:_MAX_LISTED_PROPS])

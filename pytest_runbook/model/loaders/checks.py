@@ -1,6 +1,6 @@
-"""Checks files: what must hold of a runbook that another program owns, written in a file of one's own beside it.
+"""Loads checks files: the assertions and other keys for a runbook that another program writes, in a file beside it.
 
-No check falls off in silence: a key that finds no block, or more than one, is an error.
+No check is dropped silently: a key that matches no block, or more than one, is an error.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ...errors import FileError, Location, UnreadableFile
 from ..catalog import BlockCatalog
 from ..keys.defaults import Defaults
 from ..keys.flow import check_required
+from ..keys.key_table import keys_in
 from ..keys.reading import (
     add_unknown_block_key,
     block_fields,
@@ -27,7 +28,6 @@ from ..keys.reading import (
     item_names,
     take_defaults,
 )
-from ..keys.table import keys_in
 from ..runbook import BlockSpec, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
 from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, did_you_mean_or_known, excerpt
@@ -45,18 +45,18 @@ _MAX_LISTED = 5
 
 
 def block_digest(spec: BlockSpec) -> str:
-    """The SHA-256 of what a block does: of its props but its name."""
+    """Return the SHA-256 of the props of a block, its name left out."""
     props = {name: value for name, value in spec.props.items() if name != "name"}
     return hashlib.sha256(json.dumps(props, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def is_checks_file(path: Path) -> bool:
-    """True for a file that says what must hold of the runbook beside it, and is no runbook itself."""
+    """Return True for the name of a checks file."""
     return path.name.endswith(CHECKS_SUFFIXES)
 
 
 def orphan_checks(path: Path, *, display_path: str | None = None) -> FileError | None:
-    """What is wrong with a checks file that has no runbook beside it; None if it has one."""
+    """Return the error of a checks file without a runbook beside it; None if it has one."""
     names = runbooks_of(path)
     if names is not None:
         return _missing_owner(path, names, display_path)
@@ -74,7 +74,7 @@ def orphan_checks(path: Path, *, display_path: str | None = None) -> FileError |
 
 
 def _missing_owner(path: Path, names: Sequence[str], display_path: str | None) -> FileError | None:
-    """What is wrong with a checks file that names a runbook which is not beside it."""
+    """Return the error of a checks file that names a runbook which is not beside it; None if all are."""
     missing = next(_missing_runbooks(path, names), None)
     if missing is None:
         return None
@@ -83,17 +83,17 @@ def _missing_owner(path: Path, names: Sequence[str], display_path: str | None) -
 
 
 def _missing_runbooks(file: Path, names: Iterable[str]) -> Iterator[str]:
-    """Those of the names that no file beside the checks file has."""
+    """Return the names of which there is no file beside the checks file."""
     return (name for name in names if Path(name).name != name or not (file.parent / name).is_file())
 
 
 def _owner_hint(file: Path, name: str) -> str:
     there = sorted(item.name for item in file.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
-    return did_you_mean(name, there) or "`runbook: NAME.atrb` says which one a checks file is for"
+    return did_you_mean(name, there) or "`runbook: NAME.atrb` names the runbook of a checks file"
 
 
 def find_checks(path: Path) -> list[Path]:
-    """The checks files of a runbook, which should be one at most: named like it, or naming it with `runbook`."""
+    """Return the checks files of a runbook, named like it or naming it with `runbook`. More than one is an error."""
     found = dict.fromkeys(
         (*(path.with_name(path.stem + suffix) for suffix in CHECKS_SUFFIXES), *_checks_in(path.parent))
     )
@@ -109,12 +109,18 @@ def _checks_in(folder: Path) -> tuple[Path, ...]:
 
 @lru_cache(maxsize=1024)
 def _checks_files(folder: Path, changed: int) -> tuple[Path, ...]:
-    """The checks files of a folder, which may hold a thousand runbooks. changed: when it got or lost a file last."""
+    """Return the checks files of a folder. It may hold a thousand runbooks, so that they are listed once.
+
+    changed: the folder's time of modification, a part of the key of the cache.
+    """
     return tuple(sorted(file for suffix in CHECKS_SUFFIXES for file in folder.glob(f"*{suffix}")))
 
 
 def _is_for(file: Path, path: Path) -> bool:
-    """True for the one that it names or is named like. Whatever is wrong with it, somebody has to say so."""
+    """Return True if a checks file belongs to a runbook: it names the runbook, or is named like it and names none.
+
+    A checks file with an error counts for every runbook that it may mean, so that its error is reported.
+    """
     names, unreadable = _known_owners(file)
     is_named_like = file.name in (path.stem + suffix for suffix in CHECKS_SUFFIXES)
     if names is None:
@@ -123,12 +129,12 @@ def _is_for(file: Path, path: Path) -> bool:
 
 
 def runbooks_of(file: Path) -> tuple[str, ...] | None:
-    """The runbooks that a checks file names itself; None if it is for the one that it is named like."""
+    """Return the runbooks that a checks file names itself; None if it is for the one that it is named like."""
     return _known_owners(file)[0]
 
 
 def _known_owners(file: Path) -> tuple[tuple[str, ...] | None, str]:
-    """The same, and the text of a file that can't be read as what it should be."""
+    """Return the runbooks that a checks file names (None: none), and its text if it can't be parsed."""
     try:
         return _owners(file, file.stat().st_mtime_ns)
     except OSError:
@@ -137,7 +143,10 @@ def _known_owners(file: Path) -> tuple[tuple[str, ...] | None, str]:
 
 @lru_cache(maxsize=1024)
 def _owners(file: Path, changed: int) -> tuple[tuple[str, ...] | None, str]:
-    """The same. changed: when the file was written last."""
+    """Read what `_known_owners` returns.
+
+    changed: the file's time of modification, a part of the key of the cache.
+    """
     content = file.read_bytes()
     if b"runbook" not in content:
         return None, ""
@@ -155,7 +164,7 @@ def _names(part: LocatedDict) -> list[str]:
 
 
 def reject_checks_files(path: Path, source: SourceFile) -> None:
-    """Note a fault for each checks file beside a plain runbook, unless another runbook is its owner."""
+    """Add a fault for each checks file beside a plain runbook, unless it belongs to another runbook."""
     stem = re.sub(r"(\.runbook)?\.\w+$", "", path.name)
     stems = {path.stem, stem}
     if any(path.with_name(stem + suffix).exists() for suffix in _OWNER_SUFFIXES if stem + suffix != path.name):
@@ -168,7 +177,7 @@ def reject_checks_files(path: Path, source: SourceFile) -> None:
 
 
 def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
-    """The runbook with what its checks file says, if it has one.
+    """Return the runbook with the keys of its checks file, if it has one.
 
     :raises UnreadableFile: with every fault of the checks file.
     """
@@ -186,7 +195,10 @@ def with_checks(runbook: Runbook, path: Path, catalog: BlockCatalog) -> Runbook:
 
 
 def _reject_misnamed(runbook: Runbook, path: Path) -> None:
-    """:raises UnreadableFile: if a file beside the runbook is meant to be its checks, and nobody would read it."""
+    """Refuse a file beside the runbook that is meant to be its checks file, but has a name that is never read.
+
+    :raises UnreadableFile: if there is one.
+    """
     for suffix in _MISNAMED:
         if (file := path.with_name(path.stem + suffix)).is_file():
             hint = f"call it {path.stem}.checks.yaml; JSON is YAML, too"
@@ -198,7 +210,7 @@ def _reject_misnamed(runbook: Runbook, path: Path) -> None:
 def entries_of(
     runbook: Runbook, path: Path, catalog: BlockCatalog
 ) -> Iterator[tuple[str, int, LocatedDict, BlockSpec]]:
-    """The entries of a checks file that was read without a fault: key, its line, what it says, and of which block."""
+    """Yield the entries of a checks file without faults: the key, its line, the entry and its block."""
     source, tree = read_source(path, Location(path.name))
     part = _part_for(runbook.path.name, source, tree)
     blocks = part.get("blocks") if isinstance(part, LocatedDict) else None
@@ -213,18 +225,18 @@ def entries_of(
 
 
 def _beside(location: Location, path: Path) -> Location:
-    """How a file in the same folder is shown."""
+    """Return how reports show a file in the same folder."""
     return Location(str(Path(location.path).with_name(path.name)))
 
 
 def _part_for(name: str, source: SourceFile, tree: object) -> object:
-    """The part of a checks file that speaks of a runbook: of a list, the one that names it."""
+    """Return the part of a checks file for a runbook: of a list, the one that names it."""
     if not isinstance(tree, LocatedList):
         return tree
     for part, location in zip(tree, tree.locations, strict=True):
         if not isinstance(part, LocatedDict) or "runbook" not in part:
             source.add_fault(
-                "a part of a list of checks must say which runbook it is for",
+                "a part of a list of checks must name its runbook",
                 line=location.value_line,
                 hint=_RUNBOOK_KEY_HINT,
             )
@@ -260,13 +272,13 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
 
 
 def _check_owner(reader: MappingReader, path: Path, names: Sequence[str]) -> None:
-    """Add a fault for each runbook that a checks file names and that does not exist, if it does not name this one."""
+    """Add a fault for each runbook that a checks file names and that does not exist, unless it also names this one."""
     for name in _missing_runbooks(path, names if path.name not in names else ()):
         reader.add_fault("runbook", f"there is no runbook {excerpt(name)}", _owner_hint(path, name))
 
 
 class _ChecksMerger:
-    """Merges the entries of ``blocks`` into the blocks that they speak of."""
+    """Merges the entries of ``blocks`` into their blocks."""
 
     def __init__(self, runbook: Runbook, source: SourceFile, catalog: BlockCatalog, defaults: Defaults) -> None:
         self.specs = [self._with_defaults(defaults, spec, catalog) for spec in runbook.blocks]
@@ -288,7 +300,7 @@ class _ChecksMerger:
         return defaults.apply(replace(spec, rules=rules))
 
     def merge(self, entries: MappingReader, key: str) -> None:
-        """Read an entry and put it on its block."""
+        """Read an entry and merge it into its block."""
         value = entries.values[key]
         if not isinstance(value, LocatedDict):
             entries.add_wrong_value(key, "a mapping of keys such as assert")
@@ -301,7 +313,7 @@ class _ChecksMerger:
         line = entries.values.key_line(key)
         if spec.checks_location is not None:
             entries.add_fault(
-                key, f'"{excerpt(key)}" is the block that line {spec.checks_location.line} speaks of already'
+                key, f'"{excerpt(key)}" is the block that line {spec.checks_location.line} is about already'
             )
         fields = block_fields(reader, self._catalog.atuin_type(spec.type), "entry", self._keys(reader))
         _, code, connection = (fields.pop(name, None) for name in ("id", "code", "connection"))
@@ -321,14 +333,14 @@ class _ChecksMerger:
             if key in keys_in("entry"):
                 keys.append(key)
             elif self._catalog.plain_type(key):
-                hint = "a checks file says what must hold of a block, not what it does"
-                reader.add_fault(key, f"{key} can't be said of a block of another program", hint)
+                hint = "a checks file holds assertions about a block, not its work"
+                reader.add_fault(key, f"{key} can't be set for a block of another program", hint)
             else:
                 add_unknown_block_key(reader, key, "entry")
         return keys
 
     def _with_connection(self, reader: MappingReader, connection: object, spec: BlockSpec) -> BlockSpec:
-        """The block with the name of a connection in place of its own URI."""
+        """Return the block with the name of a connection in place of its own URI."""
         if "connection" not in spec.props:
             reader.add_fault("connection", f"{spec.type} blocks have no connection", "blocks that run SQL have")
             return spec
@@ -342,13 +354,13 @@ class _ChecksMerger:
             reader.add_fault("code", f'code "{excerpt(code)}" is no SHA-256', hint)
         elif not block_digest(spec).startswith(digits):
             location = self._source.location.at(reader.values.key_line("code"))
-            now = f"look whether the check still fits; then say code: sha256:{block_digest(spec)[: len(digits)]}"
+            now = f"see whether the check still fits; then write code: sha256:{block_digest(spec)[: len(digits)]}"
             self.warnings.append(
                 f"{location}: {spec.label} has changed since its check was written ({spec.location}): {now}"
             )
 
     def find(self, entries: MappingReader, reader: MappingReader, key: str) -> int | None:
-        """The index of the block that an entry speaks of; None and a fault if that is not exactly one."""
+        """Return the index of the block of an entry; None, and a fault, unless exactly one matches."""
         if "id" in reader.values:
             return self._find_by_id(reader, key)
         if key in self._by_id:
@@ -378,7 +390,7 @@ class _ChecksMerger:
         return index
 
     def _id_hint(self, key: str, block_id: str) -> str:
-        """The id of the one block that is called like the entry; else the nearest."""
+        """Return a hint with the id of the one block with the name of the entry; else with the nearest id."""
         named = self._by_name.get(key, [])
         if len(named) == 1:
             return f'"{excerpt(key)}" has the id {excerpt(self.specs[named[0]].id)}'
@@ -386,11 +398,11 @@ class _ChecksMerger:
 
     def _add_ambiguous(self, entries: MappingReader, key: str, named: list[int]) -> None:
         places = ", ".join(str(self.specs[index].location) for index in named[:_MAX_LISTED])
-        hint = f'say which: "{excerpt(key)}#{len(named)}": {{id: {excerpt(self.specs[named[-1]].id)}}}'
+        hint = f'name one: "{excerpt(key)}#{len(named)}": {{id: {excerpt(self.specs[named[-1]].id)}}}'
         entries.add_fault(key, f'{len(named)} blocks are called "{excerpt(key)}": {places}', hint)
 
     def _find_by_number(self, key: str) -> BlockSpec | None:
-        """The block that reports call so where it has no name: ``script 3``."""
+        """Return the block that reports call ``script 3``, its type with its number among those of the type."""
         match = _TYPE_AND_NUMBER.fullmatch(key)
         if match is None:
             return None
@@ -409,7 +421,7 @@ class _ChecksMerger:
             hint = (
                 f'it is called "{excerpt(spec.name)}"'
                 if spec.name
-                else f'say which: "{excerpt(key)}": {{id: {spec.id}}}'
+                else f'name one: "{excerpt(key)}": {{id: {spec.id}}}'
             )
             entries.add_fault(key, f'no block is called "{excerpt(key)}"', hint)
             return

@@ -1,4 +1,7 @@
-"""Brings the names and ids in a checks file up to date with its runbook. The rest of the text stays as it is."""
+"""Updates names and ids in the text of a checks file after its runbook has changed.
+
+The rest of the text stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_](?:[\w ./-]*[\w.])?")
 
 @dataclass(frozen=True, slots=True)
 class ChecksUpdate:
-    """What a checks file should read. changes: what is changed in it, a line each; not: what has to be changed by
-    hand.
+    """The new text of a checks file.
+
+    changes: the changes, one line each. manual_changes: those that the author has to make by hand.
     """
 
     path: Path
@@ -32,7 +36,7 @@ class ChecksUpdate:
 
 @dataclass(slots=True)
 class _Entry:
-    """An entry of ``blocks``: its key, that key's line, and the block that it speaks of."""
+    """An entry of ``blocks``: its key, the line of the key, its values and its block."""
 
     key: str
     line: int
@@ -41,7 +45,7 @@ class _Entry:
 
 
 def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> ChecksUpdate | None:
-    """The checks file of a runbook with the names that its blocks have, and their ids; None if it has none."""
+    """Return the checks file of a runbook with the current names and ids of its blocks; None if there is none."""
     found = find_checks(runbook.path)
     if not found:
         return None
@@ -57,7 +61,7 @@ def updated_checks(runbook: Runbook, catalog: BlockCatalog) -> ChecksUpdate | No
 
 
 def _edit(lines: list[str], entry: _Entry) -> Iterator[tuple[str, bool]]:
-    """Change the lines of one entry; gives what was to be changed, and whether it could be."""
+    """Edit the lines of one entry. Yield each change, and True if it could be made."""
     if "id" not in entry.values and entry.key != entry.spec.id:
         yield f'id of "{entry.key}"', _insert_id(lines, entry)
     name = _new_name(entry)
@@ -66,7 +70,7 @@ def _edit(lines: list[str], entry: _Entry) -> Iterator[tuple[str, bool]]:
 
 
 def _new_name(entry: _Entry) -> str:
-    """The key that an entry should have; one with a number keeps it."""
+    """Return the key that an entry should have; a number after the name is kept."""
     numbered = NUMBERED.fullmatch(entry.key)
     if not entry.spec.name or entry.key in (entry.spec.id, entry.spec.name):
         return entry.key
@@ -100,7 +104,7 @@ def _rename(lines: list[str], entry: _Entry, name: str) -> bool:
 
 
 def _key_in(line: str, key: str) -> re.Match[str] | None:
-    """Where a key stands in a line; None if that is not certain."""
+    """Return where a key stands in a line; None if that is ambiguous."""
     spellings = "|".join(map(re.escape, (key, json.dumps(key, ensure_ascii=False), "'" + key.replace("'", "''") + "'")))
     found = list(re.finditer(rf"(?<![^\s{{,])(?P<key>{spellings})\s*:(?=\s|$)", line))
     return found[0] if len(found) == 1 else None
@@ -111,5 +115,5 @@ def _line_end(line: str) -> str:
 
 
 def as_yaml(text: str) -> str:
-    """A text as YAML reads it again, in quotes where it must be."""
+    """Return a text as YAML that is read as the same text, in quotes if it needs them."""
     return text if _PLAIN.fullmatch(text) and resolve_scalar(text) is text else json.dumps(text, ensure_ascii=False)

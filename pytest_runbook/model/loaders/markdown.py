@@ -1,6 +1,6 @@
-"""Markdown documents: fenced code of known languages becomes blocks, everything else prose. Strict about its fences.
+"""Loads Markdown documents: fenced code in known languages becomes blocks, everything else is prose.
 
-The fences are made into the tree that a plain runbook would have, so that its reader judges them.
+The fences are made into the tree of a plain runbook, which the loader of that form then reads and checks.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from ..catalog import BlockCatalog
 from ..keys.access import CONNECTED_TYPES
-from ..keys.table import keys_in
+from ..keys.key_table import keys_in
 from ..runbook import Node, Runbook
 from ..source.located import EntryLocation, LocatedDict, LocatedList, SyntaxFault, split_lines
 from ..source.mapping_reader import did_you_mean, excerpt
 from ..source.source_file import SourceFile
 from ..source.yaml_traps import explain_fault
 from ..source.yaml_tree import parse_yaml
-from .plain import read_plain
+from .plain import BLOCK_LISTS, read_plain
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -34,12 +34,11 @@ _RUN = re.compile(rf"^[ \t>*+\-\d.)]*(?:```|~~~)[ \t]*(?:{'|'.join(LANGUAGES)})\
 _REQUEST = re.compile(r"(?:(?P<verb>[A-Z]+)[ \t]+)?(?P<url>\S.*?)(?:[ \t]+HTTP/[\d.]+)?\s*")
 _HEADER = re.compile(r"([^\s:]+):[ \t]*(.*?)\s*")
 _MARKUP = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
-_BLOCK_LISTS = ("blocks", "finally")
 
 
 @dataclass(frozen=True, slots=True)
 class _Fence:
-    """A fenced code. rest: what follows the language. line: that of the fence itself; the text begins below it."""
+    """A fenced code. rest: the text after the language. line: that of the fence; its text begins one line below."""
 
     language: str
     rest: str
@@ -50,7 +49,7 @@ class _Fence:
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A command of a console and what it prints. line, last: the first and the last line of the command."""
+    """A command of a console and its expected output. line, last: the first and the last line of the command."""
 
     code: str
     expected: str
@@ -59,7 +58,7 @@ class _Command:
 
 
 def read_markdown(path: Path, source: SourceFile, catalog: BlockCatalog) -> Runbook:
-    """The runbook that a Markdown document describes.
+    """Return the runbook of a Markdown document.
 
     :raises UnreadableFile: with every fault of the file.
     """
@@ -67,7 +66,7 @@ def read_markdown(path: Path, source: SourceFile, catalog: BlockCatalog) -> Runb
     tree = front_matter(source, lines)
     document = _Document(source, tree, catalog)
     document.read(lines)
-    for key in _BLOCK_LISTS:
+    for key in BLOCK_LISTS:
         if key in tree:
             hint = "clean-ups: ```bash {finally: true}" if key == "finally" else "```bash"
             source.add_fault(f"{key} means nothing here: blocks are fenced code", line=tree.key_line(key), hint=hint)
@@ -79,12 +78,12 @@ def read_markdown(path: Path, source: SourceFile, catalog: BlockCatalog) -> Runb
 
 
 def holds_blocks(text: str) -> bool:
-    """True if any line of the text looks like a fence of a language that is run."""
+    """Return True if any line of the text looks like a fence in a language that runs."""
     return _RUN.search(text) is not None
 
 
 def front_matter(source: SourceFile, lines: list[str]) -> LocatedDict:
-    """The mapping between two lines of dashes at the top, whose lines are then empty; an empty one without them."""
+    """Return the mapping between two lines of dashes at the top, and empty its lines. There need not be one."""
     end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if lines[0].rstrip() != "---" or end is None:
         return LocatedDict(1)
@@ -96,16 +95,16 @@ def front_matter(source: SourceFile, lines: list[str]) -> LocatedDict:
         explained = explain_fault(fault, text)
         source.fail(f"front matter: {explained.message}", line=explained.line or 1, hint=explained.hint)
     if tree is not None and not isinstance(tree, LocatedDict):
-        known = ", ".join(key for key in keys_in("file") if key not in _BLOCK_LISTS)
+        known = ", ".join(key for key in keys_in("file") if key not in BLOCK_LISTS)
         hint = f"keys and values, like name: ...; the keys are {known}"
         source.fail("what is between --- at the top must be a mapping", line=1, hint=hint)
     return tree or LocatedDict(1)
 
 
 class _Document:
-    """Reads the parts of a document in order: blocks, and the prose before each.
+    """Reads the parts of a document in order: blocks, and the prose between them.
 
-    title: its first heading of level 1, "" without one.
+    title: its first heading of level 1; "" without one.
     """
 
     def __init__(self, source: SourceFile, front: LocatedDict, catalog: BlockCatalog) -> None:
@@ -130,7 +129,7 @@ class _Document:
                 self._add_node("codeBlock", token.content, _line(token))
 
     def with_prose(self, runbook: Runbook) -> Runbook:
-        """The runbook with the prose among its nodes."""
+        """Return the runbook with the prose among its nodes."""
         block_nodes = iter(runbook.nodes)
         nodes = tuple(next(block_nodes) if part is None else part for part in self._parts)
         positions = [index for index, part in enumerate(self._parts) if part is None]
@@ -169,7 +168,7 @@ class _Document:
             self._blocks(fence, attributes)
 
     def _attributes(self, fence: _Fence) -> LocatedDict | None:
-        """What the fence says in braces; None, and a fault, if that makes no sense."""
+        """Return the mapping in braces after the language; None, and a fault, if it is wrong."""
         hint = f"a mapping in braces: ```{fence.language} {{name: Disk, timeout: 30s}}"
         if not fence.rest:
             return LocatedDict(fence.line)
@@ -179,7 +178,7 @@ class _Document:
             self._source.add_fault(f"attributes of a fence: {fault.message}", line=fence.line, hint=fault.hint or hint)
             return None
         if not isinstance(tree, LocatedDict) or not fence.rest.startswith("{"):
-            message = f'"{excerpt(fence.rest)}" after the language of a fence says nothing'
+            message = f'"{excerpt(fence.rest)}" after the language of a fence means nothing'
             self._source.add_fault(message, line=fence.line, hint=hint)
             return None
         _relocate(tree, fence.line)
@@ -222,7 +221,7 @@ class _Document:
             self._source.add_fault(f'no connection is called "{excerpt(str(name))}"', line=fence.line, hint=hint)
 
     def _request(self, fence: _Fence, attributes: LocatedDict) -> None:
-        """A request as it is sent: method and URL, headers, an empty line, the body."""
+        """Read a request as it is sent: method and URL, headers, an empty line, the body."""
         head, *rest = fence.text.split("\n")
         match = _REQUEST.fullmatch(head)
         if match is None:
@@ -263,7 +262,7 @@ class _Document:
         props: LocatedDict,
         command: _Command | None = None,
     ) -> None:
-        """A block of that type. props: what the text says; those among the attributes are added to them."""
+        """Add a block of that type. props: those from the text; props among the attributes are added to them."""
         block_type = self._catalog.plain_type(kind)
         assert block_type is not None
         block = LocatedDict(fence.line)
@@ -287,7 +286,7 @@ class _Document:
 
 
 def _commands(fence: _Fence) -> Iterator[_Command]:
-    """The commands of a console, each with the lines below it up to the next."""
+    """Yield the commands of a console, each with the lines below it up to the next one."""
     found: _Command | None = None
     for line, text in enumerate(fence.text.split("\n")[:-1], fence.line + 1):
         if text.startswith("$ "):
@@ -303,7 +302,7 @@ def _commands(fence: _Fence) -> Iterator[_Command]:
 
 
 def _expect(block: LocatedDict, command: _Command) -> None:
-    """Assert what a console shows, before what its author asserts."""
+    """Assert the output that a console shows, before the author's own assertions."""
     expected = command.expected.rstrip()
     if not expected:
         return
@@ -333,7 +332,7 @@ def _text(key: str, text: str, line: int) -> LocatedDict:
 
 
 def _relocate(tree: object, line: int) -> None:
-    """Move a tree that was read from one line to where that line is."""
+    """Set the line of everything in a tree that was parsed from one line of the document."""
     if isinstance(tree, LocatedDict):
         tree.line = line
         tree.locations = {key: EntryLocation(line, line, location.raw) for key, location in tree.locations.items()}

@@ -1,4 +1,4 @@
-"""Runbooks that people write: blocks with one type key each, and the keys of the file around them. Strict."""
+"""Loads plain runbooks: each block has one key that names its type, and further keys. Unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from ...errors import Location
 from ..catalog import BlockCatalog, BlockType, Prop
+from ..keys.declarations import declared_env, declared_vars
 from ..keys.defaults import Defaults
 from ..keys.flow import check_required
+from ..keys.key_table import keys_in
 from ..keys.reading import (
     add_unknown_block_key,
     block_fields,
@@ -20,8 +22,6 @@ from ..keys.reading import (
     item_names,
     take_defaults,
 )
-from ..keys.table import keys_in
-from ..keys.variables import declared_env, declared_vars
 from ..runbook import BlockRules, BlockSpec, Form, Node, Runbook, display_type
 from ..source.located import LocatedDict, LocatedList
 from ..source.mapping_reader import MappingReader, describe_type, excerpt
@@ -30,11 +30,11 @@ from .props import plain_defaults, read_prop
 
 # Type keys that hold names with values, one block for each, and the type of those blocks.
 EXPANDED: Mapping[str, str] = {"vars": "var", "env": "env"}
-_BLOCK_LISTS = ("blocks", "finally")
+BLOCK_LISTS = ("blocks", "finally")
 
 
 def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatalog) -> Runbook:
-    """The runbook that a plain file describes.
+    """Return the runbook of a plain file.
 
     :raises UnreadableFile: with every fault of the file.
     """
@@ -42,7 +42,7 @@ def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatal
         source.fail(f"a runbook must be a mapping with blocks, not {describe_type(tree)}", line=1)
     reader = MappingReader(tree, source)
     fields = file_fields(reader, "file")
-    block_lists = {key: fields.pop(key, None) for key in _BLOCK_LISTS}
+    block_lists = {key: fields.pop(key, None) for key in BLOCK_LISTS}
     blocks = _BlockReader(source, catalog, take_defaults(fields))
     if "blocks" not in tree:
         is_atuin = "content" in tree
@@ -68,7 +68,7 @@ def read_plain(path: Path, source: SourceFile, tree: object, catalog: BlockCatal
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is being read: its section, its type and what is known of it so far."""
+    """A block that is being read: its reader, its type and the values that are known so far."""
 
     reader: MappingReader
     type: BlockType
@@ -124,7 +124,7 @@ class _BlockReader:
             self._add(block)
 
     def _type_key(self, reader: MappingReader) -> str | None:
-        """The key that names the block's type; a fault unless there is exactly one."""
+        """Return the key that names the block's type; None, and a fault, unless there is exactly one."""
         named = [key for key in reader.values if self._catalog.plain_type(key)]
         found = [key for key in named if key not in keys_in("block")] or named
         if len(found) == 1:
@@ -145,7 +145,7 @@ class _BlockReader:
             self._source.add_fault("names no block type", line=reader.values.line, block=reader.label, hint=hint)
 
     def _fields(self, reader: MappingReader, type_key: str, block_type: BlockType) -> dict[str, object]:
-        """Read the keys beside the one that names the type."""
+        """Read the keys beside the one that names the type. Return their values by field."""
         names = []
         for key in reader.values:
             if key == type_key:
@@ -184,7 +184,7 @@ class _BlockReader:
         self._check_required(block, key)
 
     def _read_main(self, block: _Block, key: str, main: Prop) -> None:
-        """The bare value of the type's key, as the type's main prop or split into several."""
+        """Read a bare value as the type's main prop, or split it into several props."""
         value = read_prop(block.reader, key, main)
         if not isinstance(value, str):
             block.props[main.name] = value
@@ -230,7 +230,7 @@ class _BlockReader:
                 block.props.setdefault(name, value)
 
     def _merge_name(self, block: _Block) -> None:
-        """The name beside the type and the prop of that name are one."""
+        """Make one of the name beside the type and the prop of that name; both is a fault."""
         inside = block.props.get("name")
         if block.name and inside:
             block.reader.add_fault("name", "name is there twice: beside the type and among its props")
@@ -253,7 +253,7 @@ class _BlockReader:
                 block.reader.add_fault(key, f"{key} takes {_alternatives(block.type, group)}, not both")
 
     def _add_each(self, block: _Block, key: str) -> None:
-        """One block for each name of ``vars`` or ``env``."""
+        """Add one block for each name of ``vars`` or ``env``."""
         if block.name:
             block.reader.add_fault("name", f"name means nothing here: {key} blocks are called by the names in them")
         block_type = self._catalog[EXPANDED[key]]
@@ -272,7 +272,7 @@ class _BlockReader:
         if block.id in self._ids:
             first = self._ids[block.id].line
             block.reader.add_fault(
-                "id", f'id "{excerpt(block.id)}" is that of line {first}, too', "change one: it tells blocks apart"
+                "id", f'id "{excerpt(block.id)}" is that of line {first}, too', "change one: ids are unique"
             )
         self._ids.setdefault(block.id, location)
         spec = BlockSpec(
@@ -294,7 +294,7 @@ class _BlockReader:
         return self._defaults[block_type.name]
 
     def check_if_started(self) -> None:
-        """Note clean-ups that hang on blocks which are not there."""
+        """Add a fault for each missing block that a clean-up names."""
         known = item_names(self.specs, self._catalog)
         for reader, rules in self._cleanups:
             check_if_started(reader, rules, known)
@@ -306,5 +306,5 @@ def _label(item: LocatedDict, position: str) -> str:
 
 
 def _alternatives(block_type: BlockType, names: Sequence[str]) -> str:
-    """Props of which one is to be given, as people write them."""
+    """Return the props of a group as authors write them, joined by "or"."""
     return " or ".join(block_type.plain_props[name].spellings[-1] for name in names)

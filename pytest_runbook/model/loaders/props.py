@@ -1,4 +1,4 @@
-"""The props of one block, checked against its type."""
+"""Reads the props of a block, checked against its type."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPE_NAMES: Mapping[PropType, str] = {
 
 
 def read_prop(reader: MappingReader, key: str, prop: Prop) -> object:
-    """The prop's value, None and a fault if it has a wrong type or is none of the choices."""
+    """Return a prop's value; None, and a fault, if its type is wrong or it is not one of the choices."""
     value = reader.values[key]
     if not any(_TYPE_CHECKS[kind](value) for kind in (prop.type, *prop.alternative_types)):
         reader.add_wrong_value(key, " or ".join(_TYPE_NAMES[kind] for kind in (prop.type, *prop.alternative_types)))
@@ -48,10 +48,10 @@ def read_prop(reader: MappingReader, key: str, prop: Prop) -> object:
 
 
 def atuin_defaults(block_type: BlockType) -> dict[str, object]:
-    """Every prop of an Atuin document's block with its default."""
+    """Return the defaults of all props of a block in an Atuin document."""
     return {prop.name: prop.default for prop in block_type.props}
 
 
 def plain_defaults(block_type: BlockType) -> dict[str, object]:
-    """Every prop of a plain runbook's block with its default there."""
+    """Return the defaults of all props of a block in a plain runbook."""
     return {prop.name: prop.default if prop.plain_default is None else prop.plain_default for prop in block_type.props}

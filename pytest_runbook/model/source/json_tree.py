@@ -1,4 +1,7 @@
-"""JSON into located values. Not read as YAML: surrogate pairs, tabs and long keys are no trouble in JSON."""
+"""Parses JSON into located values.
+
+JSON is not parsed as YAML, which refuses its surrogate pairs, tabs and very long keys.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ _DIGITS_LIMIT = 1000
 
 
 def parse_json(text: str, *, only_line: int | None = None) -> object:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
 
     only_line: the line of everything in it, for a JSON text that is itself a value in a file.
 
-    :raises SyntaxFault: if it is no JSON, nests too deep, or repeats a key.
+    :raises SyntaxFault: if it is not JSON, is nested too deep, or repeats a key.
     """
     parser = _Parser(text, only_line)
     parser.skip_space()
@@ -34,7 +37,7 @@ def parse_json(text: str, *, only_line: int | None = None) -> object:
 
 
 class _Parser:
-    """Reads one value at a position, counting lines as it passes them."""
+    """Parses one value at a position, and counts lines on the way."""
 
     def __init__(self, text: str, only_line: int | None) -> None:
         self._text = text
@@ -50,7 +53,7 @@ class _Parser:
         return SyntaxFault(f"not valid JSON: {message}", self.line, hint)
 
     def skip_space(self) -> str:
-        """Go to the next token; gives its first character, "" at the end."""
+        """Go to the next token. Return its first character, "" at the end."""
         match = _SPACE.match(self._text, self.position)
         if match is not None and match.end() > self.position:
             self._line += self._text.count("\n", self.position, match.end())
@@ -58,7 +61,7 @@ class _Parser:
         return self._text[self.position : self.position + 1]
 
     def value(self, depth: int) -> tuple[object, str | None]:
-        """The value that begins here, and how it was written where it is a scalar but no text."""
+        """Parse the value that begins here. Return it, and its text as written if it is a scalar but not text."""
         start = self._text[self.position : self.position + 1]
         if start == '"':
             return self._string(), None
@@ -100,7 +103,7 @@ class _Parser:
         return items
 
     def _after_entry(self, end: str) -> bool:
-        """True at the end of the container; else goes to its next entry."""
+        """Go to the next entry of a container. Return True if it ends instead."""
         sign = self.skip_space()
         if sign == end:
             return True

@@ -1,4 +1,4 @@
-"""Parsed YAML and JSON alike: plain values in containers that know the line of everything in them."""
+"""The values of parsed YAML and JSON: plain values in containers that know the lines of their entries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class EntryLocation(NamedTuple):
-    """Where an entry of a container is.
+    """The location of an entry of a container. It knows no file: one is made for each entry of each file.
 
-    key_line: the line of the key, or of the list item. value_line: the line where the value itself begins; for a text
-    in block
-    style, the first line of that text. raw: a scalar that is no text as it was written (``1.10``); else None.
+    key_line: the line of the key, or of the list item.
+    value_line: the line where the value begins; for a text in block style, the first line of that text.
+    raw: a scalar that is not text, as it was written (``1.10``); None for any other value.
     """
 
     key_line: int
@@ -23,7 +23,7 @@ class EntryLocation(NamedTuple):
 
 
 class LocatedDict(dict[str, object]):
-    """A mapping that knows its lines. Keys are text, as in JSON."""
+    """A mapping with its lines. The keys are text, as in JSON."""
 
     __slots__ = ("line", "locations")
 
@@ -33,18 +33,18 @@ class LocatedDict(dict[str, object]):
         self.locations: dict[str, EntryLocation] = {}
 
     def line_of(self, key: str) -> int:
-        """The line of a key's value; where the mapping begins if it has no such key."""
+        """Return the line of a key's value; the line of the mapping if it has no such key."""
         location = self.locations.get(key)
         return self.line if location is None else location.value_line
 
     def key_line(self, key: str) -> int:
-        """The line of a key; where the mapping begins if it has no such key."""
+        """Return the line of a key; the line of the mapping if it has no such key."""
         location = self.locations.get(key)
         return self.line if location is None else location.key_line
 
 
 class LocatedList(list[object]):
-    """A list that knows its lines."""
+    """A list with its lines."""
 
     __slots__ = ("line", "locations")
 
@@ -55,7 +55,7 @@ class LocatedList(list[object]):
 
 
 class SyntaxFault(Exception):
-    """What keeps a text from being parsed: a message, the line (None: the file as a whole) and a hint."""
+    """A syntax error in a text. line: None if it concerns the file as a whole."""
 
     def __init__(self, message: str, line: int | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -65,12 +65,12 @@ class SyntaxFault(Exception):
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a file, as editors count them."""
+    """Return the lines of a file as editors count them."""
     return _LINE_BREAK.split(text)
 
 
 def to_builtins(value: object) -> object:
-    """The value in ordinary dicts and lists, as it is handed out."""
+    """Return a value in ordinary dicts and lists."""
     if isinstance(value, dict):
         return {key: to_builtins(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A mapping of the file, read key by key into what the model holds; each fault is noted and the reading goes on."""
+"""Reads the values of a mapping by their keys. Faults are collected, and reading goes on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _ENTRY = re.compile(r"\s*(?P<dashes>(?:- +)*)(?P<rest>.*)")
 
 
 def excerpt(text: str) -> str:
-    """A name or value for an error: one line, bounded, without control characters."""
+    """Return a name or a value for an error: one line, bounded, without control characters."""
     if len(text) <= _EXCERPT_LENGTH and text.isprintable():
         return text
     return escape_controls(shorten(text, _EXCERPT_LENGTH))
 
 
 def describe_type(value: object) -> str:
-    """A value of the wrong kind, for an error: ``the number 5``, ``a list``."""
+    """Return the description of a wrong value for an error: ``the number 5``, ``a list``."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -40,9 +40,9 @@ def describe_type(value: object) -> str:
 
 @dataclass(slots=True)
 class MappingReader:
-    """A mapping of the file and what its faults are called by.
+    """A mapping of a file, with what its faults need.
 
-    label: the block that it belongs to, as errors call it; None outside of blocks.
+    label: the block that it belongs to, as errors name it; None outside of blocks.
     """
 
     values: LocatedDict
@@ -50,7 +50,7 @@ class MappingReader:
     label: str | None = None
 
     def add_fault(self, key: str, message: str, hint: str | None = None) -> None:
-        """Note a fault of this key."""
+        """Add a fault of a key."""
         self.source.add_fault(message, line=self.values.key_line(key), block=self.label, hint=hint)
 
     def add_unknown_key(self, key: str, known: Iterable[str], meant: str | None = None) -> None:
@@ -59,7 +59,7 @@ class MappingReader:
         if meant is not None:
             hint = f"did you mean {meant}?"
         if key == "<<":
-            hint = "YAML 1.2 merges nothing: write the keys out, or say them once in `defaults`"
+            hint = "YAML 1.2 merges nothing: write the keys out, or write them once in `defaults`"
         self.add_fault(key, message, hint)
 
     def add_wrong_value(self, key: str, expected: str, name: str | None = None, hint: str | None = None) -> None:
@@ -78,7 +78,7 @@ class MappingReader:
         return None
 
     def quoting_hint(self, key: str, line: int) -> str | None:
-        """How the line of a key, or of an entry of its list, reads with its value in quotes, if it holds no more."""
+        """Return a hint that shows a line with its value in quotes; None if more than one key or entry is on it."""
         entry = _ENTRY.fullmatch(self.source.line(line))
         is_alone = entry and (
             entry["rest"].startswith(f"{key}:") or (entry["dashes"] and entry["rest"][:1] not in "{[")
@@ -92,7 +92,7 @@ class MappingReader:
             self.add_fault(key, f"{key} is an empty mapping", f"for example: {example}")
 
     def text(self, key: str) -> str | None:
-        """The text of a key; None, and a fault, if it holds anything else or nothing."""
+        """Return the text of a key; None, and a fault, if it is empty or something else."""
         value = self.values[key]
         if isinstance(value, str) and value.strip():
             return value
@@ -103,7 +103,7 @@ class MappingReader:
         return None
 
     def scalar_text(self, key: str) -> str | None:
-        """A scalar as text, as it was written; None, and a fault, if there is none."""
+        """Return a scalar as it was written; None, and a fault, if it is not a scalar."""
         value, location = self.values[key], self.values.locations[key]
         if isinstance(value, str):
             return value
@@ -121,7 +121,7 @@ class MappingReader:
         return None
 
     def duration(self, key: str, name: str | None = None) -> float | None:
-        """The seconds of a duration; None, and a fault, if it is none."""
+        """Return the seconds of a duration; None, and a fault, if it is not one. name: the key in messages."""
         value = self.values[key]
         if not isinstance(value, str):
             self.add_fault(key, f"{name or key} must be a duration, not {describe_type(value)}", DURATION_HINT)
@@ -141,7 +141,7 @@ class MappingReader:
         return None
 
     def texts(self, key: str) -> list[tuple[str, int]]:
-        """The texts of a key that holds one or a list of them, each with its line."""
+        """Return the texts of a key that holds one text or a list, each with its line."""
         value = self.values[key]
         if not isinstance(value, LocatedList):
             text = self.text(key)
@@ -162,7 +162,7 @@ class MappingReader:
         return False
 
     def check_not_cut(self, key: str, text: str, line: int) -> None:
-        """Note a fault if YAML took the end of the value for a comment: `` #`` with a quote or bracket still open."""
+        """Add a fault if YAML took the end of a value for a comment: `` #`` with a quote or bracket still open."""
         if self.source.has_comments and is_cut_by_comment(text, self.source.line(line)):
             message = f"{key} is cut short: to YAML a comment begins at #"
             self.source.add_fault(message, line=line, block=self.label, hint=self.quoting_hint(key, line))
@@ -175,12 +175,12 @@ _NEAR_LIMIT = 500
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str | None:
-    """The hint for a name that is not there: the nearest of those that are."""
+    """Return a hint with the known name that is nearest to an unknown one; None if none is near."""
     found = nearest(value[:_NEAR_LIMIT], [name for name in islice(known, _NEAR_LIMIT) if len(name) <= _NEAR_LIMIT])
     return None if found is None else f'did you mean "{excerpt(found)}"?'
 
 
 def did_you_mean_or_known(value: str, known: Iterable[str]) -> str:
-    """The same, or some of those that are."""
+    """Return a hint with the nearest known name, or with some of the known names if none is near."""
     listed = ", ".join(excerpt(name) for name in islice(known, _MAX_LISTED))
     return did_you_mean(value, known) or (f"its blocks: {listed}" if listed else "it has no blocks")

@@ -1,4 +1,4 @@
-"""A file as text, its value with lines, and the list of everything that is wrong with it."""
+"""A file as text, its parsed value with lines, and its faults."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(slots=True)
 class SourceFile:
-    """One file: how it is shown, its text, its faults so far.
+    """One file: its location in reports, its text, its faults so far.
 
-    Faults are collected, so that all of a file's are told at once; `raise_faults` ends the reading.
+    Faults are collected, so that all of them are reported at once; `raise_faults` ends the reading.
     """
 
     location: Location
-    is_json: bool = False  # nothing of it was written by the rules of YAML: no hints about them
+    is_json: bool = False  # also for Markdown: not YAML, so that no hint is about YAML
     text: str = ""
     faults: list[FileError] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
@@ -37,12 +37,12 @@ class SourceFile:
     def add_fault(
         self, message: str, *, line: int | None = None, block: str | None = None, hint: str | None = None
     ) -> None:
-        """Note what is wrong; the reading goes on."""
+        """Add a fault; reading goes on."""
         safe_hint = None if hint is None else _one_line(hint)
         self.faults.append(FileError(_one_line(message), location=self.location.at(line), block=block, hint=safe_hint))
 
     def fail(self, message: str, *, line: int | None = None, hint: str | None = None) -> NoReturn:
-        """End the reading with a fault after which nothing else makes sense.
+        """End the reading with a fault that makes the rest meaningless.
 
         :raises UnreadableFile: always.
         """
@@ -50,7 +50,8 @@ class SourceFile:
         raise UnreadableFile(self.faults)
 
     def raise_faults(self) -> None:
-        """
+        """End the reading.
+
         :raises UnreadableFile: if any fault was found.
         """
         if self.faults:
@@ -64,23 +65,23 @@ class SourceFile:
         return self._has_comments
 
     def line(self, number: int) -> str:
-        """The text of a 1-based line, "" where the file has no such line."""
+        """Return the text of a 1-based line; "" if the file has no such line."""
         if not self._lines:
             self._lines = split_lines(self.text)
         return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
 
     def quoted_line(self, line: int) -> str | None:
-        """That line with its value in quotes, None where that makes no sense."""
+        """Return a line with its value in quotes; None if that makes no sense."""
         return None if self.is_json else line_as_quoted(self.line(line))
 
 
 def _one_line(text: str) -> str:
-    """A sentence with pieces of the file in it, safe to print."""
+    """Return a message with parts of the file in it on one line, safe to print."""
     return escape_controls(text).replace("\n", "\\n")
 
 
 def read_source(path: Path, location: Location) -> tuple[SourceFile, object]:
-    """The file's source and its value.
+    """Return the source of a file and its value.
 
     :raises UnreadableFile: if it can't be opened, decoded or parsed.
     """
@@ -93,7 +94,7 @@ def read_source(path: Path, location: Location) -> tuple[SourceFile, object]:
 
 
 def read_text(path: Path, location: Location) -> SourceFile:
-    """The source of a file whose text is neither YAML nor JSON.
+    """Return the source of a file whose text is neither YAML nor JSON.
 
     :raises UnreadableFile: if it can't be opened or decoded.
     """
@@ -139,7 +140,10 @@ def _parsed(source: SourceFile) -> object:
 
 
 def _parsed_by_content(source: SourceFile) -> object:
-    """JSON is YAML but for surrogate pairs and very long keys: what begins like JSON and is JSON is read so."""
+    """Parse a text that is YAML by its name.
+
+    One that begins like JSON is parsed as JSON first: YAML refuses surrogate pairs and very long keys.
+    """
     if source.text.lstrip().startswith(("{", "[")):
         with suppress(SyntaxFault):
             tree = parse_json(source.text)

@@ -1,4 +1,4 @@
-"""What PyYAML's parsers say, libyaml's and the pure one's, in words for people who do not know a YAML grammar."""
+"""Translates the messages of PyYAML's parsers, libyaml's and the one in Python, into plain words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import yaml
 
 from .located import SyntaxFault, too_deep
 
-# what the parser says -> what happened, and how to mend it; {opened}: the line where the construct begins
+# The parser's message -> our message, and its hint. {opened}: the line where the construct begins.
 _TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), message, hint)
     for pattern, message, hint in (
@@ -62,7 +62,7 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 
 
 def translate_yaml_error(error: yaml.MarkedYAMLError) -> SyntaxFault:
-    """The fault behind an error of the parser, at the line to look at."""
+    """Return the fault behind an error of the parser, at the line to look at."""
     parser_message = " ".join(part for part in (error.context, error.problem) if part)
     mark = error.problem_mark or error.context_mark
     line = None if mark is None else mark.line + 1

@@ -1,6 +1,6 @@
-"""Where YAML itself bites people who write runbooks, and how the line should read.
+"""Explains common mistakes of YAML in runbooks, and shows how the line should read.
 
-A suggestion is made only where it was tried: with the line quoted, the parser gets further.
+A suggestion is made only after a trial: with the line quoted, the parser must get further.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLOSED_QUOTES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
 
 
 def quote_yaml(text: str) -> str:
-    """The text as a YAML scalar in quotes, the kind that needs the least escaping."""
+    """Return a text as a YAML scalar in the kind of quotes that needs the least escaping."""
     if "'" not in text:
         return f"'{text}'"
     if '"' not in text and "\\" not in text:
@@ -32,13 +32,13 @@ def quote_yaml(text: str) -> str:
 
 
 def line_as_quoted(line: str) -> str | None:
-    """The entry of that line with its whole value in quotes, without indentation; None if it has no value to quote."""
+    """Return the entry of a line with its value in quotes, without indentation; None if it has no value."""
     split = _split(line)
     return None if split is None else f"{split[0].strip()} {quote_yaml(split[1])}".strip()
 
 
 def explain_fault(fault: SyntaxFault, text: str) -> SyntaxFault:
-    """The fault, said in the words of the mistake behind it, where that can be told."""
+    """Return the fault explained as a known mistake; unchanged if it is not one."""
     lines = split_lines(text)
     if fault.line is None:
         return fault
@@ -49,7 +49,7 @@ def explain_fault(fault: SyntaxFault, text: str) -> SyntaxFault:
 
 
 def _suspects(line: int, lines: list[str]) -> list[int]:
-    """The line of the fault and the nearest one above it that says something."""
+    """Return the line of the fault and the nearest line above it that is not empty."""
     above = (number for number in range(min(line - 1, len(lines)), 0, -1) if lines[number - 1].strip())
     return [number for number in (line, next(above, 0)) if 0 < number <= len(lines)]
 
@@ -76,7 +76,7 @@ def _split(line: str) -> tuple[str, str] | None:
 
 
 def _is_flow(value: str) -> bool:
-    """True for a mapping or a list that is written within one line, as it seems."""
+    """Return True for a mapping or a list that seems to be written within one line."""
     return value[:1] + value[-1:] in ("{}", "[]") and not value.startswith("{{")
 
 
@@ -85,7 +85,7 @@ def _reason_in_flow(value: str) -> str | None:
 
 
 def _flow_trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault | None:
-    """The value within brackets that wants quotes around all of it."""
+    """Explain a fault within brackets by the value that needs quotes."""
     line = lines[number - 1]
     for begin in list(_FLOW_BEGIN.finditer(line))[:_MAX_CANDIDATES]:
         for end in list(_FLOW_END.finditer(line, begin.end()))[:_MAX_CANDIDATES]:
@@ -100,7 +100,10 @@ def _flow_trap(lines: list[str], number: int, fault: SyntaxFault) -> SyntaxFault
 
 
 def _reason(value: str, *, is_parsers: bool) -> str | None:
-    """What in a value makes YAML stumble. is_parsers: the fault is the parser's, not one of ours with its own hint."""
+    """Return why YAML fails on a value; None if the reason is unknown.
+
+    is_parsers: True for a fault of the parser; False for one of ours, which has a hint of its own.
+    """
     if value.startswith("{{"):
         return "an unquoted value that begins with {{ is a mapping to YAML"
     if not is_parsers or _is_open(value):
@@ -116,7 +119,7 @@ def _reason(value: str, *, is_parsers: bool) -> str | None:
 
 
 def _fixes(lines: list[str], number: int, fixed_line: str, fault: SyntaxFault) -> bool:
-    """True if the parser gets beyond the line, and beyond the fault, once the line reads as mended."""
+    """Return True if with the fixed line the parser gets beyond the line and beyond the fault."""
     following = [*lines[: number - 1], fixed_line, *lines[number:]]
     try:
         parse_yaml("\n".join(following))
@@ -126,13 +129,16 @@ def _fixes(lines: list[str], number: int, fixed_line: str, fault: SyntaxFault) -
 
 
 def is_cut_by_comment(value: str, line: str) -> bool:
-    """True if YAML took the end of a value for a comment: a quote or a bracket is still open where `` #`` begins."""
+    """Return True if YAML took the end of a value for a comment.
+
+    That is so if a quote or a bracket is still open where `` #`` begins.
+    """
     _, found, rest = line.partition(value) if value else ("", "", "")
     return bool(found and _COMMENT.match(rest) and _is_open(value))
 
 
 def _is_open(text: str) -> bool:
-    """True if the text ends within a quote or a bracket."""
+    """Return True if the text ends within a quote or a bracket."""
     quote = ""
     brackets: list[str] = []
     for sign in text:

@@ -1,7 +1,7 @@
-"""YAML into located values: the 1.2 core schema on PyYAML's parser, which is libyaml where that was built in.
+"""Parses YAML into located values: the core schema of YAML 1.2, on the parser of PyYAML or libyaml's if that is there.
 
-The tree is made from the parser's events, not by its composer: that keeps lines, refuses repeated keys, is twice as
-fast, and bounds the nesting before anything recurses (libyaml's own composer crashes the process on deep brackets).
+The tree is made from the parser's events, and not by PyYAML's composer. That keeps lines, refuses repeated keys, is
+twice as fast, and bounds the nesting before anything recurses: libyaml's composer crashes the process on deep brackets.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def resolve_scalar(text: str) -> object:
-    """The value of a plain scalar by the core schema of YAML 1.2.
+    """Return the value of a plain scalar by the core schema of YAML 1.2.
 
-    What YAML 1.1 took for something else (yes, on, 007, 1_000, 12:30, 2024-01-31, <<) is text.
+    What YAML 1.1 takes for something else (yes, on, 007, 1_000, 12:30, 2024-01-31, <<) is text.
     """
     if text and text[0] not in _TYPED_STARTS:
         return text
@@ -72,10 +72,10 @@ def _based(sign: str, hexadecimal: str | None, octal: str | None, binary: str | 
 
 
 def parse_yaml(text: str) -> object:
-    """The value of a YAML document.
+    """Return the value of a YAML document.
 
-    :raises SyntaxFault: if it is no YAML, no single document, or uses what is refused here: repeated keys, tags, deep
-        nesting, aliases that blow up.
+    :raises SyntaxFault: if it is not YAML, not a single document, or uses what is refused here: repeated keys, tags,
+        deep nesting, aliases that expand to too much.
     """
     if match := _NO_YAML.search(text):
         raise _control_character(text, match.start())
@@ -99,7 +99,10 @@ def _control_character(text: str, position: int) -> SyntaxFault:
 
 
 def _true_lines(text: str) -> list[int] | None:
-    """The line for people by the line of the parser, to which three more characters are line breaks; None: the same."""
+    """Return the 1-based lines as editors count them by the lines of the parser; None if they are the same.
+
+    The parser takes three more characters for line breaks.
+    """
     if not _MORE_BREAKS.search(text):
         return None
     lines = [1]
@@ -113,7 +116,7 @@ def _line_in(lines: list[int], index: int) -> int:
 
 
 def _relined(following: Callable[[], YamlEvent], lines: list[int]) -> Callable[[], YamlEvent]:
-    """The parser's events with the lines that people see."""
+    """Return a source of the parser's events with the lines as editors count them."""
 
     def event_with_line() -> YamlEvent:
         event = following()
@@ -125,7 +128,7 @@ def _relined(following: Callable[[], YamlEvent], lines: list[int]) -> Callable[[
 
 @dataclass(slots=True)
 class _Anchored:
-    """A value that aliases may repeat. nodes: its values, aliases expanded. height: levels of nesting in it."""
+    """A value that aliases may repeat. nodes: the values in it, aliases expanded. height: its levels of nesting."""
 
     value: object
     nodes: int
@@ -134,7 +137,7 @@ class _Anchored:
 
 
 class _Composer:
-    """Makes one value of the parser's events."""
+    """Makes one value of the events of the parser."""
 
     def __init__(self, text: str, lines: list[int] | None) -> None:
         following: Callable[[], YamlEvent] = _LOADER(text).get_event

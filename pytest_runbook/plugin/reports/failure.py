@@ -11,7 +11,7 @@ from ...errors import Location, RunbookError, UnreadableFile
 from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Iteration, Outcome, OutputSection, Verdict
 from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
-from .prose import prose_rows, runbook_rows
+from .prose_texts import prose_rows, runbook_rows
 from .rows import labelled_rows
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from ...errors import KnownUnreachable, MissingRequirement, Refused
 from ...execution.result import BlockResult, Outcome
 from ...model.runbook import BlockSpec, Runbook
 from ...text import escape_controls
-from .prose import block_prose_properties, runbook_prose_properties
+from .prose_texts import block_prose_properties, runbook_prose_properties
 
 BLOCK_ID = "runbook_block_id"
 FAILURE_KIND = "runbook_failure_kind"

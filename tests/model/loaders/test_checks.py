@@ -201,7 +201,7 @@ FAULTS = [
         "blocks:\n  HTTP: {skip: true}",
         2,
         '2 blocks are called "HTTP": books/pay.atrb:4, books/pay.atrb:5',
-        'say which: "HTTP#2": {id: b2}',
+        'name one: "HTTP#2": {id: b2}',
     ),
     (
         "blocks:\n  HTTP#1: {skip: true}",
@@ -217,7 +217,7 @@ FAULTS = [
         '"Build" has the id a',
     ),
     ("blocks:\n  Zzz: {id: x9}", 2, 'block "Zzz": no block has the id "x9"', "its blocks: a, b1, b2, c, d"),
-    ("blocks:\n  Build: {skip: true}\n  a: {skip: true}", 3, '"a" is the block that line 2 speaks of already', None),
+    ("blocks:\n  Build: {skip: true}\n  a: {skip: true}", 3, '"a" is the block that line 2 is about already', None),
     ("blocks:\n  Build: {asert: x}", 2, 'block "Build": unknown key "asert"', "did you mean assert?"),
     ("blocks:\n  Build: {if_started: x, finally: true}", 2, 'block "Build": no block that runs is called "x"', SOME),
     (
@@ -227,19 +227,19 @@ FAULTS = [
         SOME,
     ),
     ("require: [x]", 1, 'require: no block that runs is called "x"', SOME),
-    ("blocks:\n  pause 1: {skip: true}", 2, 'no block is called "pause 1"', 'say which: "pause 1": {id: d}'),
+    ("blocks:\n  pause 1: {skip: true}", 2, 'no block is called "pause 1"', 'name one: "pause 1": {id: d}'),
     ("blocks:\n  script#1: {skip: true}", 2, 'no block is called "script#1"', 'it is called "Build"'),
     (
         "blocks:\n  Build: {script: echo}",
         2,
-        'block "Build": script can\'t be said of a block of another program',
-        "a checks file says what must hold of a block, not what it does",
+        'block "Build": script can\'t be set for a block of another program',
+        "a checks file holds assertions about a block, not its work",
     ),
     (
         "blocks:\n  Build: &a {skip: x}\n  d: {<<: *a}",
         3,
         'block "d": unknown key "<<"',
-        "YAML 1.2 merges nothing: write the keys out, or say them once in `defaults`",
+        "YAML 1.2 merges nothing: write the keys out, or write them once in `defaults`",
     ),
     (
         "blocks:\n  Build: {expect: {}}",
@@ -383,7 +383,7 @@ def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) 
     assert merge(f"defaults: {{shell_options: -e}}\nblocks: {{Build: {{code: {same[:12]}}}}}").load_warnings == ()
     assert merge(f"blocks: {{Build: {{code: sha256:{'0' * 64}}}}}").load_warnings == (
         'books/pay.checks.yaml:1: block "Build" (script) has changed since its check was written (books/pay.atrb:3): '
-        f"look whether the check still fits; then say code: sha256:{same}",
+        f"see whether the check still fits; then write code: sha256:{same}",
     )
 
 
@@ -432,7 +432,7 @@ def test_two_files_for_one_runbook(merge: Merge, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- {runbook: pay.atrb}\n- {tags: [a]}\n", "2: a part of a list of checks must say which runbook it is for"),
+        ("- {runbook: pay.atrb}\n- {tags: [a]}\n", "2: a part of a list of checks must name its runbook"),
         ("- {runbook: pay.atrb}\n- {runbook: pay.atrb}\n", "2: pay.atrb has a part above already"),
     ],
 )

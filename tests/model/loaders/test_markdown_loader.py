@@ -166,7 +166,7 @@ def test_http_is_a_request_as_it_is_sent(load: Load, text: str, props: dict[str,
         ("```text\nx", "x.runbook.md:1: this fence is never closed\n  hint: end it with a line of ```"),
         (
             "```sh title=x\nx\n```\n",
-            'x.runbook.md:1: "title=x" after the language of a fence says nothing\n'
+            'x.runbook.md:1: "title=x" after the language of a fence means nothing\n'
             "  hint: a mapping in braces: ```sh {name: Disk, timeout: 30s}",
         ),
         ("\n```sh {a: 1, a: 2}\nx\n```\n", 'x.runbook.md:2: attributes of a fence: key "a" is there twice: '),

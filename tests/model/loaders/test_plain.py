@@ -352,15 +352,15 @@ FILE_FAULTS = [
     ("blocks: []\nenv: {A: }", 2, "A must be text, not nothing", 'an empty text is written: A: ""'),
     ("blocks: []\nenv: {A: [1]}", 2, "A must be text, not a list", None),
     ("blocks: []\nanswers: {a: {b: c}}", 2, "a must be text, not a mapping", None),
-    ("blocks: []\nsecrets: {A: x}", 2, "secret A must say where it comes from", SECRET_HINT),
-    ("blocks: []\nsecrets: {A: {}}", 2, "secret A must say where it comes from", SECRET_HINT),
+    ("blocks: []\nsecrets: {A: x}", 2, "secret A names no source", SECRET_HINT),
+    ("blocks: []\nsecrets: {A: {}}", 2, "secret A names no source", SECRET_HINT),
     (
         "blocks: []\nsecrets: {A: {env: x, file: y}}",
         2,
         "secret A comes from env and file; it can have one source",
         WAYS,
     ),
-    ("blocks: []\nsecrets: {A: {evn: x}}", 2, "secret A must say where it comes from", SECRET_HINT),
+    ("blocks: []\nsecrets: {A: {evn: x}}", 2, "secret A names no source", SECRET_HINT),
     ("blocks: []\nsecrets: {A: {env: x, fole: y}}", 2, 'secret A: unknown key "fole"', "did you mean file?"),
     ("blocks: []\nsecrets: {A: {env: 5}}", 2, "secret A: env must be a text", WAYS),
     ("blocks: []\nsecrets: {A: {file: ''}}", 2, "secret A: file must be a text", WAYS),
@@ -595,7 +595,7 @@ def test_a_repeated_id(faults: Faults, text: str, line: int) -> None:
 
     assert len(told) == 1
     assert told[0].startswith(f"x.runbook.yaml:{line}: block #2 (script): id ")
-    assert told[0].endswith(", too\n  hint: change one: it tells blocks apart")
+    assert told[0].endswith(", too\n  hint: change one: ids are unique")
 
 
 def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:

@@ -22,6 +22,7 @@ from .access import (
     ssh,
     ssh_schema,
 )
+from .declarations import ANSWERS, CAPTURES, ENV, VARS, answers, captures, declared_env, declared_text, declared_vars
 from .expect import EXPECT, expectations
 from .expressions import REGEX, condition, conditions, regex
 from .flow import (
@@ -39,9 +40,9 @@ from .flow import (
     timeouts_schema,
 )
 from .key import Key, KeyReader, Keys, Schema, Scope, mapping_schema, read_keys
-from .matrix import matrix, matrix_schema
+from .matrix_key import matrix, matrix_schema
 from .secrets import secrets, secrets_schema
-from .values import (
+from .value_readers import (
     BOOLEAN,
     DURATION,
     FIXTURES,
@@ -60,7 +61,6 @@ from .values import (
     tags,
     url,
 )
-from .variables import ANSWERS, CAPTURES, ENV, VARS, answers, captures, declared_env, declared_text, declared_vars
 
 _VERSION = 1
 _BLOCK_LIST: Schema = {"type": "array", "items": {"$ref": "#/definitions/block"}}
@@ -93,7 +93,7 @@ def _checks_defaults_schema() -> Schema:
 
 def _defaults_help() -> str:
     names = ", ".join(f"`{name}`" for name in keys_in("defaults"))
-    return f"what holds for each block that says nothing else: {names}"
+    return f"keys for every block that does not have them itself: {names}"
 
 
 def _checks_defaults_help() -> str:

@@ -14,9 +14,9 @@ from pytest_runbook.model import default_catalog
 from pytest_runbook.model.keys.access import BECOME_KEYS, CONNECTION_KEYS, SSH_KEYS
 from pytest_runbook.model.keys.flow import RETRY_KEYS, SKIP_KEYS, TIMEOUT_KEYS, XFAIL_KEYS
 from pytest_runbook.model.keys.key import Key, Keys, described, help_of
-from pytest_runbook.model.keys.matrix import ROW_KEYS, SOURCE_KEYS
+from pytest_runbook.model.keys.key_table import KEYS, keys_in
+from pytest_runbook.model.keys.matrix_key import ROW_KEYS, SOURCE_KEYS
 from pytest_runbook.model.keys.secrets import SECRET_KEYS
-from pytest_runbook.model.keys.table import KEYS, keys_in
 from pytest_runbook.model.prose import Prose
 from pytest_runbook.model.runbook import BlockRules, BlockScope, Runbook
 from pytest_runbook.model.source.mapping_reader import MappingReader

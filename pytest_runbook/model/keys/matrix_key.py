@@ -6,7 +6,7 @@ from ..runbook import Axis, AxisSource, Matrix, MatrixRows
 from ..source.located import LocatedDict, LocatedList, to_builtins
 from ..source.mapping_reader import MappingReader, excerpt
 from .key import Key, Schema, by_name, described, mapping_schema
-from .values import TEXT, VARIABLE, check_variable_name
+from .value_readers import TEXT, VARIABLE, check_variable_name
 
 SOURCE_KEYS = by_name(
     Key("var", "var", MappingReader.text, VARIABLE, "a variable that holds the values"),

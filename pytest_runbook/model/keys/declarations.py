@@ -9,7 +9,7 @@ from ..source.located import LocatedDict, to_builtins
 from ..source.mapping_reader import MappingReader, excerpt
 from .expressions import condition
 from .key import Schema
-from .values import SCALAR, TEXT, VARIABLE, check_env_name, check_variable_name, is_variable_name
+from .value_readers import SCALAR, TEXT, VARIABLE, check_env_name, check_variable_name, is_variable_name
 
 VARS: Schema = {"type": "object", "propertyNames": VARIABLE}
 ENV: Schema = {"type": "object", "additionalProperties": SCALAR}

@@ -72,7 +72,7 @@ def block_list(reader: MappingReader, key: str) -> LocatedList | None:
 
 
 def prose(reader: MappingReader, key: str) -> str | None:
-    """Read a text for people: it is shown as it stands, and never rendered."""
+    """Read a text that reports show as it stands; it is never rendered."""
     text = reader.text(key)
     return None if text is None else text.strip()
 
