@@ -92,12 +92,16 @@ def block_rules(reader: MappingReader, fields: Mapping[str, object], base: Block
 
 def _with_parts(fields: Mapping[str, object], **parts: object) -> dict[str, object]:
     """Return the fields with those of a part (``prose.owner``) put into it. parts: what each part is without them."""
-    whole = {name: value for name, value in fields.items() if "." not in name}
-    for part, base in parts.items():
-        prefix = f"{part}."
-        inner = {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
-        if inner:
-            whole[part] = replace(base, **inner)  # type: ignore[type-var]  # the parts are dataclasses
+    whole: dict[str, object] = {}
+    inner: dict[str, dict[str, object]] = {}
+    for name, value in fields.items():
+        part, is_inner, field = name.partition(".")
+        if is_inner:
+            inner.setdefault(part, {})[field] = value
+        else:
+            whole[name] = value
+    for part, values in inner.items():
+        whole[part] = replace(parts[part], **values)  # type: ignore[type-var]  # the parts are dataclasses
     return whole
 
 

@@ -146,11 +146,11 @@ class _BlockReader:
 
     def _fields(self, reader: MappingReader, type_key: str, block_type: BlockType) -> dict[str, object]:
         """Read the keys beside the one that names the type. Return their values by field."""
-        names = []
+        names, known = [], keys_in("block")
         for key in reader.values:
             if key == type_key:
                 continue
-            if key in keys_in("block"):
+            if key in known:
                 names.append(key)
             elif key in block_type.plain_props:
                 hint = f"write {type_key}: {{{block_type.main or 'prop'}: ..., {key}: ...}}"
