@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import Unreachable as Unreachable
     from .errors import UnreadableFile as UnreadableFile
+    from .execution.child_runbooks import ChildReference as ChildReference
     from .execution.context import ExecutionContext as ExecutionContext
     from .execution.context import WorkResult as WorkResult
     from .execution.handle import ExecutionHandle as ExecutionHandle
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from .execution.result import OutputSection as OutputSection
     from .execution.result import Provenance as Provenance
     from .execution.result import Verdict as Verdict
-    from .execution.sub_runbooks import ChildReference as ChildReference
     from .execution.time_limit import TimeLimit as TimeLimit
     from .messages.channel import CallbackChannel as CallbackChannel
     from .messages.channel import ClientMessageChannel as ClientMessageChannel
@@ -162,6 +162,7 @@ _PUBLIC_NAMES = {
         "Unreachable",
         "UnreadableFile",
     ),
+    "execution.child_runbooks": ("ChildReference",),
     "execution.context": (
         "ExecutionContext",
         "WorkResult",
@@ -179,7 +180,6 @@ _PUBLIC_NAMES = {
         "Provenance",
         "Verdict",
     ),
-    "execution.sub_runbooks": ("ChildReference",),
     "execution.time_limit": ("TimeLimit",),
     "messages.channel": (
         "CallbackChannel",

@@ -10,9 +10,9 @@ from ..context.block_context import BlockContext
 from ..context.items import ContextItem, DocumentCwd, DocumentEnvVar, DocumentEnvVars, DocumentVar, DocumentVars
 from ..context.resolver import ContextResolver, Values
 from ..errors import BlockFailed, BlockSkipped, Refused, RunbookError
+from ..execution.child_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.context import ExecutionContext, WorkResult
 from ..execution.result import BlockResult, Outcome, OutputSection
-from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..model.runbook import Effects
 from ..policy.effects import Effect
 from ..secrets.provenance import ContextValue

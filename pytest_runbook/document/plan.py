@@ -14,8 +14,8 @@ from ..context.items import DocumentVar, DocumentVars
 from ..context.plan_resolver import ITERATIONS, PlanResolver, Unknowns
 from ..context.storage import MemoryStorage
 from ..errors import ContextError, Refused, RunbookError, TemplateError
+from ..execution.child_runbooks import ChildReference
 from ..execution.context import ExecutionContext
-from ..execution.sub_runbooks import ChildReference
 from ..messages.channel import NullChannel
 from ..model.block_expressions import conditions_of
 from ..model.runbook import BlockSpec, Condition, Runbook, display_type

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..execution.assertions import Difference
-from ..execution.sub_runbooks import RunbookLoader
+from ..execution.child_runbooks import RunbookLoader
 from ..model.loaders.atuin import UnknownBlocks
 from ..model.runbook import Effects
 from ..policy.allow_list import ALLOW_EVERYTHING, AllowList

@@ -12,8 +12,8 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..context.storage import MemoryStorage
 from ..errors import BlockFailed, UnreadableFile
+from ..execution.child_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.context import ExecutionContext
-from ..execution.sub_runbooks import ChildNotFound, ChildOutcome, ChildProgress, ChildRecursion, ChildReference
 from ..execution.time_limit import TimeLimit
 from ..messages.client_messages import PromptAnswer
 from ..model.runbook import BlockSpec, Runbook

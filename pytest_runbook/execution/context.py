@@ -23,9 +23,9 @@ from ..policy.effects import NO_LIMIT, EffectLimit
 from ..resources.resources import Resources
 from ..secrets.masker import Masker, StreamMasker
 from ..secrets.provenance import ReadLog
+from .child_runbooks import ChildOutcome, ChildProgress, ChildReference
 from .handle import ExecutionHandle
 from .report_details import ReportDetails
-from .sub_runbooks import ChildOutcome, ChildProgress, ChildReference
 
 ContextChange = Callable[[BlockContext], None]
 _LOSSLESS = "surrogateescape"  # bytes that are no UTF-8 come out as they went in

@@ -15,7 +15,7 @@ from ..document.hosts import hosts_of
 from ..document.inputs import Inputs
 from ..document.settings import DefaultDirectory, Settings
 from ..errors import BlockFailed, Location, RunbookError
-from ..execution.sub_runbooks import ChildReference, RunbookLoader
+from ..execution.child_runbooks import ChildReference, RunbookLoader
 from ..model.keys.access import ENVIRONMENT
 from ..model.keys.secrets import InvalidSecretSource, secret_source
 from ..model.runbook import Effects, NameReference, SecretSource

@@ -10,8 +10,8 @@ import pytest
 
 from pytest_runbook import BlockStateChanged, Inputs, MemoryStorage, PromptAnswer, Settings
 from pytest_runbook.document.sub_runbooks import MAX_NESTING
+from pytest_runbook.execution.child_runbooks import ChildReference
 from pytest_runbook.execution.result import Outcome
-from pytest_runbook.execution.sub_runbooks import ChildReference
 from pytest_runbook.messages.client_messages import ClientPrompt
 from pytest_runbook.model.runbook import Effects
 from pytest_runbook.secrets.provenance import ContextValue, Origin

@@ -11,9 +11,9 @@ from tests.blocks.sql.conftest import mariadb as mariadb
 from tests.blocks.sql.conftest import postgres as postgres
 from tests.plugin.conftest import nothing_left as nothing_left
 from tests.plugin.conftest import project as project
+from tests.resources.ssh.conftest import home as home
+from tests.resources.ssh.conftest import server as server
 from tests.servers.network import Network, network
-from tests.ssh.conftest import home as home
-from tests.ssh.conftest import server as server
 
 
 @pytest.fixture

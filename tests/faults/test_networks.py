@@ -17,12 +17,12 @@ import pytest
 from pytest_runbook.resources.process.process_group import Grace
 from tests.harness import opened
 from tests.plugin.project import Project
+from tests.resources.ssh.conftest import Home
 from tests.run_book import NAME, text_of
 from tests.servers.database_servers import DatabaseServer
 from tests.servers.network import Network
 from tests.servers.relay import relayed
 from tests.servers.sshd import Sshd
-from tests.ssh.conftest import Home
 
 DEADLINE = 1.0
 LONGEST = 20.0

@@ -12,7 +12,7 @@ from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Itera
 from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
 from .prose_texts import prose_rows, runbook_rows
-from .rows import labelled_rows
+from .text_rows import labelled_rows
 
 if TYPE_CHECKING:
     from ...model.runbook import BlockSpec, Runbook

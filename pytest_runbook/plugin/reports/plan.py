@@ -9,7 +9,7 @@ from dataclasses import asdict
 from ...document.plan import PlanMasker, PlannedBlock, PlannedProblem, RunbookPlan
 from ...text import show_limit
 from .prose_texts import prose_rows
-from .rows import counted, labelled_rows
+from .text_rows import counted, labelled_rows
 
 SHOWN_LINES = 12
 NAME_WIDTH = 40

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ...model.prose import INHERITED_PROSE, PROSE_LABELS
-from .rows import labelled_rows
+from .text_rows import labelled_rows
 
 if TYPE_CHECKING:
     from ...model.runbook import Runbook

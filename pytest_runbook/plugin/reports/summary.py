@@ -10,7 +10,7 @@ from ...errors import MissingRequirement, Refused, Unreachable
 from ...secrets.masker import Masker
 from ...text import escape_controls
 from .properties import BLOCK_ID, kind_in
-from .rows import counted
+from .text_rows import counted
 
 MOST_REASONS = 5
 

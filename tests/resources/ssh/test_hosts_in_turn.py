@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.plugin.project import Project
+from tests.resources.ssh.conftest import Home
 from tests.servers.sshd import Sshd
-from tests.ssh.conftest import Home
 
 
 def test_a_runbook_runs_on_each_of_its_hosts(pytester: pytest.Pytester, web: Home, server: Sshd) -> None:

@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from tests.harness import Opened, inside, opened
+from tests.resources.ssh.conftest import Home
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd, free_port, sshd
-from tests.ssh.conftest import Home
 
 ECHO = {"script": "echo in"}
 

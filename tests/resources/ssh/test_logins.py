@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Opened, inside
+from tests.resources.ssh.conftest import Home
 from tests.run_book import run_book
 from tests.servers.sshd import PASSWORD, Sshd, make_key, sshd
-from tests.ssh.conftest import Home
 
 ECHO = {"script": "id -un"}
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from tests.harness import Opened, inside
+from tests.resources.ssh.conftest import Home
+from tests.resources.ssh.processes import folders, running, until
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd
-from tests.ssh.conftest import Home
-from tests.ssh.processes import folders, running, until
 
 FAMILIES = {
     "a child": "sleep {n}",

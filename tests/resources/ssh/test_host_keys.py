@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.resources.ssh.conftest import Home
 from tests.run_book import Ran, run_book
 from tests.servers.sshd import Sshd, make_key, sshd
-from tests.ssh.conftest import Home
 
 
 def run(folder: Path) -> Ran:

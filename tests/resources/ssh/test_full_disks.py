@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.resources.ssh.conftest import Home
 from tests.run_book import Block, run_book
 from tests.servers.sshd import Sshd, sshd
-from tests.ssh.conftest import Home
 
 HOST = {"host": "web"}
 FULL = "head -c 1M /dev/zero >$TMPDIR/fill; true"

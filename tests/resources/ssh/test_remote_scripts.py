@@ -14,10 +14,10 @@ import pytest
 
 from pytest_runbook.messages.client_messages import BlockOutput
 from tests.harness import Opened, inside
+from tests.resources.ssh.conftest import Home
+from tests.resources.ssh.processes import is_running, until
 from tests.run_book import run_book, text_of
 from tests.servers.sshd import Sshd, sshd
-from tests.ssh.conftest import Home
-from tests.ssh.processes import is_running, until
 
 pytestmark = pytest.mark.usefixtures("web")
 HOST = {"host": "web"}

@@ -8,9 +8,9 @@ import pytest
 
 from pytest_runbook import Settings
 from pytest_runbook.policy.allow_list import AllowList
+from tests.resources.ssh.conftest import Home
 from tests.run_book import run_book
 from tests.servers.sshd import Sshd
-from tests.ssh.conftest import Home
 
 
 def allowing(folder: Path, hosts: str) -> Settings:

@@ -11,9 +11,9 @@ import pytest
 from pytest_runbook.execution.result import BlockResult
 from pytest_runbook.messages.client_messages import BlockOutput
 from tests.harness import Opened, inside
+from tests.resources.ssh.processes import running, until
 from tests.run_book import run_book, text_of
 from tests.servers.sshd import Sshd
-from tests.ssh.processes import running, until
 
 pytestmark = pytest.mark.usefixtures("web")
 HOST = {"host": "web"}

@@ -12,13 +12,13 @@ import pytest
 
 from pytest_runbook.messages.events import EventKind
 from tests.harness import Opened, inside, until
+from tests.resources.ssh.conftest import Home
 from tests.run_book import Block, run_book, text_of
 from tests.servers.database_servers import postgres_server
 from tests.servers.http_servers import http_server
 from tests.servers.network import network
 from tests.servers.prometheus_server import prometheus_server
 from tests.servers.sshd import Sshd, sshd
-from tests.ssh.conftest import Home
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from tests.harness import Opened, inside
+from tests.resources.ssh.conftest import Home
+from tests.resources.ssh.processes import running, until
 from tests.run_book import Ran, run_book
 from tests.servers.sshd import PASSWORD, Sshd, machine
-from tests.ssh.conftest import Home
-from tests.ssh.processes import running, until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
