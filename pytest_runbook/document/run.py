@@ -182,10 +182,10 @@ class RunbookRun:
         except anyio.get_cancelled_exc_class():
             self.cancel("cancelled")
             with anyio.CancelScope(shield=True):
-                # `_execute` has recorded the result of the first one, which was cancelled. Of the others, only
-                # clean-ups run.
-                for spec in remaining[1:]:
-                    await self.step(spec.id)
+                # `_execute` has recorded the result of the block that was cancelled. Of the others, only clean-ups run.
+                for spec in remaining:
+                    if spec.id not in self.results:
+                        await self.step(spec.id)
             raise
         finally:
             await self.finish()

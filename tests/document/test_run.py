@@ -263,6 +263,19 @@ def test_cancelled_from_around_it_still_cleans_up(tmp_path: Path) -> None:
     assert book.results["A"].kind == "cancelled"
 
 
+def test_cancelled_from_around_it_while_it_pauses_it_still_cleans_up(tmp_path: Path) -> None:
+    async def main() -> Opened:
+        async with opened(tmp_path, "blocks: []\nfinally: [{name: C, script: echo}]") as book:
+            book.run.pause()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(book.run.run_all)
+                await anyio.wait_all_tasks_blocked()
+                tasks.cancel_scope.cancel()
+            return book
+
+    assert anyio.run(main).outcomes == {"C": "passed"}
+
+
 def test_the_first_cancellation_leaves_a_clean_up_alone_and_the_second_ends_it(tmp_path: Path) -> None:
     async def main() -> Opened:
         async with opened(tmp_path, text) as book, anyio.create_task_group() as tasks:
