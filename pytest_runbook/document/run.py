@@ -167,7 +167,7 @@ class RunbookRun:
         on_next_block: called with each block before it runs.
         :raises KeyError: if there is no item of that id.
         """
-        remaining = self._items_from(start)
+        remaining, earlier = self._items_from(start), dict(self.results)
         ends_at = time.monotonic() + (limit.seconds if limit else 0.0)
         try:
             while remaining:
@@ -184,7 +184,7 @@ class RunbookRun:
             with anyio.CancelScope(shield=True):
                 # `_execute` has recorded the result of the block that was cancelled. Of the others, only clean-ups run.
                 for spec in remaining:
-                    if spec.id not in self.results:
+                    if self.results.get(spec.id) is earlier.get(spec.id):
                         await self.step(spec.id)
             raise
         finally:
