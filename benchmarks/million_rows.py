@@ -64,8 +64,8 @@ async def fetch_mysql(uri: str, query: str) -> int:
 
 async def fetch_clickhouse(uri: str, query: str) -> int:
     async with httpx2.AsyncClient(timeout=None) as client:  # it takes as long as it takes
-        answer = await client.post(uri, content=query, params=SETTINGS)
-        _, _, *rows = [json.loads(line) for line in answer.text.splitlines()]
+        response = await client.post(uri, content=query, params=SETTINGS)
+        _, _, *rows = [json.loads(line) for line in response.text.splitlines()]
     return len(rows)
 
 

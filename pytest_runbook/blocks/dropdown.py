@@ -95,9 +95,9 @@ class Dropdown(BlockBehavior):
             return PlannedWork(action=f"{name} is given by {context.resolver.fixed[name].origin}")
         if self._kind == "command":
             provided = context.local_values.get("value")
-            does = f"{name}: one of what this prints: {context.render_text(self._text, 'commandOptions')}"
+            action = f"{name}: one of what this prints: {context.render_text(self._text, 'commandOptions')}"
             return (
-                PlannedWork(action=does) if provided or context.is_interactive else self._plan_unanswered(context, ())
+                PlannedWork(action=action) if provided or context.is_interactive else self._plan_unanswered(context, ())
             )
         options = self._static_options(context.resolver, context.read_log)
         provided = self._answer(context.resolver, context.local_values, options, context.read_log)

@@ -1,4 +1,4 @@
-"""What a report shows of a program that a block ran: where it ran, how it ended and what it printed."""
+"""Describes a program that a block ran, for reports: where it ran, how it ended and what it printed."""
 
 from __future__ import annotations
 

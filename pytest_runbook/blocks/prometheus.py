@@ -223,14 +223,14 @@ def _data(exchange: HttpExchange) -> Mapping[str, Any]:
     """
     text = exchange.body.decode("utf-8", "replace")
     try:
-        answer = json.loads(text)
+        response = json.loads(text)
     except (ValueError, RecursionError):
-        answer = None
-    if isinstance(answer, dict) and answer.get("status") == "success":
-        return answer
-    if isinstance(answer, dict) and answer.get("status") == "error":
-        kind = str(answer.get("errorType"))
-        raise BlockFailed(f"Prometheus refuses the query: {answer.get('error')}", hint=HINTS.get(kind), detail=text)
+        response = None
+    if isinstance(response, dict) and response.get("status") == "success":
+        return response
+    if isinstance(response, dict) and response.get("status") == "error":
+        kind = str(response.get("errorType"))
+        raise BlockFailed(f"Prometheus refuses the query: {response.get('error')}", hint=HINTS.get(kind), detail=text)
     hint = {401: "give it credentials: `auth`", 403: "these credentials are not enough"}.get(
         exchange.status, "is `endpoint` the address of a Prometheus server, with the path that it is served below?"
     )
@@ -238,14 +238,14 @@ def _data(exchange: HttpExchange) -> Mapping[str, Any]:
     raise BlockFailed(f"no answer of a Prometheus server: {detail}", hint=hint, detail=text)
 
 
-def _result(answer: Mapping[str, Any], query: str, time_range: TimeRange) -> PrometheusResult:
+def _result(response: Mapping[str, Any], query: str, time_range: TimeRange) -> PrometheusResult:
     try:
-        kind = answer["data"]["resultType"]
-        series = tuple(_series(kind, answer["data"]["result"], query))
-        warnings = [str(warning) for key in ("warnings", "infos") for warning in answer.get(key) or ()]
+        kind = response["data"]["resultType"]
+        series = tuple(_series(kind, response["data"]["result"], query))
+        warnings = [str(warning) for key in ("warnings", "infos") for warning in response.get(key) or ()]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotSerializable(
-            f"the server's answer has an unknown shape: {error!r}", detail=shorten(str(answer), 1000)
+            f"the server's answer has an unknown shape: {error!r}", detail=shorten(str(response), 1000)
         ) from error
     return PrometheusResult(kind, series, query, time_range, tuple(warnings))
 

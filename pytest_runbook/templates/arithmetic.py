@@ -79,7 +79,7 @@ def _calculate(sign: str, calculate: Callable[[Number, Number], Number], left: o
         hint = "| int or | float makes text a number; ~ joins texts"
         raise TemplateError(f"{describe_value(left)} {sign} {describe_value(right)} does not work", hint=hint)
     try:
-        result = calculate(*_same(left, right))
+        result = calculate(*_with_common_type(left, right))
     except (ArithmeticError, ValueError):
         raise _no_result(sign, left, right) from None
     if isinstance(result, complex) or (isinstance(result, int) and not -_GREATEST <= result < _GREATEST):
@@ -95,7 +95,7 @@ def _is_number(value: object) -> bool:
     return kind_of(value) in (Kind.NUMBER, Kind.BOOLEAN)
 
 
-def _same(left: object, right: object) -> tuple[Number, Number]:
+def _with_common_type(left: object, right: object) -> tuple[Number, Number]:
     """Convert both to decimals if one is a decimal."""
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return _decimal(left), _decimal(right)

@@ -181,7 +181,7 @@ class Evaluator:
     # Attributes and items
 
     def _getattr(self, node: nodes.Getattr) -> object:
-        return self._hop(node, node.node, node.attr)
+        return self._look_up(node, node.node, node.attr)
 
     def _getitem(self, node: nodes.Getitem) -> object:
         if isinstance(node.arg, nodes.Slice):
@@ -189,9 +189,9 @@ class Evaluator:
                 None if part is None else self.value(part) for part in (node.arg.start, node.arg.stop, node.arg.step)
             )
             return slice_value(self.value(node.node), *bounds)
-        return self._hop(node, node.node, self.value(node.arg))
+        return self._look_up(node, node.node, self.value(node.arg))
 
-    def _hop(self, node: nodes.Expr, parent: nodes.Expr, key: object) -> object:
+    def _look_up(self, node: nodes.Expr, parent: nodes.Expr, key: object) -> object:
         value = self.value_or_undefined(parent)
         found = NOT_FOUND if isinstance(value, Undefined) else find(value, key)
         return missing(value, key, unparse(node), unparse(parent)) if found is NOT_FOUND else found

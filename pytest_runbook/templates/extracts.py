@@ -12,7 +12,7 @@ from .predicates import must_be_text, searchable_text
 from .values import Kind, Undefined, describe_value, elements, kind_of, to_text
 
 
-def regex(value: object, pattern: object, default: object = NOT_FOUND) -> object:
+def extract_regex(value: object, pattern: object, default: object = NOT_FOUND) -> object:
     """Return the first match of a pattern: its group, a list of groups, a mapping of named groups, or the whole match.
 
     default: returned if there is no match; without it, the result is undefined.
@@ -27,7 +27,7 @@ def regex(value: object, pattern: object, default: object = NOT_FOUND) -> object
     return match[0] if not groups else groups[0] if len(groups) == 1 else list(groups)
 
 
-def jmespath(value: object, path: object, default: object = NOT_FOUND) -> object:
+def extract_jmespath(value: object, path: object, default: object = NOT_FOUND) -> object:
     """Return the result of a JMESPath expression.
 
     default: returned if the result is null, which is also JMESPath's result for a missing key.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..errors import TemplateError
 from .arithmetic import add
-from .extracts import jmespath, regex
+from .extracts import extract_jmespath, extract_regex
 from .lookup import NOT_FOUND, attribute, find, missing
 from .rules import LENIENT, ComparisonRules, ordering_key
 from .values import (
@@ -395,7 +395,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "groupby": groupby,
         "indent": indent,
         "items": mapping_items,
-        "jmespath": jmespath,
+        "jmespath": extract_jmespath,
         "join": join,
         "last": last,
         "length": length,
@@ -403,7 +403,7 @@ FILTERS: Mapping[str, Filter] = MappingProxyType(
         "list": as_list,
         "lower": _text_filter(str.lower),
         "pprint": lambda value: printed(pretty, value),
-        "regex": regex,
+        "regex": extract_regex,
         "replace": replace,
         "reverse": reverse,
         "round": round_number,

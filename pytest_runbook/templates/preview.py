@@ -71,13 +71,13 @@ class _PreviewRenderer(Renderer):
         try:
             super().run([node])
         except UnknownValue as unknown:
-            self._print(self._shown(node, unknown))
+            self._print(self._replacement(node, unknown))
             for name in node.find_all(nodes.Name):
                 if name.ctx == "store":
                     self.scope[name.name] = placeholder(name.name)
                     self._report_unknown(name.name, unknown.provider)
 
-    def _shown(self, node: nodes.Node, unknown: UnknownValue) -> str:
+    def _replacement(self, node: nodes.Node, unknown: UnknownValue) -> str:
         """Return the text in place of an unknown part: the value's placeholder, else one for the whole expression."""
         match node:
             case nodes.Output(nodes=[nodes.Getattr(node=nodes.Name()) | nodes.Getitem(node=nodes.Name())]):

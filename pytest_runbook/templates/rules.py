@@ -168,7 +168,7 @@ class ComparisonRules:
         if self.strict and kind_of(value) is not Kind.TEXT:
             raise TemplateError(f"{describe_value(value)} is looked for in text", hint="make it text: | string")
         if self.strict and not value:
-            raise TemplateError("an empty text is in every text", hint='say what it must be: != ""')
+            raise TemplateError("an empty text is in every text", hint='compare it: != ""')
         return to_text(value) in text
 
     def _in_items(self, value: object, items: Iterable[object]) -> bool:

@@ -94,7 +94,7 @@ class ClickhouseSession(SqlSession):
         if exchange.status != 200:
             error = _server_error(exchange)
             raise Unreachable(
-                f"{self._address.shown} does not let us in: {error.message}", hint=error.hint or _PORT_HINT
+                f"{self._address.display_url} does not let us in: {error.message}", hint=error.hint or _PORT_HINT
             )
 
     @property
@@ -149,7 +149,7 @@ class ClickhouseAddress:
             raise InvalidValue("the URI names no host", hint=_SAMPLE)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
         self._auth = (unquote(user), unquote(password)) if user else None
-        self.shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        self.display_url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         self._root = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/", "", ""))
         parse_url(self._root)
         database = unquote(parts.path.strip("/"))

@@ -99,11 +99,11 @@ class SqliteSession(SqlSession):
             connection = self._connection if self._connection is not None else self._open_connection()
             if self._is_abandoned:  # cancelled while the file was opened or locked: the statement must not run any more
                 raise _NotOpened
-            answer = _driver_result(connection.execute(statement.text, params))
+            result = _driver_result(connection.execute(statement.text, params))
             if statement.is_last:
                 connection.close()
                 self.is_closed = True
-            return answer
+            return result
 
     def _open_connection(self) -> sqlite3.Connection:
         """:raises _NotOpened: if it can't be opened."""

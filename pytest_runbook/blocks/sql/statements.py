@@ -1,4 +1,4 @@
-"""Splits SQL into statements, and tells queries from other statements.
+"""Splits SQL into statements, and decides which ones are queries.
 
 Statements are slices of the author's text, cut at semicolon tokens. SQL that the dialect's tokenizer can't read is
 sent unchanged, so that the server reports what is wrong with it.
