@@ -184,7 +184,7 @@ def test_what_would_not_run_says_why(project: Project) -> None:
     }
     assert found["Skipped"]["why"] == "not now"
     assert found["Drops"]["effects"] == "destructive"
-    assert found["Drops"]["why"] == "--runbook-effects read: statement 1: DROP TABLE takes away what it holds"
+    assert found["Drops"]["why"] == "--runbook-effects read: statement 1: DROP TABLE deletes its content"
     assert found["Below"]["why"] == 'block 3 "Drops" is refused: a.runbook.yaml:6'
 
 

@@ -74,7 +74,7 @@ def test_a_runbook_says_what_its_blocks_may_do_at_most(tmp_path: Path) -> None:
 
     assert book.outcomes == {"A": "passed", "B": "skipped"}
     assert book.results["B"].message == (
-        f"effects: write of {book.document.runbook.location}: statement 1: DROP TABLE takes away what it holds"
+        f"effects: write of {book.document.runbook.location}: statement 1: DROP TABLE deletes its content"
     )
 
 

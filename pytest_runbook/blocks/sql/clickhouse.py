@@ -94,7 +94,7 @@ class ClickhouseSession(SqlSession):
         if exchange.status != 200:
             error = _server_error(exchange)
             raise Unreachable(
-                f"{self._address.display_url} does not let us in: {error.message}", hint=error.hint or _PORT_HINT
+                f"{self._address.display_url} refuses the login: {error.message}", hint=error.hint or _PORT_HINT
             )
 
     @property

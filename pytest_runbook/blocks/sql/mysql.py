@@ -379,4 +379,4 @@ def _connect_error(error: Exception, uri: str) -> RunbookError:
     code = _code(error) if isinstance(error, MySQLError) else 0
     if not 1000 <= code < 2000 and code != _TLS_ERROR:
         return connection_error(server, None)
-    return Unreachable(f"{server} does not let us in: {_error_text(error)}", hint=_HINTS.get(code))
+    return Unreachable(f"{server} refuses the login: {_error_text(error)}", hint=_HINTS.get(code))

@@ -224,9 +224,9 @@ def _connect_error(error: Exception, uri: str) -> RunbookError:
     message = _without_password(str(error), uri)
     server = connection_name(uri)
     if isinstance(error, asyncpg.PostgresConnectionError):
-        return Unreachable(f"{server} closed the connection before it let us in: {message}", hint=_LOG_HINT)
+        return Unreachable(f"{server} closed the connection during the login: {message}", hint=_LOG_HINT)
     if isinstance(error, asyncpg.PostgresError):
-        return Unreachable(f"{server} does not let us in: {message}", hint=_HINTS.get(error.sqlstate or ""))
+        return Unreachable(f"{server} refuses the login: {message}", hint=_HINTS.get(error.sqlstate or ""))
     if isinstance(error, ssl.SSLError) or "SSL upgrade" in message:
         return Unreachable(f"no TLS with {server}: {message}", hint="look at sslmode and sslrootcert in the URI")
     if isinstance(error, OSError):

@@ -77,9 +77,9 @@ def destructive_reason(statement: Statement, dialect: str) -> str | None:
         return "TRUNCATE empties a table"
     if statement.verb in ("DROP", "ALTER"):
         dropped = (after for word, after in pairwise(words) if word == "DROP" and after not in _DROPPED_WITHOUT_DATA)
-        return next((f"DROP {what} takes away what it holds" for what in dropped), None)
+        return next((f"DROP {what} deletes its content" for what in dropped), None)
     if words[:4] == ["CREATE", "OR", "REPLACE", "TABLE"]:
-        return "CREATE OR REPLACE TABLE takes away what it held"
+        return "CREATE OR REPLACE TABLE deletes its old content"
     if "WITH" in words[:1]:
         return _destructive_reason_of_with(statement, dialect)
     if statement.verb in _WITH_WHERE and "WHERE" not in words:

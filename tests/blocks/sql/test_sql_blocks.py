@@ -272,7 +272,7 @@ def test_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
 READ_ONLY_ROWS = {
     "insert into t values (1)": "INSERT may change something",
     "create table u (a int)": "CREATE may change something",
-    "drop table t": "DROP TABLE takes away what it holds",
+    "drop table t": "DROP TABLE deletes its content",
 }
 
 

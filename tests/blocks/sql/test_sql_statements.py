@@ -206,17 +206,17 @@ def test_what_may_write_is_told(dialect: str, query: str, why: str) -> None:
 
 
 DESTROYS = [
-    (ALL, "drop table t", "DROP TABLE takes away what it holds"),
+    (ALL, "drop table t", "DROP TABLE deletes its content"),
     (ALL, "truncate table t", "TRUNCATE empties a table"),
     ("postgres mysql sqlite", "delete from t", "DELETE without WHERE touches every row"),
     ("postgres mysql sqlite", "update t set a = 1", "UPDATE without WHERE touches every row"),
-    ("postgres mysql", "alter table t drop column a", "DROP COLUMN takes away what it holds"),
-    ("postgres", "drop schema s cascade", "DROP SCHEMA takes away what it holds"),
+    ("postgres mysql", "alter table t drop column a", "DROP COLUMN deletes its content"),
+    ("postgres", "drop schema s cascade", "DROP SCHEMA deletes its content"),
     ("postgres", "explain analyze delete from t", "DELETE without WHERE touches every row"),
     ("postgres", "with x as (delete from t returning a) select * from x where a > 1", "DELETE without WHERE"),
-    ("mysql", "drop database shop", "DROP DATABASE takes away what it holds"),
+    ("mysql", "drop database shop", "DROP DATABASE deletes its content"),
     ("mysql", "alter table t truncate partition p", "TRUNCATE empties a table"),
-    ("clickhouse", "alter table t drop partition 202401", "DROP PARTITION takes away what it holds"),
+    ("clickhouse", "alter table t drop partition 202401", "DROP PARTITION deletes its content"),
     ("clickhouse", "create or replace table t (a Int8) engine = Memory", "CREATE OR REPLACE TABLE takes away"),
 ]
 KEEPS = [
