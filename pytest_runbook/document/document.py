@@ -26,7 +26,6 @@ from ..execution.handle import ExecutionHandle
 from ..execution.time_limit import TimeLimit
 from ..messages.channel import ClientMessageChannel, NullChannel
 from ..messages.client_messages import BlockContextUpdate, BlockExecutionOutputChanged, BlockStateChanged, PromptAnswer
-from ..model.catalog import BlockCatalog
 from ..model.runbook import BlockSpec, Runbook, display_type
 from ..policy.effects import EffectLimit
 from ..policy.requirements import find_missing_requirement, required_secret_names
@@ -442,7 +441,7 @@ class Document:
         self._by_name = nodes_by_name(runbook.nodes)
         self._workspace = workspace_root(runbook.path)
         self._index = {spec.id: index for index, spec in enumerate(runbook.blocks)}
-        self._items = work_items(runbook, self._services.registry.catalog)
+        self._items = self._services.registry.catalog.work_items(runbook)
         self._numbers = {spec.id: number for number, spec in enumerate(self._items, 1)}
         self._first_reading_fixtures = _first_reading_fixtures(runbook)
         strongest, *weaker = self._inputs.answers or (NO_VALUES,)
@@ -573,12 +572,6 @@ class Document:
 
     def _masked_value(self, value: ContextValue) -> object:
         return MASK if value.sensitive else self._services.masker.mask_data(value.value)
-
-
-def work_items(runbook: Runbook, catalog: BlockCatalog) -> tuple[BlockSpec, ...]:
-    """Return the blocks of a runbook that do work, in the order of a run: clean-ups come last."""
-    items = [spec for spec in runbook.blocks if spec.type not in catalog or catalog[spec.type].is_item]
-    return (*(s for s in items if not s.rules.is_cleanup), *(s for s in items if s.rules.is_cleanup))
 
 
 def _first_reading_fixtures(runbook: Runbook) -> int | None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .runbook import BlockSpec, Runbook
+
 
 class PropType(StrEnum):
     """The type of a prop. `ANY` keeps the type that YAML or JSON has."""
@@ -148,6 +150,15 @@ class BlockCatalog:
 
     def __getitem__(self, name: str) -> BlockType:
         return self._types[name]
+
+    def is_item(self, type_name: str) -> bool:
+        """True if blocks of the type are test items; an unknown type counts as one."""
+        return type_name not in self._types or self._types[type_name].is_item
+
+    def work_items(self, runbook: Runbook) -> tuple[BlockSpec, ...]:
+        """Return the blocks of a runbook that do work, in the order of a run: clean-ups come last."""
+        items = [spec for spec in runbook.blocks if self.is_item(spec.type)]
+        return (*(s for s in items if not s.rules.is_cleanup), *(s for s in items if s.rules.is_cleanup))
 
     def __contains__(self, name: object) -> bool:
         return name in self._types

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 
-from ..document.document import work_items
 from ..document.inputs import Inputs
 from ..errors import FileError, Location, Refused, RunbookError, UnreadableFile
 from ..execution.result import BlockResult, Outcome
@@ -123,7 +122,7 @@ class RunbookNode(pytest.Module):
         return None if self.cell is None else self.name
 
     def _items(self, runbook: Runbook) -> Iterator[RunbookItem]:
-        specs = work_items(runbook, self.runbook_session.registry.catalog)
+        specs = self.runbook_session.registry.catalog.work_items(runbook)
         self.total = len(specs)
         for index, (spec, name) in enumerate(zip(specs, node_names(specs), strict=True)):
             yield BlockItem.of(self, name, spec, index)

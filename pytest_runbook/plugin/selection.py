@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..document.document import work_items
 from .collection import BlockItem, RunbookItem, RunbookNode
 
 if TYPE_CHECKING:
@@ -52,4 +51,4 @@ def unselected_blocks(node: RunbookNode, catalog: BlockCatalog, *, is_alone: boo
     if node.runbook is None or is_alone:
         return {}
     selected = {item.spec.id for item in node.selected}
-    return {spec.id: NOT_SELECTED for spec in work_items(node.runbook, catalog) if spec.id not in selected}
+    return {spec.id: NOT_SELECTED for spec in catalog.work_items(node.runbook) if spec.id not in selected}

@@ -14,7 +14,7 @@ import pytest
 
 from ..blocks.registry import BlockRegistry
 from ..context.storage import FileStorage, NoStorage
-from ..document.document import Document, work_items
+from ..document.document import Document
 from ..document.inputs import Inputs
 from ..document.matrix import MatrixCell, cells_of
 from ..document.run import RunbookRun
@@ -140,7 +140,7 @@ class RunbookSession:
         """Record a collected runbook for dependencies, checks files and the summary; register its tags as markers."""
         self.dependencies.record_runbook(runbook)
         self.checks_file_writer.record_runbook(runbook)
-        self.summary.record_runbook(runbook, has_items=bool(work_items(runbook, self.registry.catalog)))
+        self.summary.record_runbook(runbook, has_items=bool(self.registry.catalog.work_items(runbook)))
         for tag in {*runbook.tags, *(tag for spec in runbook.blocks for tag in spec.rules.tags)}:
             self.config.addinivalue_line("markers", f"{tag}: a tag of runbook blocks")
 

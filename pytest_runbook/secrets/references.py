@@ -20,7 +20,7 @@ def secrets_read(
     """Return the names of the secrets that a block may read, also through the declarations above it; None if it may
     read any.
     """
-    declaring = (other for other in above if other.type in catalog and not catalog[other.type].is_item)
+    declaring = (other for other in above if not catalog.is_item(other.type))
     head = (runbook.vars, runbook.env, runbook.checks_vars, runbook.connections, runbook.ssh)
     found = frozenset[str]()
     for names in secret_names((*head, *declaring, spec, *expression_props(spec, catalog))):

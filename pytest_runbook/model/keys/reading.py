@@ -107,7 +107,7 @@ def _with_parts(fields: Mapping[str, object], **parts: object) -> dict[str, obje
 
 def item_names(specs: Iterable[BlockSpec], catalog: BlockCatalog) -> Collection[str]:
     """Return the names and ids of the blocks that do work."""
-    items = [spec for spec in specs if spec.type not in catalog or catalog[spec.type].is_item]
+    items = [spec for spec in specs if catalog.is_item(spec.type)]
     return dict.fromkeys((*(spec.name for spec in items if spec.name), *(spec.id for spec in items)))
 
 
