@@ -217,7 +217,11 @@ DESTROYS = [
     ("mysql", "drop database shop", "DROP DATABASE deletes its content"),
     ("mysql", "alter table t truncate partition p", "TRUNCATE empties a table"),
     ("clickhouse", "alter table t drop partition 202401", "DROP PARTITION deletes its content"),
-    ("clickhouse", "create or replace table t (a Int8) engine = Memory", "CREATE OR REPLACE TABLE takes away"),
+    (
+        "clickhouse",
+        "create or replace table t (a Int8) engine = Memory",
+        "CREATE OR REPLACE TABLE deletes its old content",
+    ),
 ]
 KEEPS = [
     (ALL, "select 'drop table t'"),
