@@ -86,7 +86,24 @@ def test_no_room_is_crowded() -> None:
     assert {str(room.relative_to(PACKAGE)): number for room, number in rooms.items() if number > MOST_MODULES} == {}
 
 
-def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
+def own_package_names(path: Path) -> Iterator[str]:
+    """The names, modules apart, that a module imports from a package that it lies in."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module is None:
+            package = path.parents[node.level - 1]
+            yield from (
+                alias.name
+                for alias in node.names
+                if not (package / f"{alias.name}.py").exists() and not (package / alias.name).is_dir()
+            )
+
+
+def test_no_module_imports_from_the_package_that_it_lies_in() -> None:
+    """The import contract does not see such a circle."""
+    assert {str(path.relative_to(PACKAGE)): names for path in MODULES if (names := list(own_package_names(path)))} == {}
+
+
+def test_every_floor_has_a_folder_of_tests() -> None:
     floors = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     rooms = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 from ..context.block_context import BlockContext
@@ -116,20 +117,18 @@ def _value_parts(kind: str, name: str, value: ContextValue | None) -> Iterator[o
 def _definition(spec: BlockSpec) -> dict[str, object]:
     """Return the parts of a block's definition that influence what it leaves. Its position in the file does not."""
     rules, scope = spec.rules, spec.rules.scope
-    declared = {"directory": scope.directory, "host": scope.host, "stdin": scope.stdin}
+    scope_fields = {each.name: getattr(scope, each.name) for each in fields(scope)}
     return {
         "type": spec.type,
         "props": dict(spec.props),
         "template": rules.template,
         "captures": {capture.name: capture.expression.source for capture in rules.captures},
-        "scope": {name: declaration.value for name, declaration in declared.items() if declaration is not None},
-        "vars": _values(scope.vars),
-        "env": _values(scope.env),
+        "scope": {name: _declared_value(value) for name, value in scope_fields.items() if value},
     }
 
 
-def _values(declarations: tuple[Declaration, ...]) -> dict[str, object]:
-    return {item.name: item.value for item in declarations}
+def _declared_value(declared: Declaration | tuple[Declaration, ...]) -> object:
+    return {item.name: item.value for item in declared} if isinstance(declared, tuple) else declared.value
 
 
 def _texts(values: Values) -> dict[str, str]:

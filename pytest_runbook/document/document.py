@@ -427,7 +427,7 @@ class Document:
         if spec.type != "local-var":
             return self.outcome_texts.get(spec.id, "has not run")
         key = self._chain.entries[self._index[spec.id]].local_values.key
-        return f"nobody answered: give an answer to {key}"
+        return f"has no answer: give an answer to {key}"
 
     # Folding contexts
 

@@ -133,7 +133,7 @@ class _AxisReader:
         known = {**own, **self._provided}
         if name not in known:
             message, hint = unknown_name_message("variable", name, list(known))
-            raise FileError(f"matrix: {message}, as far as files and options say", location=location, hint=hint)
+            raise FileError(f"matrix: {message} in files and options", location=location, hint=hint)
         value = known[name]
         if isinstance(value, str) and is_template(value):
             raise FileError(f"matrix: var.{name} is a template, and rendered only when blocks run", location=location)

@@ -97,7 +97,7 @@ class Provenance:
 
     name: str
     value: str
-    source: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _AUTO_REFRESH = Prop(
 )
 _COLLAPSED = Prop(name="collapsed", type=PropType.BOOLEAN, alternative_types=(PropType.TEXT,), app_only=True)
 
-PROSE_TYPES = frozenset(
+TEXT_NODE_TYPES = frozenset(
     {
         "paragraph", "heading", "quote", "codeBlock", "toggleListItem", "bulletListItem", "numberedListItem",
         "checkListItem", "table", "file", "image", "video", "audio", "horizontal_rule", "table_of_contents",

@@ -47,7 +47,7 @@ _FILTER_ALTERNATIVES = {
 }
 _MAY_BE_NONE = frozenset({"default", "d", "tojson", "string", "pprint"})
 
-Scope = MutableMapping[str, object]
+TemplateScope = MutableMapping[str, object]
 
 
 class TemplateFunction(ABC):
@@ -102,7 +102,7 @@ class Evaluator:
     def __init__(
         self, names: Mapping[str, object], rules: ComparisonRules, seen: dict[int, object] | None = None
     ) -> None:
-        self.scope: Scope = ChainMap({}, cast(Scope, names))
+        self.scope: TemplateScope = ChainMap({}, cast(TemplateScope, names))
         self.line = 1
         self._rules = rules
         self._seen = seen

@@ -9,7 +9,7 @@ from functools import partial
 from jinja2 import nodes
 
 from ..errors import TemplateError
-from .evaluator import Evaluator, Scope, TemplateFunction, TemplateNamespace
+from .evaluator import Evaluator, TemplateFunction, TemplateNamespace, TemplateScope
 from .filters import escape
 from .rules import LENIENT
 from .syntax import STANDS_ALONE, is_template, parse_template
@@ -82,7 +82,7 @@ class Renderer(Evaluator):
             run(self, node)
 
     @contextmanager
-    def scoped(self, scope: Scope | None = None) -> Iterator[None]:
+    def scoped(self, scope: TemplateScope | None = None) -> Iterator[None]:
         """Open a scope for the names that are set inside the context. scope: its parent; None for the current scope."""
         before = self.scope
         self.scope = (before if scope is None else scope).new_child()  # type: ignore[attr-defined]  # always a ChainMap

@@ -320,7 +320,7 @@ blocks:
 - {name: Build, script: echo 7, capture: y}
 - {name: S, script: 'echo {{ var.x }} {{ var.y }}'}
 """
-    told = [(item.name, item.value, item.source) for item in ran(tmp_path, text).results["S"].provenance]
+    told = [(item.name, item.value, item.origin) for item in ran(tmp_path, text).results["S"].provenance]
 
     path = f"{tmp_path}/a.runbook.yaml"
     assert told == [("var.x", "5", f"vars ({path}:1)"), ("var.y", "'7'", f'block 1 "Build" ({path}:3)')]

@@ -359,7 +359,7 @@ UNDEFINED = [
         "{name: Build, script: 'true || echo x=1 >> $RUNBOOK_OUTPUT_VARS'}",
         'block 1 "Build" ({place}), which ran without setting it',
     ),
-    ("local-var: x", 'local-var block "x" ({place}), which nobody answered: give an answer to x'),
+    ("local-var: x", 'local-var block "x" ({place}), which has no answer: give an answer to x'),
 ]
 
 
@@ -414,7 +414,7 @@ def test_a_fixture_is_read_typed_and_told_as_a_source(tmp_path: Path) -> None:
 
     assert result.outcome == "passed"
     assert ("fixture.limits", "{'lag': 5}", 'fixture "limits"') in [
-        (told.name, told.value, told.source) for told in result.provenance
+        (told.name, told.value, told.origin) for told in result.provenance
     ]
 
 

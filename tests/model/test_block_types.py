@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_runbook.errors import Location
-from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES, default_catalog
+from pytest_runbook.model import BLOCK_TYPES, TEXT_NODE_TYPES, default_catalog
 from pytest_runbook.model.catalog import BlockType, PropType
 from pytest_runbook.model.loaders.props import read_prop
 from pytest_runbook.model.source.located import EntryLocation, LocatedDict
@@ -29,7 +29,7 @@ def test_which_types_are_items_and_which_are_context() -> None:
 
 
 def test_no_type_is_prose() -> None:
-    assert not PROSE_TYPES & set(default_catalog().atuin_names)
+    assert not TEXT_NODE_TYPES & set(default_catalog().atuin_names)
 
 
 def test_catalogs_are_independent() -> None:

@@ -84,4 +84,4 @@ def section(piece: OutputSection) -> str:
 
 
 def value(read: Provenance) -> str:
-    return f"{read.name} = {read.value} <- {read.source}"
+    return f"{read.name} = {read.value} <- {read.origin}"

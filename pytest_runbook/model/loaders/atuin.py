@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import unknown_name_message
-from ..block_types import PROSE_TYPES
+from ..block_types import TEXT_NODE_TYPES
 from ..catalog import BlockCatalog, BlockType
 from ..runbook import Below, BlockRules, BlockSpec, Form, Node, Runbook, SkipRule, display_type
 from ..source.json_tree import parse_json
@@ -113,7 +113,7 @@ class _Document:
         reader = MappingReader(item, self._source, f"block {position}")
         node = self._read_node(reader, position)
         self.nodes.append(node)
-        if node.type and node.type not in PROSE_TYPES:
+        if node.type and node.type not in TEXT_NODE_TYPES:
             self._block(reader, node)
         children = item.get("children")
         if isinstance(children, LocatedList):

@@ -34,7 +34,7 @@ from ..source.mapping_reader import MappingReader, describe_type, did_you_mean, 
 from ..source.source_file import SourceFile, read_source
 
 CHECKS_SUFFIXES = (".checks.yaml", ".checks.yml")
-_OWNER_SUFFIXES = (".atrb", ".json")
+_TARGET_SUFFIXES = (".atrb", ".json")
 _MISNAMED = (".checks.json", ".check.yaml", ".check.yml")
 _PLAIN_SUFFIXES = (".runbook.yaml", ".runbook.yml", ".runbook.json", ".runbook.md", ".yaml", ".yml")
 NUMBERED = re.compile(r"(.*)#(\d+)", re.DOTALL)
@@ -59,27 +59,27 @@ def orphan_checks(path: Path, *, display_path: str | None = None) -> FileError |
     """Return the error of a checks file without a runbook beside it; None if it has one."""
     names = runbooks_of(path)
     if names is not None:
-        return _missing_owner(path, names, display_path)
+        return _missing_target(path, names, display_path)
     stem = path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".checks")
-    owners = [path.with_name(stem + suffix) for suffix in (*_OWNER_SUFFIXES, *_PLAIN_SUFFIXES)]
-    if any(owner.exists() for owner in owners):
+    targets = [path.with_name(stem + suffix) for suffix in (*_TARGET_SUFFIXES, *_PLAIN_SUFFIXES)]
+    if any(target.exists() for target in targets):
         return None
     location = Location(display_path or str(path))
     try:
         read_source(path, location)
     except UnreadableFile as error:
         return error.errors[0]
-    message = f"checks for a runbook that is not there: {' or '.join(owner.name for owner in owners[:2])}"
-    return FileError(message, location=location, hint=_owner_hint(path, owners[0].name))
+    message = f"checks for a runbook that is not there: {' or '.join(target.name for target in targets[:2])}"
+    return FileError(message, location=location, hint=_target_hint(path, targets[0].name))
 
 
-def _missing_owner(path: Path, names: Sequence[str], display_path: str | None) -> FileError | None:
+def _missing_target(path: Path, names: Sequence[str], display_path: str | None) -> FileError | None:
     """Return the error of a checks file that names a runbook which is not beside it; None if all are."""
     missing = next(_missing_runbooks(path, names), None)
     if missing is None:
         return None
     message = f"checks for a runbook that is not there: {excerpt(missing)}"
-    return FileError(message, location=Location(display_path or str(path)), hint=_owner_hint(path, missing))
+    return FileError(message, location=Location(display_path or str(path)), hint=_target_hint(path, missing))
 
 
 def _missing_runbooks(file: Path, names: Iterable[str]) -> Iterator[str]:
@@ -87,8 +87,8 @@ def _missing_runbooks(file: Path, names: Iterable[str]) -> Iterator[str]:
     return (name for name in names if Path(name).name != name or not (file.parent / name).is_file())
 
 
-def _owner_hint(file: Path, name: str) -> str:
-    there = sorted(item.name for item in file.parent.iterdir() if item.suffix in _OWNER_SUFFIXES)
+def _target_hint(file: Path, name: str) -> str:
+    there = sorted(item.name for item in file.parent.iterdir() if item.suffix in _TARGET_SUFFIXES)
     return did_you_mean(name, there) or "`runbook: NAME.atrb` names the runbook of a checks file"
 
 
@@ -121,7 +121,7 @@ def _is_for(file: Path, path: Path) -> bool:
 
     A checks file with an error counts for every runbook that it may mean, so that its error is reported.
     """
-    names, unreadable = _known_owners(file)
+    names, unreadable = _known_targets(file)
     is_named_like = file.name in (path.stem + suffix for suffix in CHECKS_SUFFIXES)
     if names is None:
         return is_named_like or path.name in unreadable
@@ -130,20 +130,20 @@ def _is_for(file: Path, path: Path) -> bool:
 
 def runbooks_of(file: Path) -> tuple[str, ...] | None:
     """Return the runbooks that a checks file names itself; None if it is for the one that it is named like."""
-    return _known_owners(file)[0]
+    return _known_targets(file)[0]
 
 
-def _known_owners(file: Path) -> tuple[tuple[str, ...] | None, str]:
+def _known_targets(file: Path) -> tuple[tuple[str, ...] | None, str]:
     """Return the runbooks that a checks file names (None: none), and its text if it can't be parsed."""
     try:
-        return _owners(file, file.stat().st_mtime_ns)
+        return _targets(file, file.stat().st_mtime_ns)
     except OSError:
         return None, ""
 
 
 @lru_cache(maxsize=1024)
-def _owners(file: Path, changed: int) -> tuple[tuple[str, ...] | None, str]:
-    """Read what `_known_owners` returns.
+def _targets(file: Path, changed: int) -> tuple[tuple[str, ...] | None, str]:
+    """Read what `_known_targets` returns.
 
     changed: the file's time of modification, a part of the key of the cache.
     """
@@ -167,7 +167,7 @@ def reject_checks_files(path: Path, source: SourceFile) -> None:
     """Add a fault for each checks file beside a plain runbook, unless it belongs to another runbook."""
     stem = re.sub(r"(\.runbook)?\.\w+$", "", path.name)
     stems = {path.stem, stem}
-    if any(path.with_name(stem + suffix).exists() for suffix in _OWNER_SUFFIXES if stem + suffix != path.name):
+    if any(path.with_name(stem + suffix).exists() for suffix in _TARGET_SUFFIXES if stem + suffix != path.name):
         stems.discard(stem)
     named = [checks for name in sorted(stems) for checks in find_checks(path.with_name(f"{name}.any"))]
     for checks in dict.fromkeys((*named, *(checks for checks in find_checks(path) if runbooks_of(checks)))):
@@ -255,7 +255,7 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
         return runbook
     reader = MappingReader(tree, source)
     fields = file_fields(reader, "checks")
-    _check_owner(reader, runbook.path, fields.pop("runbook", (runbook.path.name,)))  # type: ignore[arg-type]  # names
+    _check_target(reader, runbook.path, fields.pop("runbook", (runbook.path.name,)))  # type: ignore[arg-type]  # names
     entries = fields.pop("blocks", None)
     checks = _ChecksMerger(runbook, source, catalog, take_defaults(fields))
     if isinstance(entries, MappingReader):
@@ -271,10 +271,10 @@ def _merged(runbook: Runbook, source: SourceFile, tree: object, catalog: BlockCa
     )
 
 
-def _check_owner(reader: MappingReader, path: Path, names: Sequence[str]) -> None:
+def _check_target(reader: MappingReader, path: Path, names: Sequence[str]) -> None:
     """Add a fault for each runbook that a checks file names and that does not exist, unless it also names this one."""
     for name in _missing_runbooks(path, names if path.name not in names else ()):
-        reader.add_fault("runbook", f"there is no runbook {excerpt(name)}", _owner_hint(path, name))
+        reader.add_fault("runbook", f"there is no runbook {excerpt(name)}", _target_hint(path, name))
 
 
 class _ChecksMerger:

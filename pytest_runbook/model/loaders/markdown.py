@@ -74,7 +74,7 @@ def read_markdown(path: Path, source: SourceFile, catalog: BlockCatalog) -> Runb
     if document.title and "name" not in tree:
         _put_entry(tree, "name", document.title, 1)
     _put_entry(tree, "blocks", document.blocks, 1)
-    return document.with_prose(read_plain(path, source, tree, catalog))
+    return document.with_text_nodes(read_plain(path, source, tree, catalog))
 
 
 def holds_blocks(text: str) -> bool:
@@ -128,7 +128,7 @@ class _Document:
             elif token.type == "code_block":
                 self._add_node("codeBlock", token.content, _line(token))
 
-    def with_prose(self, runbook: Runbook) -> Runbook:
+    def with_text_nodes(self, runbook: Runbook) -> Runbook:
         """Return the runbook with the prose among its nodes."""
         block_nodes = iter(runbook.nodes)
         nodes = tuple(next(block_nodes) if part is None else part for part in self._parts)

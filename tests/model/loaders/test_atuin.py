@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_runbook.errors import Location
-from pytest_runbook.model import BLOCK_TYPES, PROSE_TYPES
+from pytest_runbook.model import BLOCK_TYPES, TEXT_NODE_TYPES
 from pytest_runbook.model.catalog import BlockType
 from pytest_runbook.model.runbook import Below, BlockRules, Form, Node, Runbook, SkipRule
 
@@ -190,7 +190,7 @@ def test_every_type_is_read_by_every_name(load: Load, block_type: BlockType) -> 
         assert set(spec.props) == {prop.name for prop in block_type.props}
 
 
-@pytest.mark.parametrize("type_name", sorted(PROSE_TYPES))
+@pytest.mark.parametrize("type_name", sorted(TEXT_NODE_TYPES))
 def test_prose_is_no_block(load: Load, type_name: str) -> None:
     assert load(block(type_name), "x.json").blocks == ()
 
