@@ -56,7 +56,7 @@ class Opened:
     def kinds(self) -> list[EventKind]:
         return [event.kind for event in self.events]
 
-    async def hears(self, text: str) -> None:
+    async def waits_for(self, text: str) -> None:
         """Wait until a block has said it."""
         await until(lambda: text in self.said)
 

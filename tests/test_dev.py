@@ -28,7 +28,7 @@ def dev(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([checkout / "dev", *arguments], env=env, capture_output=True, text=True, check=False)
 
 
-def test_unknown_command_is_told_with_those_that_there_are(checkout: Path) -> None:
+def test_unknown_command_is_reported_with_those_that_there_are(checkout: Path) -> None:
     done = dev(checkout, "tset")
 
     assert done.returncode == 1
@@ -36,7 +36,7 @@ def test_unknown_command_is_told_with_those_that_there_are(checkout: Path) -> No
     assert "./dev COMMAND" in done.stderr
 
 
-def test_machine_without_python_is_told_how_to_get_one(checkout: Path) -> None:
+def test_machine_without_python_is_reported_how_to_get_one(checkout: Path) -> None:
     done = dev(checkout, "examples")
 
     assert done.returncode == 1

@@ -68,7 +68,7 @@ def test_a_public_name_has_one_home() -> None:
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
 
 
-def test_a_file_name_stands_twice_only_where_its_room_says_of_what() -> None:
+def test_a_file_name_stands_twice_only_where_its_room_shows_of_what() -> None:
     names = Counter(path.stem for path in MODULES)
 
     assert {name for name, number in names.items() if number > 1} <= SHARED_FILE_NAMES

@@ -37,9 +37,9 @@ def closure() -> Iterator[metadata.Distribution]:
 
 
 def licence(distribution: metadata.Distribution) -> str:
-    told = distribution.metadata
-    fields = [text for name in ("License-Expression", "License") for text in told.get_all(name) or ()]
-    classifiers = [text for text in told.get_all("Classifier") or () if text.startswith("License ::")]
+    reported = distribution.metadata
+    fields = [text for name in ("License-Expression", "License") for text in reported.get_all(name) or ()]
+    classifiers = [text for text in reported.get_all("Classifier") or () if text.startswith("License ::")]
     return " ".join([*(text[:200] for text in fields), *classifiers])
 
 

@@ -154,8 +154,8 @@ def test_mypy_accepts_the_programs_and_sees_what_is_wrong_in_another(tmp_path: P
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "wrong.py").write_text(WRONG_PROGRAM)
     flags = ["--strict", "--explicit-package-bases", "--cache-dir", str(tmp_path / "cache")]
-    told = checked(tmp_path, sys.executable, "-m", "mypy", *flags).stdout.replace("builtins.", "")
+    reported = checked(tmp_path, sys.executable, "-m", "mypy", *flags).stdout.replace("builtins.", "")
 
-    assert 'Revealed type is "tuple[pytest_runbook.execution.result.BlockResult, ...]"' in told
-    assert '"ExecutionHandle" has no attribute "nope"' in told
-    assert "Found 1 error in 1 file (checked 5 source files)" in told
+    assert 'Revealed type is "tuple[pytest_runbook.execution.result.BlockResult, ...]"' in reported
+    assert '"ExecutionHandle" has no attribute "nope"' in reported
+    assert "Found 1 error in 1 file (checked 5 source files)" in reported

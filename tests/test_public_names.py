@@ -31,7 +31,7 @@ def test_the_engine_comes_without_pytest() -> None:
 
 
 @pytest.mark.parametrize("name", pytest_runbook.__all__)
-def test_every_public_name_has_a_home_and_is_told(name: str) -> None:
+def test_every_public_name_has_a_home_and_is_reported(name: str) -> None:
     home = getattr(pytest_runbook, name)
 
     assert getattr(home, "__doc__", None), name

@@ -23,7 +23,7 @@ SKIPPED = [SKIPPED_IN_TEST, SKIPPED_BY_MARKER, SKIPPED_MODULE]
 
 
 @pytest.mark.parametrize("code", SKIPPED, ids=["in the test", "by marker", "whole module"])
-def test_skip_is_red_in_ci_and_says_why(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_skip_is_red_in_ci_and_shows_why(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setenv("CI", "true")
     project.makepyfile(code)
 

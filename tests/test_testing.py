@@ -94,6 +94,6 @@ def test_what_a_block_declares_is_seen_below() -> None:
     assert run_block(plugin(Greeting, is_item=False), "hello").context_below.variables == {"greeting": "hello"}
 
 
-def test_a_fault_in_a_declaration_is_told_as_one() -> None:
+def test_a_fault_in_a_declaration_is_reported_as_one() -> None:
     with pytest.raises(ContextError, match="a fault in the block type's code: ZeroDivisionError: by zero"):
         run_block(plugin(Faulty, is_item=False), "hello")

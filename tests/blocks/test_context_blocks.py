@@ -86,7 +86,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "props", "message"), REFUSED)
-def test_a_context_block_says_what_is_wrong_with_it(
+def test_a_context_block_shows_what_is_wrong_with_it(
     tmp_path: Path, kind: str, props: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ContextError) as caught:
@@ -235,8 +235,8 @@ def test_markdown_shows_the_variable_that_it_names(tmp_path: Path, name: str, sh
         await book.document.start_execution("b0").wait()
         return book.channel.of(BlockStateChanged)
 
-    told = inside(tmp_path, document(("markdown_render", {"variableName": name})), work, name="a.atrb")
-    assert told == [BlockStateChanged("b0", {"resolved_variable_name": shown})]
+    reported = inside(tmp_path, document(("markdown_render", {"variableName": name})), work, name="a.atrb")
+    assert reported == [BlockStateChanged("b0", {"resolved_variable_name": shown})]
 
 
 DOC = """

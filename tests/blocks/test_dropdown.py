@@ -89,7 +89,7 @@ def test_a_command_runs_in_the_directory_above(tmp_path: Path) -> None:
     assert book.outcomes == {"file": "passed"}
 
 
-def test_a_variable_that_holds_a_list_gives_its_items(tmp_path: Path) -> None:
+def test_a_variable_that_holds_a_list_returns_its_items(tmp_path: Path) -> None:
     book = ran(
         tmp_path,
         """
@@ -160,7 +160,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("text", "inputs", "message", "hint"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_says_what_to_do(
+def test_a_failure_shows_what_to_do(
     tmp_path: Path, text: str, inputs: Inputs | None, message: str, hint: str | None
 ) -> None:
     result = run(tmp_path, text, inputs).results["region"]
@@ -168,11 +168,11 @@ def test_a_failure_says_what_to_do(
     assert (result.outcome, result.message, result.hint) == ("failed", message, hint)
 
 
-def test_the_saved_value_counts_when_the_answer_says_so(tmp_path: Path) -> None:
+def test_the_saved_value_counts_when_the_answer_shows_so(tmp_path: Path) -> None:
     assert run(tmp_path, dropdown(fixedOptions="a, b", value="b"), answered("saved")).said == "b\n"
 
 
-def test_saved_values_count_where_the_settings_say_so(tmp_path: Path) -> None:
+def test_saved_values_count_where_the_settings_show_so(tmp_path: Path) -> None:
     assert run(tmp_path, dropdown(fixedOptions="a, b", value="b"), saved_answers=True).said == "b\n"
 
 

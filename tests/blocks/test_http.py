@@ -43,7 +43,7 @@ def test_every_method_is_sent_as_it_is_called(web: HttpServer, tmp_path: Path, m
     assert echoed(ran)["method"] == method.upper()
 
 
-def test_head_gives_the_headers_alone(web: HttpServer, tmp_path: Path) -> None:
+def test_head_returns_the_headers_alone(web: HttpServer, tmp_path: Path) -> None:
     ran = run_book(tmp_path, {"http": f"HEAD {web.url}/echo"})
 
     assert ran.output["status"] == 200
@@ -98,7 +98,7 @@ def test_body_is_sent_as_it_stands_and_without_a_type(web: HttpServer, tmp_path:
     assert "content-type" not in headers_of(sent)
 
 
-def test_body_is_left_out_of_get_and_the_report_says_so(web: HttpServer, tmp_path: Path) -> None:
+def test_body_is_left_out_of_get_and_the_report_shows_so(web: HttpServer, tmp_path: Path) -> None:
     ran = run_book(tmp_path, {"http": {"url": f"{web.url}/echo", "body": "x"}})
 
     assert echoed(ran)["body"] == ""
@@ -125,7 +125,7 @@ def test_own_content_type_wins_over_the_implied_one(web: HttpServer, tmp_path: P
     assert headers_of(echoed(ran))["content-type"] == "application/x+json"
 
 
-def test_length_is_told_as_it_is_whatever_the_author_says(web: HttpServer, tmp_path: Path) -> None:
+def test_length_is_reported_as_it_is_whatever_the_author_shows(web: HttpServer, tmp_path: Path) -> None:
     props = {"method": "POST", "body": "x", "headers": {"Content-Length": "7", "Transfer-Encoding": "chunked"}}
     ran = run_book(tmp_path, {"http": {"url": f"{web.url}/echo", **props}})
 
@@ -305,7 +305,7 @@ def test_body_json_is_none_where_the_body_is_none(web: HttpServer, tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "value"), [("42", 42), ('"ok"', "ok"), ("ready\n", "ready"), ("true", True), ("007", "007")]
 )
-def test_value_is_the_one_thing_that_the_body_says(tmp_path: Path, text: str, value: object) -> None:
+def test_value_is_the_one_thing_that_the_body_shows(tmp_path: Path, text: str, value: object) -> None:
     with RawServer(lambda connection: answer(connection, text.encode())) as server:
         ran = run_book(
             tmp_path, {"http": server.url, "capture": "said"}, {"script": "echo", "assert": "var.said is defined"}
@@ -324,11 +324,11 @@ def test_value_is_the_one_thing_that_the_body_says(tmp_path: Path, text: str, va
         ("", "the body is empty; use output.body"),
     ],
 )
-def test_value_of_more_than_one_thing_is_an_error(tmp_path: Path, text: str, told: str) -> None:
+def test_value_of_more_than_one_thing_is_an_error(tmp_path: Path, text: str, reported: str) -> None:
     with RawServer(lambda connection: answer(connection, text.encode())) as server:
         ran = run_book(tmp_path, {"http": server.url, "assert": "output.value == 1"})
 
-    assert ran.result.assertions[-1].message == f"output.value: {told}"
+    assert ran.result.assertions[-1].message == f"output.value: {reported}"
 
 
 def answer(connection: socket.socket, body: bytes) -> None:
@@ -347,7 +347,7 @@ def test_status_of_400_and_above_fails(web: HttpServer, tmp_path: Path, status: 
     assert run_book(tmp_path, {"http": f"{web.url}/status/{status}"}).result.outcome == outcome
 
 
-def test_failure_tells_the_status_what_was_done_and_the_body(web: HttpServer, tmp_path: Path) -> None:
+def test_failure_reports_the_status_what_was_done_and_the_body(web: HttpServer, tmp_path: Path) -> None:
     result = run_book(tmp_path, {"http": f"{web.url}/status/503"}).result
 
     assert (result.kind, result.message, result.where) == ("block", "503 Service Unavailable", "local")
@@ -371,7 +371,7 @@ def test_expected_error_is_found_in_the_body(web: HttpServer, tmp_path: Path) ->
 # Redirects and cookies
 
 
-def test_redirects_are_followed_and_told(web: HttpServer, tmp_path: Path) -> None:
+def test_redirects_are_followed_and_reported(web: HttpServer, tmp_path: Path) -> None:
     ran = run_book(tmp_path, {"http": {"url": f"{web.url}/redirect?to=/echo", "method": "POST", "body": "x"}})
 
     assert (echoed(ran)["method"], ran.output["url"]) == ("GET", f"{web.url}/echo")

@@ -152,7 +152,7 @@ def test_unreachable_server_is_one_error(tmp_path: Path, web: HttpServer) -> Non
     assert 'block 1 "First"' in str(ran.results[1].message)
 
 
-def test_server_that_somebody_waited_for_is_asked_again(tmp_path: Path) -> None:
+def test_server_that_someone_waited_for_is_asked_again(tmp_path: Path) -> None:
     port = free_port()
     program = f"python3 -m http.server --bind 127.0.0.1 {port} >/dev/null 2>&1 &"
     look = {"http": f"http://127.0.0.1:{port}/"}

@@ -45,14 +45,14 @@ def test_http_2_is_spoken_where_the_server_offers_it(
 
 
 @pytest.mark.parametrize("days", [0, 30, 400])
-def test_days_of_the_certificate_are_told(certificates: Certificates, tmp_path: Path, days: int) -> None:
+def test_days_of_the_certificate_are_reported(certificates: Certificates, tmp_path: Path, days: int) -> None:
     with tls_server(certificates.issue(f"days-{days}", "127.0.0.1", days=days)) as server:
         ran = run_book(tmp_path, {"http": {"url": f"{server.url}/echo", "ca": str(certificates.ca)}})
 
     assert ran.output["tls_expiry_days"] == days
 
 
-def test_days_are_told_of_a_certificate_that_nobody_verified(certificates: Certificates, tmp_path: Path) -> None:
+def test_days_are_reported_of_a_certificate_that_nobody_verified(certificates: Certificates, tmp_path: Path) -> None:
     with tls_server(certificates.issue("expired", "127.0.0.1", days=-3)) as server:
         ran = run_book(tmp_path, {"http": {"url": f"{server.url}/echo", "verify": False}})
 

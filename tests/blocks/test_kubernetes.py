@@ -128,7 +128,7 @@ def test_objects_of_several_kinds_share_what_all_have() -> None:
     assert table.columns == ("name", "namespace", "kind", "age")
 
 
-def test_headings_say_how_wide_a_column_is() -> None:
+def test_headings_show_how_wide_a_column_is() -> None:
     (name, *_) = table_of([{"kind": "Deployment", **made("a-long-name")}], NOW).headings
     titles = [heading["title"] for heading in table_of([{"kind": "Service", **made("s")}], NOW).headings]
 
@@ -221,7 +221,7 @@ def test_text_is_given_as_it_is(tmp_path: Path, api: KubernetesApi) -> None:
 
 
 @needs_kubectl
-def test_what_is_not_there_fails_with_what_kubectl_says(tmp_path: Path, api: KubernetesApi) -> None:
+def test_what_is_not_there_fails_with_what_kubectl_shows(tmp_path: Path, api: KubernetesApi) -> None:
     book = ran(tmp_path, kubernetes(command="kubectl get node n9 -o json"))
     result = book.results["Get"]
 
@@ -272,12 +272,12 @@ def test_the_values_of_secrets_are_in_no_report(tmp_path: Path, api: KubernetesA
     api.objects["secrets"] = [{**made("s", "default"), "data": {"password": "Z2VoZWltLXBhc3M="}}]
     wrong = "output.json.items[0].data.password == 'x'"
     book = ran(tmp_path, kubernetes(wrong, command="kubectl get secrets -o json"))
-    told = json.dumps(book.results["Get"].to_json()) + repr(book.channel.messages)
+    reported = json.dumps(book.results["Get"].to_json()) + repr(book.channel.messages)
 
     assert book.outcomes == {"Get": "failed"}
-    assert "password" in told
-    assert "Z2VoZWltLXBhc3M=" not in told
-    assert "geheim-pass" not in told
+    assert "password" in reported
+    assert "Z2VoZWltLXBhc3M=" not in reported
+    assert "geheim-pass" not in reported
 
 
 # Recorded answers
@@ -386,7 +386,7 @@ def test_flags_that_no_kubectl_can_take_are_an_error(stub: Path) -> None:
         ("[1, 2]", "kubectl get pods -ojson", "passed"),
     ],
 )
-def test_what_asks_for_json_must_give_json(stub: Path, answer: str, command: str, outcome: str) -> None:
+def test_what_asks_for_json_must_return_json(stub: Path, answer: str, command: str, outcome: str) -> None:
     assert answered(stub, answer, command=command).outcomes == {"Get": outcome}
 
 

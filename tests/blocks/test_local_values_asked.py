@@ -69,7 +69,7 @@ def test_what_is_given_is_not_asked_for(tmp_path: Path) -> None:
     assert book.outcomes["second"] == "passed"
 
 
-def test_who_gives_no_value_leaves_it_undefined(tmp_path: Path) -> None:
+def test_who_returns_no_value_leaves_it_undefined(tmp_path: Path) -> None:
     book, _ = asked(tmp_path, answers=False)
 
     assert book.results["second"].message == "var.user is undefined"

@@ -72,7 +72,7 @@ def test_a_condition_that_cannot_be_rendered_fails(tmp_path: Path) -> None:
     assert book.run.results["pause"].message == "var.nobody is undefined"
 
 
-def test_without_an_answer_the_run_fails_there_and_says_how_to_answer(tmp_path: Path) -> None:
+def test_without_an_answer_the_run_fails_there_and_shows_how_to_answer(tmp_path: Path) -> None:
     book = ran(tmp_path, document(), name="a.json")
     result = book.run.results["pause"]
 
@@ -91,7 +91,7 @@ def test_continue_and_a_condition_that_holds_go_on(tmp_path: Path, answer: str) 
     assert outcomes(book) == ["passed", "passed", "passed"]
 
 
-def test_stop_skips_the_rest_and_says_so(tmp_path: Path) -> None:
+def test_stop_skips_the_rest_and_shows_so(tmp_path: Path) -> None:
     book = ran(tmp_path, document(), inputs=answered("stop"), name="a.json")
 
     assert outcomes(book) == ["passed", "passed", "skipped"]

@@ -32,7 +32,7 @@ def output_of(ran: Ran) -> Mapping[str, Any]:
 # Results
 
 
-def test_vector_gives_each_series_with_its_labels(prometheus: PrometheusServer, tmp_path: Path) -> None:
+def test_vector_returns_each_series_with_its_labels(prometheus: PrometheusServer, tmp_path: Path) -> None:
     output = output_of(ask(tmp_path, prometheus.url, "stock"))
 
     assert output["result_type"] == "vector"
@@ -128,12 +128,12 @@ def test_value_of_a_range_with_one_sample_is_that(tmp_path: Path) -> None:
     ],
 )
 def test_value_of_more_than_one_thing_is_an_error(
-    prometheus: PrometheusServer, tmp_path: Path, query: str, period: str, told: str
+    prometheus: PrometheusServer, tmp_path: Path, query: str, period: str, reported: str
 ) -> None:
     props = {"query": query, "endpoint": prometheus.url, "period": period}
     result = run_book(tmp_path, {"prometheus": props, "assert": "output.value == 1"}).result
 
-    assert told in str(result.assertions[-1].message)
+    assert reported in str(result.assertions[-1].message)
 
 
 def test_no_series_is_a_result(prometheus: PrometheusServer, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_no_series_is_a_result(prometheus: PrometheusServer, tmp_path: Path) -> 
     assert (output["total_series"], output["series"], output["data"]) == (0, [], [])
 
 
-def test_report_tells_the_query_and_the_last_values(prometheus: PrometheusServer, tmp_path: Path) -> None:
+def test_report_reports_the_query_and_the_last_values(prometheus: PrometheusServer, tmp_path: Path) -> None:
     result = ask(tmp_path, prometheus.url, "stock").result
 
     assert str(result.did).startswith("stock -> 2 series in ")
@@ -203,7 +203,7 @@ def test_period_that_is_none(tmp_path: Path) -> None:
     assert "instant" in str(result.hint)
 
 
-def test_endpoint_is_this_machine_unless_the_block_says_otherwise(tmp_path: Path) -> None:
+def test_endpoint_is_this_machine_unless_the_block_shows_otherwise(tmp_path: Path) -> None:
     result = run_book(tmp_path, {"prometheus": "up"}).result
 
     assert result.where == "http://localhost:9090"
@@ -258,7 +258,7 @@ def failed(ran: Ran) -> BlockResult:
     return ran.result
 
 
-def test_wrong_query_is_told_in_the_server_s_words(prometheus: PrometheusServer, tmp_path: Path) -> None:
+def test_wrong_query_is_reported_in_the_server_s_words(prometheus: PrometheusServer, tmp_path: Path) -> None:
     result = failed(ask(tmp_path, prometheus.url, "sum(orders"))
 
     assert "Prometheus refuses the query: invalid parameter" in str(result.message)
@@ -286,7 +286,7 @@ def test_endpoint_that_is_none(tmp_path: Path, endpoint: str, message: str) -> N
     assert message in str(failed(ask(tmp_path, endpoint, "up")).message)
 
 
-def test_query_must_say_something(prometheus: PrometheusServer, tmp_path: Path) -> None:
+def test_query_must_show_something(prometheus: PrometheusServer, tmp_path: Path) -> None:
     assert failed(ask(tmp_path, prometheus.url, " {{ '' }} ")).message == "`query` is empty"
 
 
@@ -309,7 +309,7 @@ def test_answer_that_makes_no_sense(tmp_path: Path, body: bytes, message: str) -
     assert message in str(result.message)
 
 
-def test_error_of_something_else_is_told_with_its_status(web: HttpServer, tmp_path: Path) -> None:
+def test_error_of_something_else_is_reported_with_its_status(web: HttpServer, tmp_path: Path) -> None:
     result = failed(ask(tmp_path, f"{web.url}/status/404", "up"))
 
     assert "no answer of a Prometheus server: HTTP" in str(result.message)

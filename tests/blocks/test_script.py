@@ -58,7 +58,7 @@ VARIABLES = [
 
 
 @pytest.mark.parametrize(("code", "value"), VARIABLES)
-def test_the_output_variable_is_what_command_substitution_gives(tmp_path: Path, code: str, value: str) -> None:
+def test_the_output_variable_is_what_command_substitution_returns(tmp_path: Path, code: str, value: str) -> None:
     book = ran(tmp_path, script(code, outputVariable="x"))
 
     assert book.document.final_variables() == {"x": value}
@@ -152,7 +152,7 @@ START_FAULTS = [
 
 
 @pytest.mark.parametrize(("text", "message"), START_FAULTS)
-def test_what_can_not_be_started_says_why(tmp_path: Path, text: str, message: str) -> None:
+def test_what_can_not_be_started_shows_why(tmp_path: Path, text: str, message: str) -> None:
     result = ran(tmp_path, text).results["S"]
 
     assert (result.outcome, result.kind) == ("failed", "block")
@@ -289,15 +289,15 @@ def test_output_value_is_the_one_line(tmp_path: Path, code: str, value: str) -> 
     assert ran(tmp_path, script(code) + f"  assert: output.value == '{value}'\n").outcomes == {"S": "passed"}
 
 
-@pytest.mark.parametrize(("code", "told"), [("true", "printed nothing"), ("echo a; echo b", "printed 2 lines")])
-def test_output_value_says_what_there_is_instead(tmp_path: Path, code: str, told: str) -> None:
+@pytest.mark.parametrize(("code", "reported"), [("true", "printed nothing"), ("echo a; echo b", "printed 2 lines")])
+def test_output_value_shows_what_there_is_instead(tmp_path: Path, code: str, reported: str) -> None:
     result = ran(tmp_path, script(code) + "  assert: output.value == 'a'\n").results["S"]
 
     assert result.outcome == "failed"
-    assert told in str(result.message)
+    assert reported in str(result.message)
 
 
-def test_the_result_tells_what_was_done_and_where(tmp_path: Path) -> None:
+def test_the_result_reports_what_was_done_and_where(tmp_path: Path) -> None:
     result = ran(tmp_path, "blocks:\n- directory: /\n" + script("echo out\necho err >&2\nexit 2")[8:]).results["S"]
 
     assert result.exit_code == 2
@@ -306,7 +306,7 @@ def test_the_result_tells_what_was_done_and_where(tmp_path: Path) -> None:
     assert [(section.title, section.text) for section in result.sections] == [("stderr", "err\n"), ("stdout", "out\n")]
 
 
-def test_a_long_output_is_told_by_its_end(tmp_path: Path) -> None:
+def test_a_long_output_is_reported_by_its_end(tmp_path: Path) -> None:
     result = ran(tmp_path, script("seq 20000\necho the end\nexit 1")).results["S"]
 
     (section,) = result.sections
@@ -314,13 +314,13 @@ def test_a_long_output_is_told_by_its_end(tmp_path: Path) -> None:
     assert section.text.endswith("the end\n")
 
 
-def test_where_values_came_from_is_told(tmp_path: Path) -> None:
+def test_where_values_came_from_is_reported(tmp_path: Path) -> None:
     text = """vars: {x: 5}
 blocks:
 - {name: Build, script: echo 7, capture: y}
 - {name: S, script: 'echo {{ var.x }} {{ var.y }}'}
 """
-    told = [(item.name, item.value, item.origin) for item in ran(tmp_path, text).results["S"].provenance]
+    reported = [(item.name, item.value, item.origin) for item in ran(tmp_path, text).results["S"].provenance]
 
     path = f"{tmp_path}/a.runbook.yaml"
-    assert told == [("var.x", "5", f"vars ({path}:1)"), ("var.y", "'7'", f'block 1 "Build" ({path}:3)')]
+    assert reported == [("var.x", "5", f"vars ({path}:1)"), ("var.y", "'7'", f'block 1 "Build" ({path}:3)')]

@@ -116,7 +116,7 @@ def test_only_what_is_exported_goes_on_above(tmp_path: Path, exports: str, seen:
     assert book.said == seen.replace("HERE", tmp_path.name) + "\n"
 
 
-def test_only_what_is_new_or_changed_is_exported_and_says_where_it_comes_from(tmp_path: Path) -> None:
+def test_only_what_is_new_or_changed_is_exported_and_shows_where_it_comes_from(tmp_path: Path) -> None:
     books(tmp_path, child=SETS)
 
     async def work(book: Opened) -> tuple[dict[str, object], dict[str, str]]:
@@ -233,7 +233,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("text", "message", "hint", "state"), FAILURES.values(), ids=FAILURES)
-def test_a_runbook_that_cannot_be_run_says_why(
+def test_a_runbook_that_cannot_be_run_shows_why(
     tmp_path: Path, text: str, message: str, hint: str, state: str | None
 ) -> None:
     text = text.replace("0198", "'0198'")
@@ -245,7 +245,7 @@ def test_a_runbook_that_cannot_be_run_says_why(
     assert state is None or states(book) == ["loading", state]
 
 
-def test_a_runbook_that_cannot_be_read_says_where(tmp_path: Path) -> None:
+def test_a_runbook_that_cannot_be_read_shows_where(tmp_path: Path) -> None:
     books(tmp_path, child="blocks:\n  - scirpt: echo\n  - {script: echo, asert: x}\n")
     result = ran(tmp_path, CALL).results["Call"]
 
@@ -309,7 +309,7 @@ def test_a_path_that_leads_out_of_the_project_is_refused(
     assert result.message == f"the path leads out of the project: {tmp_path / 'outside.runbook.yaml'}"
 
 
-def test_the_settings_say_what_the_project_is(tmp_path: Path) -> None:
+def test_the_settings_show_what_the_project_is(tmp_path: Path) -> None:
     books(tmp_path, library__child="blocks: [{script: echo here}]\n", child="blocks: []\n")
     settings = Settings(root=tmp_path, invocation=tmp_path, runbook_root=tmp_path / "library")
     text = """
@@ -336,7 +336,7 @@ def test_a_loader_finds_what_is_on_a_hub(tmp_path: Path) -> None:
     assert asked == [ChildReference(uri="ada/deploy")]
 
 
-def test_a_block_that_fails_within_fails_it_and_the_rest_is_told(tmp_path: Path) -> None:
+def test_a_block_that_fails_within_fails_it_and_the_rest_is_reported(tmp_path: Path) -> None:
     books(
         tmp_path,
         child="blocks: [{name: A, script: echo}, {name: B, script: exit 3}, {name: C, script: echo}]\n"
@@ -484,11 +484,11 @@ def test_a_read_only_run_asks_its_blocks_one_by_one(tmp_path: Path) -> None:
     ("key", "told"),
     [("matrix: {x: [1, 2]}", "matrix"), ("needs: [a.runbook.yaml]", "needs")],
 )
-def test_what_counts_only_for_whole_files_is_refused_within(tmp_path: Path, key: str, told: str) -> None:
+def test_what_counts_only_for_whole_files_is_refused_within(tmp_path: Path, key: str, reported: str) -> None:
     books(tmp_path, child=f"{key}\nblocks: [{{script: touch ran}}]\n")
     result = ran(tmp_path, CALL).results["Call"]
 
-    assert f"child.runbook.yaml has `{told}`" in (result.message or "")
+    assert f"child.runbook.yaml has `{reported}`" in (result.message or "")
     assert not (tmp_path / "ran").exists()
 
 

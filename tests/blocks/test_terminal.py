@@ -97,21 +97,21 @@ class TestEnding:
 
         assert ended.result.outcome == "passed"
 
-    def test_a_signal_is_told_by_its_name(self, tmp_path: Path) -> None:
+    def test_a_signal_is_reported_by_its_name(self, tmp_path: Path) -> None:
         ended = terminal(tmp_path, "kill -KILL $$")
 
         assert ended.result.message == "ended by SIGKILL (Killed)"
         assert ended.output["signal"] == "SIGKILL"
 
     @pytest.mark.parametrize("shell", ["bash", "zsh"])
-    def test_what_a_shell_says_on_leaving_is_seen(self, tmp_path: Path, shell: str) -> None:
+    def test_what_a_shell_shows_on_leaving_is_seen(self, tmp_path: Path, shell: str) -> None:
         ended = terminal(tmp_path, "trap 'echo left' EXIT", shell)
 
         assert ended.text.endswith("\nleft\n")
         assert ended.output["exit_code"] == 0
 
     @pytest.mark.parametrize("code", ["set -o ignoreeof", "sleep 60 & kill -STOP $!"])
-    def test_a_shell_that_does_not_want_to_go_is_told_more_than_once(self, tmp_path: Path, code: str) -> None:
+    def test_a_shell_that_does_not_want_to_go_is_reported_more_than_once(self, tmp_path: Path, code: str) -> None:
         ended = terminal(tmp_path, code, keys="timeout: 20s")
 
         assert ended.result.message is None
@@ -154,14 +154,14 @@ class TestTyping:
 
     @pytest.mark.parametrize("code", ["echo 'never closed", "cat <<END\nnever closed", "echo $(date"])
     @pytest.mark.parametrize("shell", POSIX)
-    def test_code_that_is_not_complete_is_told_at_once(self, tmp_path: Path, shell: str, code: str) -> None:
+    def test_code_that_is_not_complete_is_reported_at_once(self, tmp_path: Path, shell: str, code: str) -> None:
         ended = terminal(tmp_path, code, shell)
 
         assert ended.result.message == "the code is not complete: the shell waits for more of it"
         assert ended.result.hint is not None
         assert ended.text.endswith("\n>\n")
 
-    def test_fish_tells_what_it_can_not_read(self, tmp_path: Path) -> None:
+    def test_fish_reports_what_it_can_not_read(self, tmp_path: Path) -> None:
         ended = terminal(tmp_path, "echo )\necho next", "fish")
 
         assert ended.result.message == "the shell can't read line 'echo )'"
@@ -272,7 +272,7 @@ class TestScreen:
         assert ended.text.endswith("\nred 10%20\n") or ended.text.endswith("\nred 10%\n") or "red" in ended.text
         assert ended.output["byte_count"] == len(str(ended.output["output"]))
 
-    def test_it_has_the_size_that_the_block_says(self, tmp_path: Path) -> None:
+    def test_it_has_the_size_that_the_block_shows(self, tmp_path: Path) -> None:
         text = block("stty size", "bash").replace('type: "bash"', 'type: "bash", rows: 33, cols: 77')
 
         async def work(book: Opened) -> str:
@@ -287,7 +287,7 @@ class TestScreen:
         assert all(f"\n{number}\n" in ended.text for number in (1, 2500, 5000))
         assert "wide " * 59 in ended.text
 
-    def test_a_full_screen_program_gives_the_screen_back(self, tmp_path: Path) -> None:
+    def test_a_full_screen_program_returns_the_screen_back(self, tmp_path: Path) -> None:
         ended = terminal(tmp_path, r"printf '\033[?1049h\033[HFULL\033[?1049l'; echo back")
 
         assert "\nback\n" in ended.text

@@ -15,10 +15,10 @@ ROW = re.compile(r"^\| (?P<sections>[\d., ]+) \| [^|]+ \|$", re.MULTILINE)
 
 def test_every_section_of_the_page_has_rows_and_every_row_its_section() -> None:
     kept = PAGE.read_text().partition("## What is kept")[2].partition("\n## ")[0]
-    told = [section for row in ROW.finditer(kept) for section in re.split(r", ", row["sections"])]
+    reported = [section for row in ROW.finditer(kept) for section in re.split(r", ", row["sections"])]
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     files = sorted(str(path) for path in Path(__file__).parent.glob("test_format*.py"))
     listed = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True).stdout
 
-    assert set(SECTION.findall(listed)) == set(told)
-    assert len(told) == len(set(told))
+    assert set(SECTION.findall(listed)) == set(reported)
+    assert len(reported) == len(set(reported))

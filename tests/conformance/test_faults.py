@@ -33,9 +33,9 @@ HOST = {"host": "web"}
 def test_every_fault_of_the_page_has_its_proof() -> None:
     proved = sorted(int(found[1]) for name in globals() if (found := NAME.match(name)))
 
-    told = [int(number) for number in ROW.findall(PAGE.read_text().partition(HEAD)[2])]
+    reported = [int(number) for number in ROW.findall(PAGE.read_text().partition(HEAD)[2])]
 
-    assert told == proved == list(range(1, 48))
+    assert reported == proved == list(range(1, 48))
 
 
 def atuin(*nodes: Mapping[str, object]) -> str:
@@ -67,7 +67,7 @@ def test_fault_1_the_status_of_a_script_on_another_host_counts_and_so_does_a_los
     async def work(book: Opened) -> tuple[str, ...]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("in\n")
+            await book.waits_for("in\n")
             for process in psutil.Process(other_host.process.pid).children():
                 process.kill()
         return tuple(str(result.message) for result in book.results.values())
@@ -88,7 +88,7 @@ def test_fault_2_code_whose_template_fails_is_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["printf a", "echo a", "printf 'a\\nb\\n\\n'", "printf 'a\\n\\nb'", "true"])
-def test_fault_3_an_output_variable_is_what_command_substitution_gives(tmp_path: Path, code: str) -> None:
+def test_fault_3_an_output_variable_is_what_command_substitution_returns(tmp_path: Path, code: str) -> None:
     script = {"code": code, "outputVariable": "x"}
     ran = run_book(tmp_path, {"script": script}, {"script": f'test {{{{ var.x | shellquote }}}} = "$({code})"'})
 
@@ -363,7 +363,7 @@ def test_fault_27_every_method_is_sent_as_it_is(tmp_path: Path, http: HttpServer
     assert json.loads(str(ran.output["body"]))["method"] == method.upper()
 
 
-def test_fault_28_a_status_of_400_and_above_fails_unless_its_author_says_otherwise(
+def test_fault_28_a_status_of_400_and_above_fails_unless_its_author_shows_otherwise(
     tmp_path: Path, http: HttpServer
 ) -> None:
     codes = (200, 404, 500)
@@ -511,7 +511,7 @@ def test_fault_38_values_of_postgres_arrive(
 
 
 @pytest.mark.parametrize("query", ["show databases", "show status", "show processlist", "show index from mysql.db"])
-def test_fault_39_what_gives_rows_is_a_query(tmp_path: Path, mariadb: DatabaseServer, query: str) -> None:
+def test_fault_39_what_returns_rows_is_a_query(tmp_path: Path, mariadb: DatabaseServer, query: str) -> None:
     ran = run_book(tmp_path, {"mysql": {"uri": mariadb.uri, "query": query}})
 
     assert len(rows(ran)) > 0
@@ -591,7 +591,7 @@ def test_fault_45_no_runbook_runs_within_itself_and_cancelled_it_cleans_up(tmp_p
 
     async def work(book: Opened) -> str | None:
         handle = book.document.start_execution(book.block("Call"))
-        await book.hears("in\n")
+        await book.waits_for("in\n")
         handle.cancel()
         return (await handle.wait()).kind
 

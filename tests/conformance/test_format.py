@@ -182,7 +182,7 @@ def final_variables(folder: Path, nodes: Sequence[Node]) -> Mapping[str, object]
 
 
 @pytest.mark.parametrize(("section", "template", "text"), RENDERED)
-def test_a_template_renders_as_the_format_says(tmp_path: Path, section: str, template: str, text: str) -> None:
+def test_a_template_renders_as_the_format_shows(tmp_path: Path, section: str, template: str, text: str) -> None:
     assert final_variables(tmp_path, [*ABOVE, var("out", template)])["out"] == text
 
 
@@ -403,7 +403,7 @@ RUNS: dict[str, Run] = {
 
 
 @pytest.mark.parametrize("row", RUNS.values(), ids=RUNS)
-def test_a_document_runs_as_the_format_says(tmp_path: Path, row: Run) -> None:
+def test_a_document_runs_as_the_format_shows(tmp_path: Path, row: Run) -> None:
     book = after_run(tmp_path, row.nodes, row.answers)
     results = list(book.run.results.values())
     variables = book.document.final_variables() if row.message is None else {}

@@ -146,7 +146,7 @@ def test_output_is_exact(tmp_path: Path, code: str, stdout: str) -> None:
 
 
 @pytest.mark.parametrize(("nodes", "said"), SAID.values(), ids=SAID)
-def test_a_script_sees_and_says(tmp_path: Path, nodes: Sequence[Node], said: str) -> None:
+def test_a_script_sees_and_shows(tmp_path: Path, nodes: Sequence[Node], said: str) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "atuin.toml").write_text('[workspace]\nid = "w"\nname = "w"\n')
     book = after_run(tmp_path, nodes, {"local-directory#1": "sub"})
@@ -174,7 +174,7 @@ def test_a_terminal_shows(tmp_path: Path, code: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("section", ["2.2"])
-def test_a_terminal_tells_clients_which_it_is(tmp_path: Path, section: str) -> None:
+def test_a_terminal_reports_clients_which_it_is(tmp_path: Path, section: str) -> None:
     book = after_run(tmp_path, [node("run", name="t", type="bash", code="true")])
     (about,) = [message.data for message in book.channel.of(BlockOutput) if message.data is not None]
     kinds = [event.kind for event in book.events if event.kind.startswith("pty")]
@@ -246,7 +246,7 @@ GIVEN: dict[str, tuple[str, str, object]] = {
 
 
 @pytest.mark.parametrize(("path", "key", "value"), GIVEN.values(), ids=GIVEN)
-def test_an_answer_gives(tmp_path: Path, http: HttpServer, path: str, key: str, value: object) -> None:
+def test_an_answer_returns(tmp_path: Path, http: HttpServer, path: str, key: str, value: object) -> None:
     output = output_of(after_run(tmp_path, [node("http", name="h", url=f"{http.url}{path}")]))
 
     assert (output[key]["x-twice"] if key == "headers" else output[key]) == value
@@ -256,9 +256,9 @@ def test_an_answer_gives(tmp_path: Path, http: HttpServer, path: str, key: str, 
 @pytest.mark.parametrize("section", ["9"])
 def test_clients_get_an_answer_by_the_format_s_names(tmp_path: Path, http: HttpServer, section: str) -> None:
     book = after_run(tmp_path, [node("http", name="h", url=f"{http.url}/status/200")])
-    (told,) = [message.data for message in book.channel.of(BlockOutput) if message.data is not None]
+    (reported,) = [message.data for message in book.channel.of(BlockOutput) if message.data is not None]
 
-    assert set(told) == {"status", "statusText", "statusSuccess", "headers", "duration", "time", "body"}
+    assert set(reported) == {"status", "statusText", "statusSuccess", "headers", "duration", "time", "body"}
 
 
 # SQL
@@ -284,7 +284,7 @@ ROWS: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize(("query", "rows"), ROWS.values(), ids=ROWS)
-def test_a_query_gives_rows(tmp_path: Path, query: str, rows: object) -> None:
+def test_a_query_returns_rows(tmp_path: Path, query: str, rows: object) -> None:
     found = [dict(row) for row in output_of(after_run(tmp_path, [sqlite(query)]))["rows"]]
 
     assert found == rows or (rows is None and found)
@@ -302,7 +302,7 @@ COUNTS: dict[str, tuple[str, str, object]] = {
 
 
 @pytest.mark.parametrize(("query", "key", "value"), COUNTS.values(), ids=COUNTS)
-def test_a_query_tells(tmp_path: Path, query: str, key: str, value: object) -> None:
+def test_a_query_reports(tmp_path: Path, query: str, key: str, value: object) -> None:
     assert output_of(after_run(tmp_path, [sqlite(query)]))[key] == value
 
 
@@ -322,16 +322,16 @@ def test_results_have_the_format_s_names(tmp_path: Path, section: str) -> None:
 
 
 @pytest.mark.parametrize("section", ["8.1"])
-def test_clients_are_told_how_many_results_there_will_be(tmp_path: Path, section: str) -> None:
+def test_clients_are_reported_how_many_results_there_will_be(tmp_path: Path, section: str) -> None:
     book = after_run(tmp_path, [sqlite("select 1; select 2")])
-    told = [message.data for message in book.channel.of(BlockOutput) if message.data is not None]
+    reported = [message.data for message in book.channel.of(BlockOutput) if message.data is not None]
 
-    assert told[0] == {"type": "queryCount", "count": 2}
-    assert [data["type"] for data in told[1:]] == ["Query", "Query"]
+    assert reported[0] == {"type": "queryCount", "count": 2}
+    assert [data["type"] for data in reported[1:]] == ["Query", "Query"]
 
 
 @pytest.mark.parametrize("section", ["5.6"])
-def test_the_stations_of_a_query_are_told(tmp_path: Path, section: str) -> None:
+def test_the_stations_of_a_query_are_reported(tmp_path: Path, section: str) -> None:
     book = after_run(tmp_path, [sqlite("select 1")])
 
     assert [message.stdout for message in book.channel.of(BlockOutput) if message.stdout] == [
@@ -367,9 +367,9 @@ FAILURES: dict[str, tuple[Node, str]] = {
 }
 
 
-@pytest.mark.parametrize(("block", "told"), FAILURES.values(), ids=FAILURES)
-def test_a_block_fails_and_says_why(tmp_path: Path, block: Node, told: str) -> None:
-    assert told in message_of(after_run(tmp_path, [block]))
+@pytest.mark.parametrize(("block", "reported"), FAILURES.values(), ids=FAILURES)
+def test_a_block_fails_and_shows_why(tmp_path: Path, block: Node, reported: str) -> None:
+    assert reported in message_of(after_run(tmp_path, [block]))
 
 
 FILES = {
@@ -445,7 +445,7 @@ SERIES_KEYS: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize(("key", "value"), SERIES_KEYS.values(), ids=SERIES_KEYS)
-def test_series_give(tmp_path: Path, key: str, value: object) -> None:
+def test_series_return(tmp_path: Path, key: str, value: object) -> None:
     found = output_of(prometheus(tmp_path, gave(SERIES))[0])[key]
     if key == "data":
         found = [["nan" if sample != sample else sample for sample in row] for row in found]
@@ -464,9 +464,9 @@ REFUSALS: dict[str, tuple[object, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "status", "told"), REFUSALS.values(), ids=REFUSALS)
-def test_a_refusal_fails_the_block(tmp_path: Path, answer: object, status: str, told: str) -> None:
-    assert told in message_of(prometheus(tmp_path, answer, status)[0])
+@pytest.mark.parametrize(("answer", "status", "reported"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_fails_the_block(tmp_path: Path, answer: object, status: str, reported: str) -> None:
+    assert reported in message_of(prometheus(tmp_path, answer, status)[0])
 
 
 # Kubernetes

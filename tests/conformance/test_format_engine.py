@@ -230,7 +230,7 @@ MESSAGES: dict[str, tuple[type[object], int]] = {
 
 
 @pytest.mark.parametrize(("kind", "count"), MESSAGES.values(), ids=MESSAGES)
-def test_an_execution_says(tmp_path: Path, kind: type[object], count: int) -> None:
+def test_an_execution_shows(tmp_path: Path, kind: type[object], count: int) -> None:
     async def work(book: Opened) -> int:
         book.document.rebuild_contexts()
         book.channel.messages.clear()
@@ -254,7 +254,7 @@ def test_an_execution_ends(tmp_path: Path, code: str, station: Lifecycle, state:
         handle = book.document.start_execution("n1")
         before = handle.status.state
         if "sleep" in code:
-            await book.hears("in\n")
+            await book.waits_for("in\n")
             handle.cancel()
         await handle.wait()
         return book.channel.lifecycles, before, handle.status.state
@@ -289,7 +289,7 @@ def test_a_block_that_runs_sees_what_stood_above_it_when_it_began(tmp_path: Path
 
     async def work(book: Opened) -> str:
         handle = book.document.start_execution("n2")
-        await book.hears("in\n")
+        await book.waits_for("in\n")
         await edited(book, [var("x", "new"), nodes[1]])
         (tmp_path / "go").touch()
         await handle.wait()

@@ -37,7 +37,7 @@ SAID: dict[str, tuple[Sequence[Node], str]] = {
 
 @pytest.mark.usefixtures("other_host")
 @pytest.mark.parametrize(("nodes", "said"), SAID.values(), ids=SAID)
-def test_a_script_elsewhere_says(
+def test_a_script_elsewhere_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: Sequence[Node], said: str
 ) -> None:
     monkeypatch.setenv("ONLY_OURS", "1")
@@ -57,7 +57,7 @@ ENDS: dict[str, tuple[Node, dict[str, Any]]] = {
 
 @pytest.mark.usefixtures("other_host")
 @pytest.mark.parametrize(("block", "fields"), ENDS.values(), ids=ENDS)
-def test_a_block_elsewhere_gives(tmp_path: Path, block: Node, fields: dict[str, Any]) -> None:
+def test_a_block_elsewhere_returns(tmp_path: Path, block: Node, fields: dict[str, Any]) -> None:
     book = after_run(tmp_path, [WEB, block])
     output = book.document.output("n2")
 

@@ -37,7 +37,7 @@ SCALARS: dict[str, object] = {
 
 
 @pytest.mark.parametrize(("section", "scalar", "value"), [("1.1", *row) for row in SCALARS.items()])
-def test_a_plain_scalar_is_what_yaml_1_2_says(tmp_path: Path, section: str, scalar: str, value: object) -> None:
+def test_a_plain_scalar_is_what_yaml_1_2_shows(tmp_path: Path, section: str, scalar: str, value: object) -> None:
     text = f"id: a\ncontent:\n- {{id: p, type: paragraph, props: {{x: {scalar}}}, children: []}}\n"
     found = read(tmp_path, text).nodes[0].props["x"]
 
@@ -82,9 +82,9 @@ NO_FILES: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), NO_FILES.values(), ids=NO_FILES)
-def test_a_file_can_not_be_read(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(UnreadableFile, match=told):
+@pytest.mark.parametrize(("text", "reported"), NO_FILES.values(), ids=NO_FILES)
+def test_a_file_can_not_be_read(tmp_path: Path, text: str, reported: str) -> None:
+    with pytest.raises(UnreadableFile, match=reported):
         read(tmp_path, text)
 
 
@@ -194,11 +194,11 @@ WRONG: list[tuple[str, Node, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("section", "written_block", "told"), WRONG)
+@pytest.mark.parametrize(("section", "written_block", "reported"), WRONG)
 def test_a_block_that_makes_no_sense_can_not_be_read(
-    tmp_path: Path, section: str, written_block: Node, told: str
+    tmp_path: Path, section: str, written_block: Node, reported: str
 ) -> None:
-    with pytest.raises(UnreadableFile, match=told):
+    with pytest.raises(UnreadableFile, match=reported):
         read(tmp_path, document([written_block]))
 
 
@@ -295,7 +295,7 @@ LOGIN = [
 
 
 @pytest.mark.parametrize(("section", "interpreter", "argv"), [("6.1", *row) for row in LOGIN])
-def test_a_shell_is_a_login_shell_where_somebody_asks_for_that(
+def test_a_shell_is_a_login_shell_where_someone_asks_for_that(
     section: str, interpreter: str, argv: Sequence[str]
 ) -> None:
     assert interpreter_argv(interpreter, "CODE", login=True) == [*argv, "CODE"]

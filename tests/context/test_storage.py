@@ -237,7 +237,7 @@ def test_what_can_not_be_written_whole_is_not_written_at_all(tmp_path: Path) -> 
     assert result.stdout.splitlines() == ["File too large", "first 2"]
 
 
-def test_halves_that_somebody_left_who_was_killed_are_removed(tmp_path: Path) -> None:
+def test_halves_that_someone_left_who_was_killed_are_removed(tmp_path: Path) -> None:
     FileStorage(tmp_path).save("doc", "a", STORED)
     (file,) = tmp_path.rglob("*.json")
     left, being_written = file.with_suffix(".123"), file.with_suffix(".124")

@@ -211,7 +211,7 @@ EDITS: list[tuple[str, str, int | None]] = [
 
 
 @pytest.mark.parametrize(("before", "after", "changed"), EDITS)
-def test_an_edit_tells_the_first_block_that_it_touches(
+def test_an_edit_reports_the_first_block_that_it_touches(
     tmp_path: Path, before: str, after: str, changed: int | None
 ) -> None:
     async def work(book: Opened) -> int | None:
@@ -241,7 +241,7 @@ def updates(book: Opened) -> dict[str, Mapping[str, object]]:
     return {m.block_id: m.context.variables for m in book.channel.of(BlockContextUpdate)}
 
 
-def test_a_client_is_told_of_blocks_that_see_something_else(tmp_path: Path) -> None:
+def test_a_client_is_reported_of_blocks_that_see_something_else(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[dict[str, Mapping[str, object]], dict[str, Mapping[str, object]]]:
         book.document.rebuild_contexts()
         first = updates(book)
@@ -256,21 +256,21 @@ def test_a_client_is_told_of_blocks_that_see_something_else(tmp_path: Path) -> N
     assert second == {"x": {"a": "text"}, "y": {"a": "text"}}
 
 
-def test_what_a_client_is_told_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_client_is_reported_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_TOKEN", "hunter22")
 
     async def work(book: Opened) -> tuple[ResolvedContext, ResolvedContext]:
         book.document.rebuild_contexts()
-        (told,) = book.channel.of(BlockContextUpdate)[-1:]
-        return told.context, book.document.resolved_context("s")
+        (reported,) = book.channel.of(BlockContextUpdate)[-1:]
+        return reported.context, book.document.resolved_context("s")
 
     text = "secrets: {token: {env: THE_TOKEN}}\nblocks: [vars: {t: '{{ secret.token }}'}, {id: s, script: echo}]"
-    told, real = inside(tmp_path, text, work)
+    reported, real = inside(tmp_path, text, work)
 
-    assert (told.variables, real.variables) == ({"t": "***"}, {"t": "hunter22"})
+    assert (reported.variables, real.variables) == ({"t": "***"}, {"t": "hunter22"})
 
 
-def test_a_declaration_that_is_mended_is_no_fault_any_more(tmp_path: Path) -> None:
+def test_a_declaration_that_is_fixed_is_no_fault_any_more(tmp_path: Path) -> None:
     async def work(book: Opened) -> list[str | None]:
         def fault() -> str | None:
             error = book.document.context_error_above("s")
@@ -289,7 +289,7 @@ def test_a_declaration_that_is_mended_is_no_fault_any_more(tmp_path: Path) -> No
     assert after is None
 
 
-def test_final_context_says_what_can_not_be_evaluated(tmp_path: Path) -> None:
+def test_final_context_shows_what_can_not_be_evaluated(tmp_path: Path) -> None:
     async def work(book: Opened) -> None:
         with pytest.raises(ContextError, match=r"var\.x"):
             book.document.final_context()

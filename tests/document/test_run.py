@@ -135,7 +135,7 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("blocks", "reason"), REASONS)
-def test_a_skipped_block_says_why(tmp_path: Path, blocks: str, reason: str) -> None:
+def test_a_skipped_block_shows_why(tmp_path: Path, blocks: str, reason: str) -> None:
     book = ran(tmp_path, f"vars: {{n: '2'}}\n\nblocks: [{blocks}]")
 
     assert book.results["S"].outcome == "skipped"
@@ -151,7 +151,7 @@ def test_an_error_in_when_fails_the_block(tmp_path: Path) -> None:
     assert result.error_location == f"{tmp_path}/a.runbook.yaml:4"
 
 
-def test_a_context_fault_is_told_with_its_own_place_once(tmp_path: Path) -> None:
+def test_a_context_fault_is_reported_with_its_own_place_once(tmp_path: Path) -> None:
     text = """on_failure: continue
 blocks:
 - vars: {x: '{{ var.typo }}'}
@@ -197,7 +197,7 @@ def test_the_first_deadline_of_all_ends_a_block(tmp_path: Path, block: str, file
     assert message in str(book.results["A"].message)
 
 
-def test_a_deadline_of_somebody_else_counts_if_it_is_shorter(tmp_path: Path) -> None:
+def test_a_deadline_of_someone_else_counts_if_it_is_shorter(tmp_path: Path) -> None:
     async def work(book: Opened) -> str | None:
         result = await book.run.step(book.block("A"), upper_limit=TimeLimit(0.2, "pytest's timeout"))
         return result.message
@@ -237,7 +237,7 @@ def test_cancelled_it_skips_the_rest_and_cleans_up(tmp_path: Path) -> None:
     async def main() -> Opened:
         async with opened(tmp_path, LONG) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("running")
+            await book.waits_for("running")
             book.run.cancel("never mind")
         return book
 
@@ -253,7 +253,7 @@ def test_cancelled_from_around_it_still_cleans_up(tmp_path: Path) -> None:
         async with opened(tmp_path, LONG) as book:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(book.run.run_all)
-                await book.hears("running")
+                await book.waits_for("running")
                 tasks.cancel_scope.cancel()
             return book
 
@@ -280,10 +280,10 @@ def test_the_first_cancellation_leaves_a_clean_up_alone_and_the_second_ends_it(t
     async def main() -> Opened:
         async with opened(tmp_path, text) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("cleaning")
+            await book.waits_for("cleaning")
             book.run.cancel("first")
             (tmp_path / "go").touch()
-            await book.hears("still here")
+            await book.waits_for("still here")
             book.run.cancel("second")
         return book
 
@@ -302,7 +302,7 @@ def test_shutting_down_ends_what_is_stubborn_and_leaves_time_to_clean_up(tmp_pat
         settings = Settings(root=tmp_path, invocation=tmp_path, shutdown_timeout=3.0)
         async with opened(tmp_path, text, settings=settings) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("running")
+            await book.waits_for("running")
             started = time.monotonic()
             book.runtime.shut_down()
             book.run.cancel("cancelled by Ctrl-C")
@@ -328,7 +328,7 @@ def test_shutting_down_shortens_what_a_running_clean_up_may_take(tmp_path: Path)
         settings = Settings(root=tmp_path, invocation=tmp_path, shutdown_timeout=2.0)
         async with opened(tmp_path, text, settings=settings) as book, anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("cleaning")
+            await book.waits_for("cleaning")
             book.runtime.shut_down()
             book.run.cancel("cancelled by Ctrl-C")
         return book
@@ -367,7 +367,7 @@ UNDEFINED = [
 @pytest.mark.parametrize(
     "user", ["script: 'echo {{ var.x }}'", "script: echo, assert: var.x == '1'", "script: echo, when: var.x == '1'"]
 )
-def test_an_undefined_variable_says_who_could_have_set_it(tmp_path: Path, setter: str, hint: str, user: str) -> None:
+def test_an_undefined_variable_shows_who_could_have_set_it(tmp_path: Path, setter: str, hint: str, user: str) -> None:
     book = ran(tmp_path, f"blocks:\n- {setter}\n- {{name: Use, {user}}}\n")
 
     result = book.results["Use"]
@@ -404,7 +404,7 @@ def test_precedence_of_variables(tmp_path: Path, given: dict[str, str], file: st
     assert ran(tmp_path, text, inputs=inputs).outcomes["A"] == "passed"
 
 
-def test_a_fixture_is_read_typed_and_told_as_a_source(tmp_path: Path) -> None:
+def test_a_fixture_is_read_typed_and_reported_as_a_source(tmp_path: Path) -> None:
     async def work(book: Opened) -> Opened:
         await book.run.step(book.block("A"), fixtures={"limits": {"lag": 5}})
         return book
@@ -414,11 +414,11 @@ def test_a_fixture_is_read_typed_and_told_as_a_source(tmp_path: Path) -> None:
 
     assert result.outcome == "passed"
     assert ("fixture.limits", "{'lag': 5}", 'fixture "limits"') in [
-        (told.name, told.value, told.origin) for told in result.provenance
+        (reported.name, reported.value, reported.origin) for reported in result.provenance
     ]
 
 
-def test_a_fixture_that_comes_later_mends_the_contexts_that_read_it(tmp_path: Path) -> None:
+def test_a_fixture_that_comes_later_fixes_the_contexts_that_read_it(tmp_path: Path) -> None:
     async def work(book: Opened) -> Opened:
         book.document.rebuild_contexts()
         await book.run.step(book.block("A"), fixtures={"url": "pg://x"})

@@ -63,7 +63,7 @@ def test_it_runs_a_runbook_in_another_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_a_run_begins_where_it_is_told_to(tmp_path: Path) -> None:
+def test_a_run_begins_where_it_is_reported_to(tmp_path: Path) -> None:
     with EngineThread() as engine:
         runbook = engine.open(written(tmp_path, RUNBOOK))
         first = runbook.run_block(runbook.blocks[0].id)
@@ -174,7 +174,7 @@ def test_leaving_it_ends_what_runs(tmp_path: Path) -> None:
     threads.shutdown()
 
 
-def test_one_block_is_cancelled_and_the_run_says_so(tmp_path: Path) -> None:
+def test_one_block_is_cancelled_and_the_run_shows_so(tmp_path: Path) -> None:
     recorded = EventQueue()
     with EngineThread(on_event=recorded.events.put) as engine, ThreadPoolExecutor() as threads:
         runbook = engine.open(written(tmp_path, f"on_failure: continue\n{LONG}"))

@@ -34,7 +34,7 @@ WAITS = "blocks: [{id: wait, name: Wait, script: 'echo in; until test -e go; do 
 def test_a_new_version_is_taken_while_a_block_runs(tmp_path: Path) -> None:
     async def work(opened: Opened) -> tuple[ExecutionState, str, list[str]]:
         handle = opened.document.start_execution("wait")
-        await opened.hears("in\n")
+        await opened.waits_for("in\n")
         new = written(tmp_path, WAITS.replace("{}", "new").replace("name: Wait", "name: Renamed"))
         opened.document.put_document(load_runbook(new))
         (tmp_path / "go").touch()
@@ -65,7 +65,7 @@ def test_a_serial_run_is_stopped_and_another_goes_on_from_there(tmp_path: Path) 
     async def work(opened: Opened) -> tuple[list[str], str]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(opened.run.run_all)
-            await opened.hears("b\n")
+            await opened.waits_for("b\n")
             opened.run.cancel("stopped")
         ended = [str(result.outcome) for result in opened.run.results.values()]
         (tmp_path / "go").touch()
@@ -75,15 +75,15 @@ def test_a_serial_run_is_stopped_and_another_goes_on_from_there(tmp_path: Path) 
     assert inside(tmp_path, text, work) == (["passed", "failed", "skipped"], "a\nb\nb\nc\n")
 
 
-def test_a_value_of_this_machine_changes_and_those_who_read_it_are_told(tmp_path: Path) -> None:
+def test_a_value_of_this_machine_changes_and_those_who_read_it_are_reported(tmp_path: Path) -> None:
     async def work(opened: Opened) -> list[object]:
         document = opened.document
         document.rebuild_contexts()
         before = document.resolved_context("two").variables
         opened.channel.messages.clear()
         document.set_answers({"token": ContextValue("t", Origin("the window"))})
-        told = [message.block_id for message in opened.channel.of(BlockContextUpdate)]
-        return [before, document.resolved_context("two").variables, told]
+        reported = [message.block_id for message in opened.channel.of(BlockContextUpdate)]
+        return [before, document.resolved_context("two").variables, reported]
 
     assert inside(tmp_path, RUNBOOK, work) == [{}, {"token": "t"}, ["one", "two", "three"]]
 

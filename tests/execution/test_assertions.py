@@ -99,7 +99,7 @@ def test_assertions_see_what_the_block_captured_typed(tmp_path: Path, keys: str,
     assert judged(tmp_path, keys).outcome == outcome
 
 
-def test_what_can_not_be_captured_is_told_like_an_assertion(tmp_path: Path) -> None:
+def test_what_can_not_be_captured_is_reported_like_an_assertion(tmp_path: Path) -> None:
     result = judged(tmp_path, "  capture: {a: output.nope, b: output.exit_code}\n  assert: var.b == 0\n")
 
     assert traces(result)[-1] == ("capture a: output.nope", "error")
@@ -122,14 +122,14 @@ EXITS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "key", "outcome", "told"), EXITS)
+@pytest.mark.parametrize(("code", "key", "outcome", "reported"), EXITS)
 def test_an_author_s_word_on_the_exit_code_replaces_ours(
-    tmp_path: Path, code: str, key: str, outcome: str, told: list[str]
+    tmp_path: Path, code: str, key: str, outcome: str, reported: list[str]
 ) -> None:
     result = ran(tmp_path, f"blocks:\n- name: A\n  script: {code}\n  {key}\n").results["A"]
 
     assert result.outcome == outcome
-    assert [trace.source for trace in result.assertions] == told
+    assert [trace.source for trace in result.assertions] == reported
 
 
 FAILING = "echo 'permission denied' >&2; exit 13"

@@ -105,10 +105,10 @@ def test_every_ending_settles_once_and_is_announced_once(
         result = await handle.wait()
         return book, handle.status.state, result.kind, str(result.message)
 
-    book, *ended, told = inside(tmp_path, f"blocks: [theirs: '{text}']", work, plugins=(plugin(Theirs),))
+    book, *ended, reported = inside(tmp_path, f"blocks: [theirs: '{text}']", work, plugins=(plugin(Theirs),))
 
     assert ended == [state, kind]
-    assert message in told
+    assert message in reported
     assert book.kinds == kinds
     assert len(book.channel.lifecycles) == 2
 
@@ -126,14 +126,14 @@ def test_the_context_is_there_before_the_end_is_announced(tmp_path: Path) -> Non
     book = ran(tmp_path, "blocks: [{name: A, script: echo 5, capture: five}]")
 
     kinds = [type(message) for message in book.channel.messages]
-    told = [m.lifecycle for m in book.channel.messages if isinstance(m, BlockOutput)]
+    reported = [m.lifecycle for m in book.channel.messages if isinstance(m, BlockOutput)]
     finished = next(
         i
         for i, m in enumerate(book.channel.messages)
         if isinstance(m, BlockOutput) and m.lifecycle is Lifecycle.FINISHED
     )
     assert kinds.index(BlockExecutionOutputChanged) < finished
-    assert told[0] is Lifecycle.STARTED
+    assert reported[0] is Lifecycle.STARTED
     assert book.kinds == [
         EventKind.RUNBOOK_STARTED,
         EventKind.SERIAL_EXECUTION_STARTED,
@@ -176,7 +176,7 @@ def test_cancelled_before_it_starts_it_does_nothing(tmp_path: Path) -> None:
 def test_cancelled_while_it_runs_the_first_reason_counts(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[str | None, str | None]:
         handle = book.document.start_execution(book.block("A"))
-        await book.hears("running")
+        await book.waits_for("running")
         handle.cancel("first")
         handle.cancel("second")
         result = await handle.wait()
@@ -189,7 +189,7 @@ def test_cancelled_while_it_runs_the_first_reason_counts(tmp_path: Path) -> None
 def test_cancelled_while_its_deadline_ends_it_it_has_timed_out(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[str | None, str | None, tuple[str, ...]]:
         handle = book.document.start_execution(book.block("A"))
-        await book.hears("ending")
+        await book.waits_for("ending")
         handle.cancel("too late")
         result = await handle.wait()
         return result.kind, result.message, result.notes
@@ -205,7 +205,7 @@ def test_a_runtime_that_closes_settles_what_runs(tmp_path: Path) -> None:
     async def main() -> tuple[ExecutionState, str, list[EventKind]]:
         async with opened(tmp_path, "blocks: [{name: A, script: echo running; sleep 600}]") as book:
             handle = book.document.start_execution(book.block("A"))
-            await book.hears("running")
+            await book.waits_for("running")
             kinds = book.kinds
         result = await handle.wait()
         return handle.status.state, str(result.message), kinds
@@ -224,7 +224,7 @@ def test_a_runtime_that_closes_ends_what_others_run_in_tasks_of_their_own(tmp_pa
         async with anyio.create_task_group() as tasks:
             async with opened(tmp_path, text) as book:
                 tasks.start_soon(run, book, "A")
-                await book.hears("running")
+                await book.waits_for("running")
             assert messages == ["the run was ended"]
         await run(book, "B")
 
@@ -279,7 +279,7 @@ def test_cancelling_a_wait_leaves_the_execution_alone(tmp_path: Path) -> None:
 def test_output_is_passed_on_as_it_is_written(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[str, str]:
         handle = book.document.start_execution(book.block("A"))
-        await book.hears("first\n")
+        await book.waits_for("first\n")
         before = book.said
         (tmp_path / "go").touch()
         await handle.wait()
@@ -289,7 +289,7 @@ def test_output_is_passed_on_as_it_is_written(tmp_path: Path) -> None:
     assert inside(tmp_path, f"blocks: [{{name: A, script: '{script}'}}]", work) == ("first\n", "first\nsecond\n")
 
 
-def test_a_listener_that_fails_is_told_and_fails_no_block(tmp_path: Path) -> None:
+def test_a_listener_that_fails_is_reported_and_fails_no_block(tmp_path: Path) -> None:
     def fail(message: object) -> None:
         raise OSError("gone")
 
@@ -326,7 +326,7 @@ def test_a_block_may_change_its_contexts_while_it_runs(tmp_path: Path) -> None:
 def test_a_block_that_an_edit_removed_runs_to_its_end(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[ExecutionState, dict[str, object]]:
         handle = book.document.start_execution(book.block("A"))
-        await book.hears("running")
+        await book.waits_for("running")
         other = load_runbook(written(tmp_path, "blocks: [{name: B, script: 'true'}]", "b.runbook.yaml"))
         book.document.put_document(other)
         (tmp_path / "go").touch()
@@ -342,7 +342,7 @@ def test_a_native_cancellation_from_outside_settles_as_well(tmp_path: Path) -> N
     async def work() -> ExecutionState:
         async with opened(tmp_path, "blocks: [{name: A, script: echo running; sleep 600}]") as book:
             handle = book.document.start_execution(book.block("A"))
-            await book.hears("running")
+            await book.waits_for("running")
             others = asyncio.all_tasks() - {asyncio.current_task()}
             next(task for task in others if "_run" in repr(task.get_coro())).cancel()
             await handle.wait()

@@ -78,7 +78,7 @@ def test_assertions_are_judged_for_each_turn(tmp_path: Path) -> None:
     ]
 
 
-def test_warnings_are_told_for_each_turn(tmp_path: Path) -> None:
+def test_warnings_are_reported_for_each_turn(tmp_path: Path) -> None:
     result = looped(tmp_path, 3, warn="output.value | int < 3")
 
     assert [trace.source for trace in result.warnings] == ["x = 3: output.value | int < 3"]
@@ -109,7 +109,7 @@ def test_each_turn_is_retried_for_itself(tmp_path: Path) -> None:
     assert (result.outcome, result.attempts) == ("passed", 4)
 
 
-def test_the_deadline_holds_over_all_turns_and_says_which_one_it_cut(tmp_path: Path) -> None:
+def test_the_deadline_holds_over_all_turns_and_shows_which_one_it_cut(tmp_path: Path) -> None:
     result = looped(tmp_path, ["a", "b", "c"], "test {{ each.x }} != b || sleep 60", timeout="1s")
 
     assert (result.kind, result.message) == ("timeout", "timed out after 1.0 s (limit 1 s) in turn 2: x = 'b'")

@@ -115,7 +115,7 @@ def test_until_may_wait_for_a_failure(tmp_path: Path) -> None:
     assert (result.outcome, result.attempts) == ("passed", 3)
 
 
-def test_until_that_never_comes_says_what_there_was_instead(tmp_path: Path) -> None:
+def test_until_that_never_comes_shows_what_there_was_instead(tmp_path: Path) -> None:
     retry = {"attempts": 2, "until": "output.value | int == 9"}
 
     result = retried(tmp_path, f"{COUNT} echo $n", retry, **{"assert": "var.not_asked == 1"})
@@ -185,7 +185,7 @@ def test_errors_of_the_file_are_never_retried(tmp_path: Path, block: Block) -> N
         (f"{COUNT} test $n = 1 || echo leader=a >> $RUNBOOK_OUTPUT_VARS", 'var.leader == "a"'),
     ],
 )
-def test_what_the_block_itself_may_still_give_is_waited_for(tmp_path: Path, script: str, condition: str) -> None:
+def test_what_the_block_itself_may_still_return_is_waited_for(tmp_path: Path, script: str, condition: str) -> None:
     result = retried(tmp_path, script, {"attempts": 3}, **{"assert": condition})
 
     assert (result.outcome, result.attempts) == ("passed", 2)

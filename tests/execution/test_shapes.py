@@ -142,14 +142,14 @@ def test_paths_lead_to_parts_of_the_output(tmp_path: Path) -> None:
     ]
 
 
-def test_a_key_of_output_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_a_key_of_output_that_is_not_there_is_reported_with_those_that_are(tmp_path: Path) -> None:
     (trace,) = judged(tmp_path, {"exitcode": 0})
 
     assert (trace.verdict, trace.message) == ("error", 'unknown key of output "exitcode"')
     assert trace.hint == "did you mean exit_code?"
 
 
-def test_paths_lead_into_json_and_the_innermost_part_that_differs_is_told(tmp_path: Path, health: str) -> None:
+def test_paths_lead_into_json_and_the_innermost_part_that_differs_is_reported(tmp_path: Path, health: str) -> None:
     expect = {"body_json.db": {"lag": "<number>", "up": True}, "body_json.list[1].a": 2, 'body_json["x.y"]': 5}
     result = run_book(tmp_path, {"http": health, "expect": expect}).result
 

@@ -71,7 +71,7 @@ def test_what_looks_like_an_option_is_a_name(tmp_path: Path, what: str) -> None:
     assert result.outcome == "passed", result
 
 
-def test_a_file_whose_name_looks_like_an_option_can_be_run_again_as_it_is_told(project: Project) -> None:
+def test_a_file_whose_name_looks_like_an_option_can_be_run_again_as_it_is_reported(project: Project) -> None:
     project.write("--version.runbook.yaml", "blocks: [{name: Bad, script: exit 3}]")
 
     result = project.run("./--version.runbook.yaml")

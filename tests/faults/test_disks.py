@@ -87,7 +87,7 @@ def test_output_that_finds_no_room_fails_its_block_alone(project: Project, disk:
 
 
 @pytest.mark.usefixtures("temporary_files_there")
-def test_a_folder_for_temporary_files_that_takes_none_is_told(project: Project, disk: Path) -> None:
+def test_a_folder_for_temporary_files_that_takes_none_is_reported(project: Project, disk: Path) -> None:
     project.write("a.runbook.yaml", GREEN)
     make_read_only(disk)
 

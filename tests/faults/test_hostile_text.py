@@ -57,7 +57,7 @@ def test_no_report_holds_what_steers_a_terminal_or_is_no_xml(project: Project, k
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_what_can_not_be_read_is_told_without_it_either(project: Project, kind: str) -> None:
+def test_what_can_not_be_read_is_reported_without_it_either(project: Project, kind: str) -> None:
     text = HOSTILE[kind]
     project.write("a.runbook.json", json.dumps({"blocks": [{f"scr{text}": text}]}))
     path = project.path / "b.runbook.yaml"

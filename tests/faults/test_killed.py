@@ -171,7 +171,7 @@ def test_in_the_middle_of_a_hundred_blocks_no_file_is_half_written_and_the_next_
     assert len(project.junit()) == BLOCKS
 
 
-def test_a_worker_that_is_killed_is_told_the_rest_is_reported_and_its_children_are_gone(project: Project) -> None:
+def test_a_worker_that_is_killed_is_reported_the_rest_is_reported_and_its_children_are_gone(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks:
           - {name: Begin, script: 'true'}

@@ -10,7 +10,7 @@ from .targets import TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_found_once_is_mended(target: str) -> None:
+def test_what_was_found_once_is_fixed(target: str) -> None:
     for found in sorted(folder_of(target).glob("*")):
         TARGETS[target](found.read_bytes())
 

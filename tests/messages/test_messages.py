@@ -33,7 +33,7 @@ def message(text: str) -> BlockOutput:
     return BlockOutput(block_id="b", stdout=text)
 
 
-def test_a_stream_gives_messages_in_their_order_and_ends_when_it_is_closed() -> None:
+def test_a_stream_returns_messages_in_their_order_and_ends_when_it_is_closed() -> None:
     async def main() -> list[object]:
         stream = MessageStream()
         stream.send(message("1"))
@@ -81,17 +81,17 @@ def fail(item: object) -> None:
     raise OSError("gone")
 
 
-def test_a_guarded_channel_tells_of_a_fault_and_raises_none() -> None:
-    told: list[str] = []
+def test_a_guarded_channel_reports_of_a_fault_and_raises_none() -> None:
+    reported: list[str] = []
 
-    GuardedChannel(CallbackChannel(fail), told.append).send(message("1"))
+    GuardedChannel(CallbackChannel(fail), reported.append).send(message("1"))
 
-    assert told == ["a message channel failed: OSError: gone"]
+    assert reported == ["a message channel failed: OSError: gone"]
 
 
 def test_an_event_goes_to_all_who_subscribed_as_long_as_they_did() -> None:
-    told: list[str] = []
-    bus, one, other = EventBus(told.append), list[Event](), list[Event]()
+    reported: list[str] = []
+    bus, one, other = EventBus(reported.append), list[Event](), list[Event]()
     event = Event(EventKind.BLOCK_STARTED, {"block_id": "b"})
 
     with bus.subscribe(one.append), bus.subscribe(fail):
@@ -101,7 +101,7 @@ def test_an_event_goes_to_all_who_subscribed_as_long_as_they_did() -> None:
     bus.emit(event)
 
     assert (one, other) == ([event, event], [event])
-    assert told == ["a subscriber to events failed: OSError: gone"] * 2
+    assert reported == ["a subscriber to events failed: OSError: gone"] * 2
 
 
 def test_an_event_has_the_form_of_the_reference_s_wire() -> None:

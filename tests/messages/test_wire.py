@@ -131,7 +131,7 @@ blocks:
 KINDS = {"blockOutput", "blockStateChanged", "blockContextUpdate", "blockExecutionOutputChanged", "clientPrompt"}
 
 
-def test_whatever_a_run_says_can_be_sent_and_an_answer_comes_back(tmp_path: Path) -> None:
+def test_whatever_a_run_shows_can_be_sent_and_an_answer_comes_back(tmp_path: Path) -> None:
     written(tmp_path, "blocks: [{name: Within, script: echo y=2 >> $RUNBOOK_OUTPUT_VARS}]\n", "child.runbook.yaml")
 
     async def work(book: Opened) -> tuple[list[Any], list[Any]]:

@@ -132,6 +132,6 @@ def test_wrong_prose_of_a_checks_file(faults: Faults, tmp_path: Path, text: str,
 
 
 def test_prose_is_no_default(faults: Faults) -> None:
-    told = faults("blocks: []\ndefaults: {owner: us}\n")
+    reported = faults("blocks: []\ndefaults: {owner: us}\n")
 
-    assert told[0].startswith('x.runbook.yaml:2: unknown key "owner"')
+    assert reported[0].startswith('x.runbook.yaml:2: unknown key "owner"')

@@ -58,7 +58,7 @@ def test_names_and_ids_are_brought_up_to_date_and_all_else_stays(
     result.assert_outcomes()
 
 
-def test_what_was_updated_is_told_with_its_line(project: Project) -> None:
+def test_what_was_updated_is_reported_with_its_line(project: Project) -> None:
     project.write("a.atrb", DOCUMENT)
     project.write("a.checks.yaml", "blocks:\n  Build it: {skip: true}\n  Old: {id: i-two}\n")
 
@@ -68,7 +68,7 @@ def test_what_was_updated_is_told_with_its_line(project: Project) -> None:
 
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)])
-def test_what_can_not_be_read_is_told_where_checks_are_updated(project: Project, workers: tuple[str, ...]) -> None:
+def test_what_can_not_be_read_is_reported_where_checks_are_updated(project: Project, workers: tuple[str, ...]) -> None:
     for name in ("a", "b"):
         project.write(f"{name}.atrb", DOCUMENT)
     project.write("a.checks.yaml", "blocks: {Biuld it: {skip: true}}\n")

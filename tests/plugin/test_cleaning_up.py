@@ -31,13 +31,13 @@ def test_clean_ups_run_in_order_after_whatever_happened_and_one_that_fails_stops
     assert result.parseoutcomes()["failed"] == 2
 
 
-def test_what_was_not_cleaned_up_is_told_last(project: Project) -> None:
+def test_what_was_not_cleaned_up_is_reported_last(project: Project) -> None:
     project.write("a.runbook.yaml", BOOK.format(work="true"))
 
     result = project.run("--runbook-var", "unread=1", "a.runbook.yaml")
 
-    told = [line for line in result.outlines if "NOT CLEANED UP" in line or "nothing read it" in line]
-    assert told == [
+    reported = [line for line in result.outlines if "NOT CLEANED UP" in line or "nothing read it" in line]
+    assert reported == [
         "--runbook-var unread was given, and nothing read it",
         'a.runbook.yaml:7: NOT CLEANED UP: block "First" (script) failed: exit code 3',
     ]

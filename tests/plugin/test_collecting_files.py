@@ -16,7 +16,7 @@ ATUIN = """
     """
 
 
-def test_a_folder_gives_all_its_runbooks(project: Project) -> None:
+def test_a_folder_returns_all_its_runbooks(project: Project) -> None:
     for name in ("a.runbook.yaml", "deep/b.runbook.yml"):
         project.write(f"books/{name}", ONE)
     project.write("books/c.runbook.json", '{"blocks": [{"name": "One", "script": "true"}]}')
@@ -76,7 +76,7 @@ def test_yaml_files_of_other_plugins_are_theirs(project: Project) -> None:
     project.run("books").assert_outcomes(passed=2)
 
 
-def test_bare_pytest_runs_no_runbook_and_says_how_many_it_passed_over(project: Project) -> None:
+def test_bare_pytest_runs_no_runbook_and_shows_how_many_it_passed_over(project: Project) -> None:
     project.write("books/a.runbook.yaml", ONE)
     project.write("books/b.atrb", ATUIN)
     project.write("test_it.py", "def test_it(): pass")
@@ -100,7 +100,7 @@ def test_bare_pytest_runs_the_runbooks_below_runbook_paths(project: Project, wor
     result.stdout.fnmatch_lines(["1 runbook passed over: *"])
 
 
-def test_testpaths_say_where_runbooks_are(project: Project) -> None:
+def test_testpaths_show_where_runbooks_are(project: Project) -> None:
     project.pytester.makeini("[pytest]\ntestpaths = ops")
     project.write("ops/a.runbook.yaml", ONE)
 
@@ -123,7 +123,7 @@ def test_what_is_named_counts_and_not_runbook_paths(project: Project) -> None:
     project.run("test_it.py").assert_outcomes(passed=1)
 
 
-def test_runbook_files_says_which_names_are_runbooks_below_folders(project: Project) -> None:
+def test_runbook_files_shows_which_names_are_runbooks_below_folders(project: Project) -> None:
     project.pytester.makeini("[pytest]\nrunbook_files = *.book.yaml")
     project.write("books/a.book.yaml", ONE)
     project.write("books/b.runbook.yaml", ONE)
@@ -176,7 +176,7 @@ def test_it_is_a_collection_error_where_that_is_wanted(project: Project, ini: st
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_every_unreadable_file_of_many_is_told(project: Project) -> None:
+def test_every_unreadable_file_of_many_is_reported(project: Project) -> None:
     for number in range(20):
         project.write(f"books/{number}.runbook.yaml", "blocks: [" if number % 2 else ONE)
 
@@ -308,7 +308,7 @@ def test_an_option_that_makes_no_sense_is_a_usage_error(project: Project) -> Non
         ("runbook_unknown_blocks = ignore", 'runbook_unknown_blocks: "ignore" is none of error, skip'),
     ],
 )
-def test_a_setting_of_the_ini_file_that_makes_no_sense_is_told_without_a_traceback(
+def test_a_setting_of_the_ini_file_that_makes_no_sense_is_reported_without_a_traceback(
     project: Project, line: str, said: str
 ) -> None:
     project.pytester.makeini(f"[pytest]\n{line}")

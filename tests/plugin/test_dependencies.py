@@ -119,7 +119,7 @@ def test_one_that_fails_unseen_fails_the_first_block_and_the_rest_is_skipped(run
     result.stdout.fnmatch_lines(["*needs base.runbook.yaml: failed*"])
 
 
-def test_what_it_warned_of_and_did_not_clean_up_is_told(project: Project) -> None:
+def test_what_it_warned_of_and_did_not_clean_up_is_reported(project: Project) -> None:
     project.write("base.runbook.yaml", """
         blocks: [{name: A, script: "echo 5", warn: output.value == "6"}]
         finally: [{name: Sweep, script: exit 3}]

@@ -140,7 +140,7 @@ def test_a_matrix_may_take_its_values_from_them(project: Project) -> None:
     project.run(".", "--runbook-environment=staging").assert_outcomes(passed=2)
 
 
-def test_a_file_of_the_environment_that_can_not_be_read_is_told(project: Project) -> None:
+def test_a_file_of_the_environment_that_can_not_be_read_is_reported(project: Project) -> None:
     project.write("vars.staging.yaml", "base: [")
     project.write("a.runbook.yaml", PLAIN)
 

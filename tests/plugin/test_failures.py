@@ -255,7 +255,7 @@ def test_nothing_where_nothing_is_wanted(project: Project) -> None:
     ]
 
 
-def test_a_skipped_block_says_where_and_why(project: Project) -> None:
+def test_a_skipped_block_shows_where_and_why(project: Project) -> None:
     project.write("a.runbook.yaml", FAILING)
 
     project.run(".", "-rs").stdout.fnmatch_lines(

@@ -32,7 +32,7 @@ def test_the_nearest_conftest_wins(project: Project) -> None:
     project.run(".").assert_outcomes(passed=4)
 
 
-def test_a_folder_adds_to_what_the_one_above_gives(project: Project) -> None:
+def test_a_folder_adds_to_what_the_one_above_returns(project: Project) -> None:
     project.write("conftest.py", """
         import pytest
 
@@ -171,7 +171,7 @@ def test_a_broken_fixture_is_an_error_with_the_traceback_of_its_author_alone(pro
 
 
 @pytest.mark.parametrize("fixture", ["runbook_vars", "runbook_env", "runbook_answers"])
-def test_a_fixture_that_gives_no_mapping_is_told(project: Project, fixture: str) -> None:
+def test_a_fixture_that_returns_no_mapping_is_reported(project: Project, fixture: str) -> None:
     project.write("conftest.py", f"""
         import pytest
 
@@ -313,7 +313,7 @@ def test_an_unreadable_runbook_fails_the_test_that_calls_it_in_words(project: Pr
     result.stdout.fnmatch_lines(["E*a.runbook.yaml:2: *scrip*"])
 
 
-def test_a_name_that_no_block_has_says_which_there_are(project: Project) -> None:
+def test_a_name_that_no_block_has_shows_which_there_are(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{name: Build, script: 'true'}]")
     project.write("test_it.py", "def test_it(runbook): runbook.run('a.runbook.yaml')['Biuld']")
 

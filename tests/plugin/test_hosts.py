@@ -104,7 +104,7 @@ def test_hosts_are_the_outermost_axis_of_a_matrix(project: Project) -> None:
     assert collected_hosts(project, ".") == ["local-1", "local-2", "localhost-1", "localhost-2"]
 
 
-def test_a_checks_file_gives_a_document_its_hosts(project: Project) -> None:
+def test_a_checks_file_returns_a_document_its_hosts(project: Project) -> None:
     project.write("a.atrb", """
         id: 0198c0de-0000-7000-8000-000000000001
         name: A
@@ -140,7 +140,7 @@ def test_an_option_replaces_the_hosts_of_the_file(two: Project, arguments: list[
     assert collected_hosts(two, *arguments, ".") == hosts
 
 
-def test_an_option_gives_hosts_to_a_runbook_without_any(project: Project) -> None:
+def test_an_option_returns_hosts_to_a_runbook_without_any(project: Project) -> None:
     project.write("b.runbook.yaml", "blocks: [{name: A, script: 'echo {{ host }}', assert: output.value == host}]\n")
 
     project.run("--runbook-hosts=local", "-v", ".").stdout.fnmatch_lines(["b.runbook.yaml::local::A PASSED*"])
@@ -215,7 +215,7 @@ def test_a_needed_runbook_does_not_run_on_hosts_of_its_own(project: Project) -> 
     project.run("uses.runbook.yaml").stdout.fnmatch_lines(["*needs base.runbook.yaml: it has hosts*"])
 
 
-def test_a_python_test_says_on_which_host_a_runbook_runs(two: Project) -> None:
+def test_a_python_test_shows_on_which_host_a_runbook_runs(two: Project) -> None:
     two.write("test_two.py", """
         def test_host(runbook):
             assert runbook.run("book.runbook.yaml", host="local").passed

@@ -76,7 +76,7 @@ def test_ctrl_c_ends_the_block_runs_the_clean_up_and_reports_both(project: Proje
     assert not (project.path / "after").exists()
 
 
-def test_the_process_alone_can_be_told(project: Project) -> None:
+def test_the_process_alone_can_be_reported(project: Project) -> None:
     project.write("a.runbook.yaml", BOOK)
 
     process = project.start(".")

@@ -100,7 +100,7 @@ def test_a_fault_of_a_block_type_is_internal(project: Project) -> None:
     result.stdout.fnmatch_lines(["failures: 1 internal"])
 
 
-def test_a_run_in_which_nothing_could_be_reached_fails_and_says_why(project: Project) -> None:
+def test_a_run_in_which_nothing_could_be_reached_fails_and_shows_why(project: Project) -> None:
     project.write("a.runbook.yaml", """
         on_failure: continue
         blocks:
@@ -122,7 +122,7 @@ def test_a_run_in_which_nothing_could_be_reached_fails_and_says_why(project: Pro
     )
 
 
-def test_a_run_in_which_nothing_was_selected_with_what_it_needs_says_why(project: Project) -> None:
+def test_a_run_in_which_nothing_was_selected_with_what_it_needs_shows_why(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{name: A, script: 'true'}, {name: B, script: 'true'}]")
 
     result = project.run("a.runbook.yaml::B")

@@ -59,7 +59,7 @@ def book(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-def test_a_run_that_kept_its_secrets_says_so(book: Project) -> None:
+def test_a_run_that_kept_its_secrets_shows_so(book: Project) -> None:
     result = book.run("a.runbook.yaml", "--runbook-verify-secrets", "-rA", *REPORTS)
 
     assert result.ret == 0
@@ -67,18 +67,18 @@ def test_a_run_that_kept_its_secrets_says_so(book: Project) -> None:
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_a_secret_that_got_out_fails_the_run_and_is_told_by_its_name(book: Project, leak: str) -> None:
-    code, told = LEAKS[leak]
+def test_a_secret_that_got_out_fails_the_run_and_is_reported_by_its_name(book: Project, leak: str) -> None:
+    code, reported = LEAKS[leak]
     book.write("conftest.py", f"import os, pytest\n{code}\n")
 
     result = book.run("a.runbook.yaml", "--runbook-verify-secrets", *REPORTS)
 
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["SECRETS GOT OUT: looked for *", told])
+    result.stdout.fnmatch_lines(["SECRETS GOT OUT: looked for *", reported])
     assert SECRET not in result.stdout.str().partition("SECRETS GOT OUT")[2]
 
 
-def test_a_leak_on_the_wire_is_told_by_the_controller(book: Project) -> None:
+def test_a_leak_on_the_wire_is_reported_by_the_controller(book: Project) -> None:
     book.write("conftest.py", """
         import os, pytest
 

@@ -27,7 +27,7 @@ GUIDE = """
     """
 
 
-def test_a_folder_gives_documents_of_that_suffix_alone(project: Project) -> None:
+def test_a_folder_returns_documents_of_that_suffix_alone(project: Project) -> None:
     project.write("books/a.runbook.md", GUIDE)
     project.write("books/README.md", GUIDE)
 
@@ -59,7 +59,7 @@ def test_failures_point_into_the_document(project: Project) -> None:
     ])  # fmt: skip
 
 
-def test_a_console_that_says_something_else_shows_both(project: Project) -> None:
+def test_a_console_that_shows_something_else_shows_both(project: Project) -> None:
     project.write("a.runbook.md", GUIDE.replace('"4"', '"5"'))
 
     result = project.run("a.runbook.md")

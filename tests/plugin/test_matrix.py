@@ -112,7 +112,7 @@ def test_an_option_is_stronger_than_the_matrix(project: Project) -> None:
     project.run(".").assert_outcomes(failed=2)
 
 
-def test_the_end_tells_which_cell_warned_and_which_was_not_cleaned_up(project: Project) -> None:
+def test_the_end_reports_which_cell_warned_and_which_was_not_cleaned_up(project: Project) -> None:
     project.write("book.runbook.yaml", """
         matrix: {n: [1, 2]}
         blocks: [{name: A, script: "true", warn: var.n > 5}]
@@ -125,7 +125,7 @@ def test_the_end_tells_which_cell_warned_and_which_was_not_cleaned_up(project: P
     result.stdout.fnmatch_lines([f'*: NOT CLEANED UP: block "B" (script) in {n} failed: *' for n in (1, 2)])
 
 
-def test_a_python_test_says_with_which_values_a_runbook_is_to_run(project: Project) -> None:
+def test_a_python_test_shows_with_which_values_a_runbook_is_to_run(project: Project) -> None:
     project.write("book.runbook.yaml", TWO)
     project.write("test_it.py", """
         def test_one_cell(runbook):
@@ -141,7 +141,7 @@ def test_a_python_test_says_with_which_values_a_runbook_is_to_run(project: Proje
     result.stdout.fnmatch_lines(["*book.runbook.yaml:2: it has a matrix", '*vars={"size": ...}*'])
 
 
-def test_a_checks_file_gives_a_document_its_matrix(project: Project) -> None:
+def test_a_checks_file_returns_a_document_its_matrix(project: Project) -> None:
     project.write("a.atrb", """
         id: 0198c0de-0000-7000-8000-000000000001
         name: A
@@ -179,7 +179,7 @@ def test_values_come_from_the_file_a_variable_or_another_file(
     assert project.collected("b.runbook.yaml") == [f"b.runbook.yaml::{cell}::A" for cell in cells]
 
 
-def test_a_variable_of_the_command_line_gives_the_values(project: Project) -> None:
+def test_a_variable_of_the_command_line_returns_the_values(project: Project) -> None:
     project.write("b.runbook.yaml", "matrix: {n: {var: ns}}\nblocks: [{name: A, script: 'true'}]\n")
 
     found = project.collected("--runbook-var", "ns=p,q r", "b.runbook.yaml")

@@ -121,7 +121,7 @@ def test_without_runbooks_a_session_gets_the_scheduler_of_xdist(project: Project
     result.stdout.fnmatch_lines([f"chosen {own}"])
 
 
-def test_a_scheduler_of_somebodys_own_is_left_alone(project: Project) -> None:
+def test_a_scheduler_of_someones_own_is_left_alone(project: Project) -> None:
     project.write("a.runbook.yaml", CHAIN)
     project.write("conftest.py", """
         import xdist.scheduler
@@ -175,7 +175,7 @@ def test_a_worker_that_dies_takes_the_rest_of_its_runbook_along(project: Project
     assert (project.path / "ran").read_text() == "once\n"
 
 
-def test_reports_of_workers_say_what_reports_say_without(project: Project) -> None:
+def test_reports_of_workers_show_what_reports_show_without(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks:
           - {name: Slow, script: sleep 0.3}
@@ -192,7 +192,7 @@ def test_reports_of_workers_say_what_reports_say_without(project: Project) -> No
     assert properties["runbook_exit_code"] == "3"
 
 
-def test_the_summary_puts_together_what_workers_tell(project: Project) -> None:
+def test_the_summary_puts_together_what_workers_report(project: Project) -> None:
     project.pytester.makeini("[pytest]\nrunbook_paths = books")
     project.write("elsewhere/a.runbook.yaml", CHAIN)
     project.write("books/a.runbook.yaml", """

@@ -48,7 +48,7 @@ def blocks(project: Project, *arguments: str) -> dict[str, Any]:
     return {block["name"]: block for runbook in plan["runbooks"] for block in runbook["blocks"]}
 
 
-def test_a_plan_says_what_would_run_where(planned: Project) -> None:
+def test_a_plan_shows_what_would_run_where(planned: Project) -> None:
     result = planned.run("--runbook-plan", ".")
 
     assert result.ret == 0
@@ -119,7 +119,7 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize(("block", "message", "place"), PROBLEMS)
-def test_problems_are_told_and_fail_the_plan(project: Project, block: str, message: str, place: str) -> None:
+def test_problems_are_reported_and_fail_the_plan(project: Project, block: str, message: str, place: str) -> None:
     last = "{name: Last, script: 'echo {{ var.owner }}'}" if "owner" in block else "{name: Last, script: 'true'}"
     project.write("a.runbook.yaml", f"\nblocks:\n  - {block}\n  - {last}\n")
 
@@ -148,7 +148,7 @@ def test_answers_that_are_given_are_no_problem(project: Project) -> None:
 
 
 @pytest.mark.parametrize("fixture", ["runbook_vars", "runbook_answers"])
-def test_what_a_conftest_may_give_is_no_problem(project: Project, fixture: str) -> None:
+def test_what_a_conftest_may_return_is_no_problem(project: Project, fixture: str) -> None:
     project.write("conftest.py", f"""
         import pytest
 
@@ -164,7 +164,7 @@ def test_what_a_conftest_may_give_is_no_problem(project: Project, fixture: str) 
     result.stdout.fnmatch_lines([f"*unknown  var.owner <- *fixture {fixture}*"])
 
 
-def test_what_would_not_run_says_why(project: Project) -> None:
+def test_what_would_not_run_shows_why(project: Project) -> None:
     project.write("a.runbook.yaml", """
         on_failure: stop
         blocks:
@@ -195,7 +195,7 @@ def test_what_would_not_run_says_why(project: Project) -> None:
         ((), "interpreter: sh", "runbook_allow has no interpreter bash -eo pipefail -c; it has sh"),
     ],
 )
-def test_what_is_not_allowed_is_told(project: Project, options: tuple[str, ...], allow: str, why: str) -> None:
+def test_what_is_not_allowed_is_reported(project: Project, options: tuple[str, ...], allow: str, why: str) -> None:
     project.pytester.makeini(f"[pytest]\nrunbook_allow = {allow}\n")
     project.write("a.runbook.yaml", "blocks: [{name: A, script: 'true'}]")
 
@@ -296,7 +296,7 @@ def test_workers_are_not_started_for_a_plan(planned: Project) -> None:
     result.stdout.fnmatch_lines(["plan: 5 blocks of 1 runbook would run, no problems found"])
 
 
-def test_environments_and_requirements_are_told(project: Project) -> None:
+def test_environments_and_requirements_are_reported(project: Project) -> None:
     project.write(
         "a.runbook.yaml", "environments: [staging]\nrequires: [secret.X]\nblocks: [{name: A, script: 'true'}]"
     )
@@ -323,7 +323,7 @@ def test_the_page_shows_what_is_printed(project: Project) -> None:
     assert shown[1] in "\n".join(result.outlines) + "\n"
 
 
-def test_a_block_type_of_others_is_told_by_its_main_prop(project: Project) -> None:
+def test_a_block_type_of_others_is_reported_by_its_main_prop(project: Project) -> None:
     project.write("conftest.py", """
         from pytest_runbook import BlockBehavior, BlockPlugin, BlockType, Prop
 

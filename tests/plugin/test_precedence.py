@@ -122,7 +122,7 @@ def test_types(project: Project, fact: str) -> None:
     project.run(".", *options).assert_outcomes(passed=1)
 
 
-def test_a_variable_that_nothing_reads_is_told(project: Project) -> None:
+def test_a_variable_that_nothing_reads_is_reported(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{script: 'echo {{ var.used }}'}]")
 
     result = project.run(".", "--runbook-var=used=1", "--runbook-var=usde=1")

@@ -169,7 +169,7 @@ def test_saved_answers_count_where_that_is_wanted(project: Project, arguments: t
     project.run("a.atrb").assert_outcomes(failed=1, skipped=1)
 
 
-def test_who_has_nothing_to_say_is_not_waited_for(project: Project) -> None:
+def test_who_has_nothing_to_show_is_not_waited_for(project: Project) -> None:
     """Ctrl-D: a value that is needed is missing, a choice is cancelled, a pause ends the run."""
     text = (
         "blocks: [{local-var: token}, {name: Use, script: 'echo {{ var.token }}', on_failure: continue}, {pause: {}}]\n"

@@ -162,7 +162,7 @@ def test_prose_reads_no_secrets_and_no_variables(project: Project) -> None:
     project.run("a.runbook.yaml").assert_outcomes(passed=1)
 
 
-def test_a_checks_file_gives_the_prose_of_another_programs_runbook(project: Project) -> None:
+def test_a_checks_file_returns_the_prose_of_another_programs_runbook(project: Project) -> None:
     project.write("a.atrb", ATUIN)
     project.write("a.checks.yaml", CHECKS)
 

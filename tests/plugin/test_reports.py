@@ -97,13 +97,13 @@ def test_blocks_that_conftest_skips_did_not_run_either(project: Project) -> None
     assert project.run(".").ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_nothing_selected_is_what_pytest_says_it_is(project: Project) -> None:
+def test_nothing_selected_is_what_pytest_shows_it_is(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{script: 'true'}]")
 
     assert project.run(".", "-k", "nothing").ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_processes_left_in_the_background_are_ended_and_told(project: Project) -> None:
+def test_processes_left_in_the_background_are_ended_and_reported(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{script: sleep 600 &}, {script: pgrep -f 'sleep 600'}]")
 
     result = project.run(".")
@@ -217,7 +217,7 @@ def test_without_a_cache_nothing_is_kept_and_nothing_is_missed(project: Project)
     project.run(".", "-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
-def test_an_unwritable_cache_is_told_and_harms_nothing(project: Project) -> None:
+def test_an_unwritable_cache_is_reported_and_harms_nothing(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{script: echo 7, capture: x}]")
     project.write(".pytest_cache/d/runbook", "in the way\n")
 

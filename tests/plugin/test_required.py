@@ -31,7 +31,7 @@ def test_an_item_of_its_own_fails_unless_they_passed(
     project.run("a.runbook.yaml").assert_outcomes(**outcomes)
 
 
-def test_it_says_which_and_why_with_its_line(project: Project) -> None:
+def test_it_shows_which_and_why_with_its_line(project: Project) -> None:
     project.write("a.runbook.yaml", BOOK.format(script="'true'", when="1 == 2", second="Other"))
 
     result = project.run("a.runbook.yaml")

@@ -9,7 +9,7 @@ from tests.plugin.project import Project
 SECRET = "hunter-2-of-us"
 
 
-def conftest(project: Project, gives: str, folder: str = ".") -> None:
+def conftest(project: Project, returned: str, folder: str = ".") -> None:
     project.write(f"{folder}/conftest.py", f"""
         import pytest
 
@@ -19,11 +19,11 @@ def conftest(project: Project, gives: str, folder: str = ".") -> None:
 
         @pytest.fixture(scope="session")
         def runbook_secrets(store):
-            return {gives}
+            return {returned}
         """)  # fmt: skip
 
 
-def test_the_nearest_conftest_gives_the_secrets_of_a_folder(project: Project) -> None:
+def test_the_nearest_conftest_returns_the_secrets_of_a_folder(project: Project) -> None:
     (project.path / "key.txt").write_text("from-a-file\n")
     conftest(project, '{"KEY": store, "FILE": {"file": "key.txt"}}')
     conftest(project, '{"KEY": "inner-secret"}', "near")
@@ -50,15 +50,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("gives", "told"), WRONG, ids=[row[0] for row in WRONG])
-def test_what_conftest_gives_wrongly_is_told(project: Project, gives: str, told: str) -> None:
-    conftest(project, gives)
+@pytest.mark.parametrize(("returned", "reported"), WRONG, ids=[row[0] for row in WRONG])
+def test_what_conftest_returns_wrongly_is_reported(project: Project, returned: str, reported: str) -> None:
+    conftest(project, returned)
     project.write("a.runbook.yaml", "blocks: [{script: 'true'}]")
 
     result = project.run(".")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([told])
+    result.stdout.fnmatch_lines([reported])
     result.stdout.no_fnmatch_line("*pytest_runbook*.py*")
 
 
@@ -112,7 +112,7 @@ def test_a_fixture_that_asks_what_a_block_sees_may_find_printed_secrets_in_it(pr
     project.run(".").assert_outcomes(passed=1)
 
 
-def test_a_python_test_gives_them_to_the_runbook_that_it_runs(project: Project) -> None:
+def test_a_python_test_returns_them_to_the_runbook_that_it_runs(project: Project) -> None:
     project.write("a.runbook.yaml", "blocks: [{name: Use, script: 'echo {{ secret.KEY }}; exit 1'}]")
     project.write("test_it.py", """
         def test_it(runbook):
@@ -127,7 +127,7 @@ def test_a_python_test_gives_them_to_the_runbook_that_it_runs(project: Project) 
     result.stdout.no_fnmatch_line("*hunter-2-of-us*'")
 
 
-def test_no_name_of_a_cell_says_what_a_secret_variable_holds(project: Project) -> None:
+def test_no_name_of_a_cell_shows_what_a_secret_variable_holds(project: Project) -> None:
     project.write("a.runbook.yaml", """
         matrix: {region: [eu, us], api_token: [hunter-22, hunter-33]}
         blocks: [{name: Use, script: 'echo {{ var.api_token }} {{ var.region }}; exit 1'}]
@@ -178,8 +178,8 @@ def test_what_was_no_secret_yet_is_masked_once_it_is_one(project: Project, shown
 
     result = project.run("a.runbook.yaml", "-s", "-p", "no:rerunfailures")
 
-    told = [line[line.index("TOLD") :] for line in result.outlines if "TOLD" in line]
-    assert told == [
+    reported = [line[line.index("TOLD") :] for line in result.outlines if "TOLD" in line]
+    assert reported == [
         *(f"TOLD One {when} {shown}" for when in ("setup", "call", "teardown")),
         f"TOLD Two setup {shown}",
         *(f"TOLD Two {when} {masked}" for when in ("call", "teardown")),

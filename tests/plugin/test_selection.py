@@ -93,7 +93,7 @@ def test_ten_thousand_blocks_are_collected(project: Project) -> None:
 @pytest.mark.parametrize(
     "selection", [("a.runbook.yaml::Check",), (".", "-k", "Check"), (".", "--deselect=a.runbook.yaml::Build")]
 )
-def test_a_value_of_a_block_that_was_not_selected_is_told_so(project: Project, selection: tuple[str, ...]) -> None:
+def test_a_value_of_a_block_that_was_not_selected_is_reported_so(project: Project, selection: tuple[str, ...]) -> None:
     project.write("a.runbook.yaml", STEPS)
 
     result = project.run(*selection, "--runbook-alone")
@@ -111,7 +111,7 @@ def test_the_same_with_last_failed_and_stepwise(project: Project) -> None:
         project.run(".", option, "--runbook-alone").stdout.fnmatch_lines(["*which was not selected"])
 
 
-def test_a_block_that_was_not_selected_still_says_what_it_declares(project: Project) -> None:
+def test_a_block_that_was_not_selected_still_shows_what_it_declares(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks:
           - env: {COLOUR: red}
@@ -144,7 +144,7 @@ def test_what_stands_below_a_block_that_was_not_selected_does_not_run(
 
 
 @pytest.mark.parametrize("how", ["block", "defaults", "on_failure", "file's on_failure", "ini"])
-def test_who_says_that_blocks_stand_on_their_own_lets_them_run_alone(project: Project, how: str) -> None:
+def test_who_shows_that_blocks_stand_on_their_own_lets_them_run_alone(project: Project, how: str) -> None:
     book = STEPS.replace("{{ var.built }}", "7")
     if how == "block":
         book = book.replace("name: Build,", "name: Build, below: run,")
@@ -161,7 +161,7 @@ def test_who_says_that_blocks_stand_on_their_own_lets_them_run_alone(project: Pr
     project.run("a.runbook.yaml::Check").assert_outcomes(passed=1)
 
 
-def test_a_block_stands_on_one_that_goes_on_after_failures_only_if_that_says_so(project: Project) -> None:
+def test_a_block_stands_on_one_that_goes_on_after_failures_only_if_that_shows_so(project: Project) -> None:
     project.write("a.runbook.yaml", """
         on_failure: continue
         blocks:
@@ -191,7 +191,7 @@ HOW_SKIPPED = [
 
 
 @pytest.mark.parametrize(("skip", "outcomes"), HOW_SKIPPED)
-def test_what_stands_below_a_skipped_block_runs_only_if_its_author_says_so(
+def test_what_stands_below_a_skipped_block_runs_only_if_its_author_shows_so(
     project: Project, skip: str, outcomes: dict[str, int]
 ) -> None:
     project.write("a.runbook.yaml", SKIPS.replace("SKIP", skip))
@@ -245,7 +245,7 @@ def test_last_failed_remembers_what_it_left_out(project: Project, options: tuple
     project.run(".", "--lf", "--runbook-alone").assert_outcomes(failed=1)
 
 
-def test_a_clean_up_that_was_not_selected_is_told(project: Project) -> None:
+def test_a_clean_up_that_was_not_selected_is_reported(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks: [{name: One, script: 'true'}]
         finally: [{name: Sweep, script: 'true'}]

@@ -35,7 +35,7 @@ def test_a_block_that_is_expected_to_fail(
     assert result.ret == status
 
 
-def test_its_reason_is_told_and_the_flow_takes_it_for_failed(project: Project) -> None:
+def test_its_reason_is_reported_and_the_flow_takes_it_for_failed(project: Project) -> None:
     project.write("a.runbook.yaml", XFAIL.format(script="exit 3", xfail="bug 7"))
 
     result = project.run("-rxs", "a.runbook.yaml")
@@ -64,7 +64,7 @@ def test_it_is_one_with_workers(project: Project) -> None:
     project.run("-n2", "-p", "xdist", "a.runbook.yaml").assert_outcomes(xfailed=1, skipped=1)
 
 
-def test_a_warning_is_told_and_fails_nothing(project: Project) -> None:
+def test_a_warning_is_reported_and_fails_nothing(project: Project) -> None:
     project.write("a.runbook.yaml", """
         blocks:
           - name: Slow
@@ -79,8 +79,8 @@ def test_a_warning_is_told_and_fails_nothing(project: Project) -> None:
     result = project.run("a.runbook.yaml")
 
     assert result.ret == 0
-    told = [line for line in result.outlines if " warning: " in line]
-    assert told == [
+    reported = [line for line in result.outlines if " warning: " in line]
+    assert reported == [
         'a.runbook.yaml:6: warning: block "Slow": output.value | int < 5: actual 12',
         'a.runbook.yaml:8: warning: block "Slow": output.nothing == 1: output.nothing is undefined',
     ]

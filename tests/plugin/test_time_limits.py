@@ -75,7 +75,7 @@ def test_a_longer_limit_of_others_leaves_ours_alone(project: Project) -> None:
     project.run(".", "--timeout=60").stdout.fnmatch_lines(["  error    timed out after * (limit 300 ms)"])
 
 
-def test_a_failure_from_outside_ends_the_block_and_is_told(project: Project) -> None:
+def test_a_failure_from_outside_ends_the_block_and_is_reported(project: Project) -> None:
     project.write("conftest.py", """
         import pytest, signal
 

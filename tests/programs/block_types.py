@@ -102,9 +102,9 @@ class Place(BlockBehavior):
         name = self.resolved(resolver, "name")
         if not str(name.value):
             raise self.prop_error("a place has a name", "name", local_values.how_to_answer("here"))
-        return self.told(resolver, name, local_values.key)
+        return self.reported(resolver, name, local_values.key)
 
-    def told(self, resolver: ContextResolver, name: ContextValue, key: str) -> BlockContext:
+    def reported(self, resolver: ContextResolver, name: ContextValue, key: str) -> BlockContext:
         below = BlockContext(
             DocumentVar(name="place", value=name),
             DocumentVars(values=()).adding(DocumentVar("key", ContextValue(key, self.origin))),
@@ -168,7 +168,7 @@ def registry() -> BlockRegistry:
     return known
 
 
-def told(error: FileError | BlockExecutionError) -> str:
+def reported(error: FileError | BlockExecutionError) -> str:
     """An error as this user shows it."""
     if isinstance(error, TemplateError):
         return f"line {error.line}: {error.name} is undefined"

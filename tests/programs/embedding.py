@@ -67,7 +67,7 @@ from pytest_runbook import (
     load_runbook,
     open_runtime,
 )
-from tests.programs.block_types import registry, told
+from tests.programs.block_types import registry, reported
 from tests.programs.reports import overview, report
 
 ENDS = {
@@ -137,8 +137,8 @@ SHELLS = {LoginShell.NEVER: "ours", LoginShell.ONCE: "a login shell's", LoginShe
 
 
 def seen(context: ResolvedContext) -> str:
-    told_by = context.variables_sources
-    return f"{context.variables} {told_by} {context.cwd} {context.env_vars} {context.ssh_host} {context.to_json()}"
+    reported_by = context.variables_sources
+    return f"{context.variables} {reported_by} {context.cwd} {context.env_vars} {context.ssh_host} {context.to_json()}"
 
 
 def question(prompt: ClientPrompt) -> str:
@@ -239,7 +239,7 @@ async def by_hand(document: Document) -> list[str]:
     known = {ExecutionState.SUCCESS: "well", ExecutionState.FAILED: "badly", ExecutionState.CANCELLED: "early"}
     error = handle.status.error
     assert isinstance(error, Cancelled)
-    return [f"{handle.id} {handle.limit} {known[handle.status.state]} {cancelled}", told(error)]
+    return [f"{handle.id} {handle.limit} {known[handle.status.state]} {cancelled}", reported(error)]
 
 
 def edited(document: Document, folder: Path) -> list[str]:
@@ -338,7 +338,7 @@ def faults(folder: Path) -> list[str]:
     try:
         load_runbook(folder / "wrong.runbook.yaml")
     except UnreadableFile as fault:
-        return [told(error.with_location()) for error in fault.errors]
+        return [reported(error.with_location()) for error in fault.errors]
     except (TimedOut, Refused, InternalError) as error:
         return [error.message]
     return []

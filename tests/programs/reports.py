@@ -23,11 +23,11 @@ WORDS = {Verdict.PASSED: "holds", Verdict.FAILED: "does not hold", Verdict.ERROR
 
 
 def overview(runbook: Runbook) -> list[str]:
-    told = [f"{runbook.name} ({runbook.id}) in {runbook.path}, {runbook.location}: {len(runbook.nodes)} nodes"]
-    told += [f"tagged {tag}" for tag in runbook.tags]
-    told += [f"note: {note}" for note in runbook.load_warnings]
-    told += about(runbook.prose)
-    return told + [block(spec) for spec in runbook.blocks]
+    reported = [f"{runbook.name} ({runbook.id}) in {runbook.path}, {runbook.location}: {len(runbook.nodes)} nodes"]
+    reported += [f"tagged {tag}" for tag in runbook.tags]
+    reported += [f"note: {note}" for note in runbook.load_warnings]
+    reported += about(runbook.prose)
+    return reported + [block(spec) for spec in runbook.blocks]
 
 
 def about(prose: Prose) -> list[str]:
@@ -45,20 +45,22 @@ def report(results: tuple[BlockResult, ...]) -> list[str]:
 
 
 def lines(result: BlockResult) -> list[str]:
-    told = [f"{SIGNS[result.outcome]} {result.number} {result.label} {result.block_id} {result.name} {result.type}"]
-    told += [f"{result.kind}: {result.message} ({result.hint}) at {result.error_location}"] if result.message else []
-    told += [
+    reported = [f"{SIGNS[result.outcome]} {result.number} {result.label} {result.block_id} {result.name} {result.type}"]
+    reported += (
+        [f"{result.kind}: {result.message} ({result.hint}) at {result.error_location}"] if result.message else []
+    )
+    reported += [
         f"{result.location} {result.checks_location} {result.where} {result.host} {result.did} -> {result.exit_code}"
     ]
-    told += [f"{result.seconds:.3f} s, {result.attempts} attempts {result.stop_reason}", *result.notes]
-    told += [attempts(several) for several in result.attempt_log]
-    told += [turn(one) for one in result.iterations]
-    told += [assertion(trace) for trace in (*result.assertions, *result.warnings)]
-    told += [section(piece) for piece in result.sections]
-    told += [value(read) for read in result.provenance]
-    told += [f"{key}: {text}" for key, text in result.prose.items()]
-    told += report(result.children)
-    return [*told, f"{len(result.to_json())} fields"]
+    reported += [f"{result.seconds:.3f} s, {result.attempts} attempts {result.stop_reason}", *result.notes]
+    reported += [attempts(several) for several in result.attempt_log]
+    reported += [turn(one) for one in result.iterations]
+    reported += [assertion(trace) for trace in (*result.assertions, *result.warnings)]
+    reported += [section(piece) for piece in result.sections]
+    reported += [value(read) for read in result.provenance]
+    reported += [f"{key}: {text}" for key, text in result.prose.items()]
+    reported += report(result.children)
+    return [*reported, f"{len(result.to_json())} fields"]
 
 
 def attempts(several: AttemptGroup) -> str:

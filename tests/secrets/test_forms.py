@@ -132,7 +132,7 @@ def test_little_and_common_things_do_not_mask_half_the_report(secret: str, text:
     assert masker.unmaskable == (set() if secret == "12345" else {"a secret"})
 
 
-def test_what_says_nothing_of_a_secret_is_not_derived_from_it() -> None:
+def test_what_shows_nothing_of_a_secret_is_not_derived_from_it() -> None:
     masker = Masker()
     for text in ("true", "12", "short", "None"):
         masker.add_derived_secret(text, "made")
@@ -162,7 +162,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "is_secret"), NAMES)
-def test_names_say_what_is_secret(name: str, is_secret: bool) -> None:
+def test_names_show_what_is_secret(name: str, is_secret: bool) -> None:
     assert SensitiveNames().match(name) is is_secret
 
 
@@ -238,7 +238,7 @@ def test_half_a_secret_at_the_edge_of_an_excerpt_is_masked() -> None:
     assert knowing("abcdabcd").mask_fragment("abcdabcd and abcdabcd") == f"{MASK} and {MASK}"
 
 
-def test_where_secrets_stand_is_told_with_their_names() -> None:
+def test_where_secrets_stand_is_reported_with_their_names() -> None:
     masker = knowing("hunter22")
 
     assert [(found.start, found.end, found.name) for found in masker.find("a hunter22")] == [(2, 10, "a secret")]

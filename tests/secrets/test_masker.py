@@ -56,7 +56,7 @@ def test_a_secret_with_a_newline_at_its_end_is_found_without_it() -> None:
     assert knowing("hunter22\n").mask("x=hunter22;") == "x=***;"
 
 
-def test_what_is_too_short_is_told_by_its_name() -> None:
+def test_what_is_too_short_is_reported_by_its_name() -> None:
     masker = Masker()
     masker.add("abc", "secret.pin")
     masker.add("", "secret.empty")
@@ -200,7 +200,7 @@ SECRET_BLOCKS = [
 
 
 @pytest.mark.parametrize("block", SECRET_BLOCKS)
-def test_a_variable_is_secret_if_its_block_says_so(tmp_path: Path, block: str) -> None:
+def test_a_variable_is_secret_if_its_block_shows_so(tmp_path: Path, block: str) -> None:
     async def work(book: Opened) -> str:
         await book.run.run_all()
         return everything_said(book)

@@ -56,7 +56,7 @@ def test_what_a_block_leaves_under_such_a_name_is_masked_below_it_and_not_kept(t
     assert "hunter-22" not in str(vars(storage))
 
 
-def test_a_variable_made_of_a_secret_is_one_and_one_that_says_nothing_is_none(tmp_path: Path) -> None:
+def test_a_variable_made_of_a_secret_is_one_and_one_that_shows_nothing_is_none(tmp_path: Path) -> None:
     text = """
 vars: {my_token: hunter-22}
 blocks:

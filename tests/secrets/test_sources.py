@@ -96,7 +96,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("source", "message", "hint"), FAULTS, ids=[row[0][:30] for row in FAULTS])
-def test_a_secret_that_is_not_to_be_had_says_where_it_was_looked_for(
+def test_a_secret_that_is_not_to_be_had_shows_where_it_was_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: str, hint: str
 ) -> None:
     monkeypatch.setenv("EMPTY", "")
@@ -106,11 +106,11 @@ def test_a_secret_that_is_not_to_be_had_says_where_it_was_looked_for(
     code = "touch was-here; echo {{ secret.KEY }}"
     done = ran(tmp_path, book(source, code))
 
-    said, told = failure(done)
+    said, reported = failure(done)
     assert said.startswith("secret.KEY: ")
     assert message.format(folder=tmp_path) in said
-    assert told.startswith(f"declared in {tmp_path / 'a.runbook.yaml'}:2; ")
-    assert hint in told
+    assert reported.startswith(f"declared in {tmp_path / 'a.runbook.yaml'}:2; ")
+    assert hint in reported
     assert SECRET not in repr(done.results["Use"])
     assert not (tmp_path / "was-here").exists()
 

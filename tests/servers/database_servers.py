@@ -40,7 +40,7 @@ def postgres_server(certificate: Path | None = None, authority: Path | None = No
     initdb = needed("initdb", "postgresql", *reversed(places))
     with folder() as home:
         (home / "password").write_text(PASSWORD)
-        _handed_over(home / "password")
+        _passed_over(home / "password")
         subprocess.run(
             [
                 initdb, "-D", home / "data", "-U", "postgres", "-A", "scram-sha-256", "--pwfile", home / "password",
@@ -141,7 +141,7 @@ def _as_ourselves(command: list[str | Path], home: Path, port: int) -> Iterator[
         stop(process)
 
 
-def _handed_over(path: Path) -> Path:
+def _passed_over(path: Path) -> Path:
     """The file, owned by the user that servers run as."""
     if unprivileged():
         shutil.chown(path, "nobody", "nogroup")
@@ -152,4 +152,4 @@ def _own_copy(certificate: Path, home: Path) -> Path:
     """The server's own copy, which nobody else may read."""
     copy = Path(shutil.copy(certificate, home / certificate.name))
     copy.chmod(0o600)
-    return _handed_over(copy)
+    return _passed_over(copy)

@@ -146,7 +146,7 @@ def test_nothing_is_evaluated_twice() -> None:
     assert output.read == ["a", "b"]
 
 
-def test_an_error_of_ours_is_told_and_not_raised() -> None:
+def test_an_error_of_ours_is_reported_and_not_raised() -> None:
     class Gone(Counting):
         def __getitem__(self, key: str) -> object:
             raise Unreachable("no connection to vault")
@@ -156,7 +156,7 @@ def test_an_error_of_ours_is_told_and_not_raised() -> None:
     assert isinstance(explanation.error, Unreachable)
 
 
-def test_a_syntax_error_is_told_and_not_raised() -> None:
+def test_a_syntax_error_is_reported_and_not_raised() -> None:
     explanation = Expression("output.status ==").explain(NAMES)
 
     assert explanation.error is not None

@@ -151,7 +151,7 @@ def test_a_default_that_is_undefined_itself_is_an_error() -> None:
         ("{{ many.x }}", "many has k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11 and 38 more"),
     ],
 )
-def test_an_undefined_name_says_what_there_is(template: str, hint: str) -> None:
+def test_an_undefined_name_shows_what_there_is(template: str, hint: str) -> None:
     names = {
         "var": {"base": "http://x", "stage": "test"},
         "empty": {},
@@ -198,7 +198,7 @@ def test_an_error_of_ours_passes_as_it_is() -> None:
         render("{{ secret.token }}", {"secret": Gone()})
 
 
-def test_an_error_of_a_value_is_told_as_ours() -> None:
+def test_an_error_of_a_value_is_reported_as_ours() -> None:
     class Broken(Lazy):
         def __getitem__(self, key: str) -> object:
             raise OSError("disk on fire")
@@ -326,5 +326,5 @@ def test_errors_are_runbook_errors_with_their_line() -> None:
     ("text", "parsed"),
     [('{"a": [1, null, true]}', '{"a": [1, none, true]}'), ("[1.5]", "[1.5]"), ('"x"', "x"), (" 5\n", "5")],
 )
-def test_fromjson_gives_typed_values(text: str, parsed: str) -> None:
+def test_fromjson_returns_typed_values(text: str, parsed: str) -> None:
     assert render("{{ v | fromjson }}", {"v": text}) == parsed

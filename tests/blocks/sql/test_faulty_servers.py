@@ -113,7 +113,7 @@ def test_database_that_takes_for_ever_to_let_us_in_is_unreachable(kind: str, way
 
 
 @pytest.mark.parametrize("kind", URIS)
-def test_server_that_closes_half_way_is_told_at_once(kind: str, tmp_path: Path) -> None:
+def test_server_that_closes_half_way_is_reported_at_once(kind: str, tmp_path: Path) -> None:
     faulty = Faulty(kind)
 
     with RawServer(faulty.breaks_off) as server:
@@ -126,7 +126,7 @@ def test_server_that_closes_half_way_is_told_at_once(kind: str, tmp_path: Path) 
     assert PASSWORD not in json.dumps(ran.result.to_json(), default=str)
 
 
-def test_clickhouse_that_closes_in_the_middle_of_its_rows_is_told(tmp_path: Path) -> None:
+def test_clickhouse_that_closes_in_the_middle_of_its_rows_is_reported(tmp_path: Path) -> None:
     answers = iter(
         [
             b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n["1"]\n["UInt8"]\n[1]',

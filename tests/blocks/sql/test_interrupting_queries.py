@@ -98,7 +98,7 @@ def test_mariadb_shows_nothing_of_ours(project: Project, mariadb: DatabaseServer
     assert running() == 0
 
 
-def test_clickhouse_is_told_to_kill_the_query_and_its_connection_is_closed(
+def test_clickhouse_is_reported_to_kill_the_query_and_its_connection_is_closed(
     project: Project, clickhouse: DatabaseServer
 ) -> None:
     slow = "select sleepEachRow(1), 611 from numbers(3)"

@@ -214,7 +214,7 @@ def test_null_of_every_type_is_none(postgres: DatabaseServer, folder: Path) -> N
     assert set(row.values()) == {None}
 
 
-def test_moment_is_told_in_utc_whatever_the_zone_of_the_session(postgres: DatabaseServer, folder: Path) -> None:
+def test_moment_is_reported_in_utc_whatever_the_zone_of_the_session(postgres: DatabaseServer, folder: Path) -> None:
     query = "set time zone 'Asia/Kolkata'; select timestamptz '2024-02-29 10:00:00' as moment"
 
     assert rows_of(folder, "postgres", postgres.uri, query) == [{"moment": "2024-02-29T04:30:00+00:00"}]

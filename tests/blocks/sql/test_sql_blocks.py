@@ -67,7 +67,7 @@ NAMES: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-def test_columns_of_one_name_and_of_none_are_told_apart(database: Database, tmp_path: Path) -> None:
+def test_columns_of_one_name_and_of_none_are_reported_apart(database: Database, tmp_path: Path) -> None:
     query, row = NAMES[database.type]
 
     ran = run_book(tmp_path, database.block(query))
@@ -121,7 +121,7 @@ def test_value_of_anything_else_is_an_error(query: str, tmp_path: Path) -> None:
     assert ran.result.assertions[0].message == VALUE_FAULTS[query]
 
 
-def test_failing_statement_is_told_by_number_and_line(database: Database, tmp_path: Path) -> None:
+def test_failing_statement_is_reported_by_number_and_line(database: Database, tmp_path: Path) -> None:
     book = tmp_path / "shop.runbook.yaml"
     book.write_text(
         f"blocks:\n  - {database.type}:\n      uri: {database.uri}\n      query: |\n"
@@ -144,7 +144,7 @@ def test_failing_statement_is_told_by_number_and_line(database: Database, tmp_pa
 
 
 @pytest.mark.parametrize("database", ["postgres", "mysql", "clickhouse"], indirect=True)
-def test_fault_within_a_statement_is_told_with_its_line(database: Database, tmp_path: Path) -> None:
+def test_fault_within_a_statement_is_reported_with_its_line(database: Database, tmp_path: Path) -> None:
     query = "select 1 as one;\n-- the second\nselect 1 as a,\n\n  2 as b frm nowhere"
     (tmp_path / "report.sql").write_text(query)
 
@@ -261,7 +261,7 @@ def test_sql_comes_from_a_file(database: Database, tmp_path: Path) -> None:
     assert ran.output["value"] == "{{ 1 }}"
 
 
-def test_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_fault_in_a_file_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "report.sql").write_text("select 1 as one;\n\nselect * from nothing_here\n")
 
     ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query_file": "report.sql"}})
@@ -301,7 +301,7 @@ SAYS_READ_ONLY = {
 
 
 @pytest.mark.parametrize("database", SAYS_READ_ONLY, indirect=True)
-def test_session_of_a_read_only_run_is_read_only_whatever_its_uri_says(database: Database, tmp_path: Path) -> None:
+def test_session_of_a_read_only_run_is_read_only_whatever_its_uri_shows(database: Database, tmp_path: Path) -> None:
     query, parameters, value = SAYS_READ_ONLY[database.type]
     block = {database.type: {"uri": f"{database.uri}{parameters}", "query": query}}
 
@@ -343,7 +343,7 @@ def test_server_refuses_what_parsing_misses(kind: str, request: pytest.FixtureRe
     assert "read-only" in (ran.result.hint or "")
 
 
-def test_script_is_refused_unless_its_author_says_that_it_reads(tmp_path: Path) -> None:
+def test_script_is_refused_unless_its_author_shows_that_it_reads(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path, effects=Effects.READ)
 
     ran = run_book(tmp_path, {"script": "echo 1"}, {"script": "echo 2", "effects": "read"}, settings=settings)

@@ -145,7 +145,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("kind", "given", "said"), WRONG)
-def test_parameter_that_postgres_can_not_take_is_told(
+def test_parameter_that_postgres_can_not_take_is_reported(
     postgres: DatabaseServer, kind: str, given: object, said: str, tmp_path: Path
 ) -> None:
     block = {"uri": postgres.uri, "query": f"select :given::{kind} as value", "params": {"given": given}}

@@ -88,7 +88,7 @@ ROWS = [(kind, *row) for kind, rows in LEFT_BEHIND.items() for row in rows]
 
 
 @pytest.mark.parametrize(("kind", "leave", "look", "found"), ROWS)
-def test_session_is_handed_out_clean(
+def test_session_is_passed_out_clean(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, leave: str, look: str, found: object
 ) -> None:
     uri = request.getfixturevalue({"mysql": "mariadb"}.get(kind, kind)).uri
@@ -168,7 +168,7 @@ def test_server_that_is_down_is_one_error_and_skips_with_a_pointer(kind: str, sc
     assert "hidden-w0rd" not in json.dumps([result.to_json() for result in ran.results], default=str)
 
 
-def test_clickhouse_session_is_ours_whatever_the_uri_says(clickhouse: DatabaseServer, tmp_path: Path) -> None:
+def test_clickhouse_session_is_ours_whatever_the_uri_shows(clickhouse: DatabaseServer, tmp_path: Path) -> None:
     query = "create temporary table t (a UInt8); insert into t values (7); select a from t"
     uri = f"{clickhouse.uri}?session_id=theirs&query_id=theirs"
 

@@ -128,12 +128,12 @@ GIVES_ROWS = [
 
 @pytest.mark.parametrize(
     ("dialect", "query", "gives"),
-    [(dialect, query, gives) for dialects, query, gives in GIVES_ROWS for dialect in dialects.split()],
+    [(dialect, query, returned) for dialects, query, returned in GIVES_ROWS for dialect in dialects.split()],
 )
-def test_queries_are_told_from_statements(dialect: str, query: str, gives: bool) -> None:
+def test_queries_are_reported_from_statements(dialect: str, query: str, returned: bool) -> None:
     (statement,) = split_statements(query, dialect)
 
-    assert returns_rows(statement, dialect) is gives
+    assert returns_rows(statement, dialect) is returned
 
 
 READS = [
@@ -199,7 +199,7 @@ def test_what_only_reads_is_known(dialect: str, query: str) -> None:
     ("dialect", "query", "why"),
     [(dialect, query, why) for dialects, query, why in WRITES for dialect in dialects.split()],
 )
-def test_what_may_write_is_told(dialect: str, query: str, why: str) -> None:
+def test_what_may_write_is_reported(dialect: str, query: str, why: str) -> None:
     (statement,) = split_statements(query, dialect)
 
     assert write_reason(statement, dialect) == why
@@ -242,7 +242,7 @@ KEEPS = [
     ("dialect", "query", "why"),
     [(dialect, query, why) for dialects, query, why in DESTROYS for dialect in dialects.split()],
 )
-def test_what_takes_away_more_than_it_names_is_told(dialect: str, query: str, why: str) -> None:
+def test_what_takes_away_more_than_it_names_is_reported(dialect: str, query: str, why: str) -> None:
     (statement,) = split_statements(query, dialect)
 
     assert (destructive_reason(statement, dialect) or "").startswith(why)

@@ -58,7 +58,7 @@ POSTGRES_MODES = [
 
 
 @pytest.mark.parametrize(("parameters", "host", "is_secure"), POSTGRES_MODES)
-def test_postgres_speaks_tls_as_its_uri_says(
+def test_postgres_speaks_tls_as_its_uri_shows(
     secure_postgres: DatabaseServer,
     certificates: Certificates,
     tmp_path: Path,
@@ -81,7 +81,7 @@ POSTGRES_REFUSALS = [
 
 
 @pytest.mark.parametrize(("parameters", "host", "why"), POSTGRES_REFUSALS)
-def test_postgres_that_is_not_who_it_says_is_unreachable(
+def test_postgres_that_is_not_who_it_shows_is_unreachable(
     secure_postgres: DatabaseServer, certificates: Certificates, tmp_path: Path, parameters: str, host: str, why: str
 ) -> None:
     other = Certificates.made_in(tmp_path).ca
@@ -110,7 +110,7 @@ MARIADB_MODES = [
 
 
 @pytest.mark.parametrize(("parameters", "host", "is_secure"), MARIADB_MODES)
-def test_mariadb_speaks_tls_as_its_uri_says(
+def test_mariadb_speaks_tls_as_its_uri_shows(
     secure_mariadb: DatabaseServer,
     certificates: Certificates,
     tmp_path: Path,
@@ -126,7 +126,7 @@ def test_mariadb_speaks_tls_as_its_uri_says(
     assert ran.output["value"] == is_secure
 
 
-def test_mariadb_that_is_not_who_it_says_is_unreachable(
+def test_mariadb_that_is_not_who_it_shows_is_unreachable(
     secure_mariadb: DatabaseServer, certificates: Certificates, tmp_path: Path
 ) -> None:
     uri = of(secure_mariadb.uri, "127.0.0.1", f"ssl-mode=VERIFY_IDENTITY&ssl-ca={certificates.ca}")
@@ -153,7 +153,7 @@ CLICKHOUSE_MODES = [
 
 
 @pytest.mark.parametrize(("parameters", "host"), CLICKHOUSE_MODES)
-def test_clickhouse_speaks_tls_as_its_uri_says(
+def test_clickhouse_speaks_tls_as_its_uri_shows(
     secure_clickhouse: DatabaseServer, certificates: Certificates, tmp_path: Path, parameters: str, host: str
 ) -> None:
     uri = of(secure_clickhouse.uri, host, parameters.format(ca=certificates.ca))
@@ -172,7 +172,7 @@ CLICKHOUSE_REFUSALS = [
 
 
 @pytest.mark.parametrize(("parameters", "host", "why"), CLICKHOUSE_REFUSALS)
-def test_clickhouse_that_is_not_who_it_says_is_unreachable(
+def test_clickhouse_that_is_not_who_it_shows_is_unreachable(
     secure_clickhouse: DatabaseServer, certificates: Certificates, tmp_path: Path, parameters: str, host: str, why: str
 ) -> None:
     other = Certificates.made_in(tmp_path).ca

@@ -31,7 +31,7 @@ def test_file_is_relative_to_the_directory(uri: str, tmp_path: Path) -> None:
         assert database.execute("select * from t").fetchall() == []
 
 
-def test_file_is_opened_for_reading_alone_in_a_read_only_run_whatever_its_uri_says(tmp_path: Path) -> None:
+def test_file_is_opened_for_reading_alone_in_a_read_only_run_whatever_its_uri_shows(tmp_path: Path) -> None:
     block = {"sqlite": {"uri": "shop.db?mode=rwc", "query": "select 1"}}
 
     ran = run_book(tmp_path, block, effects="read")
@@ -79,7 +79,7 @@ def test_foreign_keys_are_heeded(tmp_path: Path) -> None:
     assert ran.result.message == "statement 3 of 3: FOREIGN KEY constraint failed"
 
 
-def test_statement_tells_rows_and_the_last_id(tmp_path: Path) -> None:
+def test_statement_reports_rows_and_the_last_id(tmp_path: Path) -> None:
     query = "create table t (id integer primary key, a int); insert into t (a) values (5), (6)"
 
     ran = run_book(tmp_path, {"sqlite": {"uri": ":memory:", "query": query}})
@@ -97,7 +97,7 @@ def test_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
     assert (ran.result.message or "").endswith("can't be opened: file is not a database")
 
 
-def test_file_that_somebody_keeps_locked_is_unreachable_once_connecting_takes_too_long(tmp_path: Path) -> None:
+def test_file_that_someone_keeps_locked_is_unreachable_once_connecting_takes_too_long(tmp_path: Path) -> None:
     holder = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     holder.execute("begin exclusive")
     block = {"sqlite": {"uri": "shop.db", "query": "select 1", "connect_timeout": "200ms"}}

@@ -77,7 +77,7 @@ POSTGRES_FAULTS = [
 
 
 @pytest.mark.parametrize(("query", "said"), POSTGRES_FAULTS)
-def test_what_postgres_can_not_do_is_told_at_once(
+def test_what_postgres_can_not_do_is_reported_at_once(
     postgres: DatabaseServer, tmp_path: Path, query: str, said: str
 ) -> None:
     ran = run_book(tmp_path, {"postgres": {"uri": postgres.uri, "query": query}, "timeout": "20s"})
@@ -86,7 +86,7 @@ def test_what_postgres_can_not_do_is_told_at_once(
     assert ran.result.kind == "block"
 
 
-def test_delimiter_is_told_to_be_no_sql(mariadb: DatabaseServer, tmp_path: Path) -> None:
+def test_delimiter_is_reported_to_be_no_sql(mariadb: DatabaseServer, tmp_path: Path) -> None:
     query = "delimiter //\ncreate procedure p() begin select 1; end//\ndelimiter ;"
 
     ran = run_book(tmp_path, {"mysql": {"uri": mariadb.uri, "query": query}})
@@ -115,7 +115,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("uri", "name"), NAMES)
-def test_uri_is_told_without_its_password(uri: str, name: str) -> None:
+def test_uri_is_reported_without_its_password(uri: str, name: str) -> None:
     assert connection_name(uri) == name
 
 
@@ -238,7 +238,7 @@ def test_server_that_is_something_else_is_an_error(kind: str, data: bytes, tmp_p
     assert ran.result.seconds < 4
 
 
-def test_answer_that_is_no_json_is_told(tmp_path: Path) -> None:
+def test_answer_that_is_no_json_is_reported(tmp_path: Path) -> None:
     with server_that(say(http(b"<html>hello</html>\n"))) as port:
         ran = run_book(tmp_path, {"clickhouse": {"uri": f"http://127.0.0.1:{port}", "query": "select 1"}})
 
@@ -246,9 +246,9 @@ def test_answer_that_is_no_json_is_told(tmp_path: Path) -> None:
 
 
 def assert_no_password(ran: Ran) -> None:
-    told = json.dumps([result.to_json() for result in ran.results], default=str)
-    assert PASSWORD not in told
-    assert "wr0ng-w0rd" not in told
+    reported = json.dumps([result.to_json() for result in ran.results], default=str)
+    assert PASSWORD not in reported
+    assert "wr0ng-w0rd" not in reported
 
 
 SUICIDES = {
@@ -258,7 +258,7 @@ SUICIDES = {
 
 
 @pytest.mark.parametrize("database", SUICIDES, indirect=True)
-def test_server_that_goes_away_in_the_middle_is_told(database: Database, tmp_path: Path) -> None:
+def test_server_that_goes_away_in_the_middle_is_reported(database: Database, tmp_path: Path) -> None:
     ran = run_book(tmp_path, database.block(SUICIDES[database.type]), database.block("select 1 as one"))
 
     assert ran.results[0].kind == "block"

@@ -200,7 +200,7 @@ def test_a_block_that_can_not_run_is_still_read(load: Load, type_name: str) -> N
     assert load(block(type_name), "x.json").blocks[0].type == type_name
 
 
-def test_repeated_ids_are_told_apart(load: Load) -> None:
+def test_repeated_ids_are_reported_apart(load: Load) -> None:
     runbook = load("content:\n- {id: a, type: script}\n- {id: a, type: script}\n- {id: a~2, type: script}\n", "x.atrb")
 
     assert [spec.id for spec in runbook.blocks] == ["a", "a~2", "a~2~2"]
@@ -308,9 +308,9 @@ def test_faults(faults: Faults, text: str, line: int, said: str, hint: str | Non
 
 
 def test_a_dropdown_without_its_props(faults: Faults) -> None:
-    told = faults("content:\n- type: dropdown\n  props: {name: a, optionsType: menu, value: x}\n", "x.atrb")
+    reported = faults("content:\n- type: dropdown\n  props: {name: a, optionsType: menu, value: x}\n", "x.atrb")
 
-    assert [line.split("): ")[1].split("\n")[0] for line in told] == [
+    assert [line.split("): ")[1].split("\n")[0] for line in reported] == [
         'optionsType must be fixed or variable or command, not the text "menu"',
         "fixedOptions is missing",
         "variableOptions is missing",

@@ -287,9 +287,9 @@ def test_faults(faults: Callable[[str], list[str]], text: str, line: int, said: 
 
 
 def test_hosts_of_a_block(faults: Callable[[str], list[str]]) -> None:
-    told = faults("blocks:\n  Build:\n    hosts: x\n")
+    reported = faults("blocks:\n  Build:\n    hosts: x\n")
 
-    assert told[0].startswith('books/pay.checks.yaml:3: block "Build": hosts means nothing here: a block runs on')
+    assert reported[0].startswith('books/pay.checks.yaml:3: block "Build": hosts means nothing here: a block runs on')
 
 
 def test_two_checks_files(merge: Merge, tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_checks_of_another_runbook_of_that_name_are_left_alone(tmp_path: Path) -
         ("a.atrb", False),
     ],
 )
-def test_checks_files_are_told_by_their_name(name: str, expected: bool) -> None:
+def test_checks_files_are_reported_by_their_name(name: str, expected: bool) -> None:
     assert is_checks_file(Path(name)) is expected
 
 
@@ -355,11 +355,11 @@ def test_checks_without_a_runbook(tmp_path: Path) -> None:
     )
 
 
-def test_defaults_hold_where_an_entry_says_nothing(merge: Merge) -> None:
+def test_defaults_hold_where_an_entry_shows_nothing(merge: Merge) -> None:
     book = merge("defaults: {timeout: 2m, template: false}\nblocks: {Build: {timeout: 5s}}\n")
 
-    told = {spec.id: (spec.rules.timeout, spec.rules.template) for spec in book.blocks}
-    assert told == {"a": (5, False), "b1": (120, False), "b2": (120, False), "c": (None, True), "d": (120, False)}
+    reported = {spec.id: (spec.rules.timeout, spec.rules.template) for spec in book.blocks}
+    assert reported == {"a": (5, False), "b1": (120, False), "b2": (120, False), "c": (None, True), "d": (120, False)}
 
 
 def test_shell_options_are_given_to_shells_that_have_none(merge: Merge) -> None:
@@ -368,7 +368,7 @@ def test_shell_options_are_given_to_shells_that_have_none(merge: Merge) -> None:
     assert named(book, "a").props["interpreter"] == "bash -eo pipefail -c"
 
 
-def test_what_an_entry_says_holds_for_its_block_alone(merge: Merge) -> None:
+def test_what_an_entry_shows_holds_for_its_block_alone(merge: Merge) -> None:
     book = merge("blocks: {Build: {env: {A: b}, stdin: x}}")
 
     scope = named(book, "a").rules.scope
@@ -376,7 +376,7 @@ def test_what_an_entry_says_holds_for_its_block_alone(merge: Merge) -> None:
     assert scope.stdin is not None
 
 
-def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) -> None:
+def test_a_block_that_changed_since_its_check_was_written_is_reported(merge: Merge) -> None:
     same = block_digest(named(merge("{}"), "a"))
 
     assert merge(f"blocks: {{Build: {{code: sha256:{same}}}}}").load_warnings == ()
@@ -388,9 +388,9 @@ def test_a_block_that_changed_since_its_check_was_written_is_told(merge: Merge) 
 
 
 def test_a_code_that_is_no_digest_is_an_error_with_the_right_one(faults: Callable[[str], list[str]]) -> None:
-    (told,) = faults("blocks: {Build: {code: make}}")
+    (reported,) = faults("blocks: {Build: {code: make}}")
 
-    assert 'code "make" is no SHA-256\n  hint: code: sha256:' in told
+    assert 'code "make" is no SHA-256\n  hint: code: sha256:' in reported
 
 
 def test_one_file_speaks_of_several_runbooks(merge: Merge, tmp_path: Path) -> None:

@@ -191,13 +191,13 @@ def test_http_is_a_request_as_it_is_sent(load: Load, text: str, props: dict[str,
         ("---\nblocks: []\n---\n", "x.runbook.md:2: blocks means nothing here: blocks are fenced code"),
     ],
 )
-def test_what_makes_no_sense_is_told_with_its_line(faults: Faults, text: str, message: str) -> None:
+def test_what_makes_no_sense_is_reported_with_its_line(faults: Faults, text: str, message: str) -> None:
     (fault,) = faults(text, NAME)
 
     assert fault.startswith(message)
 
 
-def test_all_faults_of_a_document_are_told_at_once(faults: Faults) -> None:
+def test_all_faults_of_a_document_are_reported_at_once(faults: Faults) -> None:
     text = "---\nfinally: []\n---\n```sh {x: 1}\na\n```\n```sql\na\n```\n```sh\n```\n"
 
     found = [fault.partition(": ")[0] for fault in faults(text, NAME)]

@@ -591,11 +591,11 @@ REPEATED = [
 
 @pytest.mark.parametrize(("text", "line"), REPEATED, ids=["lines", "flow", "derived"])
 def test_a_repeated_id(faults: Faults, text: str, line: int) -> None:
-    told = faults(text)
+    reported = faults(text)
 
-    assert len(told) == 1
-    assert told[0].startswith(f"x.runbook.yaml:{line}: block #2 (script): id ")
-    assert told[0].endswith(", too\n  hint: change one: ids are unique")
+    assert len(reported) == 1
+    assert reported[0].startswith(f"x.runbook.yaml:{line}: block #2 (script): id ")
+    assert reported[0].endswith(", too\n  hint: change one: ids are unique")
 
 
 def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:
@@ -606,22 +606,24 @@ def test_a_clean_up_for_a_block_that_is_not_there(faults: Faults) -> None:
 
 
 def test_hosts_of_a_block(faults: Faults) -> None:
-    told = faults("blocks:\n- http: x\n  hosts: x\n")
+    reported = faults("blocks:\n- http: x\n  hosts: x\n")
 
-    assert told[0].startswith("x.runbook.yaml:3: block #1 (http): hosts means nothing here: a block runs on one host\n")
+    assert reported[0].startswith(
+        "x.runbook.yaml:3: block #1 (http): hosts means nothing here: a block runs on one host\n"
+    )
 
 
 def test_an_atuin_document_under_a_plain_name(faults: Faults) -> None:
-    told = faults("id: x\ncontent: []\n")
+    reported = faults("id: x\ncontent: []\n")
 
-    assert "x.runbook.yaml:1: no blocks\n  hint: an Atuin document is named NAME.atrb" in told
+    assert "x.runbook.yaml:1: no blocks\n  hint: an Atuin document is named NAME.atrb" in reported
 
 
 def test_long_and_strange_names_stay_on_one_line(faults: Faults) -> None:
-    told = faults(f'blocks:\n- script: 5\n  name: "a\\nb\\e{"c" * 100}"\n')
+    reported = faults(f'blocks:\n- script: 5\n  name: "a\\nb\\e{"c" * 100}"\n')
 
-    assert told[0].count("\n") == 1
-    assert 'block "a b\\x1bccc' in told[0]
+    assert reported[0].count("\n") == 1
+    assert 'block "a b\\x1bccc' in reported[0]
 
 
 CONNECTION_FAULTS = [

@@ -87,7 +87,7 @@ def test_ten_thousand_blocks(tmp_path: Path) -> None:
     assert len(load_runbook(tmp_path / "x.runbook.yaml").blocks) == 10_000
 
 
-def test_all_faults_of_a_file_are_told_in_its_order(faults: Callable[..., list[str]]) -> None:
-    told = faults("blocks:\n- script: 1\n- http: 2\nversion: 3\nname: 4\n")
+def test_all_faults_of_a_file_are_reported_in_its_order(faults: Callable[..., list[str]]) -> None:
+    reported = faults("blocks:\n- script: 1\n- http: 2\nversion: 3\nname: 4\n")
 
-    assert [line.split(": ")[0] for line in told] == [f"x.runbook.yaml:{line}" for line in (2, 3, 4, 5)]
+    assert [line.split(": ")[0] for line in reported] == [f"x.runbook.yaml:{line}" for line in (2, 3, 4, 5)]

@@ -45,25 +45,25 @@ IN_BRACKETS = [
 ]
 
 
-@pytest.mark.parametrize(("line", "said", "mended"), IN_BRACKETS, ids=[row[0] for row in IN_BRACKETS])
-def test_a_value_within_brackets_that_should_be_quoted(faults: Faults, line: str, said: str, mended: str) -> None:
+@pytest.mark.parametrize(("line", "said", "fixed"), IN_BRACKETS, ids=[row[0] for row in IN_BRACKETS])
+def test_a_value_within_brackets_that_should_be_quoted(faults: Faults, line: str, said: str, fixed: str) -> None:
     assert faults(f"name: x\nblocks:\n  {line}\n") == [
-        f"x.runbook.yaml:3: not valid YAML: {said}\n  hint: quote the whole value: {mended}"
+        f"x.runbook.yaml:3: not valid YAML: {said}\n  hint: quote the whole value: {fixed}"
     ]
 
 
-@pytest.mark.parametrize(("line", "said", "mended"), TRAPS, ids=[trap[0] for trap in TRAPS])
-def test_a_value_that_should_be_quoted(faults: Faults, line: str, said: str, mended: str) -> None:
+@pytest.mark.parametrize(("line", "said", "fixed"), TRAPS, ids=[trap[0] for trap in TRAPS])
+def test_a_value_that_should_be_quoted(faults: Faults, line: str, said: str, fixed: str) -> None:
     text = f"name: x\nblocks:\n  - name: y\n    {line}\n    timeout: 5s\n"
 
-    assert faults(text) == [f"x.runbook.yaml:4: not valid YAML: {said}\n  hint: quote the whole value: {mended}"]
+    assert faults(text) == [f"x.runbook.yaml:4: not valid YAML: {said}\n  hint: quote the whole value: {fixed}"]
 
 
-@pytest.mark.parametrize(("line", "mended"), [(trap[0], trap[2]) for trap in TRAPS])
-def test_the_mended_line_keeps_the_value(line: str, mended: str) -> None:
+@pytest.mark.parametrize(("line", "fixed"), [(trap[0], trap[2]) for trap in TRAPS])
+def test_the_fixed_line_keeps_the_value(line: str, fixed: str) -> None:
     key, _, value = line.partition(": ")
 
-    assert parse_yaml(mended) == {key: value}
+    assert parse_yaml(fixed) == {key: value}
 
 
 def test_an_entry_of_a_list_that_should_be_quoted(faults: Faults) -> None:
@@ -117,7 +117,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("text", "line", "said", "hint"), OTHERS, ids=[row[2][-30:] for row in OTHERS])
-def test_other_faults_are_told_in_plain_words(faults: Faults, text: str, line: int, said: str, hint: str) -> None:
+def test_other_faults_are_reported_in_plain_words(faults: Faults, text: str, line: int, said: str, hint: str) -> None:
     assert faults(text) == [f"x.runbook.yaml:{line}: {said}\n  hint: {hint}"]
 
 
@@ -139,11 +139,11 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize(("blocks", "line", "what", "mended"), CUT, ids=[row[2] for row in CUT])
-def test_a_value_cut_by_a_comment(faults: Faults, blocks: str, line: int, what: str, mended: str) -> None:
+@pytest.mark.parametrize(("blocks", "line", "what", "fixed"), CUT, ids=[row[2] for row in CUT])
+def test_a_value_cut_by_a_comment(faults: Faults, blocks: str, line: int, what: str, fixed: str) -> None:
     assert faults(f"blocks:\n{blocks}\n") == [
         f"x.runbook.yaml:{line}: {what} is cut short: to YAML a comment begins at #\n"
-        f"  hint: quote the whole value: {mended}"
+        f"  hint: quote the whole value: {fixed}"
     ]
 
 

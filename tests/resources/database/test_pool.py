@@ -56,7 +56,7 @@ async def used_once(sessions: DatabasePool, server: Server) -> Session:
     return session
 
 
-def test_session_that_was_given_back_is_handed_out_again() -> None:
+def test_session_that_was_given_back_is_passed_out_again() -> None:
     async def run() -> None:
         sessions, server = DatabasePool(), Server()
         first = await used_once(sessions, server)
@@ -81,7 +81,7 @@ def test_session_that_can_not_be_used_again_is_replaced(refuses: str) -> None:
     anyio.run(run)
 
 
-def test_spoilt_session_is_closed() -> None:
+def test_broken_session_is_closed() -> None:
     async def run() -> None:
         sessions, server = DatabasePool(), Server()
         session = await sessions.acquire("here", server.open)
@@ -117,7 +117,7 @@ def test_session_is_closed_when_its_user_is_cancelled_at_the_door(hangs: str) ->
 
 
 @pytest.mark.parametrize("refuses", ["", "close"])
-def test_all_are_closed_at_the_end_whatever_they_say(refuses: str) -> None:
+def test_all_are_closed_at_the_end_whatever_they_show(refuses: str) -> None:
     async def run() -> None:
         sessions, server = DatabasePool(), Server(refuses=refuses)
         both = [await sessions.acquire("here", server.open) for _ in range(2)]

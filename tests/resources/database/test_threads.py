@@ -15,7 +15,7 @@ from pytest_runbook.resources.database.threads import MAX_THREADS, Threads
 ValueT = TypeVar("ValueT")
 
 
-async def a_call_gives_its_result_or_its_error(threads: Threads) -> None:
+async def a_call_returns_its_result_or_its_error(threads: Threads) -> None:
     assert await threads.run(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         await threads.run(lambda: 1 // 0)
@@ -43,7 +43,7 @@ async def one_that_takes_long_holds_up_nobody(threads: Threads) -> None:
 async def a_wait_that_is_cancelled_leaves_the_call_alone(threads: Threads) -> None:
     go, ended = threading.Event(), threading.Event()
     with anyio.move_on_after(0.05) as scope:
-        await threads.run(lambda: tell_once(go, ended))
+        await threads.run(lambda: report_once(go, ended))
     assert scope.cancelled_caught
     go.set()
     assert ended.wait(10)
@@ -86,9 +86,9 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def tell_once(go: threading.Event, told: threading.Event) -> None:
+def report_once(go: threading.Event, reported: threading.Event) -> None:
     go.wait(10)
-    told.set()
+    reported.set()
 
 
 def later(seconds: float, value: ValueT) -> ValueT:
@@ -97,7 +97,7 @@ def later(seconds: float, value: ValueT) -> ValueT:
 
 
 CHECKS = (
-    a_call_gives_its_result_or_its_error,
+    a_call_returns_its_result_or_its_error,
     one_that_takes_long_holds_up_nobody,
     a_wait_that_is_cancelled_leaves_the_call_alone,
     a_call_can_be_waited_for_twice,

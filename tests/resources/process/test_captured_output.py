@@ -45,7 +45,7 @@ def test_nothing_written_is_empty_text(output: CapturedOutput) -> None:
     assert (output.stdout, output.stderr, output.combined, output.size()) == ("", "", "", 0)
 
 
-def test_streams_are_told_apart_and_keep_their_order(output: CapturedOutput) -> None:
+def test_streams_are_reported_apart_and_keep_their_order(output: CapturedOutput) -> None:
     output.append(OUT, b"one\n")
     output.append(ERR, b"two\n")
     output.append(OUT, b"three\n")
@@ -170,7 +170,7 @@ def test_file_goes_with_an_output_that_nobody_holds() -> None:
     assert open_files() == before
 
 
-def test_full_disk_is_told_with_the_folder() -> None:
+def test_full_disk_is_reported_with_the_folder() -> None:
     with CapturedOutput(memory_limit=1 << 16) as output, largest_file(1 << 15):
         output.append(OUT, b"x" * (1 << 16))
         with pytest.raises(BlockFailed) as caught:
@@ -181,7 +181,7 @@ def test_full_disk_is_told_with_the_folder() -> None:
     assert caught.value.hint is not None
 
 
-def test_folder_that_takes_no_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folder_that_takes_no_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     output = CapturedOutput(memory_limit=0)
 

@@ -89,7 +89,7 @@ def test_plain_script_runs_in_a_strict_bash() -> None:
     assert interpreter_argv("", "CODE", plain=True) == ["bash", "-eo", "pipefail", "-c", "CODE"]
 
 
-def test_plain_script_runs_as_its_interpreter_says() -> None:
+def test_plain_script_runs_as_its_interpreter_shows() -> None:
     assert interpreter_argv("bash", "CODE", plain=True) == ["bash", "-c", "CODE"]
 
 
@@ -222,14 +222,14 @@ def test_a_program_that_would_show_a_secret_on_its_command_line_is_refused(inter
         script_interpreter(interpreter).direct_command("CODE", is_secret=True)
 
 
-def test_folder_that_takes_no_code_is_told(tmp_path: Path) -> None:
+def test_folder_that_takes_no_code_is_reported(tmp_path: Path) -> None:
     command = script_interpreter("sh").command("x" * (128 << 10), tmp_path / "gone")
 
     with pytest.raises(BlockFailed, match="code can't be written"), command:
         pass
 
 
-def test_interpreter_says_which_program_it_is() -> None:
+def test_interpreter_shows_which_program_it_is() -> None:
     assert script_interpreter("/usr/bin/env FOO=1 /opt/python3.12 -u").program == "/opt/python3.12"
 
 

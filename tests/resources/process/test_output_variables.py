@@ -139,6 +139,6 @@ def test_directory_in_its_place_is_an_error_and_goes_too(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_folder_that_is_gone_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BlockFailed, match="No such file or directory"):
         OutputVariablesFile(tmp_path / "gone")

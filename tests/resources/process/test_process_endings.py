@@ -209,7 +209,7 @@ def quoted(code: str) -> str:
     return "'" + code.replace("'", "'\\''") + "'"
 
 
-def test_leftover_is_told_by_its_command(tmp_path: Path) -> None:
+def test_leftover_is_reported_by_its_command(tmp_path: Path) -> None:
     async def main() -> None:
         async with ProcessSupervisor() as supervisor:
             outcome = await sh("sleep 1000 >/dev/null 2>&1 & echo $!", tmp_path, supervisor)
@@ -310,8 +310,8 @@ def test_last_resort_kills_from_another_thread(tmp_path: Path) -> None:
     assert [pid for pid in pids(tmp_path) if lives(pid)] == []
 
 
-@pytest.mark.parametrize(("trap", "told"), [("INT", "INT\n"), ("TERM", "TERM\n")])
-def test_last_words_are_kept(tmp_path: Path, trap: str, told: str) -> None:
+@pytest.mark.parametrize(("trap", "reported"), [("INT", "INT\n"), ("TERM", "TERM\n")])
+def test_last_words_are_kept(tmp_path: Path, trap: str, reported: str) -> None:
     other = {"INT": "TERM", "TERM": "INT"}[trap]
     code = f"trap 'echo {trap}; exit' {trap}; trap '' {other}; echo $$ > pids; while :; do sleep 0.02; done"
     output = CapturedOutput()
@@ -324,7 +324,7 @@ def test_last_words_are_kept(tmp_path: Path, trap: str, told: str) -> None:
             await until(lambda: pids(tmp_path))
 
     anyio.run(main)
-    assert output.stdout == told
+    assert output.stdout == reported
 
 
 def test_output_until_the_cancellation_is_kept(tmp_path: Path) -> None:
@@ -474,7 +474,7 @@ def test_error_passes_a_keeper_as_it_is() -> None:
         anyio.run(main)
 
 
-def test_marks_tell_whose_a_process_is(tmp_path: Path) -> None:
+def test_marks_report_whose_a_process_is(tmp_path: Path) -> None:
     async def main() -> str:
         async with ProcessSupervisor() as supervisor:
             outcome = await run_process(

@@ -74,14 +74,14 @@ def test_outcome_has_output_and_exit_code() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGSEGV"])
-def test_signal_is_told_by_its_name(name: str) -> None:
+def test_signal_is_reported_by_its_name(name: str) -> None:
     outcome = sh(f"kill -{name.removeprefix('SIG')} $$")
 
     assert (outcome.exit_code, outcome.signal) == (None, name)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: real-time signals")
-def test_signal_without_a_name_is_told_by_its_number() -> None:
+def test_signal_without_a_name_is_reported_by_its_number() -> None:
     assert sh(f"kill -{signal.SIGRTMIN + 1} $$").signal == f"signal {signal.SIGRTMIN + 1}"
 
 
@@ -182,7 +182,7 @@ def test_runs_in_its_folder(tmp_path: Path) -> None:
     assert sh("pwd -P", cwd=tmp_path).output.stdout == f"{tmp_path.resolve()}\n"
 
 
-def test_failing_listener_ends_the_process_and_is_heard() -> None:
+def test_failing_listener_ends_the_process_and_is_received() -> None:
     def fail(stream: Stream, data: bytes) -> None:
         raise ZeroDivisionError
 
@@ -190,7 +190,7 @@ def test_failing_listener_ends_the_process_and_is_heard() -> None:
         sh("while :; do echo x; done", on_output=fail)
 
 
-def test_output_that_finds_no_room_ends_the_process_and_is_told() -> None:
+def test_output_that_finds_no_room_ends_the_process_and_is_reported() -> None:
     with (
         CapturedOutput(memory_limit=1 << 16) as output,
         limit(resource.RLIMIT_FSIZE, 1 << 16),
@@ -237,7 +237,7 @@ def test_without_help_of_the_kernel_a_thread_waits(monkeypatch: pytest.MonkeyPat
     assert sh("kill -9 $$").signal == "SIGKILL"
 
 
-def test_exit_status_that_other_code_took_is_told() -> None:
+def test_exit_status_that_other_code_took_is_reported() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         with pytest.raises(BlockFailed, match=r"exit status of process \d+ is lost"):
@@ -293,20 +293,20 @@ def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: its limit for one argument")
-def test_argument_that_is_too_long_is_told() -> None:
+def test_argument_that_is_too_long_is_reported() -> None:
     assert "too long" in refusal("sh", "-c", "x" * (128 << 10))
 
 
-def test_nul_is_told() -> None:
+def test_nul_is_reported() -> None:
     assert "null byte" in refusal("sh", "-c", "a\0b")
     assert "null byte" in refusal("true", env={"A": "a\0b"})
 
 
-def test_name_of_a_variable_with_an_equals_sign_is_told() -> None:
+def test_name_of_a_variable_with_an_equals_sign_is_reported() -> None:
     assert "illegal environment variable name" in refusal("true", env={"A=B": "1"})
 
 
-def test_no_file_descriptors_left_is_told() -> None:
+def test_no_file_descriptors_left_is_reported() -> None:
     async def main() -> None:
         used = len(open_files())
         for spare in range(12):

@@ -29,7 +29,7 @@ def test_a_host_is_allowed_by_its_name_or_its_address(tmp_path: Path, web: Home,
         assert ran.result.message == f"runbook_allow has no host web = 127.0.0.1; it has {hosts}"
 
 
-def test_a_name_that_the_runbook_itself_gives_a_host_says_nothing(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_a_name_that_the_runbook_itself_returns_a_host_shows_nothing(tmp_path: Path, home: Home, server: Sshd) -> None:
     config = tmp_path / "ssh_config"
     config.write_text(f"Host good.corp\n  HostName 127.0.0.1\n  Port {server.port}\n  User root\n")
 

@@ -83,7 +83,7 @@ def test_all_that_a_script_gets_reaches_it_as_the_other_user_too(tmp_path: Path)
         ("free", "nobody-9", "sudo on free refuses to run programs as nobody-9: "),
     ],
 )
-def test_what_sudo_refuses_is_told(tmp_path: Path, host: str, become: object, message: str) -> None:
+def test_what_sudo_refuses_is_reported(tmp_path: Path, host: str, become: object, message: str) -> None:
     result = whoami(tmp_path, host, become).result
 
     assert (result.message or "").startswith(message)

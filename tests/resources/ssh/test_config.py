@@ -48,11 +48,11 @@ def test_settings_are_those_that_ssh_finds(tmp_path: Path, case: str) -> None:
     destination = Destination.parse(host)
     words = ["-l", destination.user] if destination.user else []
     words += ["-p", str(destination.port)] if destination.port else []
-    told = subprocess.run(
+    reported = subprocess.run(
         ["ssh", "-G", "-F", path, *words, destination.host], capture_output=True, text=True, check=True
     )
     expected: dict[str, list[str]] = {}
-    for line in told.stdout.splitlines():
+    for line in reported.stdout.splitlines():
         key, _, value = line.partition(" ")
         expected.setdefault(key, []).append(value)
 
@@ -174,7 +174,7 @@ def test_harmless_values_of_such_settings_are_fine(tmp_path: Path) -> None:
     assert options.ignored == ()
 
 
-def test_unknown_settings_are_listed_unless_the_user_says_not_to(tmp_path: Path) -> None:
+def test_unknown_settings_are_listed_unless_the_user_shows_not_to(tmp_path: Path) -> None:
     options = options_of(
         tmp_path, "IgnoreUnknown UseKeychain\nUseKeychain yes\nLocalForward 80 h:80\nNoSuch 1\nLogLevel QUIET"
     )
@@ -200,7 +200,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG)
-def test_a_setting_that_makes_no_sense_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_setting_that_makes_no_sense_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BlockFailed) as caught:
         options_of(tmp_path, f"# one\n{text}")
 

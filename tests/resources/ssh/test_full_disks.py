@@ -49,7 +49,7 @@ def web(home: Home, small: Sshd) -> Iterator[Home]:
     ],
     ids=["code", "code on what is full", "terminal", "variables"],
 )
-def test_what_finds_no_room_is_told(tmp_path: Path, blocks: list[Block], message: str) -> None:
+def test_what_finds_no_room_is_reported(tmp_path: Path, blocks: list[Block], message: str) -> None:
     result = run_book(tmp_path, HOST, *blocks).result
 
     assert message in (result.message or "")
@@ -67,7 +67,7 @@ def test_variables_that_find_no_room_fail_their_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("web")
-def test_a_folder_that_finds_no_room_is_told(tmp_path: Path, small: Sshd) -> None:
+def test_a_folder_that_finds_no_room_is_reported(tmp_path: Path, small: Sshd) -> None:
     inside = ["nsenter", "--mount", "--target", str(small.process.pid)]
     fill = f"cd {small.folder.parent}/disk && touch fill1 fill2 fill3 fill4 fill5 fill6 fill7"
     subprocess.run([*inside, "sh", "-c", fill], check=True)

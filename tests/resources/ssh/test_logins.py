@@ -70,7 +70,7 @@ def test_with_identities_only_other_keys_of_the_agent_are_not_tried(
     assert message.endswith(f"refuses the login: tried {tmp_path}/stranger")
 
 
-def test_an_agent_that_does_not_answer_is_told(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_an_agent_that_does_not_answer_is_reported(tmp_path: Path, home: Home, server: Sshd) -> None:
     home.write_config(f"IdentityAgent {tmp_path}/no-agent\n")
     home.knows(server)
 
@@ -95,7 +95,7 @@ def test_a_key_with_a_passphrase_from_a_secret(
     ("passphrase", "message"),
     [(None, "it is encrypted, and no passphrase is given"), ("wrong one", "the passphrase is wrong")],
 )
-def test_a_key_that_can_not_be_opened_is_told(
+def test_a_key_that_can_not_be_opened_is_reported(
     tmp_path: Path, home: Home, server: Sshd, passphrase: str | None, message: str
 ) -> None:
     key = make_key(tmp_path / "locked", passphrase="open sesame")
@@ -106,7 +106,7 @@ def test_a_key_that_can_not_be_opened_is_told(
     assert result.message == f"the key can't be used: {key}: {message}"
 
 
-def test_an_encrypted_key_of_ssh_config_is_told_where_nothing_else_fits(
+def test_an_encrypted_key_of_ssh_config_is_reported_where_nothing_else_fits(
     tmp_path: Path, home: Home, server: Sshd
 ) -> None:
     home.write_config(f"IdentityFile {make_key(tmp_path / 'locked', passphrase='x')}\n")
@@ -159,7 +159,7 @@ def test_a_password_from_a_secret(
     assert ran.output["stdout"] == "plain\n"
 
 
-def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path, home: Home, accounts: Sshd) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(tmp_path: Path, home: Home, accounts: Sshd) -> None:
     home.knows(accounts)
     connect = {"userHost": address(accounts, "plain"), "password": "wrong-password"}
     result = run_book(tmp_path, {"ssh-connect": connect}, ECHO).result
@@ -169,7 +169,7 @@ def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path, home: Home, acco
     assert "wrong-password" not in str(result)
 
 
-def test_nothing_to_try_is_told(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_nothing_to_try_is_reported(tmp_path: Path, home: Home, server: Sshd) -> None:
     home.knows(server)
     result = run_book(tmp_path, {"host": address(server)}, ECHO).result
 

@@ -57,7 +57,7 @@ def test_the_key_of_a_jump_host_is_checked_too(tmp_path: Path, home: Home, serve
     assert message.startswith("the way to web leads over bastion: the host key of 127.0.0.1:")
 
 
-def test_what_the_jump_host_can_not_reach_is_told(tmp_path: Path, web: Home) -> None:
+def test_what_the_jump_host_can_not_reach_is_reported(tmp_path: Path, web: Home) -> None:
     port = free_port()
     web.write_config(web.config.read_text() + f"Host far\n HostName 127.0.0.1\n Port {port}\n ProxyJump web\n")
     message = run_book(tmp_path, {"host": "far"}, ECHO).result.message or ""
@@ -74,7 +74,7 @@ def test_a_proxy_command_leads_to_a_host(tmp_path: Path, home: Home, server: Ssh
     assert run_book(tmp_path, {"host": "web"}, ECHO).output["stdout"] == "in\n"
 
 
-def test_what_a_proxy_command_says_is_told(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_what_a_proxy_command_shows_is_reported(tmp_path: Path, home: Home, server: Sshd) -> None:
     home.has_alias(server, extra="ProxyCommand sh -c 'echo the VPN is down >&2; exit 1'")
     home.knows(server)
     message = run_book(tmp_path, {"host": "web"}, ECHO).result.message or ""
@@ -127,7 +127,7 @@ def talking(answer: bytes | None) -> Iterator[int]:
         (b"SSH-1.5-ancient\r\n", "127.0.0.1:{port} does not answer as an SSH server: "),
     ],
 )
-def test_what_is_no_ssh_server_is_told(tmp_path: Path, home: Home, answer: bytes | None, message: str) -> None:
+def test_what_is_no_ssh_server_is_reported(tmp_path: Path, home: Home, answer: bytes | None, message: str) -> None:
     home.write_config("ConnectTimeout 1\n")
     with talking(answer) as port:
         result = run_book(tmp_path, {"host": f"127.0.0.1:{port}"}, ECHO).result
@@ -147,7 +147,7 @@ def test_what_is_no_ssh_server_is_told(tmp_path: Path, home: Home, answer: bytes
         ("host:invalid", '"host:invalid" is no host: "invalid" is no port: 1 to 65535'),
     ],
 )
-def test_what_can_not_be_reached_is_told_in_its_own_words(tmp_path: Path, host: str, message: str) -> None:
+def test_what_can_not_be_reached_is_reported_in_its_own_words(tmp_path: Path, host: str, message: str) -> None:
     result = run_book(tmp_path, {"host": host}, ECHO).result
 
     assert (result.message or "").startswith(message)
@@ -194,7 +194,7 @@ def test_a_slow_host_does_not_hold_up_another(tmp_path: Path, web: Home) -> None
         inside(tmp_path, text, work)
 
 
-def test_settings_without_effect_are_told_once(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_settings_without_effect_are_reported_once(tmp_path: Path, home: Home, server: Sshd) -> None:
     home.has_alias(server, extra="LocalForward 8080 localhost:80")
     home.knows(server)
 

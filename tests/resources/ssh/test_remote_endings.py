@@ -58,7 +58,7 @@ def test_a_timeout_ends_the_whole_family(tmp_path: Path, server: Sshd, family: s
 
 
 @pytest.mark.usefixtures("web")
-def test_a_deadline_is_told_as_one(tmp_path: Path) -> None:
+def test_a_deadline_is_reported_as_one(tmp_path: Path) -> None:
     n = number()
     slow = {"script": f"echo begun; sleep {n}", "timeout": "2s"}
     ran = run_book(tmp_path, {"host": "web"}, {"script": "echo connected"}, slow)
@@ -126,7 +126,7 @@ def test_what_a_lost_connection_leaves_is_ended_by_the_host_itself(tmp_path: Pat
     inside(tmp_path, f"blocks:\n- host: web\n- name: S\n  template: false\n  script: |\n    {code}\n", work)
 
 
-def test_a_host_that_says_nothing_any_more_is_noticed(tmp_path: Path, home: Home, server: Sshd) -> None:
+def test_a_host_that_shows_nothing_any_more_is_noticed(tmp_path: Path, home: Home, server: Sshd) -> None:
     home.has_alias(server, extra="ServerAliveInterval 1\n  ServerAliveCountMax 1")
     home.knows(server)
     n = number()

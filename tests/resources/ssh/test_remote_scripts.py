@@ -38,7 +38,7 @@ def test_both_streams_are_in_the_order_of_arrival(tmp_path: Path) -> None:
     assert ran.output["combined"] == "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n"
 
 
-def test_a_signal_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_signal_is_reported_by_its_name(tmp_path: Path) -> None:
     ran = run_book(tmp_path, HOST, {"script": "kill -SEGV $$"})
 
     assert (ran.result.message, ran.output["signal"]) == ("ended by SIGSEGV (Segmentation fault)", "SIGSEGV")
@@ -130,7 +130,9 @@ def test_output_variables_count_as_long_as_something_holds_the_output(tmp_path: 
 
 @pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
 @pytest.mark.parametrize("block", ["script", "terminal"])
-def test_what_takes_the_place_of_the_file_for_output_variables_is_told(tmp_path: Path, block: str, make: str) -> None:
+def test_what_takes_the_place_of_the_file_for_output_variables_is_reported(
+    tmp_path: Path, block: str, make: str
+) -> None:
     code = f"rm $RUNBOOK_OUTPUT_VARS; {make} $RUNBOOK_OUTPUT_VARS"
     after = {"script": "ls $(dirname $RUNBOOK_OUTPUT_VARS) | wc -l"}
     ran = run_book(tmp_path, HOST, {block: code, "on_failure": "continue"}, after)
@@ -244,7 +246,7 @@ def test_a_host_needs_to_allow_two_sessions(tmp_path: Path, home: Home, sessions
     assert [result.message for result in ran.results if result.outcome != "passed"] == []
 
 
-def test_a_host_that_allows_too_few_sessions_is_told(tmp_path: Path, home: Home) -> None:
+def test_a_host_that_allows_too_few_sessions_is_reported(tmp_path: Path, home: Home) -> None:
     with sshd(tmp_path / "server", settings=["MaxSessions 1"]) as server:
         home.has_alias(server)
         home.knows(server)
@@ -254,11 +256,11 @@ def test_a_host_that_allows_too_few_sessions_is_told(tmp_path: Path, home: Home)
     assert "MaxSessions in its sshd_config" in (result.hint or "")
 
 
-def test_a_line_is_heard_before_the_next_one_is_made(tmp_path: Path) -> None:
+def test_a_line_is_received_before_the_next_one_is_made(tmp_path: Path) -> None:
     async def work(book: Opened) -> str:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(book.run.run_all)
-            await book.hears("one")
+            await book.waits_for("one")
             early = book.said
             (tmp_path / "go").touch()
         return early

@@ -74,7 +74,7 @@ def test_blocks_share_the_bastion_and_its_tunnel(tmp_path: Path, hidden: Hidden)
 
 
 @pytest.mark.usefixtures("bastion")
-def test_a_connection_may_say_what_leads_there(tmp_path: Path, hidden: Hidden) -> None:
+def test_a_connection_may_show_what_leads_there(tmp_path: Path, hidden: Hidden) -> None:
     connections = {"orders": {"postgres": hidden.postgres, "via": "bastion"}}
     ran = run_book(tmp_path, {"postgres": {"connection": "orders", "query": QUERY}}, connections=connections)
 
@@ -153,7 +153,7 @@ def test_without_the_bastion_nothing_is_reached(tmp_path: Path, hidden: Hidden, 
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("kind", ["postgres", "http", "prometheus"])
-def test_a_bastion_that_can_not_be_reached_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_bastion_that_can_not_be_reached_is_reported(tmp_path: Path, kind: str) -> None:
     blocks = {
         "postgres": {"uri": "postgresql://u:p@db/x", "query": QUERY},
         "http": {"url": "http://db"},

@@ -98,7 +98,7 @@ def test_all_output_before_the_end_is_received() -> None:
     assert with_pty("print('x' * 300_000)", to_the_end).count("x") == 300_000
 
 
-def test_a_change_of_size_is_told() -> None:
+def test_a_change_of_size_is_reported() -> None:
     script = (
         "import os, signal\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\n"

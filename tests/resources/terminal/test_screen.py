@@ -77,7 +77,7 @@ def test_of_more_than_the_limit_the_oldest_lines_are_left_out() -> None:
     assert len(text) < 200
 
 
-def test_a_full_screen_program_gives_the_screen_back() -> None:
+def test_a_full_screen_program_returns_the_screen_back() -> None:
     assert seen(f"before\r\n{ESC}?1049h{ESC}H{ESC}Jfull{ESC}?1049lafter") == "before\nafter\n"
 
 

@@ -72,7 +72,7 @@ def test_nothing_is_typed_on_top_of_what_nobody_has_read() -> None:
     assert driver.next_input(TerminalSnapshot(silence=5.0, has_unread_input=True)) is None
 
 
-def test_a_shell_that_takes_what_was_typed_ahead_is_not_told_the_end() -> None:
+def test_a_shell_that_takes_what_was_typed_ahead_is_not_reported_the_end() -> None:
     driver = driver_for("sleep 2", "read x")
     driver.feed_data(prompt(1))
     driver.next_input(LOOK)
@@ -107,7 +107,7 @@ def test_a_program_that_took_a_line_leaves_the_shell_ready() -> None:
     assert driver.next_input(LATER) == END
 
 
-def test_a_shell_that_stays_is_told_again_and_then_in_words() -> None:
+def test_a_shell_that_stays_is_reported_again_and_then_in_words() -> None:
     driver = driver_for()
     typed = []
 
@@ -160,7 +160,7 @@ def test_marks_are_found_and_hidden_however_they_arrive(size: int) -> None:
     ("output", "shown"),
     [(b"exit\r\n", b""), (b"\r\n", b""), (b"", b""), (b"bye\r\n", b"bye\r\n"), (b"exit\r\nbye\r\n", b"bye\r\n")],
 )
-def test_the_last_prompt_is_not_shown_and_what_the_shell_says_on_leaving_is(output: bytes, shown: bytes) -> None:
+def test_the_last_prompt_is_not_shown_and_what_the_shell_shows_on_leaving_is(output: bytes, shown: bytes) -> None:
     driver = driver_for()
     before = driver.feed_data(prompt(1))
     before += driver.feed_data(output)
