@@ -97,20 +97,32 @@ def test_texts_are_those_that_are_given() -> None:
 
 NO_URL = 'runbook_url "{}" is not an http or https URL\n  hint: {}'
 EXAMPLE = "for example: https://wiki.example.com/payments"
+WITH_BRACE = 'runbook_url "{}" has a brace in it\n  hint: in a URL, {{ is written %7B and }} is written %7D'
+WITH_CONTROL = 'runbook_url "{}" has a control character in it\n  hint: take out what stands there as an escape'
 WRONG = [
     ("owner: 5", 'owner must be text, not the number 5\n  hint: quote it: owner: "5"'),
-    ("owner: ''", "owner is empty"),
-    ("owner:", "owner must be text, not nothing"),
-    ("description: [a, b]", "description must be text, not a list"),
+    ("owner: ''", 'owner is empty\n  hint: for example: owner: "some text"'),
+    ("owner:", 'owner must be text, not nothing\n  hint: for example: owner: "some text"'),
+    ("owner: # who", 'owner must be text, not nothing\n  hint: for example: owner: "some text"'),
+    ("owner: #us", 'owner must be text, not nothing\n  hint: to YAML a comment begins at #; quote it: owner: "#us"'),
+    ("description: [a, b]", 'description must be text, not a list\n  hint: for example: description: "some text"'),
     ("on_red: true", 'on_red must be text, not true\n  hint: quote it: on_red: "true"'),
     ("runbook_url: wiki/payments", NO_URL.format("wiki/payments", EXAMPLE)),
     ("runbook_url: ftp://a.example", NO_URL.format("ftp://a.example", EXAMPLE)),
     ("runbook_url: https://", NO_URL.format("https://", EXAMPLE)),
     ("runbook_url: 'https://a b'", NO_URL.format("https://a b", EXAMPLE)),
+    ("runbook_url: ''", f"runbook_url is empty\n  hint: {EXAMPLE.replace('https', 'runbook_url: https')}"),
     (
         "runbook_url: 'https://{{ env.WIKI }}/a'",
-        NO_URL.format("https://{{ env.WIKI }}/a", "templates are not rendered here"),
+        'runbook_url "https://{{ env.WIKI }}/a" has a template in it\n'
+        "  hint: templates are not rendered here: write the URL out",
     ),
+    ("runbook_url: 'https://a.example/{id}'", WITH_BRACE.format("https://a.example/{id}")),
+    (r'runbook_url: "https://a.example/\e[1m"', WITH_CONTROL.format(r"https://a.example/\x1b[1m")),
+    (r'runbook_url: "https://a.example/\x7f"', WITH_CONTROL.format(r"https://a.example/\x7f")),
+    (r'runbook_url: "https://a\x9bm.example"', WITH_CONTROL.format(r"https://a\x9bm.example")),
+    (r'runbook_url: "https://a.example/\u202Egnp"', WITH_CONTROL.format(r"https://a.example/\u202egnp")),
+    (r'runbook_url: "https://a\u2066.example"', WITH_CONTROL.format(r"https://a\u2066.example")),
 ]
 
 
@@ -131,7 +143,30 @@ def test_wrong_prose_of_a_checks_file(faults: Faults, tmp_path: Path, text: str,
     assert faults(ATUIN, "x.atrb") == [f'x.checks.yaml:3: block "A": {fault}', f"x.checks.yaml:4: {fault}"]
 
 
-def test_prose_is_no_default(faults: Faults) -> None:
-    reported = faults("blocks: []\ndefaults: {owner: us}\n")
+def test_a_url_may_have_letters_of_any_language(load: Load) -> None:
+    runbook = load("blocks: []\nrunbook_url: https://wiki.example/größe/日本#%7Bid%7D\n")
 
-    assert reported[0].startswith('x.runbook.yaml:2: unknown key "owner"')
+    assert runbook.prose.runbook_url == "https://wiki.example/größe/日本#%7Bid%7D"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("owner", "owner at the top of the file holds for all blocks"),
+        ("on_red", "on_red at the top of the file holds for all blocks"),
+        ("description", "description stands at the top of the file, or in a block"),
+    ],
+)
+def test_prose_is_no_default(faults: Faults, tmp_path: Path, key: str, hint: str) -> None:
+    expected = f"{key} is no default\n  hint: {hint}"
+    assert faults(f"blocks: []\ndefaults: {{{key}: us}}\n") == [f"x.runbook.yaml:2: {expected}"]
+
+    (tmp_path / "x.checks.yaml").write_text(f"defaults: {{{key}: us}}\n")
+    assert faults(ATUIN, "x.atrb") == [f"x.checks.yaml:1: {expected}"]
+
+
+def test_prose_is_no_prop(faults: Faults) -> None:
+    assert faults("blocks:\n- script: {code: x, owner: us}\n") == [
+        "x.runbook.yaml:2: block #1 (script): owner is a key of blocks and no prop of script\n"
+        "  hint: owner stands beside script"
+    ]

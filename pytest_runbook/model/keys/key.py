@@ -39,6 +39,7 @@ class Key(NamedTuple):
 
 
 Keys: TypeAlias = Mapping[str, Key]
+AddUnknown: TypeAlias = Callable[[MappingReader, str, Keys], None]
 _LINK = r"\[([^\]]*)\]\([^)]*\)"
 
 
@@ -46,16 +47,23 @@ def by_name(*keys: Key) -> Keys:
     return {key.name: key for key in keys}
 
 
-def read_keys(reader: MappingReader, keys: Keys) -> dict[str, object]:
-    """Read a mapping in which only these keys may stand. Return the values that are there, by their fields."""
+def read_keys(reader: MappingReader, keys: Keys, add_unknown: AddUnknown | None = None) -> dict[str, object]:
+    """Read a mapping in which only these keys may stand. Return the values that are there, by their fields.
+
+    add_unknown: adds the fault of a key that may not stand here; None: an unknown key, with the nearest known one.
+    """
     values = {}
     for name in reader.values:
         key = keys.get(name)
         if key is None:
-            add_unknown_key(reader, name, keys, keys)
+            (add_unknown or _add_unknown)(reader, name, keys)
         elif (value := key.read(reader, name)) is not None:
             values[key.field] = value
     return values
+
+
+def _add_unknown(reader: MappingReader, name: str, keys: Keys) -> None:
+    add_unknown_key(reader, name, keys, keys)
 
 
 def add_unknown_key(reader: MappingReader, name: str, known: Iterable[str], keys: Keys) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from ..prose import INHERITED_PROSE
 from ..runbook import Effects, OnFailure
 from ..source.mapping_reader import MappingReader
 from .access import (
@@ -39,7 +40,7 @@ from .flow import (
     timeouts,
     timeouts_schema,
 )
-from .key import Key, KeyReader, Keys, Schema, Scope, mapping_schema, read_keys
+from .key import Key, KeyReader, Keys, Schema, Scope, add_unknown_key, mapping_schema, read_keys
 from .matrix_key import matrix, matrix_schema
 from .secrets import secrets, secrets_schema
 from .value_readers import (
@@ -104,9 +105,20 @@ def _checks_defaults_help() -> str:
 def _defaults_in(*scopes: Scope) -> KeyReader:
     def read(reader: MappingReader, key: str) -> dict[str, object] | None:
         inner = reader.mapping(key, "defaults: {timeout: 30s}")
-        return None if inner is None else read_keys(inner, keys_in(*scopes))
+        return None if inner is None else read_keys(inner, keys_in(*scopes), _add_no_default)
 
     return read
+
+
+def _add_no_default(reader: MappingReader, name: str, keys: Keys) -> None:
+    """Add a fault for a key that may not stand in ``defaults``."""
+    part, _, field = keys_in("block")[name].field.rpartition(".") if name in keys_in("block") else ("", "", "")
+    if part != "prose":
+        add_unknown_key(reader, name, keys, keys)
+    elif field in INHERITED_PROSE:
+        reader.add_fault(name, f"{name} is no default", f"{name} at the top of the file holds for all blocks")
+    else:
+        reader.add_fault(name, f"{name} is no default", f"{name} stands at the top of the file, or in a block")
 
 
 _entries = mapping_like("blocks: {NAME: {assert: output.exit_code == 0}}")

@@ -34,6 +34,10 @@ def file_fields(reader: MappingReader, scope: Scope) -> dict[str, object]:
 
 
 def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> None:
+    if scope == "file" and _is_runbook_key(name):
+        message = f"{excerpt(name)} means nothing here: it is a key of checks files"
+        reader.add_fault(name, message, "a block runs another runbook: - sub-runbook: PATH")
+        return
     key = keys_in("block" if scope == "file" else "entry").get(name)
     if key is None or not _is_rule(key):
         add_unknown_key(reader, name, keys_in(scope), keys_in(scope))
@@ -41,6 +45,12 @@ def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> Non
     all_of_them = f", or for all of them in `defaults: {{{name}: ...}}`" if "defaults" in key.scope else ""
     hint = f"{name} stands in a block{all_of_them}"
     reader.add_fault(name, f"{name} means nothing here: it is a key of blocks", hint)
+
+
+def _is_runbook_key(name: str) -> bool:
+    """Return True for the key ``runbook`` of checks files, and other words for it: ``runbook_url`` is near them."""
+    key = keys_in("checks")["runbook"]
+    return name.casefold() in (key.name, *key.aliases)
 
 
 def _is_rule(key: Key) -> bool:
@@ -120,12 +130,20 @@ def check_if_started(reader: MappingReader, rules: BlockRules, known: Collection
 
 
 def add_unknown_block_key(reader: MappingReader, name: str, scope: Scope, more: Iterable[str] = ()) -> None:
-    """Add a fault for a key that may not stand in a block. more: further keys that may, such as types and props."""
+    """Add a fault for a key that may not stand in a block.
+
+    scope: ``block`` or ``entry``. more: further keys that may, such as types and props.
+    """
     if name == "hosts":
         hint = "host: NAME is for a block; hosts stands at the top of the file"
         reader.add_fault(name, "hosts means nothing here: a block runs on one host", hint)
-    elif name in keys_in("file"):
+    elif name in keys_in("file" if scope == "block" else "checks"):
         message = f"{name} means nothing here: it is a key of the whole file"
         reader.add_fault(name, message, f"{name} stands at the top of the file")
+    elif name in keys_in("file", "block"):
+        message = f"{name} means nothing here: it is a key of plain runbooks"
+        reader.add_fault(name, message, "a checks file holds assertions about a block, not its work")
+    elif scope == "block" and _is_runbook_key(name):
+        reader.add_unknown_key(name, keys_in(scope), "sub-runbook")
     else:
         add_unknown_key(reader, name, (*more, *keys_in(scope)), keys_in(scope))

@@ -31,7 +31,10 @@ DURATION = text_schema(r"^(?=.*[1-9])\s*(\d+(\.\d+)?(ms|s|m|h|d))+\s*$")
 VARIABLE = text_schema(r"^\w+$")
 TAGS = texts_schema(r"^[\w.+/-]+$")
 FIXTURES = texts_schema(r"^[^\W\d]\w*$")
-_URL = r"https?://[^\s/?#{}]+[^\s{}]*"
+# Control characters, and marks that change the direction of text: a terminal or a browser would show another URL.
+_INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_URL = rf"https?://[^\s/?#{{}}{_INVISIBLE}]+[^\s{{}}{_INVISIBLE}]*"
+_URL_EXAMPLE = "https://wiki.example.com/payments"
 URL = text_schema(rf"^\s*{_URL}\s*$")
 
 _VARIABLE = re.compile(r"\w+")
@@ -73,18 +76,33 @@ def block_list(reader: MappingReader, key: str) -> LocatedList | None:
 
 def prose(reader: MappingReader, key: str) -> str | None:
     """Read a text that reports show as it stands; it is never rendered."""
-    text = reader.text(key)
+    return _stripped(reader, key, '"some text"')
+
+
+def _stripped(reader: MappingReader, key: str, example: str) -> str | None:
+    text = reader.text(key, example)
     return None if text is None else text.strip()
 
 
 def url(reader: MappingReader, key: str) -> str | None:
     """Read an http or https URL. It is not rendered, so that braces in it are an error."""
-    text = prose(reader, key)
+    text = _stripped(reader, key, _URL_EXAMPLE)
     if text is None or re.fullmatch(_URL, text):
         return text
-    hint = "templates are not rendered here" if "{{" in text else "for example: https://wiki.example.com/payments"
-    reader.add_fault(key, f'{key} "{excerpt(text)}" is not an http or https URL', hint)
+    what, hint = _url_fault(text)
+    reader.add_fault(key, f'{key} "{excerpt(text)}" {what}', hint)
     return None
+
+
+def _url_fault(text: str) -> tuple[str, str]:
+    """Return what is wrong with a URL, and a hint."""
+    if re.search(f"[{_INVISIBLE}]", text):
+        return "has a control character in it", "take out what stands there as an escape"
+    if "{{" in text:
+        return "has a template in it", "templates are not rendered here: write the URL out"
+    if re.search("[{}]", text):
+        return "has a brace in it", "in a URL, { is written %7B and } is written %7D"
+    return "is not an http or https URL", f"for example: {_URL_EXAMPLE}"
 
 
 def name_references(reader: MappingReader, key: str) -> tuple[NameReference, ...]:

@@ -206,6 +206,9 @@ class _BlockReader:
                 inner.add_fault(
                     spelling, f'unknown prop "{excerpt(spelling)}"', "several variables: vars: {NAME: value}"
                 )
+            elif prop is None and spelling in keys_in("block"):
+                message = f"{spelling} is a key of blocks and no prop of {key}"
+                inner.add_fault(spelling, message, f"{spelling} stands beside {key}")
             elif prop is None:
                 inner.add_unknown_key(spelling, block.type.plain_props)
             elif prop.name in block.props:

@@ -66,7 +66,7 @@ class MappingReader:
         """Add a fault for a value of the wrong kind. expected: ``text``, ``true or false``. name: the key's own."""
         value = self.values[key]
         if expected == "text":
-            hint = self._quoting_hint(key)
+            hint = self._quoting_hint(key) or hint
         self.add_fault(key, f"{name or excerpt(key)} must be {expected}, not {describe_type(value)}", hint)
 
     def _quoting_hint(self, key: str) -> str | None:
@@ -75,7 +75,15 @@ class MappingReader:
             return f'quote it: {excerpt(key)}: "{excerpt(raw)}"'
         if isinstance(self.values[key], dict):
             return self.quoting_hint(key, self.values.line_of(key))
-        return None
+        return self._comment_hint(key) if self.values[key] is None else None
+
+    def _comment_hint(self, key: str) -> str | None:
+        """Return a hint for a value that begins with #, as the names of channels do: YAML takes it for a comment."""
+        line = self.source.line(self.values.key_line(key)) if self.source.has_comments else ""
+        comment = re.search(rf"(?:^|[\s{{,]){re.escape(key)}:\s+(#[^\s#\"\\][^\"\\]*)$", line)
+        if comment is None:
+            return None
+        return f'to YAML a comment begins at #; quote it: {excerpt(key)}: "{excerpt(comment[1].rstrip())}"'
 
     def quoting_hint(self, key: str, line: int) -> str | None:
         """Return a hint that shows a line with its value in quotes; None if more than one key or entry is on it."""
@@ -91,15 +99,16 @@ class MappingReader:
         if self.values[key] == {}:
             self.add_fault(key, f"{key} is an empty mapping", f"for example: {example}")
 
-    def text(self, key: str) -> str | None:
-        """Return the text of a key; None, and a fault, if it is empty or something else."""
+    def text(self, key: str, example: str | None = None) -> str | None:
+        """Return the text of a key; None, and a fault, if it is empty or something else. example: for the hint."""
         value = self.values[key]
         if isinstance(value, str) and value.strip():
             return value
+        hint = example and f"for example: {excerpt(key)}: {example}"
         if isinstance(value, str):
-            self.add_fault(key, f"{key} is empty")
+            self.add_fault(key, f"{key} is empty", hint)
         else:
-            self.add_wrong_value(key, "text")
+            self.add_wrong_value(key, "text", hint=hint)
         return None
 
     def scalar_text(self, key: str) -> str | None:

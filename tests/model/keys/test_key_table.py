@@ -109,6 +109,11 @@ VALUES = """\
 - ftp://a.example
 - https://
 - https://{{ env.A }}/x
+- https://a.example/{b}
+- "https://a.example/\\x9b"
+- "https://a.example/\\u202e"
+- "https://a\\x7f.example"
+- https://a.example/größe
 - stop
 - run
 - write
@@ -217,3 +222,23 @@ def test_the_word_of_another_tool_is_unknown_and_its_key_is_named(
 )
 def test_hints_of_aliases(faults: Callable[[str], list[str]], text: str, hint: str) -> None:
     assert [fault.rpartition("hint: ")[2] for fault in faults(text)] == [hint]
+
+
+PLAIN_TOP = (
+    "runbook means nothing here: it is a key of checks files\n  hint: a block runs another runbook: - sub-runbook: PATH"
+)
+IN_A_BLOCK = 'unknown key "runbook"\n  hint: did you mean sub-runbook?'
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("runbook: a.yaml\nblocks: []", f"1: {PLAIN_TOP}"),
+        ("runbooks: a.yaml\nblocks: []", f"1: {PLAIN_TOP.replace('runbook', 'runbooks', 1)}"),
+        ("blocks: [{runbook: a.yaml}]", f"1: block #1: {IN_A_BLOCK}"),
+        ("blocks: [{script: x, runbook: a.yaml}]", f"1: block #1 (script): {IN_A_BLOCK}"),
+        ("blocks: []\nrunbook_ur: https://a.example", '2: unknown key "runbook_ur"\n  hint: did you mean runbook_url?'),
+    ],
+)
+def test_runbook_is_not_taken_for_the_url_of_a_page(faults: Callable[[str], list[str]], text: str, fault: str) -> None:
+    assert faults(text) == [f"x.runbook.yaml:{fault}"]

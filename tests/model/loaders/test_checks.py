@@ -218,6 +218,24 @@ FAULTS = [
     ),
     ("blocks:\n  Zzz: {id: x9}", 2, 'block "Zzz": no block has the id "x9"', "its blocks: a, b1, b2, c, d"),
     ("blocks:\n  Build: {skip: true}\n  a: {skip: true}", 3, '"a" is the block that line 2 is about already', None),
+    (
+        "blocks:\n  Build: {name: x}",
+        2,
+        'block "Build": name means nothing here: it is a key of plain runbooks',
+        "a checks file holds assertions about a block, not its work",
+    ),
+    (
+        "blocks:\n  Build: {version: 1}",
+        2,
+        'block "Build": version means nothing here: it is a key of plain runbooks',
+        "a checks file holds assertions about a block, not its work",
+    ),
+    (
+        "blocks:\n  Build: {runbook: pay.atrb}",
+        2,
+        'block "Build": runbook means nothing here: it is a key of the whole file',
+        "runbook stands at the top of the file",
+    ),
     ("blocks:\n  Build: {asert: x}", 2, 'block "Build": unknown key "asert"', "did you mean assert?"),
     ("blocks:\n  Build: {if_started: x, finally: true}", 2, 'block "Build": no block that runs is called "x"', SOME),
     (
