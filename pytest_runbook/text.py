@@ -74,6 +74,11 @@ def escape_controls(text: str) -> str:
     )
 
 
+def escape_json_controls(text: str) -> str:
+    """Return JSON with control characters in its strings as JSON escapes: the same data, safe on a terminal."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def shorten(text: str, limit: int) -> str:
     """Return a text on one line, its middle left out if it is longer than limit characters."""
     line = " ".join(text.split())

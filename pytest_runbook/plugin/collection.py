@@ -25,7 +25,9 @@ from .reports.properties import (
     properties_of_result,
     properties_of_runbook,
     properties_of_spec,
+    properties_of_whole,
 )
+from .reports.prose_texts import rows_about
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from ..document.matrix import MatrixCell
     from ..document.run import RunbookRun
     from ..document.settings import Settings
+    from ..model.prose import Prose
     from ..model.runbook import BlockSpec, ExpectedFailure, Runbook
 
 LONGEST_NAME = 160
@@ -129,6 +132,7 @@ class RunbookNode(pytest.Module):
         if runbook.require:
             required: RequiredItem = RequiredItem.from_parent(self, name=REQUIRED, callobj=_placeholder_function(()))
             required.index = len(specs)
+            required.user_properties += properties_of_whole(runbook)
             required.user_properties += properties_of_environment(self.runbook_session.settings.environment)
             required.add_marker("runbook")
             yield required
@@ -154,11 +158,13 @@ class RunbookModule(RunbookNode):
     fault: FileError | None = None
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        runbook = None
         try:
             runbook = self._read()
+            self._check(runbook)
             cells = self.runbook_session.cells(runbook)
         except UnreadableFile as error:
-            yield from self._unreadable(error)
+            yield from self._unreadable(error, runbook)
             return
         self.runbook = runbook
         self.runbook_session.record_runbook(runbook)
@@ -172,16 +178,19 @@ class RunbookModule(RunbookNode):
     def _read(self) -> Runbook:
         if self.fault is not None:
             raise UnreadableFile([self.fault])
-        runbook = self.runbook_session.read_for_hosts(self.path)
+        return self.runbook_session.read_for_hosts(self.path)
+
+    def _check(self, runbook: Runbook) -> None:
         if runbook.tags or any(spec.rules.tags for spec in runbook.blocks):
             _check_tags(runbook, RESERVED_TAGS | _markers_with_arguments(self.config))
-        return runbook
 
-    def _unreadable(self, error: UnreadableFile) -> Iterator[pytest.Item]:
+    def _unreadable(self, error: UnreadableFile, runbook: Runbook | None) -> Iterator[pytest.Item]:
         if self.runbook_session.fails_collection:
             raise self.CollectError(str(error)) from None
         item = UnreadableItem.from_parent(self, name=UNREADABLE, callobj=_unreadable_function)
-        item.error = error
+        item.error, item.runbook = error, runbook
+        if runbook is not None:
+            item.user_properties += properties_of_whole(runbook)
         item.user_properties += properties_of_environment(self.runbook_session.settings.environment)
         item.add_marker("runbook")
         yield item
@@ -238,8 +247,17 @@ class RunbookItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         error = excinfo.value
         if isinstance(error, RunbookError):
-            return error_failure_repr(error)
+            return error_failure_repr(error, self.rows_about())
         return super().repr_failure(excinfo)
+
+    def rows_about(self) -> Iterator[str]:
+        """Yield the rows of a failure about the runbook of this item."""
+        runbook = self.node.runbook
+        assert runbook is not None, "it was collected"
+        return rows_about(runbook, self._prose(runbook).texts())
+
+    def _prose(self, runbook: Runbook) -> Prose:
+        return runbook.prose.inherited()
 
 
 class RequiredItem(RunbookItem):
@@ -346,6 +364,9 @@ class BlockItem(RunbookItem):
             return self._failure_repr(error.result)
         return super().repr_failure(excinfo)
 
+    def _prose(self, runbook: Runbook) -> Prose:
+        return self.spec.rules.prose
+
     def reportinfo(self) -> tuple[Any, int | None, str]:
         name = f"{self.name} " if "." in self.name else self.name  # without the space, `-v` shows `::` for each dot
         return self.path, (self.spec.location.line or 1) - 1, name
@@ -370,16 +391,22 @@ class BlockItem(RunbookItem):
 
 
 class UnreadableItem(pytest.Function):
-    """The only item of a file that can't be read: it fails with the errors of the file."""
+    """The only item of a file that can't be read: it fails with the errors of the file.
+
+    runbook: None if the errors are such that there is none.
+    """
 
     error: UnreadableFile
+    runbook: Runbook | None = None
 
     def runtest(self) -> None:
         raise self.error
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if excinfo.value is self.error:
-            return file_failure_repr(self.error)
+            runbook = self.runbook
+            about = () if runbook is None else rows_about(runbook, runbook.prose.inherited().texts())
+            return file_failure_repr(self.error, about)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

@@ -17,6 +17,7 @@ from ..text import escape_controls
 from .collection import BlockItem, RunbookNode, UnreadableItem, with_cell_values
 from .options import display_path, flag
 from .reports.plan import plan_json, plan_lines
+from .reports.text_rows import with_labels
 from .selection import unselected_blocks
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ class PlanPrinter:
             (self._config.invocation_params.dir / file).write_text(text + "\n", encoding="utf-8")
         if self._config.getoption("runbook_plan"):
             reporter.write_line("")
-            for line in plan_lines(plans, file_problems):
-                reporter.write_line(escape_controls(masker.mask(line)), red=line.lstrip().startswith("PROBLEM"))
+            for line, is_row in with_labels(plan_lines(plans, file_problems)):
+                is_red = is_row and line.lstrip().startswith("PROBLEM")
+                reporter.write_line(escape_controls(masker.mask(line)), red=is_red)
 
 
 def _problem(error: RunbookError) -> PlannedProblem:

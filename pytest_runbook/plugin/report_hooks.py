@@ -14,7 +14,7 @@ from ..execution.result import BlockResult, Outcome
 from ..model.runbook import BlockSpec
 from ..text import escape_controls
 from .collection import BlockItem, RunbookItem, UnreadableItem
-from .reports.failure import FailureRepr, error_failure_repr, is_cut
+from .reports.failure import FailureRepr, add_rows_to, error_failure_repr, is_cut
 from .reports.properties import FIXTURE_KIND, kind_in, properties_of_kind
 from .reports.summary import Summary, reason_of_skip
 from .selection import NOT_SELECTED
@@ -51,8 +51,8 @@ class ReportHooks:
             return report
         if isinstance(item, BlockItem) and item.result is not None and report.when == "call":
             _describe_block(report, item, item.result)
-        elif isinstance(item, BlockItem) and call.excinfo is not None and isinstance(call.excinfo.value, RunbookError):
-            report.longrepr = error_failure_repr(call.excinfo.value)
+        elif isinstance(item, RunbookItem) and call.excinfo is not None:
+            _describe_error(report, item, call.excinfo.value)
         if isinstance(item, BlockItem) and item.refusal is not None and report.skipped:
             report.longrepr = _skip_location(item.spec, item.refusal.message)
         if report.failed and isinstance(item, RunbookItem | UnreadableItem):
@@ -132,6 +132,14 @@ def _describe_block(report: pytest.TestReport, item: BlockItem, result: BlockRes
     for section in result.sections:
         if result.outcome is not Outcome.FAILED or is_cut(section):
             report.sections.append((f"Captured {section.title} call", escape_controls(section.text)))
+
+
+def _describe_error(report: Any, item: RunbookItem, error: BaseException) -> None:
+    """Set the text of an error outside of a block's own run, as in a fixture. pytest's text of others is kept."""
+    if isinstance(error, RunbookError):
+        report.longrepr = error_failure_repr(error, item.rows_about())
+    elif report.failed:
+        add_rows_to(report.longrepr, item.rows_about())
 
 
 def _skip_location(spec: BlockSpec, reason: str) -> tuple[str, int, str]:

@@ -233,3 +233,157 @@ def test_long_prose_is_cut() -> None:
     assert len(lines[0]) == LONGEST_LINE + len("  on red   ")
     assert lines[0].endswith("...")
     assert lines[-1] == "           ... 5 more lines"
+
+
+ABOUT = ["  runbook  Pay: About it.", "  owner    us", "  link     https://a.example", "  on red   Look."]
+TOP = """
+    name: Pay
+    description: About it.
+    owner: us
+    runbook_url: https://a.example
+    on_red: Look.
+    """
+OF_THE_TOP = {
+    "name": "Pay", "description": "About it.", "owner": "us", "url": "https://a.example", "on_red": "Look.",
+}  # fmt: skip
+
+
+def test_a_missing_required_block_shows_the_prose_of_its_runbook(project: Project) -> None:
+    blocks = "{name: A, script: 'true', skip: true}"
+    project.write("a.runbook.yaml", f"{TOP}require: A\n    blocks: [{blocks}]\n")
+
+    result = project.run("a.runbook.yaml", "--junit-xml=report.xml", "--runbook-environment=stage")
+
+    result.stdout.fnmatch_lines(
+        ["a.runbook.yaml:7: required: *", "  hint: *", *ABOUT, "  in       environment stage"], consecutive=True
+    )
+    assert properties(project, "(required)") == OF_THE_TOP
+
+
+@pytest.mark.parametrize("wrong", ["matrix: {a: {var: b}}", "tags: skip"])
+def test_a_runbook_that_can_not_be_collected_shows_its_prose(project: Project, wrong: str) -> None:
+    project.write("a.runbook.yaml", f"{TOP}{wrong}\n    blocks: [{{script: 'true'}}]\n")
+
+    result = project.run("a.runbook.yaml", "--junit-xml=report.xml")
+
+    result.stdout.fnmatch_lines(ABOUT, consecutive=True)
+    assert properties(project, "(unreadable)") == OF_THE_TOP
+
+
+def test_a_file_that_is_no_runbook_has_no_prose(project: Project) -> None:
+    project.write("a.runbook.yaml", f"{TOP}blocks: 5\n")
+
+    project.run("a.runbook.yaml", "--junit-xml=report.xml").stdout.no_fnmatch_line("  owner *")
+    assert properties(project, "(unreadable)") == {}
+
+
+@pytest.mark.parametrize(
+    ("fixture", "error"),
+    [
+        ("missing", 'a.runbook.yaml:7: block "A" (script): unknown fixture "missing"'),
+        ("broken", "E*RuntimeError: no"),
+        ("refused", "E*Failed: no"),
+        ("without_trace", "no"),
+        ("leaking", "*[*][*][*]*"),
+        ("broken_at_the_end", "E*RuntimeError: no"),
+    ],
+)
+def test_a_block_whose_fixture_fails_shows_its_prose(
+    project: Project, monkeypatch: pytest.MonkeyPatch, fixture: str, error: str
+) -> None:
+    monkeypatch.setenv("TOKEN", CANARY)
+    blocks = f"{{name: A, script: 'true', fixtures: {fixture}, owner: them}}"
+    project.write("a.runbook.yaml", f"{TOP}blocks: [{blocks}]\n    secrets: {{TOKEN: {{env: TOKEN}}}}\n")
+    project.write(
+        "conftest.py",
+        f"""
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            raise RuntimeError("no")
+
+        @pytest.fixture
+        def refused():
+            pytest.fail("no")
+
+        @pytest.fixture
+        def without_trace():
+            pytest.fail("no", pytrace=False)
+
+        @pytest.fixture
+        def leaking():
+            raise RuntimeError("{CANARY}")
+
+        @pytest.fixture
+        def broken_at_the_end():
+            yield
+            raise RuntimeError("no")
+        """,
+    )
+
+    result = project.run("a.runbook.yaml", "--junit-xml=report.xml")
+
+    result.stdout.fnmatch_lines([error, ABOUT[0], "  owner    them", *ABOUT[2:]])
+    result.stdout.no_fnmatch_line(f"*{CANARY}*")
+    (failure,) = project.junit()["A"].iter("error")
+    assert "  owner    them\n  link     https://a.example" in (failure.text or "")
+
+
+def test_a_block_whose_fixture_fails_shows_its_prose_from_a_worker(project: Project) -> None:
+    project.write("a.runbook.yaml", f"{TOP}blocks: [{{name: A, script: 'true', fixtures: broken}}]\n")
+    project.write("conftest.py", "import pytest\n\n@pytest.fixture\ndef broken():\n    raise RuntimeError('no')\n")
+
+    result = project.run("a.runbook.yaml", "-n1", "-pxdist")
+
+    result.stdout.fnmatch_lines(["E*RuntimeError: no", "*- runbook -*", *ABOUT])
+
+
+def test_only_the_rows_of_the_failure_itself_are_red(project: Project) -> None:
+    project.write(
+        "a.runbook.yaml",
+        """
+        on_failure: continue
+        on_red: |
+          Look for
+          error 5, or
+            error 6
+          kind of
+        blocks:
+          - {name: A, script: echo 1; exit 3}
+          - {name: B, script: 'printf "0\\nerror 7\\n"', assert: output.stdout == '2'}
+          - {name: C, sub-runbook: b.runbook.yaml}
+        """,
+    )
+    project.write("b.runbook.yaml", "on_red: |\n  Or\n  error 8\nblocks: [{name: D, script: exit 3}]\n")
+
+    lines = project.run("a.runbook.yaml", "--color=yes").outlines
+
+    red = [line.removeprefix("\x1b[31m").split("\x1b")[0] for line in lines if line.startswith("\x1b[31m  ")]
+    assert [" ".join(line.split()[:3]) for line in red] == [
+        "kind block", "error exit code",
+        "kind assertion", "| expected '2'", r"| actual '0\nerror",
+        "kind block", "error block 1", "kind block", "error exit code",
+    ]  # fmt: skip
+
+
+def test_only_the_problems_of_a_plan_are_red(project: Project) -> None:
+    project.write(
+        "a.runbook.yaml", "on_red: |\n  No\n  PROBLEM at all\nblocks: [{name: A, script: 'echo {{ var.x }}'}]\n"
+    )
+
+    lines = project.run("--runbook-plan", "a.runbook.yaml", "--color=yes").outlines
+
+    assert [line.split()[0] for line in lines if "PROBLEM" in line] == ["PROBLEM", "\x1b[31m"]
+
+
+def test_a_plan_as_json_escapes_what_acts_on_a_terminal(project: Project) -> None:
+    project.write("a.runbook.yaml", 'owner: "\\e[1m\\x9bm \\u202egnp größe 日本"\nblocks: [{script: x}]\n')
+
+    result = project.run("--runbook-plan-json=-", "a.runbook.yaml")
+
+    shown = "\n".join(result.outlines)
+    assert r'"owner": "\u001b[1m\u009bm \u202egnp größe 日本"' in shown
+    start, end = result.outlines.index("{"), result.outlines.index("}")
+    found = json.loads("\n".join(result.outlines[start : end + 1]))
+    assert found["runbooks"][0]["prose"]["owner"] == "\x1b[1m\x9bm \u202egnp größe 日本"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from ...errors import Location, RunbookError, UnreadableFile
 from ...execution.result import AssertionTrace, AttemptGroup, BlockResult, Iteration, Outcome, OutputSection, Verdict
 from ...model.runbook import display_type
 from ...text import escape_controls, shorten, show_seconds
-from .prose_texts import prose_rows, runbook_rows
-from .text_rows import labelled_rows
+from .prose_texts import prose_rows, rows_about
+from .text_rows import labelled_rows, with_labels
 
 if TYPE_CHECKING:
     from ...model.runbook import BlockSpec, Runbook
@@ -23,7 +24,7 @@ SHOWN_CHARACTERS = 3000
 LONGEST_NOTE = 400
 LONGEST_LINE = 100
 SHOWN_EARLIER_BLOCKS = 5
-RED_PREFIXES = ("kind ", "error ", "| expected", "| actual", "| error")
+_RED_ROW = re.compile(r" *(kind|error) | +\|     (error   |expected|actual  ) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +59,37 @@ class FailureRepr:
 
     def add_environment(self, name: str) -> None:
         """Add a row with the environment that the block ran in."""
-        (row,) = labelled_rows("in", f"environment {name}")
-        self.text = f"{self.text.rstrip()}\n{row}"
+        self.add_rows(labelled_rows("in", f"environment {name}"))
+
+    def add_rows(self, rows: Iterable[str]) -> None:
+        """Add rows below the text."""
+        self.text = escape_controls("\n".join((self.text.rstrip(), *rows)))
 
     def toterminal(self, writer: Any) -> None:
         """Write the text to pytest's terminal, with the error, the expected and the actual value in red."""
-        for line in () if self.is_brief else self.text.splitlines():
-            is_red = line.lstrip().startswith(RED_PREFIXES)
-            writer.line(line, red=is_red)
+        for line, is_row in with_labels(() if self.is_brief else self.text.splitlines()):
+            writer.line(line, red=is_row and _RED_ROW.match(line) is not None)
 
 
-def file_failure_repr(error: UnreadableFile) -> FailureRepr:
-    """Return the text of a file that can't be read: all its errors."""
+def file_failure_repr(error: UnreadableFile, about: Iterable[str] = ()) -> FailureRepr:
+    """Return the text of a file that can't be read: all its errors. about: rows about its runbook, if that is known."""
     first = error.errors[0]
     more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
-    return FailureRepr(str(error), f"{first.message}{more}", first.location)
+    return FailureRepr("\n".join((str(error), *about)), f"{first.message}{more}", first.location)
 
 
-def error_failure_repr(error: RunbookError) -> FailureRepr:
-    """Return the text of an error outside of a block's own run, as in its set-up."""
-    return FailureRepr(str(error), f"{error.kind}: {error.message}", error.location)
+def error_failure_repr(error: RunbookError, about: Iterable[str] = ()) -> FailureRepr:
+    """Return the text of an error outside of a block's own run, as in its set-up. about: rows about its runbook."""
+    return FailureRepr("\n".join((str(error), *about)), f"{error.kind}: {error.message}", error.location)
+
+
+def add_rows_to(longrepr: Any, rows: Iterable[str]) -> None:
+    """Add rows below pytest's own text of a failure, such as a traceback."""
+    text = escape_controls("\n".join(rows))
+    if text and isinstance(longrepr, FailureRepr):  # in place of a traceback that held a secret
+        longrepr.add_rows([text])
+    elif text and hasattr(longrepr, "addsection"):
+        longrepr.addsection("runbook", text)
 
 
 def block_failure_repr(
@@ -101,8 +113,7 @@ def block_failure_repr(
         *_block_rows(result, total),
         *labelled_rows("before", _joined(_earlier_block(earlier) for earlier in before[-SHOWN_EARLIER_BLOCKS:])),
         *_context_rows(result),
-        *runbook_rows(runbook),
-        *prose_rows(result.prose),
+        *rows_about(runbook, result.prose),
         *labelled_rows("notes", _prose_above(runbook, spec)),
         *labelled_rows("again", command),
     ]
@@ -140,7 +151,7 @@ def _block_rows(result: BlockResult, total: int) -> Iterator[str]:
 def _context_rows(result: BlockResult) -> Iterator[str]:
     """Yield the values that a block read with their origins, and its notes."""
     for value in result.provenance:
-        yield from labelled_rows("context", f"{value.name} = {value.value}  <- {value.source}")
+        yield from labelled_rows("context", f"{value.name} = {value.value}  <- {value.origin}")
     for note in result.notes:
         yield from labelled_rows("note", note)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from ...document.plan import PlanMasker, PlannedBlock, PlannedProblem, RunbookPlan
-from ...text import show_limit
+from ...text import escape_json_controls, show_limit
 from .prose_texts import prose_rows
 from .text_rows import counted, labelled_rows
 
@@ -24,7 +24,8 @@ def plan_json(plans: Sequence[RunbookPlan], file_problems: Sequence[PlannedProbl
         "runbooks": [plan.to_json() for plan in plans],
         "unreadable": [asdict(problem) for problem in file_problems],
     }
-    return json.dumps(masker.mask_data(known), indent=2, ensure_ascii=False)
+    # JSON escapes only some of the characters that act on a terminal; all other text stays readable.
+    return escape_json_controls(json.dumps(masker.mask_data(known), indent=2, ensure_ascii=False))
 
 
 def plan_lines(plans: Sequence[RunbookPlan], file_problems: Sequence[PlannedProblem]) -> Iterator[str]:

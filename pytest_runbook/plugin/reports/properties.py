@@ -35,6 +35,12 @@ def properties_of_runbook(runbook: Runbook) -> Properties:
     return _properties({"runbook_name": runbook.name, **runbook_prose_properties(runbook.prose.texts())})
 
 
+def properties_of_whole(runbook: Runbook) -> Properties:
+    """Return the properties of an item that is about a whole runbook: also those that a block inherits."""
+    inherited = block_prose_properties(runbook.prose.inherited().texts())
+    return properties_of_runbook(runbook) + _properties(inherited)
+
+
 def properties_of_result(result: BlockResult) -> Properties:
     """Return the properties of a block's result."""
     known = {

@@ -25,10 +25,14 @@ def prose_rows(
             yield from labelled_rows(label, _cut(text), indent)
 
 
-def runbook_rows(runbook: Runbook) -> Iterator[str]:
-    """Yield a row with the name of a runbook and the first paragraph of its description, if it has one."""
+def rows_about(runbook: Runbook, prose: Mapping[str, str]) -> Iterator[str]:
+    """Yield what a failure shows of a runbook: its name with the first paragraph of its description, and prose.
+
+    prose: the texts of the block that failed, or those that a block inherits.
+    """
     if runbook.prose.description is not None:
         yield from labelled_rows("runbook", _cut(f"{runbook.name}: {_first_paragraph(runbook.prose.description)}"))
+    yield from prose_rows(prose)
 
 
 def _first_paragraph(text: str) -> str:
