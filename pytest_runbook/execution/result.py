@@ -120,7 +120,7 @@ class BlockResult:
     warnings: warnings that did not hold. did: the work in one line. where: host, directory, program.
     exit_code: of the program, if the block runs one. children: the results of the blocks of its sub-runbook.
     stop_reason: why no further block is to run although this one did not fail; None if others may run.
-    prose: the texts of its keys owner, runbook_url, on_red (else those of its runbook) and description, by key.
+    prose: the texts of its prose keys by key, those that it inherits from its runbook included.
     """
 
     block_id: str

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from .keys.key import Key, help_of
 from .keys.key_table import keys_in
+from .prose import INHERITED_PROSE, PROSE_LABELS
 
 PAGES = ("runbooks.md", "checks.md")
 _COMMAND = "python -m pytest_runbook.model.schema"
 _TABLE = re.compile(
-    rf"(?P<begin><!-- keys of a (?P<place>file|block|checks file), written by {re.escape(_COMMAND)} -->\n)"
+    rf"(?P<begin><!-- keys of (?:a )?(?P<place>file|block|checks file|prose), written by {re.escape(_COMMAND)} -->\n)"
     r".*?(?P<end><!-- end of the keys -->\n)",
     re.DOTALL,
 )
@@ -31,8 +32,9 @@ def with_tables(page: str) -> str:
 
 
 def _table(place: str) -> str:
-    rows = {"file": _file_rows, "block": _block_rows, "checks file": _checks_rows}[place]()
-    return "".join(f"{line}\n" for line in ("| key | meaning |", "|---|---|", *rows))
+    rows = {"file": _file_rows, "block": _block_rows, "checks file": _checks_rows, "prose": _prose_rows}[place]()
+    heading = "| key | of a block without it |" if place == "prose" else "| key | meaning |"
+    return "".join(f"{line}\n" for line in (heading, "|---|---|", *rows))
 
 
 def _file_rows() -> Iterator[str]:
@@ -49,6 +51,11 @@ def _checks_rows() -> Iterator[str]:
     shared = [key for key in keys if "file" in key.scope]
     yield from (_row(f"`{key.name}`", help_of(key)) for key in keys if key not in shared)
     yield _row(_listed(shared), "as at the top of a [plain runbook](runbooks.md#the-file)")
+
+
+def _prose_rows() -> Iterator[str]:
+    for name in PROSE_LABELS:
+        yield _row(f"`{name}`", "that of its runbook" if name in INHERITED_PROSE else "none: it is not inherited")
 
 
 def _listed(keys: list[Key]) -> str:

@@ -302,7 +302,7 @@ class BlockRules:
     become: the user to run as, through sudo.
     template: False if the block's texts are not rendered.
     sensitive: True if the block's output and its captures are secrets.
-    prose: the block's own description; owner, runbook_url and on_red are those of its runbook unless it has its own.
+    prose: its prose keys; those that are inherited are the runbook's unless it has its own.
     """
 
     assertions: tuple[Condition, ...] = ()
