@@ -317,7 +317,7 @@ def test_value_is_the_one_thing_that_the_body_shows(tmp_path: Path, text: str, v
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ('{"a": 1}', "the body is a map; use output.body_json"),
         ("a\nb", "the body has 2 lines, not one; use output.body"),

@@ -120,7 +120,7 @@ def test_value_of_a_range_with_one_sample_is_that(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "period", "told"),
+    ("query", "period", "reported"),
     [
         ("absent_metric", "instant", "the query gave no series"),
         ("stock", "instant", "the query gave 2 series, not one; use output.series"),

@@ -481,7 +481,7 @@ def test_a_read_only_run_asks_its_blocks_one_by_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "reported"),
     [("matrix: {x: [1, 2]}", "matrix"), ("needs: [a.runbook.yaml]", "needs")],
 )
 def test_what_counts_only_for_whole_files_is_refused_within(tmp_path: Path, key: str, reported: str) -> None:

@@ -127,7 +127,7 @@ GIVES_ROWS = [
 
 
 @pytest.mark.parametrize(
-    ("dialect", "query", "gives"),
+    ("dialect", "query", "returned"),
     [(dialect, query, returned) for dialects, query, returned in GIVES_ROWS for dialect in dialects.split()],
 )
 def test_queries_are_reported_from_statements(dialect: str, query: str, returned: bool) -> None:
