@@ -1,7 +1,7 @@
 """JSON Schemas of plain runbooks and of checks files, for editors, made from the table by which the loaders read.
 
 ``python -m pytest_runbook.model.schema`` writes those of the types that come with this package next to this module,
-and the tables of keys into the documentation.
+and in a checkout the tables of keys into the documentation.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .loaders.plain import EXPANDED
 
 RUNBOOK_FILE = Path(__file__).with_name("runbook.schema.json")
 CHECKS_FILE = Path(__file__).with_name("checks.schema.json")
+PAGES_FOLDER = Path(__file__).parents[2] / "docs"
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _PROP_TYPES: dict[PropType, Schema] = {
@@ -119,4 +120,5 @@ def as_text(schema: Schema) -> str:
 if __name__ == "__main__":
     RUNBOOK_FILE.write_text(as_text(plain_schema(default_catalog())), encoding="utf-8")
     CHECKS_FILE.write_text(as_text(checks_schema()), encoding="utf-8")
-    write_pages(Path(__file__).parents[2] / "docs")
+    if PAGES_FOLDER.is_dir():  # in a checkout
+        write_pages(PAGES_FOLDER)
