@@ -15,6 +15,7 @@ from ...errors import BlockFailed
 from ...text import show_limit
 from .channel import CommandChannel
 from .config.options import HostOptions
+from .login.proxy import end_proxy
 
 CLOSE_TIMEOUT = 2.0
 _SLOT_PAUSE = 0.02
@@ -121,6 +122,7 @@ class SshSession:
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             self._connection.close()
             await self._connection.wait_closed()
+            await end_proxy(self._connection.get_extra_info("proxy"))
             return
         self._connection.abort()
 

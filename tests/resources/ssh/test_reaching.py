@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ import pytest
 
 from tests.harness import Opened, inside, opened
 from tests.resources.ssh.conftest import Home
-from tests.run_book import run_book
+from tests.run_book import NAME, run_book, text_of
 from tests.servers.sshd import Sshd, free_port, sshd
 
 ECHO = {"script": "echo in"}
@@ -80,6 +82,29 @@ def test_what_a_proxy_command_shows_is_reported(tmp_path: Path, home: Home, serv
     message = run_book(tmp_path, {"host": "web"}, ECHO).result.message or ""
 
     assert message.endswith("closed the connection before the login (ProxyCommand: the VPN is down)")
+
+
+SILENT = "ProxyCommand sh -c 'exec <&- >&-; sleep 60'"
+HUNG = "ProxyCommand sh -c 'trap \"\" HUP TERM; cat >/dev/null; sleep 60'"
+
+
+@pytest.mark.parametrize("setting", [SILENT, HUNG], ids=["that closed its pipes", "that hangs"])
+def test_no_proxy_command_outlives_its_connection(tmp_path: Path, home: Home, server: Sshd, setting: str) -> None:
+    home.has_alias(server, extra=f"{setting}\n ConnectTimeout 1")
+    home.knows(server)
+
+    async def main() -> list[subprocess.Popen[bytes]]:
+        async with opened(tmp_path, text_of({"host": "web"}, ECHO), name=NAME) as book:
+            assert (await book.run.step(book.document.items[0].id)).outcome == "failed"
+            return [process for process in proxies() if process.returncode is None]
+
+    assert anyio.run(main) == []
+
+
+def proxies() -> list[subprocess.Popen[bytes]]:
+    """The programs of ProxyCommands that this process has started and still knows."""
+    known = [found for found in gc.get_objects() if isinstance(found, subprocess.Popen)]
+    return [process for process in known if "exec 3>&2" in repr(process.args)]
 
 
 RELAY = """\

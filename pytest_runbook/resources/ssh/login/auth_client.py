@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 
 import asyncssh
@@ -15,6 +16,7 @@ class Client(asyncssh.SSHClient):
 
     on_end: called when an established connection has ended, with the error if there was one.
     banner: the text that the host sends before the login. tried: the ways to log in that were tried.
+    proxy: the program of a ProxyCommand; also the connection's extra info of that name.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class Client(asyncssh.SSHClient):
         on_end: Callable[[Exception | None], object],
     ) -> None:
         self.banner = ""
+        self.proxy: subprocess.Popen[bytes] | None = None
         self.tried: list[str] = []
         self._host_keys = host_keys
         self._identities = identities
@@ -33,6 +36,10 @@ class Client(asyncssh.SSHClient):
         self._has_offered_keys = False
         self._has_sent_password = False
         self._answers_sent = 0
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self.proxy = conn.get_extra_info("subprocess")
+        conn.set_extra_info(proxy=self.proxy)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._host_keys.accepts(key)

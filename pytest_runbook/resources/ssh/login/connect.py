@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -25,6 +24,7 @@ from .errors import login_failure, network_failure, proxy_failure, timeout_failu
 from .host_keys import HostKeys
 from .identities import CertificateListener, IdentityLoader
 from .known_hosts import KnownHosts
+from .proxy import end_proxy, proxy_command
 
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # As strong as asyncssh's default, which runs a Python loop over three ciphers for each packet.
@@ -57,11 +57,14 @@ async def open_connection(
     host_keys = _host_keys(options, credentials, warn)
     identities = await IdentityLoader(options, credentials, on_certificate_problem).load()
     try:
-        with _proxy(options) as (proxy, read_stderr):
+        with proxy_command(options) as (proxy, read_stderr):
             client = Client(host_keys, identities, credentials.password, on_end)
             try:
                 return await _log_in(options, client, host_keys, proxy, hop)
-            except (OSError, asyncssh.Error) as error:
+            except BaseException as error:
+                await end_proxy(client.proxy)
+                if not isinstance(error, OSError | asyncssh.Error):
+                    raise
                 failure: RunbookError
                 if isinstance(error, OSError):
                     failure = network_failure(error, options)
@@ -168,17 +171,3 @@ def _host_keys(options: HostOptions, credentials: Credentials, warn: Callable[[s
             f"known_hosts: there is no file {path}", location=Location(str(path)), hint="a path, or its lines"
         )
     return HostKeys(options, KnownHosts.of_files([path]), path, warn)
-
-
-@contextmanager
-def _proxy(options: HostOptions) -> Iterator[tuple[list[str] | None, Callable[[], str]]]:
-    """Yield the ProxyCommand, run by a shell as `ssh` does, and a function that returns its stderr."""
-    if options.proxy_command is None:
-        yield None, str
-        return
-    with tempfile.TemporaryDirectory(prefix="runbook-proxy-") as folder:
-        stderr_file = Path(folder) / "stderr"
-        stderr_file.touch()
-        # asyncssh takes the end of the stderr pipe for the end of the connection, so descriptor 3 keeps it open.
-        shell = f'exec 3>&2 2>>"$0"; exec {options.proxy_command}'
-        yield ["/bin/sh", "-c", shell, str(stderr_file)], lambda: stderr_file.read_text(errors="replace")
