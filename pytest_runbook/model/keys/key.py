@@ -68,12 +68,21 @@ def _add_unknown(reader: MappingReader, name: str, keys: Keys) -> None:
 
 def add_unknown_key(reader: MappingReader, name: str, known: Iterable[str], keys: Keys) -> None:
     """Add a fault for an unknown key. known: all names that may stand here; keys: those of them that have aliases."""
-    names = tuple(known)
-    aliases = {_folded(alias): key.name for key in keys.values() for alias in key.aliases}
+    names = tuple(dict.fromkeys(known))
+    aliases = _aliases(keys)
     meant = aliases.get(_folded(name))
     if meant is None and nearest(name, names) is None:
         meant = aliases.get(nearest(name, aliases) or "")
     reader.add_unknown_key(name, names, meant)
+
+
+def key_of_alias(name: str, keys: Keys) -> str | None:
+    """Return the key for which another tool has this name; None if there is none."""
+    return _aliases(keys).get(_folded(name))
+
+
+def _aliases(keys: Keys) -> dict[str, str]:
+    return {_folded(alias): key.name for key in keys.values() for alias in key.aliases}
 
 
 def _folded(name: str) -> str:

@@ -10,7 +10,7 @@ from ..prose import Prose
 from ..runbook import BlockRules, BlockSpec
 from ..source.mapping_reader import MappingReader, did_you_mean_or_known, excerpt
 from .defaults import Defaults
-from .key import Key, Scope, add_unknown_key
+from .key import Key, Scope, add_unknown_key, key_of_alias
 from .key_table import keys_in
 
 _NO_RULES = BlockRules()
@@ -38,7 +38,11 @@ def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> Non
         message = f"{excerpt(name)} means nothing here: it is a key of checks files"
         reader.add_fault(name, message, "a block runs another runbook: - sub-runbook: PATH")
         return
-    key = keys_in("block" if scope == "file" else "entry").get(name)
+    elsewhere = keys_in("block" if scope == "file" else "entry")
+    key = elsewhere.get(name)
+    if key is None and key_of_alias(name, keys_in(scope)) is None and (meant := key_of_alias(name, elsewhere)):
+        reader.add_fault(name, f'unknown key "{excerpt(name)}"', f"{meant}, in a block")
+        return
     if key is None or not _is_rule(key):
         add_unknown_key(reader, name, keys_in(scope), keys_in(scope))
         return
@@ -134,10 +138,11 @@ def add_unknown_block_key(reader: MappingReader, name: str, scope: Scope, more: 
 
     scope: ``block`` or ``entry``. more: further keys that may, such as types and props.
     """
+    whole_file = keys_in("file" if scope == "block" else "checks")
     if name == "hosts":
         hint = "host: NAME is for a block; hosts stands at the top of the file"
         reader.add_fault(name, "hosts means nothing here: a block runs on one host", hint)
-    elif name in keys_in("file" if scope == "block" else "checks"):
+    elif name in whole_file:
         message = f"{name} means nothing here: it is a key of the whole file"
         reader.add_fault(name, message, f"{name} stands at the top of the file")
     elif name in keys_in("file", "block"):
@@ -145,5 +150,7 @@ def add_unknown_block_key(reader: MappingReader, name: str, scope: Scope, more: 
         reader.add_fault(name, message, "a checks file holds assertions about a block, not its work")
     elif scope == "block" and _is_runbook_key(name):
         reader.add_unknown_key(name, keys_in(scope), "sub-runbook")
+    elif key_of_alias(name, keys_in(scope)) is None and (meant := key_of_alias(name, whole_file)):
+        reader.add_fault(name, f'unknown key "{excerpt(name)}"', f"{meant}, at the top of the file")
     else:
         add_unknown_key(reader, name, (*more, *keys_in(scope)), keys_in(scope))

@@ -209,6 +209,32 @@ def test_the_word_of_another_tool_is_unknown_and_its_key_is_named(
     assert faults(text) == [f'x.runbook.yaml:{line}: {label}unknown key "{alias}"\n  hint: did you mean {name}?']
 
 
+def only_elsewhere(scope: str, other: str) -> list[tuple[str, str]]:
+    """Words of other tools for keys of one scope that are no words for, nor names of, keys of the other."""
+    here = {word for key in keys_in(other).values() for word in (key.name, *key.aliases)}
+    return [(alias, name) for place, alias, name in ALIASES if place == scope and alias not in here]
+
+
+@pytest.mark.parametrize(("alias", "name"), only_elsewhere("file", "block"))
+def test_in_a_block_the_word_for_a_key_of_the_file_leads_there(
+    faults: Callable[[str], list[str]], alias: str, name: str
+) -> None:
+    hint = "did you mean sub-runbook?" if name == "runbook" else f"{name}, at the top of the file"
+
+    assert faults(f"blocks:\n- {alias}: x\n  script: x\n") == [
+        f'x.runbook.yaml:2: block #1 (script): unknown key "{alias}"\n  hint: {hint}'
+    ]
+
+
+@pytest.mark.parametrize(("alias", "name"), only_elsewhere("block", "file"))
+def test_at_the_top_the_word_for_a_key_of_a_block_leads_there(
+    faults: Callable[[str], list[str]], alias: str, name: str
+) -> None:
+    assert faults(f"{alias}: x\nblocks: []\n") == [
+        f'x.runbook.yaml:1: unknown key "{alias}"\n  hint: {name}, in a block'
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
