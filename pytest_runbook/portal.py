@@ -244,7 +244,7 @@ class OpenRunbook:
     def run_block(self, block_id: str) -> BlockResult:
         """Run one block, whatever happened before it, and wait for its end.
 
-        :raises KeyError: if no block that does work has this id.
+        :raises KeyError: if no block has this id.
         """
         return self._portal.submit(RunbookRun(self._document, self._portal.runtime).step, block_id).result()
 
@@ -262,7 +262,7 @@ class OpenRunbook:
             self._portal.call(self._run.resume)
 
     def context(self, block_id: str) -> ResolvedContext:
-        """Return the context that a block runs in."""
+        """Return the context above a block."""
         return self._portal.call(self._document.resolved_context, block_id)
 
     def output(self, block_id: str) -> Mapping[str, object] | None:

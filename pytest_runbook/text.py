@@ -17,10 +17,15 @@ _CONTROL = re.compile(
 )
 
 
-def nearest(value: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to a value; None if none is similar."""
-    by_folded = {name.casefold().replace("-", "_"): name for name in known}
-    matches = difflib.get_close_matches(value.casefold().replace("-", "_"), by_folded, n=1, cutoff=0.6)
+def folded(name: str) -> str:
+    """Return a name as it is compared with misspelt ones: case and the kind of dash do not count."""
+    return name.casefold().replace("-", "_")
+
+
+def nearest(value: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name that is most similar to a value; None if none is similar. cutoff: from 0 to 1, the same."""
+    by_folded = {folded(name): name for name in known}
+    matches = difflib.get_close_matches(folded(value), by_folded, n=1, cutoff=cutoff)
     return by_folded[matches[0]] if matches else None
 
 

@@ -127,6 +127,12 @@ def test_every_key_has_an_example() -> None:
     assert [key for key in sorted(EXAMPLE_KEYS) if not re.search(rf"(?<![\w$]){re.escape(key)}\"?:", shown)] == []
 
 
+def test_every_table_of_keys_is_in_a_page() -> None:
+    pages = "".join((ROOT / "docs" / name).read_text() for name in PAGES_WITH_KEYS)
+
+    assert re.findall(r"<!-- keys of (?:a )?(.+), written by", pages) == ["file", "prose", "block", "checks file"]
+
+
 @pytest.mark.parametrize("name", PAGES_WITH_KEYS)
 def test_the_tables_of_keys_are_up_to_date(name: str) -> None:
     page = (ROOT / "docs" / name).read_text()

@@ -30,12 +30,16 @@ BLOCK_TYPES = PACKAGE / "blocks"
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
-    """The names that a module gives: of classes, functions, parameters, attributes and variables."""
+    """The names that a module defines: of classes, functions, parameters, attributes and variables."""
     for node in ast.walk(tree):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
             case ast.arg(arg=name):
+                yield name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
                 yield name
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name

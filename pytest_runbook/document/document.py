@@ -54,8 +54,8 @@ class Document:
     runs one block; `RunbookRun` runs all of them in order. The file may be replaced at any time (`put_document`):
     active contexts stay with their blocks, and the client is sent the contexts that change.
 
-    runbook: the current content of the file. run_id: unique to this document; processes and events of its blocks have
-    it.
+    runbook: the current content of the file. run_id: of this opening of the runbook, its sub-runbooks included;
+    processes and events of its blocks have it.
     outcome_texts: what happened to blocks, by id ("was skipped"), for errors about undefined variables.
     children: runs sub-runbooks. storage: replaces the runtime's.
     base_resolver: the resolver above the first block, for a sub-runbook.

@@ -67,7 +67,7 @@ class PlannedBlock:
     does: its work, rendered as far as its values are known. unknown: the origins of unknown values, by their
     placeholders.
     secrets: the names of the secrets that it reads. sets: the variables that it sets. limit: its deadline in seconds.
-    blocks: those of its sub-runbook. prose: as in `BlockResult`.
+    blocks: those of its sub-runbook. prose: by key, not masked yet.
     """
 
     number: int

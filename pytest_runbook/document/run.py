@@ -46,7 +46,7 @@ class RunbookRun:
     `step` runs one block: it first decides whether the block is skipped, from the results so far, then runs it and
     records its result. After a failure the remaining blocks are skipped, unless `on_failure` is `continue`; clean-ups
     run all the same. `run_all` makes all steps in order, and test items make theirs in the order of the session.
-    `cancel` ends the running block and skips the others.
+    `cancel` ends the running block and skips the others but the clean-ups; a running clean-up ends at the second call.
 
     results: the results so far, by id, in the order in which the blocks ended.
     blocked: the error because of which no block can run; None if they can.

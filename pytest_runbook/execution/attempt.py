@@ -15,7 +15,7 @@ from ..errors import AssertionsFailed, BlockSkipped, InternalError, RunbookError
 from ..model.runbook import Capture, Condition
 from ..resources.process.exhaustion import exhaustion_error
 from ..secrets.provenance import ContextValue, Origin, ReadLog
-from ..templates import regex_search as patterns
+from ..templates.regex_search import search_regex
 from .assertions import AssertionEvaluator, Difference, Explain, mentions
 from .context import ExecutionContext, WorkResult
 from .result import AssertionTrace, OutputSection, Verdict
@@ -127,9 +127,7 @@ class Attempt:
         rules = self.context.spec.rules
         expected = rules.expect_error
         try:
-            is_expected = expected is not None and patterns.search_regex(
-                expected.source, f"{error.message}\n{error.detail}"
-            )
+            is_expected = expected is not None and search_regex(expected.source, f"{error.message}\n{error.detail}")
         except TemplateError as fault:
             return Ending(fault.with_location(expected.location if expected else None))
         if is_expected:

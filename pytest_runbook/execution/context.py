@@ -71,7 +71,7 @@ class WorkResult:
     """The result of a block type's work.
 
     output: the keys of ``output``; None if the block has none.
-    variables: in order; they are set if the block succeeds.
+    variables: in order; set unless the work fails, also if an assertion does.
     default_assertion: the assertion that every block of the type has (``output.exit_code == 0``); None if it has none.
     failure: the error if the default assertion does not hold. An assertion of the author about the same field replaces
     both.
@@ -89,7 +89,8 @@ class ExecutionContext:
 
     A block type gets it as the only argument of `execute`. It renders the block's props, sends output to the client,
     emits events, asks the user, and changes the contexts that the blocks below see. It also holds the resources that
-    blocks share, such as connections and terminals. All texts that leave through it are masked.
+    blocks share, such as connections and terminals. Output, states,
+    events and the texts of prompts are masked; choices and buttons of a prompt are not.
 
     resolver: the context above the block; later changes do not affect it.
     folder: the folder of the runbook's file. root: blocks send files only from below `folder` or `root`.
@@ -167,7 +168,7 @@ class ExecutionContext:
         return text
 
     def file(self, prop: str, path: str) -> Path:
-        """Return the path of a file that a block sends, relative to its runbook's file.
+        """Return the absolute path of a file that a block sends. path: relative to the folder of its runbook.
 
         :raises BlockFailed: if there is none, or it lies outside of `folder` and `root`.
         """

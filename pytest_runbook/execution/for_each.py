@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..context.output import Output
-from ..errors import RunbookError, TemplateError
+from ..errors import BlockSkipped, RunbookError, TemplateError
 from ..secrets.provenance import ContextValue
 from .report_details import ReportDetails
-from .result import AssertionTrace, BlockResult, Iteration, Outcome, OutputSection, Verdict
+from .result import AssertionTrace, BlockResult, Iteration, OutputSection, Verdict, outcome_of
 
 MAX_ITERATIONS = 10_000
 MAX_SHOWN_FAILURES = 3
@@ -110,8 +110,9 @@ class IterationResults:
         """Return an error for all failed iterations, made from the first one; None if none failed."""
         if not self.errors:
             return None
-        first = next(iteration for iteration in self.iterations if iteration.outcome is Outcome.FAILED)
-        summary = self.errors[0].with_location()
+        error = next((error for error in self.errors if not isinstance(error, BlockSkipped)), self.errors[0])
+        first = next(iteration for iteration in self.iterations if iteration.outcome is outcome_of(error))
+        summary = error.with_location()
         summary.message = f"{len(self.errors)} of {len(self.iterations)} turns failed; {first.label}: {summary.message}"
         return summary
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ..model.keys.expect import REGEX_PATTERN, TYPE_PATTERN
 from ..templates import is_template
-from ..templates import regex_search as patterns
+from ..templates.regex_search import search_regex
 
 Render = Callable[[str], str]
 
@@ -60,7 +60,7 @@ def expected_value(shape: object, value: object) -> object:
         case str() if (type_name := TYPE_PATTERN.fullmatch(shape)) and type_name[1] in _TYPE_CHECKS:
             return value if _TYPE_CHECKS[type_name[1]](value) else shape
         case str() if regex := REGEX_PATTERN.fullmatch(shape):
-            return value if isinstance(value, str) and patterns.search_regex(regex[1], value) else shape
+            return value if isinstance(value, str) and search_regex(regex[1], value) else shape
     return value if _equal(shape, value) else shape
 
 

@@ -1,4 +1,4 @@
-"""Block types as the loaders need them: names, aliases, the main prop and typed props. Data only.
+"""Block types as the loaders need them: names, aliases, the main prop and typed props.
 
 The registry of the floor ``blocks`` pairs each type with the behaviour that runs it. Third-party types enter both.
 """
@@ -152,7 +152,7 @@ class BlockCatalog:
         return self._types[name]
 
     def is_item(self, type_name: str) -> bool:
-        """True if blocks of the type are test items; an unknown type counts as one."""
+        """Return True if blocks of the type are test items; an unknown type counts as one."""
         return type_name not in self._types or self._types[type_name].is_item
 
     def work_items(self, runbook: Runbook) -> tuple[BlockSpec, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .block_types import default_catalog
 from .catalog import BlockCatalog, BlockType, Prop, PropType
-from .documentation import write_pages
+from .documentation import PAGES, write_pages
 from .keys.key import Schema, described, mapping_schema
 from .keys.key_table import keys_in
 from .keys.value_readers import DURATION
@@ -120,5 +120,5 @@ def as_text(schema: Schema) -> str:
 if __name__ == "__main__":
     RUNBOOK_FILE.write_text(as_text(plain_schema(default_catalog())), encoding="utf-8")
     CHECKS_FILE.write_text(as_text(checks_schema()), encoding="utf-8")
-    if PAGES_FOLDER.is_dir():  # in a checkout
+    if (PAGES_FOLDER / PAGES[0]).is_file():  # in a checkout
         write_pages(PAGES_FOLDER)

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TemplateError
-from . import regex_search as patterns
 from .lookup import NOT_FOUND
 from .predicates import must_be_text, searchable_text
+from .regex_search import search_regex
 from .values import Kind, Undefined, describe_value, elements, kind_of, to_text
 
 
@@ -17,7 +17,7 @@ def extract_regex(value: object, pattern: object, default: object = NOT_FOUND) -
 
     default: returned if there is no match; without it, the result is undefined.
     """
-    match = patterns.search_regex(must_be_text(pattern), searchable_text(value))
+    match = search_regex(must_be_text(pattern), searchable_text(value))
     if match is None:
         reason = f"{describe_value(pattern)} is not found in it"
         return Undefined("what regex takes", reason=reason) if default is NOT_FOUND else default

@@ -208,7 +208,7 @@ def round_number(value: object, precision: object = 0) -> object:
 
 
 def default(value: object, other: object = "", boolean: object = False) -> object:
-    """Replace a falsy value, for ``map('default', ...)``. The evaluator itself handles undefined values."""
+    """Replace a falsy value if `boolean` is true: ``map('default', ...)``. The evaluator handles undefined values."""
     return other if boolean and not LENIENT.truth(value) else value
 
 

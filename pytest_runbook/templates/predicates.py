@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ..errors import TemplateError
-from . import regex_search as patterns
+from .regex_search import check_regex, search_regex
 from .rules import ComparisonRules
 from .values import Kind, SafeText, describe_value, elements, kind_of, to_text
 
@@ -110,17 +110,17 @@ def upper(rules: ComparisonRules, value: object) -> bool:
 
 def match(rules: ComparisonRules, value: object, pattern: object) -> bool:
     """Return whether the regular expression matches at the start of the text."""
-    return patterns.search_regex(must_be_text(pattern), searchable_text(value), is_at_start=True) is not None
+    return search_regex(must_be_text(pattern), searchable_text(value), is_at_start=True) is not None
 
 
 def search(rules: ComparisonRules, value: object, pattern: object) -> bool:
     """Return whether the regular expression matches anywhere in the text."""
-    return patterns.search_regex(must_be_text(pattern), searchable_text(value)) is not None
+    return search_regex(must_be_text(pattern), searchable_text(value)) is not None
 
 
 def check_pattern(pattern: object) -> None:
     """:raises TemplateError: if the pattern is no regular expression."""
-    patterns.check_regex(must_be_text(pattern))
+    check_regex(must_be_text(pattern))
 
 
 def searchable_text(value: object) -> str:

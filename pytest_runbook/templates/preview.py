@@ -13,7 +13,7 @@ from .unparse import unparse
 
 PLACEHOLDER_OPEN, PLACEHOLDER_CLOSE = "⟨", "⟩"
 ReportUnknown = Callable[[str, str], object]
-"""Called with the name of an unknown value, and with what will provide it."""
+"""Called with the source text that a placeholder replaces, and with what will provide the value."""
 
 
 class UnknownValue(RunbookError):
@@ -40,7 +40,8 @@ def is_known(text: str) -> bool:
 def preview(text: str, names: Mapping[str, object], report_unknown: ReportUnknown) -> str:
     """Return the text rendered as far as possible, with placeholders for unknown values.
 
-    names: reading one whose value is unknown raises `UnknownValue`. report_unknown: called for each that is used.
+    names: reading one whose value is unknown raises `UnknownValue`. report_unknown: called for what else is
+    replaced: an expression or a statement around an unknown value, and each name that is set to one.
 
     :raises TemplateError: if the template is invalid, or uses something undefined.
     """

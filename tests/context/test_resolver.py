@@ -198,7 +198,7 @@ def test_values_that_are_no_text_keep_their_type() -> None:
     assert folded().resolve_value({"a": [1, None]}, HERE).value == {"a": [1, None]}
 
 
-def test_who_reads_a_value_is_reported_where_it_comes_from() -> None:
+def test_the_read_log_has_the_origin_of_a_value() -> None:
     reads = ReadLog()
     folded(var("x", "1"), var("unread", "2")).resolve("{{ var.x }}", reads)
 

@@ -241,7 +241,7 @@ def updates(book: Opened) -> dict[str, Mapping[str, object]]:
     return {m.block_id: m.context.variables for m in book.channel.of(BlockContextUpdate)}
 
 
-def test_a_client_is_reported_of_blocks_that_see_something_else(tmp_path: Path) -> None:
+def test_a_client_gets_the_contexts_that_change(tmp_path: Path) -> None:
     async def work(book: Opened) -> tuple[dict[str, Mapping[str, object]], dict[str, Mapping[str, object]]]:
         book.document.rebuild_contexts()
         first = updates(book)
@@ -256,7 +256,7 @@ def test_a_client_is_reported_of_blocks_that_see_something_else(tmp_path: Path) 
     assert second == {"x": {"a": "text"}, "y": {"a": "text"}}
 
 
-def test_what_a_client_is_reported_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_to_a_client_hold_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_TOKEN", "hunter22")
 
     async def work(book: Opened) -> tuple[ResolvedContext, ResolvedContext]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
+from types import NoneType
 
 import anyio
 import pytest
@@ -63,7 +64,7 @@ def test_it_runs_a_runbook_in_another_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_a_run_begins_where_it_is_reported_to(tmp_path: Path) -> None:
+def test_a_run_begins_at_the_given_block(tmp_path: Path) -> None:
     with EngineThread() as engine:
         runbook = engine.open(written(tmp_path, RUNBOOK))
         first = runbook.run_block(runbook.blocks[0].id)
@@ -174,7 +175,7 @@ def test_leaving_it_ends_what_runs(tmp_path: Path) -> None:
     threads.shutdown()
 
 
-def test_one_block_is_cancelled_and_the_run_shows_so(tmp_path: Path) -> None:
+def test_one_block_is_cancelled_and_the_run_reports_it(tmp_path: Path) -> None:
     recorded = EventQueue()
     with EngineThread(on_event=recorded.events.put) as engine, ThreadPoolExecutor() as threads:
         runbook = engine.open(written(tmp_path, f"on_failure: continue\n{LONG}"))
@@ -226,9 +227,10 @@ def test_a_run_that_another_thread_waits_for_ends_with_its_results_when_the_engi
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
 def test_a_call_still_waited_for_ends_with_an_engine_that_is_left_by_an_error(error: BaseException | None) -> None:
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     async def wait() -> None:
+        started.set()
         try:
             await anyio.sleep(0.2 if error is None else 1000)
         finally:
@@ -236,20 +238,21 @@ def test_a_call_still_waited_for_ends_with_an_engine_that_is_left_by_an_error(er
 
     with ThreadPoolExecutor() as threads, suppress(KeyboardInterrupt), EngineThread() as engine:
         waiting = threads.submit(engine.call, wait)
+        assert started.wait(WAIT)
         if error is not None:
             raise error
 
     assert ended.is_set()
-    assert waiting.done()
+    assert isinstance(waiting.exception(), NoneType if error is None else CancelledError)
 
 
 def test_nothing_is_called_in_an_engine_that_is_not_open(tmp_path: Path) -> None:
     with EngineThread() as engine:
         runbook = engine.open(written(tmp_path, RUNBOOK))
 
-    with pytest.raises(RuntimeError, match="not"):
+    with pytest.raises(RuntimeError, match="the engine is not open"):
         engine.call(threading.get_ident)
-    with pytest.raises(RuntimeError, match="not"):
+    with pytest.raises(RuntimeError, match="the engine is not open"):
         runbook.reset()
 
 

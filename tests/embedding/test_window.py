@@ -75,7 +75,7 @@ def test_a_serial_run_is_stopped_and_another_goes_on_from_there(tmp_path: Path) 
     assert inside(tmp_path, text, work) == (["passed", "failed", "skipped"], "a\nb\nb\nc\n")
 
 
-def test_a_value_of_this_machine_changes_and_those_who_read_it_are_reported(tmp_path: Path) -> None:
+def test_a_value_of_this_machine_changes_and_its_readers_are_updated(tmp_path: Path) -> None:
     async def work(opened: Opened) -> list[object]:
         document = opened.document
         document.rebuild_contexts()

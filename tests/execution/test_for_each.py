@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_runbook import UnreadableFile
+from pytest_runbook import Effects, Settings, UnreadableFile
 from pytest_runbook.execution.result import BlockResult
 from tests.harness import ran, seen
 from tests.run_book import Block, run_book
@@ -177,3 +177,25 @@ def test_a_loop_that_makes_no_sense_is_an_error_of_the_file(tmp_path: Path, key:
 def test_only_blocks_with_for_each_know_each(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match='unknown name "each"'):
         seen(tmp_path, "blocks:\n- script: echo {{ each.x }}\n", "")
+
+
+READS, DROPS = "select 1", "drop table t"
+
+
+@pytest.mark.parametrize(
+    ("queries", "outcome", "message"),
+    [
+        ([DROPS, DROPS], "skipped", "2 of 2 turns failed; q = 'drop table t': "),
+        ([DROPS, "select nothing"], "failed", "2 of 2 turns failed; q = 'select nothing': "),
+        (["select nothing", DROPS], "failed", "2 of 2 turns failed; q = 'select nothing': "),
+        ([READS, DROPS], "skipped", "1 of 2 turns failed; q = 'drop table t': "),
+    ],
+    ids=["all refused", "one refused, then one failed", "one failed, then one refused", "one refused"],
+)
+def test_a_failed_iteration_counts_more_than_a_refused_one(
+    tmp_path: Path, queries: list[str], outcome: str, message: str
+) -> None:
+    block: Block = {"sqlite": {"uri": "sqlite::memory:", "query": "{{ each.q }}"}, "for_each": {"q": queries}}
+    result = run_book(tmp_path, block, settings=Settings(effects=Effects.READ)).result
+
+    assert (result.outcome, result.message and result.message[: len(message)]) == (outcome, message)

@@ -185,7 +185,7 @@ def test_errors_of_the_file_are_never_retried(tmp_path: Path, block: Block) -> N
         (f"{COUNT} test $n = 1 || echo leader=a >> $RUNBOOK_OUTPUT_VARS", 'var.leader == "a"'),
     ],
 )
-def test_what_the_block_itself_may_still_return_is_waited_for(tmp_path: Path, script: str, condition: str) -> None:
+def test_what_the_block_itself_may_still_set_is_waited_for(tmp_path: Path, script: str, condition: str) -> None:
     result = retried(tmp_path, script, {"attempts": 3}, **{"assert": condition})
 
     assert (result.outcome, result.attempts) == ("passed", 2)

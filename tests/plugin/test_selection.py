@@ -161,7 +161,7 @@ def test_who_shows_that_blocks_stand_on_their_own_lets_them_run_alone(project: P
     project.run("a.runbook.yaml::Check").assert_outcomes(passed=1)
 
 
-def test_a_block_stands_on_one_that_goes_on_after_failures_only_if_that_shows_so(project: Project) -> None:
+def test_a_block_stands_on_one_that_goes_on_after_failures_only_if_that_allows_it(project: Project) -> None:
     project.write("a.runbook.yaml", """
         on_failure: continue
         blocks:

@@ -60,7 +60,7 @@ def is_url_allowed(allowed: AllowList, url: str) -> bool:
 
 
 @pytest.mark.parametrize(("pattern", "sort", "url", "is_allowed"), CASES)
-def test_urls_are_reported_apart_part_by_part(pattern: str, sort: str, url: str, is_allowed: bool) -> None:
+def test_urls_are_compared_part_by_part(pattern: str, sort: str, url: str, is_allowed: bool) -> None:
     assert is_url_allowed(AllowList.of([f"{sort}: {pattern}"], TYPES), url) is is_allowed
 
 

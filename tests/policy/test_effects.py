@@ -51,7 +51,7 @@ def test_a_block_runs_where_no_more_is_done_than_may_be(
     assert (result.outcome == "skipped") is level.exceeds(limit)
 
 
-def test_who_shows_that_only_is_read_in_sql_is_held_to_it(tmp_path: Path) -> None:
+def test_who_declares_that_it_only_reads_in_sql_is_held_to_it(tmp_path: Path) -> None:
     query = {"sqlite": {"uri": ":memory:", "query": "create table t (a int)"}, "effects": "read"}
 
     result = run_book(tmp_path, query).result
@@ -64,7 +64,7 @@ def limited(folder: Path, book: str, effects: Effects = Effects.DESTRUCTIVE) -> 
     return ran(folder, book, settings=Settings(root=folder, invocation=folder, effects=effects))
 
 
-def test_a_runbook_shows_what_its_blocks_may_do_at_most(tmp_path: Path) -> None:
+def test_a_runbook_limits_the_effects_of_its_blocks(tmp_path: Path) -> None:
     book = limited(tmp_path, """
         effects: write
         blocks:

@@ -200,7 +200,7 @@ SECRET_BLOCKS = [
 
 
 @pytest.mark.parametrize("block", SECRET_BLOCKS)
-def test_a_variable_is_secret_if_its_block_shows_so(tmp_path: Path, block: str) -> None:
+def test_a_variable_is_secret_if_its_block_is_sensitive(tmp_path: Path, block: str) -> None:
     async def work(book: Opened) -> str:
         await book.run.run_all()
         return everything_said(book)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_runbook.errors import TemplateError
 from pytest_runbook.templates import Expression
-from pytest_runbook.templates import regex_search as patterns
+from pytest_runbook.templates.regex_search import search_regex
 from tests.run_book import run_book
 
 TEXT = "id {i} at 2026-11-29, ERROR [x] a+b\nsecond"
@@ -25,7 +25,7 @@ ALIKE = [
 @pytest.mark.parametrize("is_at_start", [True, False])
 def test_patterns_find_what_they_find_in_python(pattern: str, is_at_start: bool) -> None:
     expected = re.match(pattern, TEXT) if is_at_start else re.search(pattern, TEXT)
-    found = patterns.search_regex(pattern, TEXT, is_at_start=is_at_start)
+    found = search_regex(pattern, TEXT, is_at_start=is_at_start)
 
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
@@ -37,7 +37,7 @@ def test_patterns_find_what_they_find_in_python(pattern: str, is_at_start: bool)
 )
 def test_what_is_none_in_python_is_none(pattern: str) -> None:
     with pytest.raises(TemplateError, match="is no regular expression"):
-        patterns.search_regex(pattern, "text")
+        search_regex(pattern, "text")
 
 
 @pytest.mark.parametrize("use", ["v is search({})", "v is match({})", "v | regex({}) == 'x'"])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from ...text import nearest
+from ...text import folded, nearest
 from ..source.mapping_reader import MappingReader
 
 Schema: TypeAlias = Mapping[str, object]
@@ -19,7 +19,8 @@ class Key(NamedTuple):
 
     field: the field of the model that it fills. Keys of a file fill a `Runbook`, keys of a block its `BlockRules`;
         ``prose.owner`` is the field of a part. The loaders take some fields out first: blocks, defaults, id, name ...
-    read: returns the value; None, after adding a fault, if there is none.
+    read: returns the value; None if there is nothing to set, or after adding a fault. Those of a secret's source
+        raise `InvalidSecretSource`.
     schema: JSON Schema of what `read` takes, or a function that makes it.
     help: Markdown with links as in the folder ``docs``, or a function that makes it.
     scope: where it may stand. ``file`` and ``checks``: at the top of a plain runbook and of a checks file. ``block``: a
@@ -40,6 +41,7 @@ class Key(NamedTuple):
 
 Keys: TypeAlias = Mapping[str, Key]
 AddUnknown: TypeAlias = Callable[[MappingReader, str, Keys], None]
+_ALIAS_CUTOFF = 0.85  # stricter than for keys: a word that is only somewhat like an alias means something else
 _LINK = r"\[([^\]]*)\]\([^)]*\)"
 
 
@@ -70,23 +72,19 @@ def add_unknown_key(reader: MappingReader, name: str, known: Iterable[str], keys
     """Add a fault for an unknown key. known: all names that may stand here; keys: those of them that have aliases."""
     names = tuple(dict.fromkeys(known))
     aliases = _aliases(keys)
-    meant = aliases.get(_folded(name))
+    meant = aliases.get(folded(name))
     if meant is None and nearest(name, names) is None:
-        meant = aliases.get(nearest(name, aliases) or "")
+        meant = aliases.get(nearest(name, aliases, cutoff=_ALIAS_CUTOFF) or "")
     reader.add_unknown_key(name, names, meant)
 
 
 def key_of_alias(name: str, keys: Keys) -> str | None:
     """Return the key for which another tool has this name; None if there is none."""
-    return _aliases(keys).get(_folded(name))
+    return _aliases(keys).get(folded(name))
 
 
 def _aliases(keys: Keys) -> dict[str, str]:
-    return {_folded(alias): key.name for key in keys.values() for alias in key.aliases}
-
-
-def _folded(name: str) -> str:
-    return name.casefold().replace("-", "_")
+    return {folded(alias): key.name for key in keys.values() for alias in key.aliases}
 
 
 def mapping_schema(keys: Keys, **more: object) -> Schema:

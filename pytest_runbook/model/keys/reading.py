@@ -10,7 +10,7 @@ from ..prose import Prose
 from ..runbook import BlockRules, BlockSpec
 from ..source.mapping_reader import MappingReader, did_you_mean_or_known, excerpt
 from .defaults import Defaults
-from .key import Key, Scope, add_unknown_key, key_of_alias
+from .key import Key, Scope, add_unknown_key, key_of_alias, read_keys
 from .key_table import keys_in
 
 _NO_RULES = BlockRules()
@@ -22,14 +22,7 @@ def file_fields(reader: MappingReader, scope: Scope) -> dict[str, object]:
 
     scope: ``file`` or ``checks``.
     """
-    keys = keys_in(scope)
-    fields: dict[str, object] = {}
-    for name in reader.values:
-        key = keys.get(name)
-        if key is None:
-            _add_unknown_file_key(reader, name, scope)
-        elif (value := key.read(reader, name)) is not None:
-            fields[key.field] = value
+    fields = read_keys(reader, keys_in(scope), lambda reader, name, _: _add_unknown_file_key(reader, name, scope))
     return _with_parts(fields, prose=_NO_PROSE)
 
 
@@ -52,7 +45,10 @@ def _add_unknown_file_key(reader: MappingReader, name: str, scope: Scope) -> Non
 
 
 def _is_runbook_key(name: str) -> bool:
-    """Return True for the key ``runbook`` of checks files, and other words for it: ``runbook_url`` is near them."""
+    """Return True for the key ``runbook`` of checks files and its aliases.
+
+    Without this, the hint would be the nearest key, ``runbook_url``.
+    """
     key = keys_in("checks")["runbook"]
     return name.casefold() in (key.name, *key.aliases)
 

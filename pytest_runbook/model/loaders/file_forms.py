@@ -38,7 +38,7 @@ class Loader(NamedTuple):
     has_name: True for the name of a file of this form. fits: True for the value of a file whose name fits no form.
     open: opens and parses a file. load: makes the runbook of it.
     keys: returns the value that holds the keys of the file. is_runbook: False for a file that is clearly none.
-    All but the first two raise `UnreadableFile`.
+    `open`, `load` and `keys` raise `UnreadableFile`.
     """
 
     has_name: Callable[[Path], bool]

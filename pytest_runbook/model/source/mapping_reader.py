@@ -63,7 +63,10 @@ class MappingReader:
         self.add_fault(key, message, hint)
 
     def add_wrong_value(self, key: str, expected: str, name: str | None = None, hint: str | None = None) -> None:
-        """Add a fault for a value of the wrong kind. expected: ``text``, ``true or false``. name: the key's own."""
+        """Add a fault for a value of the wrong kind. expected: ``text``, ``true or false``.
+
+        name: the key as the message has it. hint: used unless quoting the value is the fix.
+        """
         value = self.values[key]
         if expected == "text":
             hint = self._quoting_hint(key) or hint

@@ -88,7 +88,7 @@ def _translate(error: Exception, exchange: HttpExchange, url: httpx2.URL) -> Run
             encoding = exchange.received_response.headers.get("content-encoding", "")
             return BlockFailed(f"the body is not compressed as its header says ({encoding}): {error}")
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
-            return BlockFailed(f"the server redirects to an unusable URL: {error}")
+            return BlockFailed(f"{server} redirects to an unusable URL: {error}")
         case httpx2.LocalProtocolError():
             return BlockFailed(f"the request can't be sent: {error}")
     return _exchange_error(error, exchange, url)

@@ -67,7 +67,7 @@ NAMES: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-def test_columns_of_one_name_and_of_none_are_reported_apart(database: Database, tmp_path: Path) -> None:
+def test_columns_of_one_name_and_of_none_are_distinguished(database: Database, tmp_path: Path) -> None:
     query, row = NAMES[database.type]
 
     ran = run_book(tmp_path, database.block(query))

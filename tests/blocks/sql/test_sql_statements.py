@@ -130,7 +130,7 @@ GIVES_ROWS = [
     ("dialect", "query", "returned"),
     [(dialect, query, returned) for dialects, query, returned in GIVES_ROWS for dialect in dialects.split()],
 )
-def test_queries_are_reported_from_statements(dialect: str, query: str, returned: bool) -> None:
+def test_queries_are_distinguished_from_statements(dialect: str, query: str, returned: bool) -> None:
     (statement,) = split_statements(query, dialect)
 
     assert returns_rows(statement, dialect) is returned

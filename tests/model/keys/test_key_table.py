@@ -219,10 +219,8 @@ def only_elsewhere(scope: str, other: str) -> list[tuple[str, str]]:
 def test_in_a_block_the_word_for_a_key_of_the_file_leads_there(
     faults: Callable[[str], list[str]], alias: str, name: str
 ) -> None:
-    hint = "did you mean sub-runbook?" if name == "runbook" else f"{name}, at the top of the file"
-
     assert faults(f"blocks:\n- {alias}: x\n  script: x\n") == [
-        f'x.runbook.yaml:2: block #1 (script): unknown key "{alias}"\n  hint: {hint}'
+        f'x.runbook.yaml:2: block #1 (script): unknown key "{alias}"\n  hint: {name}, at the top of the file'
     ]
 
 
@@ -244,6 +242,7 @@ def test_at_the_top_the_word_for_a_key_of_a_block_leads_there(
         ("blocks: [{script: x, direktory: /}]", "did you mean directory?"),
         ("blocks: []\ndefaults: {ignore_errors: true}", "did you mean on_failure?"),
         ("blocks: []\nhost: web-1", "did you mean hosts?"),
+        ("blocks: [{script: x, loops: [1]}]", "did you mean for_each?"),
     ],
 )
 def test_hints_of_aliases(faults: Callable[[str], list[str]], text: str, hint: str) -> None:

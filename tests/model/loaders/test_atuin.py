@@ -200,7 +200,7 @@ def test_a_block_that_can_not_run_is_still_read(load: Load, type_name: str) -> N
     assert load(block(type_name), "x.json").blocks[0].type == type_name
 
 
-def test_repeated_ids_are_reported_apart(load: Load) -> None:
+def test_repeated_ids_become_unique(load: Load) -> None:
     runbook = load("content:\n- {id: a, type: script}\n- {id: a, type: script}\n- {id: a~2, type: script}\n", "x.atrb")
 
     assert [spec.id for spec in runbook.blocks] == ["a", "a~2", "a~2~2"]

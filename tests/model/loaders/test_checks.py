@@ -351,7 +351,7 @@ def test_checks_of_another_runbook_of_that_name_are_left_alone(tmp_path: Path) -
         ("a.atrb", False),
     ],
 )
-def test_checks_files_are_reported_by_their_name(name: str, expected: bool) -> None:
+def test_checks_files_are_recognised_by_their_name(name: str, expected: bool) -> None:
     assert is_checks_file(Path(name)) is expected
 
 
@@ -373,7 +373,7 @@ def test_checks_without_a_runbook(tmp_path: Path) -> None:
     )
 
 
-def test_defaults_hold_where_an_entry_shows_nothing(merge: Merge) -> None:
+def test_defaults_hold_where_an_entry_has_no_such_key(merge: Merge) -> None:
     book = merge("defaults: {timeout: 2m, template: false}\nblocks: {Build: {timeout: 5s}}\n")
 
     reported = {spec.id: (spec.rules.timeout, spec.rules.template) for spec in book.blocks}
@@ -386,7 +386,7 @@ def test_shell_options_are_given_to_shells_that_have_none(merge: Merge) -> None:
     assert named(book, "a").props["interpreter"] == "bash -eo pipefail -c"
 
 
-def test_what_an_entry_shows_holds_for_its_block_alone(merge: Merge) -> None:
+def test_the_scope_of_an_entry_holds_for_its_block_alone(merge: Merge) -> None:
     book = merge("blocks: {Build: {env: {A: b}, stdin: x}}")
 
     scope = named(book, "a").rules.scope

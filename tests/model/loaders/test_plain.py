@@ -617,6 +617,7 @@ def test_an_atuin_document_under_a_plain_name(faults: Faults) -> None:
     reported = faults("id: x\ncontent: []\n")
 
     assert "x.runbook.yaml:1: no blocks\n  hint: an Atuin document is named NAME.atrb" in reported
+    assert not any("did you mean" in fault for fault in reported)
 
 
 def test_long_and_strange_names_stay_on_one_line(faults: Faults) -> None:

@@ -45,7 +45,7 @@ def test_nothing_written_is_empty_text(output: CapturedOutput) -> None:
     assert (output.stdout, output.stderr, output.combined, output.size()) == ("", "", "", 0)
 
 
-def test_streams_are_reported_apart_and_keep_their_order(output: CapturedOutput) -> None:
+def test_streams_are_distinguished_and_keep_their_order(output: CapturedOutput) -> None:
     output.append(OUT, b"one\n")
     output.append(ERR, b"two\n")
     output.append(OUT, b"three\n")

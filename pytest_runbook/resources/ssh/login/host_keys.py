@@ -79,7 +79,7 @@ class HostKeys:
         where = next((line.location for line in self._lines if line.marker is Marker.REVOKED), None)
         if "revoked" in reason and where is not None:
             message = f"the host key of {self._options.address} is revoked: {where}"
-            return Unreachable(message, hint="the host needs a new key, or take the line out if it is a mistake")
+            return Unreachable(message, hint="ask who revoked it; the host needs a new key")
         authority = next((line.location for line in self._lines if line.marker is Marker.AUTHORITY), None)
         trusted = f" (trusted: {authority})" if authority else ""
         message = f"the certificate of {self._options.address} is not accepted: {reason}{trusted}"
